@@ -1,0 +1,256 @@
+//! What a statement does, in PostgreSQL's words.
+
+use std::fmt;
+
+use crate::Oid;
+
+/// What is done. Each verb's name in documents is its kebab-case form, as [`Verb::name`] gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    /// Rows of a relation are read: FROM, TABLE, COPY … TO's source, a subquery, `FOR UPDATE`'s target as well.
+    Select,
+    /// INSERT, MERGE's insert, COPY … FROM's target.
+    Insert,
+    /// UPDATE with a condition that is not trivially true; also ON CONFLICT DO UPDATE and MERGE's update.
+    Update,
+    /// UPDATE of every row: no WHERE, or one that is trivially true.
+    UpdateAll,
+    /// DELETE with a condition that is not trivially true; also MERGE's delete.
+    Delete,
+    /// DELETE of every row.
+    DeleteAll,
+    /// TRUNCATE.
+    Truncate,
+    /// LOCK TABLE, and a locking clause (`FOR UPDATE`, `FOR SHARE`, …).
+    Lock,
+    /// COPY … FROM STDIN.
+    CopyIn,
+    /// COPY … TO STDOUT.
+    CopyOut,
+    /// COPY from or to a file or program of the server.
+    CopyServer,
+    /// CREATE of any kind of object; SELECT INTO and CREATE TABLE AS create too.
+    Create,
+    /// ALTER of any kind of object, COMMENT, SECURITY LABEL, and what reads as an alteration.
+    Alter,
+    /// DROP of any kind of object.
+    Drop,
+    /// VACUUM, ANALYZE, CLUSTER, REINDEX, REFRESH MATERIALIZED VIEW, CHECKPOINT.
+    Maintain,
+    /// GRANT, and ALTER DEFAULT PRIVILEGES … GRANT.
+    Grant,
+    /// REVOKE, and ALTER DEFAULT PRIVILEGES … REVOKE.
+    Revoke,
+    /// CREATE, ALTER, DROP ROLE / USER / GROUP, REASSIGN OWNED, DROP OWNED.
+    Role,
+    /// SET ROLE, SET SESSION AUTHORIZATION and their RESET.
+    SetRole,
+    /// SET, RESET, `set_config`, DISCARD: settings of the session.
+    Set,
+    /// SHOW.
+    Show,
+    /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE, SET TRANSACTION, SET CONSTRAINTS, two-phase commit.
+    Transaction,
+    /// PREPARE, DEALLOCATE (what EXECUTE runs is judged as the prepared statement).
+    Prepare,
+    /// FETCH, MOVE, CLOSE (DECLARE is judged as its query).
+    Cursor,
+    /// LISTEN, NOTIFY, UNLISTEN.
+    Notify,
+    /// CALL of a procedure.
+    Call,
+    /// A function call that is not on the list of harmless built-ins; operators and casts that call one too.
+    Function,
+    /// DO: a block of a procedural language.
+    Do,
+    /// EXPLAIN without ANALYZE (what it explains is judged too).
+    Explain,
+    /// ALTER SYSTEM, LOAD, and what changes the server itself.
+    System,
+    /// What could not be understood in full. `*` does not include it.
+    Opaque,
+}
+
+impl Verb {
+    /// Every verb, in the order of their declaration.
+    pub const ALL: [Verb; 31] = [
+        Verb::Select,
+        Verb::Insert,
+        Verb::Update,
+        Verb::UpdateAll,
+        Verb::Delete,
+        Verb::DeleteAll,
+        Verb::Truncate,
+        Verb::Lock,
+        Verb::CopyIn,
+        Verb::CopyOut,
+        Verb::CopyServer,
+        Verb::Create,
+        Verb::Alter,
+        Verb::Drop,
+        Verb::Maintain,
+        Verb::Grant,
+        Verb::Revoke,
+        Verb::Role,
+        Verb::SetRole,
+        Verb::Set,
+        Verb::Show,
+        Verb::Transaction,
+        Verb::Prepare,
+        Verb::Cursor,
+        Verb::Notify,
+        Verb::Call,
+        Verb::Function,
+        Verb::Do,
+        Verb::Explain,
+        Verb::System,
+        Verb::Opaque,
+    ];
+
+    /// The verb's name in documents and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verb::Select => "select",
+            Verb::Insert => "insert",
+            Verb::Update => "update",
+            Verb::UpdateAll => "update-all",
+            Verb::Delete => "delete",
+            Verb::DeleteAll => "delete-all",
+            Verb::Truncate => "truncate",
+            Verb::Lock => "lock",
+            Verb::CopyIn => "copy-in",
+            Verb::CopyOut => "copy-out",
+            Verb::CopyServer => "copy-server",
+            Verb::Create => "create",
+            Verb::Alter => "alter",
+            Verb::Drop => "drop",
+            Verb::Maintain => "maintain",
+            Verb::Grant => "grant",
+            Verb::Revoke => "revoke",
+            Verb::Role => "role",
+            Verb::SetRole => "set-role",
+            Verb::Set => "set",
+            Verb::Show => "show",
+            Verb::Transaction => "transaction",
+            Verb::Prepare => "prepare",
+            Verb::Cursor => "cursor",
+            Verb::Notify => "notify",
+            Verb::Call => "call",
+            Verb::Function => "function",
+            Verb::Do => "do",
+            Verb::Explain => "explain",
+            Verb::System => "system",
+            Verb::Opaque => "opaque",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The kinds of objects that an action may be done to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// Table, partition, view, materialised view, foreign table, sequence: whatever `pg_class` names.
+    Relation,
+    /// Function, procedure, aggregate.
+    Function,
+    /// Schema.
+    Schema,
+    /// Role.
+    Role,
+    /// Configuration parameter.
+    Setting,
+    /// Any other kind (type, extension, publication, …), or none.
+    Other,
+}
+
+/// What an action is done to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Object {
+    /// The kind that rules select by.
+    pub kind: ObjectKind,
+    /// PostgreSQL's own word for the kind in lower case (`table`, `index`, `view`, `extension`, …);
+    /// empty where the verb says all.
+    pub class: &'static str,
+    /// The schema that it was resolved to; `None` for kinds without one.
+    pub schema: Option<String>,
+    /// The name, folded and truncated as PostgreSQL does; empty where there is none. For [`Verb::Opaque`] it
+    /// is what could not be understood.
+    pub name: String,
+    /// `pg_class.oid` or `pg_proc.oid` where the catalog knows it.
+    pub oid: Option<Oid>,
+}
+
+impl Object {
+    /// No object: the verb says it all.
+    pub const fn none() -> Self {
+        Object { kind: ObjectKind::Other, class: "", schema: None, name: String::new(), oid: None }
+    }
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.class.is_empty() {
+            f.write_str(self.class)?;
+            if !self.name.is_empty() {
+                f.write_str(" ")?;
+            }
+        }
+        if let Some(schema) = &self.schema {
+            write!(f, "{schema}.")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+/// One thing that a statement does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Action {
+    /// What is done.
+    pub verb: Verb,
+    /// To what.
+    pub object: Object,
+    /// True where the relation was not named but comes along by inheritance or partitioning with one that
+    /// was. Rules that deny or hold apply to it; it needs no rule of its own that allows it.
+    pub implied: bool,
+}
+
+impl Action {
+    /// An action on no object.
+    pub const fn bare(verb: Verb) -> Self {
+        Action { verb, object: Object::none(), implied: false }
+    }
+
+    /// The action of a statement that could not be understood, with what was not (never the text itself).
+    pub fn opaque(reason: impl Into<String>) -> Self {
+        Action {
+            verb: Verb::Opaque,
+            object: Object {
+                kind: ObjectKind::Other,
+                class: "",
+                schema: None,
+                name: reason.into(),
+                oid: None,
+            },
+            implied: false,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.verb.fmt(f)?;
+        if !self.object.class.is_empty() || !self.object.name.is_empty() {
+            if self.verb == Verb::Opaque {
+                write!(f, " ({})", self.object.name)?;
+            } else {
+                write!(f, " {}", self.object)?;
+            }
+        }
+        Ok(())
+    }
+}

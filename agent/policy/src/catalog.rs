@@ -1,0 +1,254 @@
+//! What is known of a database: relations, columns, what stands on what, functions.
+//!
+//! The agent reads it over a side connection; here it is a value to look things up in. It is immutable: a
+//! change is a new [`Catalog`] with a higher generation.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::{ColumnRef, Oid};
+
+/// `pg_class.relkind`, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RelationKind {
+    /// `r`
+    Table,
+    /// `p`
+    PartitionedTable,
+    /// `v`
+    View,
+    /// `m`
+    MaterializedView,
+    /// `f`
+    ForeignTable,
+    /// `S`
+    Sequence,
+    /// `i` and `I`
+    Index,
+    /// `c`
+    CompositeType,
+    /// `t`
+    Toast,
+}
+
+impl RelationKind {
+    /// From `pg_class.relkind`.
+    pub const fn from_relkind(relkind: u8) -> Option<Self> {
+        Some(match relkind {
+            b'r' => RelationKind::Table,
+            b'p' => RelationKind::PartitionedTable,
+            b'v' => RelationKind::View,
+            b'm' => RelationKind::MaterializedView,
+            b'f' => RelationKind::ForeignTable,
+            b'S' => RelationKind::Sequence,
+            b'i' | b'I' => RelationKind::Index,
+            b'c' => RelationKind::CompositeType,
+            b't' => RelationKind::Toast,
+            _ => return None,
+        })
+    }
+
+    /// PostgreSQL's word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            RelationKind::Table | RelationKind::PartitionedTable | RelationKind::Toast => "table",
+            RelationKind::View => "view",
+            RelationKind::MaterializedView => "materialized view",
+            RelationKind::ForeignTable => "foreign table",
+            RelationKind::Sequence => "sequence",
+            RelationKind::Index => "index",
+            RelationKind::CompositeType => "type",
+        }
+    }
+}
+
+/// One column of a relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// `pg_attribute.attnum`, from 1; dropped columns are absent.
+    pub attnum: i16,
+    /// `pg_attribute.attname`.
+    pub name: String,
+    /// `pg_attribute.atttypid`.
+    pub type_oid: Oid,
+}
+
+/// One relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    /// `pg_class.oid`.
+    pub oid: Oid,
+    /// The schema's name. Temporary relations have their real one (`pg_temp_3`).
+    pub schema: String,
+    /// `pg_class.relname`.
+    pub name: String,
+    /// `pg_class.relkind`.
+    pub kind: RelationKind,
+    /// In the order of their numbers.
+    pub columns: Vec<Column>,
+    /// For a view or a materialised view, and for a relation with rules: the columns that its definition
+    /// depends on (`pg_depend` through `pg_rewrite`; attnum 0 for a whole row), itself excepted.
+    pub bases: Vec<ColumnRef>,
+    /// User functions that a view's definition calls (`pg_proc.oid`).
+    pub functions: Vec<Oid>,
+    /// Parents by inheritance or partitioning (`pg_inherits.inhparent`).
+    pub parents: Vec<Oid>,
+    /// Children by inheritance or partitioning.
+    pub children: Vec<Oid>,
+    /// It has rewrite rules other than a view's own `ON SELECT`.
+    pub has_rules: bool,
+    /// It has user triggers (`pg_trigger` not internal).
+    pub has_triggers: bool,
+}
+
+impl Relation {
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+}
+
+/// `pg_proc.provolatile`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Volatility {
+    /// `i`
+    Immutable,
+    /// `s`
+    Stable,
+    /// `v`
+    Volatile,
+}
+
+/// One function, procedure, aggregate or window function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// `pg_proc.oid`.
+    pub oid: Oid,
+    /// The schema's name.
+    pub schema: String,
+    /// `pg_proc.proname`.
+    pub name: String,
+    /// `pg_proc.provolatile`.
+    pub volatility: Volatility,
+    /// `pg_proc.prosecdef`.
+    pub security_definer: bool,
+    /// `pg_language.lanname`.
+    pub language: String,
+    /// `pg_proc.prokind` is `p`.
+    pub procedure: bool,
+}
+
+/// What is known of one database at one time.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    generation: u64,
+    relations: HashMap<Oid, Relation>,
+    relation_names: HashMap<String, HashMap<String, Oid>>,
+    functions: HashMap<Oid, Function>,
+    function_names: HashMap<String, HashMap<String, Vec<Oid>>>,
+    schemas: BTreeSet<String>,
+}
+
+impl Catalog {
+    /// A catalog of these relations and functions. `schemas` are all schemas, those without relations too.
+    /// `children` of each relation are made from the others' `parents` here and need not be given.
+    pub fn new(
+        generation: u64,
+        schemas: impl IntoIterator<Item = String>,
+        relations: impl IntoIterator<Item = Relation>,
+        functions: impl IntoIterator<Item = Function>,
+    ) -> Self {
+        let mut catalog = Catalog { generation, ..Catalog::default() };
+        catalog.schemas.extend(schemas);
+        for mut relation in relations {
+            relation.children.clear();
+            catalog
+                .relation_names
+                .entry(relation.schema.clone())
+                .or_default()
+                .insert(relation.name.clone(), relation.oid);
+            catalog.schemas.insert(relation.schema.clone());
+            catalog.relations.insert(relation.oid, relation);
+        }
+        let links: Vec<(Oid, Oid)> =
+            catalog.relations.values().flat_map(|r| r.parents.iter().map(|p| (*p, r.oid))).collect();
+        for (parent, child) in links {
+            if let Some(parent) = catalog.relations.get_mut(&parent) {
+                parent.children.push(child);
+            }
+        }
+        for relation in catalog.relations.values_mut() {
+            relation.children.sort_unstable();
+        }
+        for function in functions {
+            catalog
+                .function_names
+                .entry(function.schema.clone())
+                .or_default()
+                .entry(function.name.clone())
+                .or_default()
+                .push(function.oid);
+            catalog.functions.insert(function.oid, function);
+        }
+        catalog
+    }
+
+    /// Rises with every change; a cached analysis is good for one generation.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The relation with that OID.
+    pub fn relation(&self, oid: Oid) -> Option<&Relation> {
+        self.relations.get(&oid)
+    }
+
+    /// Every relation, in no order.
+    pub fn relations(&self) -> impl Iterator<Item = &Relation> {
+        self.relations.values()
+    }
+
+    /// The relation of that name in that schema, both as the server stores them.
+    pub fn relation_named(&self, schema: &str, name: &str) -> Option<&Relation> {
+        self.relations.get(self.relation_names.get(schema)?.get(name)?)
+    }
+
+    /// The function with that OID.
+    pub fn function(&self, oid: Oid) -> Option<&Function> {
+        self.functions.get(&oid)
+    }
+
+    /// All overloads of that name in that schema.
+    pub fn functions_named<'a>(&'a self, schema: &str, name: &str) -> impl Iterator<Item = &'a Function> {
+        self.function_names
+            .get(schema)
+            .and_then(|names| names.get(name))
+            .into_iter()
+            .flatten()
+            .filter_map(|oid| self.functions.get(oid))
+    }
+
+    /// Whether there is a schema of that name.
+    pub fn has_schema(&self, name: &str) -> bool {
+        self.schemas.contains(name)
+    }
+
+    /// All that reading `oid` may read: itself, the bases of views (recursively), and children and parents by
+    /// inheritance, each with the columns concerned (attnum 0: the whole row). Relations that a view stands on
+    /// but that the catalog does not know are in it all the same.
+    pub fn reads(&self, oid: Oid) -> BTreeSet<ColumnRef> {
+        let mut seen = BTreeSet::new();
+        let mut whole = BTreeSet::new();
+        let mut work = vec![ColumnRef { relation: oid, attnum: 0 }];
+        while let Some(column) = work.pop() {
+            if !seen.insert(column) || !whole.insert(column.relation) {
+                continue;
+            }
+            if let Some(relation) = self.relations.get(&column.relation) {
+                work.extend(relation.bases.iter().copied());
+                let kin = relation.children.iter().chain(&relation.parents);
+                work.extend(kin.map(|oid| ColumnRef { relation: *oid, attnum: 0 }));
+            }
+        }
+        seen
+    }
+}
