@@ -1,1 +1,7 @@
-fn main(){}
+//! The program `portreeve`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    portreeve::cli::main()
+}
