@@ -1,1 +1,42 @@
-//! Placeholder.
+//! SQL text and a catalog in; actions and column lineage out.
+//!
+//! Parsing is not understanding. An own lexer with PostgreSQL's exact rules makes the tokens and the statement
+//! boundaries; `sqlparser` reads queries and DML on those tokens, guarded where it is known to read another
+//! statement than the server runs; utility statements are read from the tokens alone; the extractor matches
+//! exhaustively, and what it does not match makes the statement [`policy::Verb::Opaque`].
+//!
+//! This crate does no I/O and reads no clock. It never decides: what an action is worth is `policy`'s.
+//!
+//! Stack: trees are walked recursively, up to the depth that [`Limits`] bounds. Callers run [`analyse`] on a
+//! thread with a stack of 64 MiB.
+
+#![forbid(unsafe_code)]
+
+mod analysis;
+mod lexer;
+mod settings;
+mod split;
+
+pub use analysis::{Analysis, CopyDirection, Effects, Statement, TransactionEffect};
+pub use lexer::Unreadable;
+pub use settings::{Limits, SearchPath, Settings};
+pub use split::split;
+
+use policy::Catalog;
+
+/// Reads the whole text of a Query or Parse message.
+///
+/// An empty text (or one of comments and semicolons alone) has no statements. A text that cannot be cut into
+/// statements gives one opaque statement that spans it.
+pub fn analyse(text: &[u8], settings: &Settings, catalog: &Catalog, limits: &Limits) -> Analysis {
+    let _ = catalog;
+    match split(text, settings, limits) {
+        Ok(slices) => Analysis {
+            statements: slices
+                .into_iter()
+                .map(|range| Statement::opaque(range, "statement is not understood"))
+                .collect(),
+        },
+        Err(error) => Analysis { statements: vec![Statement::opaque(0..text.len(), error.to_string())] },
+    }
+}

@@ -1,0 +1,120 @@
+//! What is known of a statement once it has been read.
+
+use std::ops::Range;
+
+use policy::{Action, Oid, Output};
+
+/// A whole text, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Analysis {
+    /// In the order in which PostgreSQL would execute them.
+    pub statements: Vec<Statement>,
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Its bytes in the text, without the semicolon and the space and comments around it.
+    pub range: Range<usize>,
+    /// PostgreSQL's word for the kind, for people: `SELECT`, `CREATE TABLE`, …; empty where it is not known.
+    pub tag: &'static str,
+    /// What it does, without repetition, in the order in which it was found.
+    pub actions: Vec<Action>,
+    /// What its rows are made of.
+    pub output: Output,
+    /// Every relation that is named or implied, a view's bases too; sorted, without repetition.
+    pub relations: Vec<Oid>,
+    /// What the session must follow.
+    pub effects: Effects,
+    /// Every literal's bytes in the text (strings, numbers, bit strings), quotes included.
+    pub constants: Vec<Range<usize>>,
+    /// Literals that must never be recorded: passwords and whatever may hold one.
+    pub secrets: Vec<Range<usize>>,
+}
+
+impl Statement {
+    /// A statement that could not be understood. It may have changed anything that a session follows.
+    pub fn opaque(range: Range<usize>, reason: impl Into<String>) -> Self {
+        Statement {
+            range,
+            tag: "",
+            actions: vec![Action::opaque(reason)],
+            output: Output::Unknown,
+            relations: Vec::new(),
+            effects: Effects::anything(),
+            constants: Vec::new(),
+            secrets: Vec::new(),
+        }
+    }
+}
+
+/// What a statement changes beyond rows, as far as the session must follow it. "May have" counts as "has".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// The catalog may have changed.
+    pub ddl: bool,
+    /// `search_path`, or the role that `"$user"` in it stands for, may have changed.
+    pub search_path: bool,
+    /// A setting that strings are read by may have changed (`standard_conforming_strings`,
+    /// `client_encoding`, `backslash_quote`, …).
+    pub string_syntax: bool,
+    /// It opens, closes or marks a transaction.
+    pub transaction: Option<TransactionEffect>,
+    /// PREPARE of this name.
+    pub prepares: Option<String>,
+    /// EXECUTE of this name: the actions of what was prepared are to be judged as well.
+    pub executes: Option<String>,
+    /// DEALLOCATE of this name, or of all where it is `None`.
+    pub deallocates: Option<Option<String>>,
+    /// DECLARE of a cursor of this name.
+    pub declares: Option<String>,
+    /// FETCH or MOVE from the cursor of this name.
+    pub fetches: Option<String>,
+    /// COPY between client and server.
+    pub copy: Option<CopyDirection>,
+    /// It creates a temporary relation.
+    pub temp: bool,
+}
+
+impl Effects {
+    /// Of a statement that was not understood: every setting and the catalog may have changed.
+    pub fn anything() -> Self {
+        Effects { ddl: true, search_path: true, string_syntax: true, ..Effects::default() }
+    }
+}
+
+/// What a statement does to the session's transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransactionEffect {
+    /// BEGIN, START TRANSACTION.
+    Begin,
+    /// COMMIT, END; `chain` opens the next one at once.
+    Commit {
+        /// AND CHAIN.
+        chain: bool,
+    },
+    /// ROLLBACK, ABORT; `chain` opens the next one at once.
+    Rollback {
+        /// AND CHAIN.
+        chain: bool,
+    },
+    /// SAVEPOINT of this name.
+    Savepoint(String),
+    /// RELEASE SAVEPOINT of this name.
+    Release(String),
+    /// ROLLBACK TO SAVEPOINT of this name.
+    RollbackTo(String),
+    /// PREPARE TRANSACTION: the transaction leaves the session.
+    Prepare,
+    /// COMMIT PREPARED, ROLLBACK PREPARED: another transaction ends.
+    Prepared,
+}
+
+/// The direction of a COPY between client and server, as the server sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyDirection {
+    /// COPY … FROM STDIN.
+    In,
+    /// COPY … TO STDOUT.
+    Out,
+}

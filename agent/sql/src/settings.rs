@@ -1,0 +1,48 @@
+//! What changes the meaning of a text from outside of it: the session's settings, and the limits.
+
+/// The session's settings that the reading of a text depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// `standard_conforming_strings`: off makes `\` an escape in plain `'…'` strings.
+    pub standard_conforming_strings: bool,
+    /// `client_encoding` is UTF8. Otherwise only ASCII texts are read.
+    pub utf8: bool,
+    /// Where unqualified names are looked for.
+    pub search_path: SearchPath,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { standard_conforming_strings: true, utf8: true, search_path: SearchPath::Unknown }
+    }
+}
+
+/// The effective schemas of the session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SearchPath {
+    /// In order, as `current_schemas(true)` gives them: `pg_catalog` and the session's `pg_temp_N` are in it.
+    Known(Vec<String>),
+    /// Not known. An unqualified name is then never guessed: a statement that needs one resolved is opaque.
+    Unknown,
+}
+
+/// Bounds on what one text may ask of the reader. What goes beyond them is opaque, never cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Statements in one text.
+    pub statements: usize,
+    /// Tokens in one text.
+    pub tokens: usize,
+    /// Open parentheses and brackets at one place.
+    pub nesting: usize,
+    /// Nested `/* … */`. PostgreSQL itself needs quadratic time here: a low limit protects the server too.
+    pub comment_depth: usize,
+    /// Depth of the tree that operators, set operations and parentheses can make together.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { statements: 20_000, tokens: 1_000_000, nesting: 150, comment_depth: 100, depth: 4_000 }
+    }
+}
