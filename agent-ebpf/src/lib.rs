@@ -1,2 +1,182 @@
-//! ABI.
+//! The ABI between the kernel side and the agent: every value that lies in a shared map.
+//!
+//! This library is all that the agent sees of the kernel side. It knows no program, no helper and no
+//! map handle; it compiles for the host and for the BPF target alike and must mean the same on both.
+//! Values are `repr(C)` without padding, so that a whole value can be read as bytes; a change of any
+//! of them, or of what a field means, raises [`ABI_VERSION`].
 #![no_std]
+#![forbid(unsafe_code)]
+
+/// The version of everything in this file. The agent refuses to adopt pinned maps of another version.
+pub const ABI_VERSION: u32 = 1;
+
+/// `AF_INET`, as it stands in [`Destination::family`] and [`Origin::family`].
+pub const AF_INET: u16 = 2;
+/// `AF_INET6`, as it stands in [`Destination::family`] and [`Origin::family`].
+pub const AF_INET6: u16 = 10;
+
+/// The largest number of protected destinations.
+pub const MAX_DESTINATIONS: usize = 4096;
+/// The largest number of redirected connections between their SYN and their acceptance.
+pub const MAX_TUPLES: usize = 16384;
+/// The length of a task's name with its final zero (`TASK_COMM_LEN`).
+pub const COMM_LEN: usize = 16;
+
+/// The maps that outlive the daemon, by their names in the object, which are their pins' names too.
+pub mod maps {
+    /// Array of one [`Settings`](crate::Settings).
+    pub const SETTINGS: &str = "SETTINGS";
+    /// Longest-prefix trie from [`Destination`](crate::Destination) to a `u32` that is not read: what is protected.
+    pub const DESTINATIONS: &str = "DESTINATIONS";
+    /// Socket storage, `u32`, one of [`OWN_UPSTREAM`](crate::OWN_UPSTREAM) and
+    /// [`OWN_LISTENER`](crate::OWN_LISTENER): the daemon's own sockets. Accepted sockets inherit it.
+    pub const OWN: &str = "OWN";
+    /// Socket storage of the job's socket, [`Origin`](crate::Origin): its connection is redirected.
+    pub const ORIGINS: &str = "ORIGINS";
+    /// Hash from [`Tuple`](crate::Tuple) to [`Origin`](crate::Origin): between SYN and acceptance.
+    pub const TUPLES: &str = "TUPLES";
+    /// Socket storage of the accepted socket, [`Origin`](crate::Origin): what the daemon reads.
+    pub const ACCEPTED: &str = "ACCEPTED";
+    /// Per-CPU array of `u64`, indexed by [`Counter`](crate::Counter).
+    pub const COUNTERS: &str = "COUNTERS";
+
+    /// All of them.
+    pub const ALL: [&str; 7] = [SETTINGS, DESTINATIONS, OWN, ORIGINS, TUPLES, ACCEPTED, COUNTERS];
+}
+
+/// [`maps::OWN`]: a connection of the daemon to a backend; it is never redirected.
+pub const OWN_UPSTREAM: u32 = 1;
+/// [`maps::OWN`]: the daemon's listener, and, by inheritance, what it accepts.
+pub const OWN_LISTENER: u32 = 2;
+
+/// Where redirected connections go.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// [`ABI_VERSION`] of the daemon that wrote this.
+    pub abi_version: u32,
+    /// The listener's port on 127.0.0.1, host byte order; 0 refuses every protected IPv4 connection.
+    pub port4: u16,
+    /// The listener's port on `::1`, host byte order; 0 refuses every protected IPv6 connection.
+    pub port6: u16,
+}
+
+/// What the trie matches: after the port and the family come as many bits of the address as the
+/// prefix has, so that one lookup answers for an exact port and any prefix.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Destination {
+    /// The port, network byte order.
+    pub port: [u8; 2],
+    /// [`AF_INET`] or [`AF_INET6`], network byte order. An IPv4-mapped IPv6 address is `AF_INET` here.
+    pub family: [u8; 2],
+    /// The address; for IPv4 its four bytes, then zeros.
+    pub address: [u8; 16],
+}
+
+impl Destination {
+    /// The bits before the address, to add to a prefix's own length.
+    pub const PREFIX_BASE: u32 = 32;
+    /// The length of a key that names one IPv6 address; lookups use it for both families, because
+    /// what follows an IPv4 address is always zero.
+    pub const FULL_PREFIX: u32 = Self::PREFIX_BASE + 128;
+
+    /// The key of an IPv4 address (network order bytes) and a port (host byte order).
+    #[inline(always)]
+    pub const fn v4(address: [u8; 4], port: u16) -> Self {
+        let [a, b, c, d] = address;
+        let address = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        Self { port: port.to_be_bytes(), family: AF_INET.to_be_bytes(), address }
+    }
+
+    /// The key of an IPv6 address (network order bytes, not IPv4-mapped) and a port (host byte order).
+    #[inline(always)]
+    pub const fn v6(address: [u8; 16], port: u16) -> Self {
+        Self { port: port.to_be_bytes(), family: AF_INET6.to_be_bytes(), address }
+    }
+}
+
+/// Who opened a redirected connection, and to where.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The original destination's address; for IPv4 its four bytes, then zeros.
+    pub address: [u8; 16],
+    /// The original destination's port, host byte order.
+    pub port: u16,
+    /// [`AF_INET`] (also for an IPv4-mapped destination) or [`AF_INET6`].
+    pub family: u16,
+    /// The process (`tgid`) as the initial pid namespace numbers it.
+    pub tgid: u32,
+    /// The thread, likewise.
+    pub tid: u32,
+    /// The real uid in the initial user namespace.
+    pub uid: u32,
+    /// The real gid in the initial user namespace.
+    pub gid: u32,
+    /// Zero; keeps the next field aligned.
+    pub reserved: u32,
+    /// The process's cgroup in the cgroup2 hierarchy: the inode of its directory.
+    pub cgroup_id: u64,
+    /// The socket's network namespace (`SO_NETNS_COOKIE`).
+    pub netns_cookie: u64,
+    /// The socket (`SO_COOKIE`).
+    pub socket_cookie: u64,
+    /// When connect() was called, nanoseconds of `CLOCK_MONOTONIC`.
+    pub ktime_ns: u64,
+    /// The thread's name, ended by a zero. The process chooses it: a decoration, never an identity.
+    pub comm: [u8; COMM_LEN],
+}
+
+/// A redirected connection as both of its ends see it, named from the client's side.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuple {
+    /// The network namespace of both ends (a redirect goes to its own loopback).
+    pub netns_cookie: u64,
+    /// The client's address, IPv4 as IPv4-mapped IPv6, network byte order per 32-bit word.
+    pub local: [u32; 4],
+    /// The listener's address, likewise.
+    pub remote: [u32; 4],
+    /// The client's port, host byte order.
+    pub local_port: u16,
+    /// The listener's port, host byte order.
+    pub remote_port: u16,
+    /// Zero; fills the value to a multiple of its alignment.
+    pub reserved: u32,
+}
+
+/// What the kernel side counts, as indices of [`maps::COUNTERS`].
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Connections redirected to the listener.
+    Redirected = 0,
+    /// Connections of the daemon's own to protected destinations, let through.
+    OwnPassed = 1,
+    /// Protected connections refused with `EPERM`: socket storage for the record could not be had.
+    RefusedNoStorage = 2,
+    /// Protected connections refused with `EPERM`: the daemon has no listener for their family.
+    RefusedNoListener = 3,
+    /// Redirected connections whose record did not fit into [`maps::TUPLES`]: accepted without a record.
+    TuplesFull = 4,
+    /// Accepted sockets that got their record.
+    Accepted = 5,
+    /// Connections that reached the listener without a record: a direct connect, or one of the failures above.
+    AcceptedUnknown = 6,
+    /// Accepted sockets that could not get their record: socket storage could not be had.
+    AcceptedNoStorage = 7,
+}
+
+/// The number of [`Counter`]s.
+pub const COUNTERS: usize = 8;
+
+// A hole in one of these would reach the other side as uninitialised bytes, and a different size
+// would be another ABI.
+const _: () = {
+    assert!(size_of::<Settings>() == 8);
+    assert!(size_of::<Destination>() == 20 && align_of::<Destination>() == 1);
+    assert!(size_of::<Origin>() == 88 && align_of::<Origin>() == 8);
+    assert!(size_of::<Tuple>() == 48 && align_of::<Tuple>() == 8);
+    assert!(Counter::AcceptedNoStorage as usize + 1 == COUNTERS);
+};
