@@ -1,0 +1,75 @@
+//! A command line as people read it, without the passwords that people put there.
+//!
+//! It is shown and recorded. It is never split again or run.
+
+/// What stands for a password.
+const HIDDEN: &str = "***";
+
+/// The arguments of `/proc/PID/cmdline`, which end in a NUL each, with spaces between, control characters as
+/// U+FFFD, and passwords of connection strings hidden.
+pub(super) fn display(arguments: &[u8]) -> String {
+    let arguments = arguments.strip_suffix(b"\0").unwrap_or(arguments);
+    let shown: Vec<String> = arguments
+        .split(|byte| *byte == 0)
+        .map(|argument| {
+            let text = String::from_utf8_lossy(argument);
+            let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+            without_assignments(&without_user_info(&text))
+        })
+        .collect();
+    shown.join(" ")
+}
+
+/// Hides the password in each `scheme://user:password@…`.
+fn without_user_info(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        out.push_str(before);
+        out.push_str("://");
+        let authority = &after[..after.find(['/', '?', ' ']).unwrap_or(after.len())];
+        // The last `@`: an earlier one belongs to a password that was not escaped.
+        match (authority.rfind('@'), authority.find(':')) {
+            (Some(at), Some(colon)) if colon < at => {
+                out.push_str(&authority[..=colon]);
+                out.push_str(HIDDEN);
+                rest = &after[at..];
+            }
+            _ => rest = after,
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Hides the value of each `password=…` and `…password=…`, up to a space or the next parameter; of a quoted
+/// value up to its quote.
+fn without_assignments(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for name in
+        memmem(&lower, "password").chain(memmem(&lower, "passwd")).collect::<std::collections::BTreeSet<_>>()
+    {
+        let word = if lower[name..].starts_with("password") { 8 } else { 6 };
+        let value = lower[name + word..].find(|c: char| c != ' ').map(|i| name + word + i);
+        let Some(equals) = value.filter(|at| *at >= from && lower[*at..].starts_with('=')) else { continue };
+        let begin = lower[equals + 1..].find(|c: char| c != ' ').map_or(lower.len(), |i| equals + 1 + i);
+        let end = match lower[begin..].chars().next() {
+            Some(quote @ ('\'' | '"')) => {
+                lower[begin + 1..].find(quote).map_or(lower.len(), |i| begin + 1 + i + 1)
+            }
+            _ => lower[begin..].find([' ', '&']).map_or(lower.len(), |i| begin + i),
+        };
+        out.push_str(&text[from..begin]);
+        out.push_str(HIDDEN);
+        from = end;
+    }
+    out.push_str(&text[from..]);
+    out
+}
+
+/// Where `needle` begins in `text`.
+fn memmem<'a>(text: &'a str, needle: &'a str) -> impl Iterator<Item = usize> + 'a {
+    text.match_indices(needle).map(|(at, _)| at)
+}
