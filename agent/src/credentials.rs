@@ -134,7 +134,9 @@ pub enum Error {
         name: String,
     },
     /// A systemd credential is asked for, but systemd gave none.
-    #[error("no systemd credentials: CREDENTIALS_DIRECTORY is not set; add LoadCredential={name}:/path to the unit")]
+    #[error(
+        "no systemd credentials: CREDENTIALS_DIRECTORY is not set; add LoadCredential={name}:/path to the unit"
+    )]
     NotUnderSystemd {
         /// The credential's name.
         name: String,

@@ -25,7 +25,8 @@ impl File {
 
     /// The credential of that name in systemd's folder. A name with a path in it would leave the folder.
     pub(super) fn in_folder(folder: Option<&Path>, name: &str) -> Result<Self, Error> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b':');
+        let fits =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b':');
         if name.is_empty() || name.starts_with('.') || !name.bytes().all(fits) {
             return Err(Error::Name { name: name.to_owned() });
         }

@@ -48,11 +48,12 @@ fn without_assignments(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
-    for name in
-        memmem(&lower, "password").chain(memmem(&lower, "passwd")).collect::<std::collections::BTreeSet<_>>()
-    {
-        let word = if lower[name..].starts_with("password") { 8 } else { 6 };
-        let value = lower[name + word..].find(|c: char| c != ' ').map(|i| name + word + i);
+    let mut words: Vec<(usize, &str)> =
+        lower.match_indices("password").chain(lower.match_indices("passwd")).collect();
+    words.sort_unstable();
+    for (name, word) in words {
+        let name_end = name + word.len();
+        let value = lower[name_end..].find(|c: char| c != ' ').map(|i| name_end + i);
         let Some(equals) = value.filter(|at| *at >= from && lower[*at..].starts_with('=')) else { continue };
         let begin = lower[equals + 1..].find(|c: char| c != ' ').map_or(lower.len(), |i| equals + 1 + i);
         let end = match lower[begin..].chars().next() {
@@ -67,9 +68,4 @@ fn without_assignments(text: &str) -> String {
     }
     out.push_str(&text[from..]);
     out
-}
-
-/// Where `needle` begins in `text`.
-fn memmem<'a>(text: &'a str, needle: &'a str) -> impl Iterator<Item = usize> + 'a {
-    text.match_indices(needle).map(|(at, _)| at)
 }

@@ -54,7 +54,8 @@ pub(super) fn parse_cgroup(content: &[u8]) -> Option<String> {
 }
 
 /// The executable's path, if the host has this very file there. In a mount namespace or a chroot of its own a
-/// workload can show any name, so a path that means another file to the host is no name.
+/// workload can show any name, so a path that means another file to the host is no name. It is what the process
+/// runs now: one that has called execve(2) since it connected shows what it runs then.
 pub(super) fn executable(folder: &Path) -> Option<String> {
     let link = folder.join("exe");
     let path = std::fs::read_link(&link).ok()?;
