@@ -70,7 +70,7 @@ fn each_message_has_its_form_on_the_wire() {
     );
     check(
         &|o| bind(o, b"", b"s", &[Format::BINARY], &[None, Some(b""), Some(b"ab")], &[]).unwrap(),
-        b"B\0\0\0\x1f\0s\0\0\x01\0\x01\0\x03\xff\xff\xff\xff\0\0\0\0\0\0\0\x02ab\0\0",
+        b"B\0\0\0\x1d\0s\0\0\x01\0\x01\0\x03\xff\xff\xff\xff\0\0\0\0\0\0\0\x02ab\0\0",
     );
     check(&|o| describe(o, Target::Portal, b"p").unwrap(), b"D\0\0\0\x07Pp\0");
     check(&|o| close(o, Target::Statement, b"").unwrap(), b"C\0\0\0\x06S\0");
