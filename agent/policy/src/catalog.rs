@@ -137,6 +137,41 @@ pub struct Function {
     pub procedure: bool,
 }
 
+/// `pg_type.typtype`, of a type that is no relation's row type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TypeKind {
+    /// `b`
+    Base,
+    /// `c`
+    Composite,
+    /// `d`
+    Domain,
+    /// `e`
+    Enum,
+    /// `p`
+    Pseudo,
+    /// `r`
+    Range,
+    /// `m`
+    Multirange,
+}
+
+impl TypeKind {
+    /// From `pg_type.typtype`.
+    pub const fn from_typtype(typtype: u8) -> Option<Self> {
+        Some(match typtype {
+            b'b' => TypeKind::Base,
+            b'c' => TypeKind::Composite,
+            b'd' => TypeKind::Domain,
+            b'e' => TypeKind::Enum,
+            b'p' => TypeKind::Pseudo,
+            b'r' => TypeKind::Range,
+            b'm' => TypeKind::Multirange,
+            _ => return None,
+        })
+    }
+}
+
 /// What is known of one database at one time.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
@@ -146,6 +181,7 @@ pub struct Catalog {
     functions: HashMap<Oid, Function>,
     function_names: HashMap<String, HashMap<String, Vec<Oid>>>,
     schemas: BTreeSet<String>,
+    types: HashMap<String, HashMap<String, TypeKind>>,
 }
 
 impl Catalog {
@@ -190,6 +226,52 @@ impl Catalog {
             catalog.functions.insert(function.oid, function);
         }
         catalog
+    }
+
+    /// The same with relations that an open transaction has created, and that no other connection can see
+    /// yet: their schemas, names and kinds. Their OIDs are made up, from the highest down, and their columns are
+    /// not known, so that nothing is ever proved of them. A relation of the same name is hidden.
+    #[must_use]
+    pub fn with_created(&self, created: &[(String, String, RelationKind)]) -> Self {
+        let mut catalog = self.clone();
+        for ((schema, name, kind), oid) in created.iter().zip((1..=Oid::MAX).rev()) {
+            let relation = Relation {
+                oid,
+                schema: schema.clone(),
+                name: name.clone(),
+                kind: *kind,
+                columns: Vec::new(),
+                bases: Vec::new(),
+                functions: Vec::new(),
+                parents: Vec::new(),
+                children: Vec::new(),
+                has_rules: false,
+                has_triggers: false,
+            };
+            catalog.schemas.insert(schema.clone());
+            catalog.relation_names.entry(schema.clone()).or_default().insert(name.clone(), oid);
+            catalog.relations.insert(oid, relation);
+        }
+        catalog
+    }
+
+    /// With these types as well: schema, name, kind. Built-in ones (schema `pg_catalog`) need not be given.
+    #[must_use]
+    pub fn with_types(mut self, types: impl IntoIterator<Item = (String, String, TypeKind)>) -> Self {
+        for (schema, name, kind) in types {
+            self.types.entry(schema).or_default().insert(name, kind);
+        }
+        self
+    }
+
+    /// The type of that name in that schema.
+    pub fn type_named(&self, schema: &str, name: &str) -> Option<TypeKind> {
+        self.types.get(schema)?.get(name).copied()
+    }
+
+    /// Every schema, in the order of their names.
+    pub fn schemas(&self) -> impl Iterator<Item = &str> {
+        self.schemas.iter().map(String::as_str)
     }
 
     /// Rises with every change; a cached analysis is good for one generation.
