@@ -2,18 +2,52 @@
 //!
 //! This crate knows PostgreSQL's words (relations, columns, roles, actions) and ours (principal, resource,
 //! rule, decision). It does no I/O and reads no clock: documents come in as text, decisions go out as values.
+//!
+//! # How a statement is judged
+//!
+//! Every action of a statement is judged alone. All rules are considered whose who, except, resources and
+//! databases match the subject and whose actions and objects match the action; the most severe decision wins
+//! (deny over hold over allow), and among equals the first in document order is the one that is named. An
+//! action that no rule matches is denied, by the rule named `default`. An action that is only implied (kin by
+//! inheritance of a relation that was named) is looked at by rules that deny or hold alone; if none matches it
+//! is allowed. An opaque action matches only rules that name `opaque`; what such a rule decides is raised to a
+//! denial where any rule denies anything to that subject or masks any column for it, and to a hold where any
+//! rule holds anything: what is not understood may be just that. A mask holds for every subject that its
+//! rule's who, except, resources and databases match, whichever rule decided. What is not known of a principal
+//! (its executable, after it has gone) or of an object (its schema) matches rules that deny, hold or mask, and
+//! does not match rules that allow. The statement takes the most severe decision of its actions; without
+//! actions it is allowed.
 
 #![forbid(unsafe_code)]
 
 pub mod action;
 pub mod catalog;
+pub mod decision;
+pub mod document;
+pub mod judge;
+pub mod judgement;
 pub mod lineage;
+pub mod mask;
+pub mod pattern;
+pub mod permit;
 pub mod principal;
+pub mod resource;
+pub mod rule;
+mod who;
 
 pub use action::{Action, Object, ObjectKind, Verb};
-pub use catalog::{Catalog, Column, Function, Relation, RelationKind, Volatility};
+pub use catalog::{Catalog, Column, Function, Relation, RelationKind, TypeKind, Volatility};
+pub use decision::Decision;
+pub use document::{Document, DocumentError};
+pub use judge::{Policy, Subject, SubjectPolicy};
+pub use judgement::{Cause, Finding, Judgement};
 pub use lineage::{ColumnRef, Lineage, Output};
+pub use mask::{MaskMethod, Masks};
+pub use pattern::ColumnPattern;
+pub use permit::{Answer, Binding, Grant, Pending, Permit, Verdict, VerdictError};
 pub use principal::Principal;
+pub use resource::{Address, Host, Resource};
+pub use rule::{Place, Rule};
 
 /// A PostgreSQL object identifier.
 pub type Oid = u32;

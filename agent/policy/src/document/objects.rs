@@ -1,0 +1,175 @@
+//! `actions` and the objects that they are done to.
+
+use super::{Fields, Node, Reader, nearest};
+use crate::action::{CLASSES, ObjectKind, Verb};
+use crate::pattern::{Glob, NamePattern, PatternError, single};
+use crate::rule::actions::GROUPS;
+use crate::rule::{ActionSet, Objects};
+
+/// `actions: [select, "drop table", read, "*"]`.
+pub(super) fn actions(reader: &mut Reader, node: &Node, objects: &Objects) -> ActionSet {
+    let mut set = ActionSet::default();
+    for node in reader.some_items(node, "actions") {
+        let Some(text) = reader.text(node, "an action") else { continue };
+        let text = text.to_ascii_lowercase();
+        if text == "*" {
+            set.insert_every();
+        } else if let Some(group) = GROUPS.iter().find(|group| group.name == text) {
+            group.verbs.iter().for_each(|verb| set.insert(*verb));
+        } else if let Some(verb) = verb(&text) {
+            set.insert(verb);
+            check_objects(reader, node, verb, objects);
+        } else if let Some((verb, class)) = classed(&text) {
+            set.insert_classed(verb, class);
+        } else {
+            unknown(reader, node, &text);
+        }
+    }
+    set
+}
+
+fn verb(text: &str) -> Option<Verb> {
+    Verb::ALL.into_iter().find(|verb| verb.name() == text)
+}
+
+/// A verb and a class of objects: `drop table`, `create materialized view`.
+fn classed(text: &str) -> Option<(Verb, &'static str)> {
+    let (first, class) = text.split_once(' ')?;
+    let verb = verb(first).filter(|verb| *verb != Verb::Opaque)?;
+    let class: Vec<&str> = class.split_whitespace().collect();
+    let class = class.join(" ");
+    Some((verb, CLASSES.iter().find(|known| **known == class)?))
+}
+
+fn unknown(reader: &mut Reader, node: &Node, text: &str) {
+    let groups = GROUPS.iter().map(|group| group.name);
+    let words: Vec<&str> = Verb::ALL.iter().map(|verb| verb.name()).chain(groups).collect();
+    let whole = nearest(text, words.iter().copied()).map(str::to_owned);
+    let (first, class) = text.split_once(' ').unwrap_or((text, ""));
+    let by_parts = || {
+        let first = words
+            .iter()
+            .find(|word| **word == first)
+            .copied()
+            .or_else(|| nearest(first, words.iter().copied()))?;
+        Some(format!("{first} {}", nearest(class, CLASSES)?))
+    };
+    let cure = match whole.or_else(by_parts) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if class.is_empty() => format!("write \"*\" or one of: {}", words.join(", ")),
+        None => format!("write a verb and one of: {}", CLASSES.join(", ")),
+    };
+    reader.error(node, format!("there is no action `{text}`"), cure);
+}
+
+/// A verb that is never done to what the rule lists would never match: better said than silently so.
+fn check_objects(reader: &mut Reader, node: &Node, verb: Verb, objects: &Objects) {
+    let listed = [
+        (ObjectKind::Relation, !objects.relations.is_empty()),
+        (ObjectKind::Function, !objects.functions.is_empty()),
+        (ObjectKind::Schema, !objects.schemas.is_empty()),
+        (ObjectKind::Role, !objects.roles.is_empty()),
+        (ObjectKind::Setting, !objects.settings.is_empty()),
+    ];
+    let meets = |kind| listed.iter().any(|(listed, given)| *given && *listed == kind);
+    let meets = match kinds(verb) {
+        Kinds::Any => true,
+        Kinds::One(kind) => meets(kind),
+        Kinds::None => false,
+    };
+    if !objects.is_every() && !meets {
+        reader.error(
+            node,
+            format!("`{verb}` is never done to what this rule lists"),
+            "move it to a rule without those lists",
+        );
+    }
+}
+
+enum Kinds {
+    Any,
+    One(ObjectKind),
+    None,
+}
+
+/// What a verb may be done to.
+const fn kinds(verb: Verb) -> Kinds {
+    match verb {
+        Verb::Select
+        | Verb::Insert
+        | Verb::Update
+        | Verb::UpdateAll
+        | Verb::Delete
+        | Verb::DeleteAll
+        | Verb::Truncate
+        | Verb::Lock => Kinds::One(ObjectKind::Relation),
+        Verb::Call | Verb::Function => Kinds::One(ObjectKind::Function),
+        Verb::SetRole => Kinds::One(ObjectKind::Role),
+        Verb::Set | Verb::Show => Kinds::One(ObjectKind::Setting),
+        Verb::CopyIn
+        | Verb::CopyOut
+        | Verb::CopyServer
+        | Verb::Create
+        | Verb::Alter
+        | Verb::Drop
+        | Verb::Maintain
+        | Verb::Grant
+        | Verb::Revoke
+        | Verb::Role
+        | Verb::System => Kinds::Any,
+        Verb::Transaction
+        | Verb::Prepare
+        | Verb::Cursor
+        | Verb::Notify
+        | Verb::Do
+        | Verb::Explain
+        | Verb::Opaque => Kinds::None,
+    }
+}
+
+/// `relations`, `functions`, `schemas`, `roles`, `settings`.
+pub(super) fn objects(reader: &mut Reader, fields: &Fields<'_>) -> Objects {
+    let mut dotted = |key| each(reader, fields, key, |text| text.parse::<NamePattern>());
+    let (relations, functions) = (dotted("relations"), dotted("functions"));
+    let (schemas, roles) = (each(reader, fields, "schemas", single), each(reader, fields, "roles", single));
+    // A setting's name may have a dot, and is folded by the server whether quoted or not.
+    let setting = |text: &str| Ok(Glob::new(&text.to_ascii_lowercase()));
+    let settings = each(reader, fields, "settings", setting);
+    Objects { relations, functions, schemas, roles, settings }
+}
+
+fn each<T>(
+    reader: &mut Reader,
+    fields: &Fields<'_>,
+    key: &str,
+    parse: impl Fn(&str) -> Result<T, PatternError>,
+) -> Vec<T> {
+    let Some(node) = fields.get(key) else { return Vec::new() };
+    let items = reader.some_items(node, key);
+    items.into_iter().filter_map(|node| pattern(reader, node, key, &parse)).collect()
+}
+
+/// One pattern.
+pub(super) fn pattern<T>(
+    reader: &mut Reader,
+    node: &Node,
+    key: &str,
+    parse: impl Fn(&str) -> Result<T, PatternError>,
+) -> Option<T> {
+    let text = reader.line(node, key, 1024)?;
+    let error = match parse(text) {
+        Ok(pattern) => return Some(pattern),
+        Err(error) => error,
+    };
+    let cure = match &error {
+        PatternError::Parts { found: 1, wanted: 2, .. } => format!("write `\"*.{text}\"` or name the schema"),
+        PatternError::Parts { form, .. } => format!("write it as `{form}`"),
+        PatternError::Empty => "write `*` where anything may stand".to_owned(),
+        PatternError::Quotes => "quote each name as a whole, and double a quote within".to_owned(),
+        PatternError::Character(_) => {
+            "put the name in double quotes, and all of it in single ones".to_owned()
+        }
+    };
+    reader.error(node, format!("`{text}` is no pattern for {key}: {error}"), cure);
+    None
+}

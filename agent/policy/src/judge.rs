@@ -1,0 +1,164 @@
+//! The verdict: a policy, narrowed to one subject, over a statement's actions.
+
+use std::sync::Arc;
+
+use crate::action::{Action, Verb};
+use crate::decision::Decision;
+use crate::judgement::{Cause, DEFAULT_RULE, Finding, IMPLIED_RULE, Judgement};
+use crate::mask::Masks;
+use crate::principal::Principal;
+use crate::resource::Resource;
+use crate::rule::{Judging, Rule};
+use crate::who::Standing;
+
+/// Who asks, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Who.
+    pub principal: &'a Principal,
+    /// The resource's name.
+    pub resource: &'a str,
+    /// The database that was asked for.
+    pub database: &'a str,
+}
+
+/// All rules of all documents. It is a value: a change is a new policy with another digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    pub(crate) digest: [u8; 32],
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) resources: Vec<Resource>,
+}
+
+impl Policy {
+    /// SHA-256 over the documents' names and texts, in their order.
+    pub const fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// In document order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rule of that name.
+    pub fn rule(&self, name: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| &*rule.name == name)
+    }
+
+    /// The resources that the documents describe.
+    pub fn resources(&self) -> &[Resource] {
+        &self.resources
+    }
+
+    /// The masks that hold for that subject.
+    pub fn masks(&self, subject: &Subject<'_>) -> Masks {
+        Masks::new(self.masking(subject).flat_map(|rule| rule.masks.iter().cloned()))
+    }
+
+    /// The rules with masks that hold for that subject: like what denies, a mask holds in doubt.
+    fn masking<'a>(&'a self, subject: &'a Subject<'_>) -> impl Iterator<Item = &'a Rule> {
+        self.rules.iter().filter(|rule| !rule.masks.is_empty() && rule.standing(subject) > Standing::Outside)
+    }
+
+    /// The part of the policy that concerns that subject. Matching who and where is done here, once for a
+    /// session; judging then looks at actions alone.
+    pub fn for_subject(self: &Arc<Self>, subject: &Subject<'_>) -> SubjectPolicy {
+        let served = self
+            .resources
+            .iter()
+            .find(|resource| resource.name == subject.resource)
+            .is_none_or(|resource| resource.serves(subject.database));
+        let judges = |rule: &Rule| match &rule.judging {
+            None => false,
+            Some(Judging { decision: Decision::Allow, .. }) => {
+                served && rule.standing(subject) == Standing::Inside
+            }
+            Some(_) => rule.standing(subject) > Standing::Outside,
+        };
+        let rules: Vec<usize> = (0..self.rules.len()).filter(|at| judges(&self.rules[*at])).collect();
+        let first =
+            |decision| rules.iter().map(|at| &self.rules[*at]).find(|rule| rule.decision() == Some(decision));
+        let under = |decision, rule: &Rule, cause| (decision, rule.name.clone(), cause);
+        let denial = first(Decision::Deny).map(|rule| under(Decision::Deny, rule, Cause::OpaqueUnderRule));
+        let mask =
+            || self.masking(subject).next().map(|rule| under(Decision::Deny, rule, Cause::OpaqueUnderMask));
+        let hold = || first(Decision::Hold).map(|rule| under(Decision::Hold, rule, Cause::OpaqueUnderRule));
+        let opaque = denial.or_else(mask).or_else(hold);
+        SubjectPolicy { policy: Arc::clone(self), rules, masks: self.masks(subject), opaque }
+    }
+}
+
+/// A policy as it concerns one subject.
+#[derive(Debug, Clone)]
+pub struct SubjectPolicy {
+    policy: Arc<Policy>,
+    /// Indices into the policy's rules: those that judge this subject, in document order.
+    rules: Vec<usize>,
+    masks: Masks,
+    /// What an opaque statement comes to for this subject, at the least, even if a rule allows `opaque`.
+    opaque: Option<(Decision, Arc<str>, Cause)>,
+}
+
+impl SubjectPolicy {
+    /// The masks that hold for this subject.
+    pub const fn masks(&self) -> &Masks {
+        &self.masks
+    }
+
+    /// [`Policy::digest`] of the policy that this is a part of.
+    pub fn digest(&self) -> [u8; 32] {
+        self.policy.digest
+    }
+
+    /// Judges a statement, or all of a Query at once, by its actions.
+    pub fn judge<'a>(&self, actions: impl IntoIterator<Item = &'a Action>) -> Judgement {
+        let findings = actions.into_iter().map(|action| self.find(action)).collect();
+        Judgement::new(findings, self.policy.digest)
+    }
+
+    /// The finding on one action, alone.
+    fn find(&self, action: &Action) -> Finding {
+        let finding = |decision, rule, cause, message| Finding {
+            action: action.clone(),
+            decision,
+            rule,
+            cause,
+            message,
+        };
+        let Some((decision, rule)) = self.severest(action) else {
+            return if action.implied && action.verb != Verb::Opaque {
+                finding(Decision::Allow, IMPLIED_RULE.into(), Cause::Implied, None)
+            } else {
+                finding(Decision::Deny, DEFAULT_RULE.into(), Cause::NoRule, None)
+            };
+        };
+        match &self.opaque {
+            Some((least, name, cause)) if action.verb == Verb::Opaque && *least > decision => {
+                let message = self.policy.rule(name).and_then(|rule| rule.message.clone());
+                finding(*least, name.clone(), *cause, message)
+            }
+            _ => finding(decision, rule.name.clone(), Cause::Rule, rule.message.clone()),
+        }
+    }
+
+    /// The severest of the rules that match the action, the first of equals. A rule that allows does not speak
+    /// about implied actions.
+    fn severest(&self, action: &Action) -> Option<(Decision, &Rule)> {
+        let mut severest: Option<(Decision, &Rule)> = None;
+        for rule in self.rules.iter().filter_map(|at| self.policy.rules.get(*at)) {
+            let Some(judging) = &rule.judging else { continue };
+            let decision = judging.decision;
+            if severest.is_none_or(|(so_far, _)| decision > so_far)
+                && !(action.implied && decision == Decision::Allow)
+                && judging.matches(action)
+            {
+                severest = Some((decision, rule));
+            }
+        }
+        severest
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,402 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Document, MaskMethod, Object, ObjectKind};
+
+fn policy(rules: &str) -> Arc<Policy> {
+    let text = format!("version: 1\nrules:\n{rules}");
+    Arc::new(Policy::parse(&[Document { name: "p", text: &text }]).unwrap())
+}
+
+fn reporter() -> Principal {
+    Principal { uid: 1000, user: Some("reporter".into()), cgroup: Some("/ci".into()), ..Principal::default() }
+}
+
+/// `select public.orders`, `implied select public.orders`, `create schema x`, `set search_path`, `transaction`.
+fn action(text: &str) -> Action {
+    let (implied, text) = match text.strip_prefix("implied ") {
+        Some(text) => (true, text),
+        None => (false, text),
+    };
+    let (verb, object) = text.split_once(' ').unwrap_or((text, ""));
+    let verb = Verb::ALL.into_iter().find(|known| known.name() == verb).unwrap();
+    let object = match (verb, object) {
+        (_, "") => Object::none(),
+        (Verb::Set | Verb::Show, name) => {
+            Object { kind: ObjectKind::Setting, name: name.into(), ..Object::none() }
+        }
+        (Verb::Opaque, name) => return Action { implied, ..Action::opaque(name) },
+        (_, object) => {
+            let (class, name) = object.split_once(' ').unwrap_or(("table", object));
+            let class = crate::action::CLASSES.into_iter().find(|known| *known == class).unwrap();
+            let kind = match class {
+                "function" => ObjectKind::Function,
+                "schema" => ObjectKind::Schema,
+                _ => ObjectKind::Relation,
+            };
+            let (schema, name) = match name.split_once('.') {
+                Some((schema, name)) => (Some(schema.to_owned()), name),
+                None => (None, name),
+            };
+            Object { kind, class, schema, name: name.into(), oid: None }
+        }
+    };
+    Action { verb, object, implied }
+}
+
+fn judge(policy: &Arc<Policy>, principal: &Principal, actions: &[&str]) -> Judgement {
+    let subject = Subject { principal, resource: "shop", database: "shop" };
+    let actions: Vec<Action> = actions.iter().map(|text| action(text)).collect();
+    policy.for_subject(&subject).judge(&actions)
+}
+
+#[track_caller]
+fn check(policy: &Arc<Policy>, actions: &[&str], expect: &str) {
+    let judgement = judge(policy, &reporter(), actions);
+    let got = format!("{} {}", judgement.decision(), judgement.rule());
+    assert_eq!(got, expect, "{actions:?}");
+    assert_eq!(judgement.permit().is_some(), judgement.decision() == Decision::Allow);
+    assert_eq!(judgement.permit_preparation().is_some(), judgement.decision() != Decision::Deny);
+    assert_eq!(judgement.hold([0; 32], [0; 16], 0).is_some(), judgement.decision() == Decision::Hold);
+}
+
+#[test]
+fn the_most_severe_rule_decides_and_among_equals_the_first() {
+    let policy = policy(
+        r#"
+  - { name: a1, actions: [read, session], decision: allow }
+  - { name: a2, actions: ["*"], relations: ["public.*"], decision: allow }
+  - { name: h1, actions: [destructive], decision: hold }
+  - { name: d1, actions: ["drop table"], relations: ["public.orders"], decision: deny }
+  - { name: d2, actions: ["drop"], relations: ["public.orders"], decision: deny }
+"#,
+    );
+    for (actions, expect) in [
+        (&[][..], "allow implied"),
+        (&["select public.orders"], "allow a1"),
+        (&["insert public.orders"], "allow a2"),
+        (&["insert hr.people"], "deny default"),
+        (&["delete-all public.orders"], "hold h1"),
+        (&["drop public.orders"], "deny d1"),
+        (&["drop view public.orders"], "deny d2"),
+        (&["drop public.customers"], "hold h1"),
+        (&["transaction", "select hr.people"], "allow a1"),
+        (&["select public.orders", "drop public.x", "insert hr.people"], "deny default"),
+        (&["select public.orders", "truncate public.x", "drop public.orders"], "deny d1"),
+    ] {
+        check(&policy, actions, expect);
+    }
+}
+
+#[test]
+fn lists_of_objects_select_by_kind() {
+    let policy = policy(
+        r#"
+  - { name: r, actions: ["*"], relations: ["public.*"], functions: ["pg_catalog.*"], schemas: [app], settings: [search_path], decision: allow }
+"#,
+    );
+    for (actions, expect) in [
+        (&["select public.a"][..], "allow r"),
+        (&["select hr.a"], "deny default"),
+        (&["function function pg_catalog.pg_sleep"], "allow r"),
+        (&["function function public.f"], "deny default"),
+        (&["create schema app"], "allow r"),
+        (&["create schema other"], "deny default"),
+        (&["set search_path"], "allow r"),
+        (&["set role"], "deny default"),
+        (&["transaction"], "deny default"),
+        (&["drop unknown_schema_table"], "deny default"),
+    ] {
+        check(&policy, actions, expect);
+    }
+}
+
+#[test]
+fn implied_actions_need_no_rule_but_heed_those_that_deny_or_hold() {
+    let policy = policy(
+        r#"
+  - { name: a, actions: [select], relations: ["public.parent"], decision: allow }
+  - { name: d, actions: [select], relations: ["public.secret"], decision: deny }
+  - { name: h, actions: [select], relations: ["public.slow"], decision: hold }
+"#,
+    );
+    check(&policy, &["select public.parent", "implied select public.child"], "allow a");
+    check(&policy, &["implied select public.child"], "allow implied");
+    check(&policy, &["select public.parent", "implied select public.secret"], "deny d");
+    check(&policy, &["select public.parent", "implied select public.slow"], "hold h");
+    check(&policy, &["implied opaque x"], "deny default");
+}
+
+#[test]
+fn an_opaque_action_is_allowed_only_by_name_and_never_beside_masks_denials_or_holds() {
+    let star = "  - { name: star, actions: [\"*\"], decision: allow }\n";
+    let named = "  - { name: named, actions: [opaque], decision: allow }\n";
+    let held = "  - { name: held, actions: [opaque], decision: hold }\n";
+    let deny = "  - { name: d, actions: [truncate], relations: [\"x.y\"], decision: deny }\n";
+    let hold = "  - { name: h, actions: [truncate], relations: [\"x.y\"], decision: hold }\n";
+    let mask = "  - { name: m, mask: public.customers.ssn }\n";
+    let other = "  - { name: o, who: { user: other }, actions: [\"*\"], decision: deny, mask: a.b.c }\n";
+    for (rules, expect) in [
+        (vec![star], "deny default"),
+        (vec![star, named], "allow named"),
+        (vec![held], "hold held"),
+        (vec![named, held], "hold held"),
+        (vec![named, deny], "deny d"),
+        (vec![named, hold], "hold h"),
+        (vec![held, hold], "hold held"),
+        (vec![named, mask], "deny m"),
+        (vec![held, mask], "deny m"),
+        (vec![named, mask, hold, deny], "deny d"),
+        (vec![named, other], "allow named"),
+        (vec![star, mask], "deny default"),
+    ] {
+        check(&policy(&rules.concat()), &["opaque DO block"], expect);
+    }
+    check(&policy(&[star, named, mask, deny].concat()), &["select a.b"], "allow star");
+}
+
+#[test]
+fn what_is_not_known_never_helps_the_one_who_asks() {
+    let gone = Principal { cgroup: None, ..reporter() };
+    let by_exe = |decision: &str, key: &str| {
+        policy(&format!(
+            r#"
+  - {{ name: all, actions: [select], decision: allow }}
+  - {{ name: x, {key}: {{ executable: /usr/bin/psql }}, actions: [insert], decision: {decision}, mask: a.b.c }}
+"#
+        ))
+    };
+    for (decision, key, expect) in [
+        ("allow", "who", "deny default"),
+        ("allow", "except", "deny default"),
+        ("deny", "who", "deny x"),
+        ("deny", "except", "deny x"),
+        ("hold", "who", "hold x"),
+        ("hold", "except", "hold x"),
+    ] {
+        let policy = by_exe(decision, key);
+        let judgement = judge(&policy, &gone, &["insert a.b"]);
+        let got = format!("{} {}", judgement.decision(), judgement.rule());
+        assert_eq!(got, expect, "{decision} {key}");
+        let subject = Subject { principal: &gone, resource: "shop", database: "shop" };
+        assert!(!policy.masks(&subject).is_empty(), "{decision} {key}");
+    }
+    let schema = policy(
+        r#"
+  - { name: a, actions: [drop], relations: ["*.*"], decision: allow }
+  - { name: d, actions: [drop], relations: ["secret.*"], decision: deny }
+"#,
+    );
+    check(&schema, &["drop t"], "deny d");
+    check(&schema, &["drop public.t"], "allow a");
+}
+
+#[test]
+fn rules_hold_where_their_resources_and_databases_match() {
+    let policy = policy(
+        r#"
+  - { name: here, resources: ["sh*"], databases: [shop], actions: [select], decision: allow, mask: a.b.c }
+  - { name: there, resources: [billing], actions: [insert], decision: allow, mask: a.b.d }
+  - { name: elsewhere, databases: [postgres], actions: [insert], decision: allow }
+"#,
+    );
+    check(&policy, &["select a.b"], "allow here");
+    check(&policy, &["insert a.b"], "deny default");
+    let principal = reporter();
+    let masks = policy.masks(&Subject { principal: &principal, resource: "shop", database: "shop" });
+    assert_eq!(masks.method("a", "b", "c"), Some(MaskMethod::Redact));
+    assert_eq!(masks.method("a", "b", "d"), None);
+}
+
+#[test]
+fn a_database_that_the_resource_does_not_serve_is_refused() {
+    let text = "version: 1\nresources: [{name: shop, addresses: [10.0.0.1], databases: [shop]}]\n\
+                rules: [{name: a, actions: [\"*\"], decision: allow}]\n";
+    let policy = Arc::new(Policy::parse(&[Document { name: "p", text }]).unwrap());
+    let principal = reporter();
+    for (resource, database, decision) in [
+        ("shop", "shop", Decision::Allow),
+        ("shop", "postgres", Decision::Deny),
+        ("other", "postgres", Decision::Allow),
+    ] {
+        let subject = Subject { principal: &principal, resource, database };
+        assert_eq!(policy.for_subject(&subject).judge(&[action("select a.b")]).decision(), decision);
+    }
+}
+
+#[test]
+fn a_refusal_names_the_action_the_rule_and_the_cure() {
+    let policy = policy(
+        r#"
+  - { name: no-ddl, actions: [ddl], decision: deny, message: "ask #dba" }
+  - { name: slow, actions: [truncate], decision: hold }
+  - { name: m, actions: [opaque], decision: allow }
+"#,
+    );
+    for (actions, message, hint) in [
+        ("drop public.t", "drop table public.t is denied by rule \"no-ddl\"", "ask #dba"),
+        (
+            "truncate public.t",
+            "truncate table public.t is held by rule \"slow\"",
+            "A reviewer decides whether it runs.",
+        ),
+        (
+            "select public.t",
+            "select table public.t is denied by rule \"default\": no rule allows it",
+            "Ask for a rule that allows \"select\" there.",
+        ),
+        (
+            "opaque body of DO",
+            "opaque (body of DO) is denied by rule \"no-ddl\": what could not be understood in full may be what \
+             that rule is about",
+            "ask #dba",
+        ),
+    ] {
+        let judgement = judge(&policy, &reporter(), &[actions]);
+        assert_eq!(judgement.message(), message);
+        assert_eq!(judgement.hint().as_deref(), Some(hint));
+    }
+    let odd = judge(&policy, &reporter(), &["drop public.a\nb"]);
+    assert!(!odd.message().contains('\n'));
+}
+
+#[test]
+fn a_hold_binds_to_the_policy_that_held_it() {
+    let policy = policy("  - { name: h, actions: [truncate], decision: hold }\n");
+    let judgement = judge(&policy, &reporter(), &["truncate public.t"]);
+    let pending = judgement.hold([1; 32], [2; 16], 7).unwrap();
+    let binding = crate::Binding { statement: [1; 32], session: [2; 16], hold: 7, policy: policy.digest() };
+    assert_eq!(pending.binding(), &binding);
+}
+
+fn any_action() -> impl Strategy<Value = Action> {
+    let names = prop::sample::select(vec!["a", "b", "c"]);
+    let schemas = prop::option::of(prop::sample::select(vec!["public", "hr"]));
+    let kinds = prop::sample::select(vec![
+        (ObjectKind::Relation, "table"),
+        (ObjectKind::Function, "function"),
+        (ObjectKind::Schema, "schema"),
+        (ObjectKind::Other, ""),
+    ]);
+    (prop::sample::select(Verb::ALL.to_vec()), kinds, schemas, names, any::<bool>()).prop_map(
+        |(verb, (kind, class), schema, name, implied)| Action {
+            verb,
+            object: Object {
+                kind,
+                class,
+                schema: schema.map(str::to_owned),
+                name: name.to_owned(),
+                oid: None,
+            },
+            implied,
+        },
+    )
+}
+
+/// The YAML of one rule, its decision given and its name left open.
+fn any_rule(decision: impl Strategy<Value = &'static str>) -> impl Strategy<Value = String> {
+    let who = prop::sample::select(vec![
+        "",
+        "who: { user: reporter }, ",
+        "who: { user: other }, ",
+        "who: { executable: /bin/x }, ",
+        "except: { uid: 1000 }, ",
+        "except: { executable: /bin/x }, ",
+    ]);
+    let actions = prop::sample::select(vec![
+        "actions: ['*'], ",
+        "actions: [read, write], ",
+        "actions: [destructive, ddl], ",
+        "actions: ['*'], relations: [public.*], ",
+        "actions: ['drop table', select], relations: ['*.a'], ",
+        "actions: [opaque], ",
+        "actions: [opaque, '*'], ",
+        "actions: [function], functions: [hr.*], ",
+    ]);
+    let mask = prop::sample::select(vec!["", "", "", "mask: a.b.c, "]);
+    (who, actions, mask, decision)
+        .prop_map(|(who, actions, mask, decision)| format!("{who}{actions}{mask}decision: {decision}"))
+}
+
+fn numbered(rules: &[String]) -> Arc<Policy> {
+    let rules = rules.iter().enumerate();
+    policy(&rules.map(|(at, rule)| format!("  - {{ name: r{at}, {rule} }}\n")).collect::<String>())
+}
+
+fn any_rules() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(any_rule(prop::sample::select(vec!["allow", "hold", "deny"])), 1..6)
+}
+
+fn decide(policy: &Arc<Policy>, actions: &[Action]) -> Decision {
+    let principal = reporter();
+    let subject = Subject { principal: &principal, resource: "shop", database: "shop" };
+    policy.for_subject(&subject).judge(actions).decision()
+}
+
+proptest! {
+    #[test]
+    fn another_rule_that_restricts_never_makes_a_decision_milder(
+        rules in any_rules(),
+        restricting in any_rule(prop::sample::select(vec!["hold", "deny"])),
+        at in any::<prop::sample::Index>(),
+        action in any_action(),
+    ) {
+        let before = decide(&numbered(&rules), std::slice::from_ref(&action));
+        let mut more = rules.clone();
+        more.insert(at.index(rules.len() + 1), restricting.clone());
+        let after = decide(&numbered(&more), std::slice::from_ref(&action));
+        // A hold may take the place of a refusal by default: it is a rule that speaks where none did.
+        let spoken = before == Decision::Deny && after == Decision::Hold && restricting.ends_with("hold");
+        prop_assert!(after >= before || spoken);
+    }
+
+    #[test]
+    fn another_deny_never_makes_a_decision_milder(
+        rules in any_rules(),
+        deny in any_rule(Just("deny")),
+        at in any::<prop::sample::Index>(),
+        actions in prop::collection::vec(any_action(), 0..5),
+    ) {
+        let before = decide(&numbered(&rules), &actions);
+        let mut more = rules.clone();
+        more.insert(at.index(rules.len() + 1), deny);
+        prop_assert!(decide(&numbered(&more), &actions) >= before);
+    }
+
+    #[test]
+    fn another_action_never_makes_a_decision_milder(
+        rules in any_rules(),
+        actions in prop::collection::vec(any_action(), 0..5),
+        more in any_action(),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let policy = numbered(&rules);
+        let before = decide(&policy, &actions);
+        let mut with = actions.clone();
+        with.insert(at.index(actions.len() + 1), more);
+        prop_assert!(decide(&policy, &with) >= before);
+    }
+
+    #[test]
+    fn opaque_is_never_allowed_unless_named_and_never_beside_masks_or_denials(rules in any_rules()) {
+        let policy = numbered(&rules);
+        let opaque = [Action::opaque("x")];
+        let principal = reporter();
+        let subject = Subject { principal: &principal, resource: "shop", database: "shop" };
+        let judgement = policy.for_subject(&subject).judge(&opaque);
+        if judgement.decision() != Decision::Deny {
+            prop_assert!(rules.iter().any(|rule| rule.contains("opaque")));
+            prop_assert!(policy.masks(&subject).is_empty());
+            let denies = policy.rules().iter().any(|rule| {
+                rule.decision() == Some(Decision::Deny) && rule.standing(&subject) > Standing::Outside
+            });
+            prop_assert!(!denies);
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_policy_or_a_list_of_errors(text in ".{0,200}") {
+        let read = Policy::parse(&[Document { name: "p", text: &text }]);
+        prop_assert!(read.is_ok() || !read.unwrap_err().is_empty());
+    }
+}

@@ -1,0 +1,164 @@
+//! What was decided about a statement, by which rule, and how to say so.
+
+use std::sync::Arc;
+
+use crate::action::{Action, Verb};
+use crate::decision::Decision;
+use crate::permit::{Binding, Pending, Permit};
+
+/// What decided about an action where no rule did.
+pub const DEFAULT_RULE: &str = "default";
+/// What allows an implied action that no rule denies or holds, and a text without statements.
+pub const IMPLIED_RULE: &str = "implied";
+
+/// Why an action was decided as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The named rule matches it.
+    Rule,
+    /// No rule matches it: refused.
+    NoRule,
+    /// It comes along by inheritance with one that was named, and no rule denies or holds it.
+    Implied,
+    /// It is opaque, a rule names `opaque`, but the named rule masks columns for this subject.
+    OpaqueUnderMask,
+    /// It is opaque, a rule names `opaque`, but the named rule denies or holds something for this subject, and
+    /// what is not understood may be just that.
+    OpaqueUnderRule,
+}
+
+/// The decision on one action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is about.
+    pub action: Action,
+    /// What becomes of it.
+    pub decision: Decision,
+    /// The rule's name; [`DEFAULT_RULE`] or [`IMPLIED_RULE`] where there is none.
+    pub rule: Arc<str>,
+    /// Why.
+    pub cause: Cause,
+    /// The rule's own message, if it has one.
+    pub message: Option<Arc<str>>,
+}
+
+/// What was decided about one statement, or about all of one Query. It may be kept and asked again for as long
+/// as neither the policy nor the catalog moves; it can mint permits, but holds none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    findings: Vec<Finding>,
+    /// Index of the severest finding, the first of equals; there is none where there are no actions.
+    decisive: usize,
+    policy: [u8; 32],
+}
+
+impl Judgement {
+    /// From the findings on all actions of the statement.
+    pub(crate) fn new(findings: Vec<Finding>, policy: [u8; 32]) -> Self {
+        let mut decisive = 0;
+        for (index, finding) in findings.iter().enumerate() {
+            if findings.get(decisive).is_some_and(|so_far| finding.decision > so_far.decision) {
+                decisive = index;
+            }
+        }
+        Judgement { findings, decisive, policy }
+    }
+
+    /// The severest decision on any of the actions. Without actions nothing would run: allowed.
+    pub fn decision(&self) -> Decision {
+        self.decisive().map_or(Decision::Allow, |finding| finding.decision)
+    }
+
+    /// The rule that decided.
+    pub fn rule(&self) -> &str {
+        self.decisive().map_or(IMPLIED_RULE, |finding| &finding.rule)
+    }
+
+    /// The finding that decided; `None` for a statement without actions.
+    pub fn decisive(&self) -> Option<&Finding> {
+        self.findings.get(self.decisive)
+    }
+
+    /// One for each action, in the statement's order.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The digest of the policy that judged.
+    pub const fn policy(&self) -> &[u8; 32] {
+        &self.policy
+    }
+
+    /// A permit for one message, where the statement is allowed.
+    pub fn permit(&self) -> Option<Permit> {
+        (self.decision() == Decision::Allow).then(Permit::mint)
+    }
+
+    /// A permit for a message that prepares the statement without running or planning it (Parse, and Describe
+    /// of what it prepared): there it is enough that the statement is not denied, since its hold comes at Bind.
+    pub fn permit_preparation(&self) -> Option<Permit> {
+        (self.decision() != Decision::Deny).then(Permit::mint)
+    }
+
+    /// The hold of a statement that waits for a reviewer; `None` where it need not or may not.
+    ///
+    /// `statement` is a digest over text and bound values, `hold` the hold's number within the session.
+    pub fn hold(&self, statement: [u8; 32], session: [u8; 16], hold: u64) -> Option<Pending> {
+        (self.decision() == Decision::Hold)
+            .then(|| Pending::new(Binding { statement, session, hold, policy: self.policy }))
+    }
+
+    /// One line for people: what, what became of it, by which rule.
+    pub fn message(&self) -> String {
+        let Some(finding) = self.decisive() else { return "nothing to run".to_owned() };
+        let what = single_line(&finding.action.to_string());
+        let decided = finding.decision.participle();
+        let rule = &finding.rule;
+        match finding.cause {
+            Cause::Rule => format!("{what} is {decided} by rule \"{rule}\""),
+            Cause::NoRule => format!("{what} is {decided} by rule \"{rule}\": no rule allows it"),
+            Cause::Implied => format!("{what} is {decided}: it comes along with what was named"),
+            Cause::OpaqueUnderMask => format!(
+                "{what} is {decided} by rule \"{rule}\": it masks columns here, and this statement could not \
+                 be understood in full"
+            ),
+            Cause::OpaqueUnderRule => format!(
+                "{what} is {decided} by rule \"{rule}\": what could not be understood in full may be what that \
+                 rule is about"
+            ),
+        }
+    }
+
+    /// One line for people: what they can do about it. It is the rule's own message where it has one.
+    pub fn hint(&self) -> Option<String> {
+        let finding = self.decisive()?;
+        if finding.decision == Decision::Allow {
+            return None;
+        }
+        if let Some(message) = &finding.message {
+            return Some(message.to_string());
+        }
+        Some(match (finding.decision, finding.cause) {
+            (Decision::Hold, _) => "A reviewer decides whether it runs.".to_owned(),
+            (_, Cause::NoRule) if finding.action.verb == Verb::Opaque => {
+                "Write the statement in a form that can be understood in full, or ask for a rule that names \
+                 \"opaque\"."
+                    .to_owned()
+            }
+            (_, Cause::OpaqueUnderMask | Cause::OpaqueUnderRule) => {
+                "Write the statement in a form that can be understood in full.".to_owned()
+            }
+            (_, Cause::NoRule) => {
+                format!("Ask for a rule that allows \"{}\" there.", finding.action.verb)
+            }
+            (_, Cause::Rule | Cause::Implied) => {
+                format!("Ask whoever answers for rule \"{}\".", finding.rule)
+            }
+        })
+    }
+}
+
+/// Names in quotes may hold any character; a message is one line.
+fn single_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,113 @@
+//! One rule: whom, where, what, and with which decision and masks.
+//!
+//! A rule is made by `document` alone; nothing here reads text.
+
+pub(crate) mod actions;
+pub(crate) mod objects;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub(crate) use actions::ActionSet;
+pub(crate) use objects::Objects;
+
+use crate::Action;
+use crate::decision::Decision;
+use crate::judge::Subject;
+use crate::mask::MaskMethod;
+use crate::pattern::{ColumnPattern, Glob, Unknown};
+use crate::who::{Standing, Who};
+
+/// Where something stands in a document. Lines and columns count from 1.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The document's name.
+    pub file: Arc<str>,
+    /// Line.
+    pub line: u64,
+    /// Column, in characters.
+    pub column: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// What a rule says about the actions that it matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Judging {
+    pub(crate) decision: Decision,
+    pub(crate) actions: ActionSet,
+    pub(crate) objects: Objects,
+}
+
+impl Judging {
+    /// Whether the rule is about that action. An object whose schema is not known matches what restricts.
+    pub(crate) fn matches(&self, action: &Action) -> bool {
+        let unknown = if self.decision == Decision::Allow { Unknown::Differs } else { Unknown::Matches };
+        self.actions.contains(action) && self.objects.contains(&action.object, unknown)
+    }
+}
+
+/// One rule of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub(crate) name: Arc<str>,
+    pub(crate) place: Place,
+    /// Any of these; none is everyone.
+    pub(crate) who: Vec<Who>,
+    /// None of these.
+    pub(crate) except: Vec<Who>,
+    /// Any of these, with where each was written; none is every resource.
+    pub(crate) resources: Vec<(Glob, Place)>,
+    /// Any of these; none is every database.
+    pub(crate) databases: Vec<Glob>,
+    /// `None` for a rule of masks alone.
+    pub(crate) judging: Option<Judging>,
+    pub(crate) message: Option<Arc<str>>,
+    pub(crate) masks: Vec<(ColumnPattern, MaskMethod)>,
+}
+
+impl Rule {
+    /// The rule's name, unique in its policy.
+    pub const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Where it stands.
+    pub const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What it decides; `None` for a rule of masks alone.
+    pub fn decision(&self) -> Option<Decision> {
+        self.judging.as_ref().map(|judging| judging.decision)
+    }
+
+    /// What a refusal or a hold by this rule says to the client.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// How that subject stands to the rule's who, except, resources and databases.
+    pub(crate) fn standing(&self, subject: &Subject<'_>) -> Standing {
+        let here = (self.resources.is_empty()
+            || self.resources.iter().any(|(glob, _)| glob.matches(subject.resource)))
+            && (self.databases.is_empty()
+                || self.databases.iter().any(|glob| glob.matches(subject.database)));
+        if !here {
+            return Standing::Outside;
+        }
+        let of = |who: &[Who]| who.iter().map(|who| who.standing(subject.principal)).max();
+        let meant = of(&self.who).unwrap_or(Standing::Inside);
+        let excepted = of(&self.except).unwrap_or(Standing::Outside);
+        let spared = match excepted {
+            Standing::Inside => Standing::Outside,
+            Standing::Unknown => Standing::Unknown,
+            Standing::Outside => Standing::Inside,
+        };
+        meant.min(spared)
+    }
+}

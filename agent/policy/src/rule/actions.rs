@@ -1,0 +1,100 @@
+//! Which actions a rule is about: verbs, verbs with a class, groups.
+
+use crate::action::{Action, Verb};
+
+/// A named set of verbs.
+pub(crate) struct Group {
+    pub(crate) name: &'static str,
+    pub(crate) verbs: &'static [Verb],
+}
+
+/// The groups that documents may name beside `*`. Each holds what people mean by the word in one breath; the
+/// destructive forms of writing are a group of their own, so that `write` never includes them.
+pub(crate) const GROUPS: [Group; 5] = [
+    Group { name: "read", verbs: &[Verb::Select, Verb::CopyOut] },
+    Group { name: "write", verbs: &[Verb::Insert, Verb::Update, Verb::Delete, Verb::Lock, Verb::CopyIn] },
+    Group { name: "destructive", verbs: &[Verb::UpdateAll, Verb::DeleteAll, Verb::Truncate, Verb::Drop] },
+    Group { name: "ddl", verbs: &[Verb::Create, Verb::Alter, Verb::Drop] },
+    Group {
+        name: "session",
+        verbs: &[Verb::Transaction, Verb::Set, Verb::Show, Verb::Prepare, Verb::Cursor, Verb::Explain],
+    },
+];
+
+/// A set of actions by verb, and by verb and class.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ActionSet {
+    /// One bit for each verb of any class.
+    verbs: u64,
+    /// `drop table` and the like.
+    classed: Vec<(Verb, &'static str)>,
+}
+
+impl ActionSet {
+    /// Adds a verb with every class.
+    pub(crate) const fn insert(&mut self, verb: Verb) {
+        self.verbs |= bit(verb);
+    }
+
+    /// Adds a verb on objects of one class.
+    pub(crate) fn insert_classed(&mut self, verb: Verb, class: &'static str) {
+        if !self.classed.contains(&(verb, class)) {
+            self.classed.push((verb, class));
+        }
+    }
+
+    /// `*`: every verb but [`Verb::Opaque`], which must be named.
+    pub(crate) fn insert_every(&mut self) {
+        for verb in Verb::ALL {
+            if verb != Verb::Opaque {
+                self.insert(verb);
+            }
+        }
+    }
+
+    pub(crate) fn contains(&self, action: &Action) -> bool {
+        self.has_verb(action.verb)
+            || self.classed.iter().any(|(v, c)| *v == action.verb && *c == action.object.class)
+    }
+
+    /// Whether that verb is in it with every class.
+    pub(crate) const fn has_verb(&self, verb: Verb) -> bool {
+        self.verbs & bit(verb) != 0
+    }
+
+    /// Whether everything of `other` is in it.
+    pub(crate) fn covers(&self, other: &ActionSet) -> bool {
+        other.verbs & !self.verbs == 0
+            && other.classed.iter().all(|one| self.has_verb(one.0) || self.classed.contains(one))
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.verbs == 0 && self.classed.is_empty()
+    }
+}
+
+const fn bit(verb: Verb) -> u64 {
+    1 << verb as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_every_verb_but_opaque() {
+        let mut set = ActionSet::default();
+        set.insert_every();
+        for verb in Verb::ALL {
+            assert_eq!(set.has_verb(verb), verb != Verb::Opaque, "{verb}");
+        }
+    }
+
+    #[test]
+    fn no_group_holds_what_another_word_is_there_for() {
+        let group = |name: &str| GROUPS.iter().find(|group| group.name == name).unwrap().verbs;
+        assert!(group("write").iter().all(|verb| !group("destructive").contains(verb)));
+        assert!(GROUPS.iter().all(|group| !group.verbs.contains(&Verb::Opaque)));
+        assert!(GROUPS.iter().all(|group| !group.verbs.contains(&Verb::SetRole)));
+    }
+}

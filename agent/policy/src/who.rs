@@ -1,0 +1,112 @@
+//! Whom a rule is about.
+//!
+//! Identification may have failed to learn something (the process had gone before `/proc` was read). What is
+//! not known never helps the one who asks: see [`Standing`].
+
+use crate::pattern::Glob;
+use crate::principal::Principal;
+
+/// How a principal stands to a condition; the order lets `and` be the least and `or` the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// It is not meant.
+    Outside,
+    /// What the condition asks for is not known of this principal.
+    Unknown,
+    /// It is meant.
+    Inside,
+}
+
+impl Standing {
+    const fn of(meant: bool) -> Self {
+        if meant { Standing::Inside } else { Standing::Outside }
+    }
+}
+
+/// One block of conditions: all keys must match, each with any of its values. An empty list asks nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Who {
+    pub(crate) user: Vec<Glob>,
+    pub(crate) uid: Vec<u32>,
+    pub(crate) gid: Vec<u32>,
+    pub(crate) unit: Vec<Glob>,
+    pub(crate) cgroup: Vec<Glob>,
+    pub(crate) executable: Vec<Glob>,
+    pub(crate) claims: Vec<(String, Vec<Glob>)>,
+}
+
+impl Who {
+    /// The keys in documents.
+    pub(crate) const KEYS: [&'static str; 7] =
+        ["user", "uid", "gid", "unit", "cgroup", "executable", "claims"];
+
+    /// How that principal stands to this block.
+    pub(crate) fn standing(&self, principal: &Principal) -> Standing {
+        // A uid without a login name, a cgroup without a unit and a token without a claim are known not to
+        // have one. Only what stands behind a path that could not be read is unknown.
+        let unit_missing = if principal.cgroup.is_some() { Standing::Outside } else { Standing::Unknown };
+        let conditions = [
+            any(&self.user, principal.user.as_deref(), Standing::Outside),
+            Standing::of(self.uid.is_empty() || self.uid.contains(&principal.uid)),
+            Standing::of(self.gid.is_empty() || self.gid.contains(&principal.gid)),
+            any(&self.unit, principal.unit.as_deref(), unit_missing),
+            any(&self.cgroup, principal.cgroup.as_deref(), Standing::Unknown),
+            any(&self.executable, principal.executable.as_deref(), Standing::Unknown),
+        ];
+        let claims = self.claims.iter().map(|(claim, globs)| {
+            any(globs, principal.claims.get(claim).map(String::as_str), Standing::Outside)
+        });
+        conditions.into_iter().chain(claims).min().unwrap_or(Standing::Inside)
+    }
+}
+
+fn any(globs: &[Glob], value: Option<&str>, missing: Standing) -> Standing {
+    match value {
+        _ if globs.is_empty() => Standing::Inside,
+        Some(value) => Standing::of(globs.iter().any(|glob| glob.matches(value))),
+        None => missing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn globs(texts: &[&str]) -> Vec<Glob> {
+        texts.iter().map(|text| Glob::new(text)).collect()
+    }
+
+    #[test]
+    fn every_key_must_match_with_any_of_its_values() {
+        let principal = Principal {
+            uid: 1000,
+            gid: 100,
+            user: Some("reporter".into()),
+            executable: Some("/usr/bin/psql".into()),
+            cgroup: Some("/ci/job-1".into()),
+            claims: [("group".to_owned(), "data".to_owned())].into(),
+            ..Principal::default()
+        };
+        let gone = Principal { executable: None, cgroup: None, ..principal.clone() };
+        let claims = |value| vec![("group".to_owned(), globs(&[value]))];
+        let who = Who::default;
+        let (inside, outside, unknown) = (Standing::Inside, Standing::Outside, Standing::Unknown);
+        for (who, known, after_exit) in [
+            (who(), inside, inside),
+            (Who { user: globs(&["ops", "rep*"]), ..who() }, inside, inside),
+            (Who { user: globs(&["ops"]), ..who() }, outside, outside),
+            (Who { uid: vec![0, 1000], gid: vec![100], ..who() }, inside, inside),
+            (Who { uid: vec![1000], gid: vec![0], ..who() }, outside, outside),
+            (Who { executable: globs(&["/usr/bin/*"]), ..who() }, inside, unknown),
+            (Who { executable: globs(&["/usr/bin/*"]), uid: vec![0], ..who() }, outside, outside),
+            (Who { cgroup: globs(&["/ci/*"]), ..who() }, inside, unknown),
+            (Who { unit: globs(&["*.service"]), ..who() }, outside, unknown),
+            (Who { claims: claims("data"), ..who() }, inside, inside),
+            (Who { claims: claims("ops"), ..who() }, outside, outside),
+            (Who { claims: vec![("team".into(), globs(&["*"]))], ..who() }, outside, outside),
+        ] {
+            assert_eq!(who.standing(&principal), known, "{who:?}");
+            assert_eq!(who.standing(&gone), after_exit, "{who:?}, gone");
+        }
+    }
+}
