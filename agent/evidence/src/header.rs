@@ -173,6 +173,20 @@ impl Header {
         });
     }
 
+    /// The body's length that a header at the start of `bytes` names; other bytes may follow it.
+    pub(crate) fn prefix_body_len(bytes: &[u8]) -> Option<usize> {
+        let mut decoder = Decoder::new(bytes);
+        let mut body_len = None;
+        cbor::fields(&mut decoder, |key, d| {
+            if key == 10 {
+                body_len = Some(d.u64()?);
+            }
+            Ok(key == 10)
+        })
+        .ok()?;
+        usize::try_from(body_len?).ok()
+    }
+
     /// Reads a header that must be in its one form, with nothing after it.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.len() > MAX_HEADER {

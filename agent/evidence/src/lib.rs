@@ -16,6 +16,7 @@ pub mod id;
 pub mod lane;
 pub mod segment;
 pub mod sign;
+pub mod verify;
 
 pub use body::{
     Beat, Body, Decision, Finding, Hold, HoldEnd, HoldOutcome, HostStart, HostStop, Incident, Judged,

@@ -181,6 +181,15 @@ pub enum FrameError {
 
 /// The frame at the start of `bytes`; `None` where there are no more bytes.
 pub fn frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, FrameError> {
+    match frame_unchecked(bytes)? {
+        Some((_, false)) => Err(FrameError::Checksum),
+        Some((frame, true)) => Ok(Some(frame)),
+        None => Ok(None),
+    }
+}
+
+/// The frame at the start of `bytes`, with whether its checksum holds.
+pub(crate) fn frame_unchecked(bytes: &[u8]) -> Result<Option<(Frame<'_>, bool)>, FrameError> {
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -195,11 +204,9 @@ pub fn frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, FrameError> {
     }
     let len = FRAME_HEAD + body_len + header_len;
     let payload = rest.get(..body_len + header_len).ok_or(torn(len))?;
-    if checksum(&head[..8], payload) as usize != number(8) {
-        return Err(FrameError::Checksum);
-    }
+    let intact = checksum(&head[..8], payload) as usize == number(8);
     let (body, header) = payload.split_at(body_len);
-    Ok(Some(Frame { header, body, len }))
+    Ok(Some((Frame { header, body, len }, intact)))
 }
 
 /// Walks the frames of a segment's bytes after its head, each with its offset in the file. Ends after an error.

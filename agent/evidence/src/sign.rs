@@ -8,7 +8,7 @@ use ring::rand::SecureRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
 use crate::header::Header;
-use crate::id::{BootId, Digest};
+use crate::id::{BootId, Digest, SessionId};
 
 /// Length of an Ed25519 signature (RFC 8032, section 5.1.6).
 pub const SIGNATURE_LEN: usize = 64;
@@ -81,6 +81,7 @@ pub(crate) struct Place {
     pub(crate) boot: BootId,
     pub(crate) lane: u32,
     pub(crate) sequence: u64,
+    pub(crate) session: Option<(SessionId, u64)>,
     pub(crate) kind: u32,
     pub(crate) wall_us: u64,
     pub(crate) mono_ns: u64,
@@ -93,6 +94,7 @@ impl Place {
             boot: header.boot,
             lane: header.lane,
             sequence: header.sequence,
+            session: header.session,
             kind: header.kind.code(),
             wall_us: header.times.wall_us,
             mono_ns: header.times.mono_ns,
@@ -102,11 +104,15 @@ impl Place {
 
     /// Fields of fixed length only, so that no two places give one message.
     fn message(&self, payload: &[u8]) -> Vec<u8> {
-        let mut message = Vec::with_capacity(160);
+        let mut message = Vec::with_capacity(192);
         message.extend_from_slice(DOMAIN);
         message.extend_from_slice(&self.boot.0);
         message.extend_from_slice(&self.lane.to_be_bytes());
         message.extend_from_slice(&self.sequence.to_be_bytes());
+        let (session, in_session) = self.session.unwrap_or((SessionId([0; 16]), 0));
+        message.push(self.session.is_some().into());
+        message.extend_from_slice(&session.0);
+        message.extend_from_slice(&in_session.to_be_bytes());
         message.extend_from_slice(&self.kind.to_be_bytes());
         message.extend_from_slice(&self.wall_us.to_be_bytes());
         message.extend_from_slice(&self.mono_ns.to_be_bytes());

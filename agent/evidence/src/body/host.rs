@@ -264,14 +264,16 @@ impl<'a> Incident<'a> {
     }
 }
 
-/// A lane's oldest records were removed from this disk to make room.
+/// Records of a lane were removed from this disk to make room, after they had been shipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reclaimed {
     /// The daemon's life that they belonged to.
     pub boot: BootId,
     /// The lane.
     pub lane: u32,
-    /// Records before this one are gone from here; they are in the central store.
+    /// The first record that is gone from here.
+    pub from: u64,
+    /// The first one after it that is still here, or would come next.
     pub before: u64,
 }
 
@@ -280,17 +282,19 @@ impl Reclaimed {
         cbor::map(out, |fields| {
             fields.bytes(0, &self.boot.0);
             fields.uint(1, self.lane);
-            fields.uint(2, self.before);
+            fields.uint(2, self.from);
+            fields.uint(3, self.before);
         });
     }
 
     pub(super) fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        let (mut boot, mut lane, mut before) = (None, None, None);
+        let (mut boot, mut lane, mut from, mut before) = (None, None, None, None);
         cbor::fields(d, |key, d| {
             match key {
                 0 => boot = Some(BootId(cbor::read_array(d, "boot")?)),
                 1 => lane = Some(d.u32()?),
-                2 => before = Some(d.u64()?),
+                2 => from = Some(d.u64()?),
+                3 => before = Some(d.u64()?),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -298,6 +302,7 @@ impl Reclaimed {
         Ok(Reclaimed {
             boot: boot.ok_or(DecodeError::Missing("boot"))?,
             lane: lane.ok_or(DecodeError::Missing("lane"))?,
+            from: from.ok_or(DecodeError::Missing("from"))?,
             before: before.ok_or(DecodeError::Missing("before"))?,
         })
     }
