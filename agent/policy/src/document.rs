@@ -21,7 +21,7 @@ use crate::rule::{Place, Rule};
 
 pub(crate) use fields::{Fields, Reader};
 pub(crate) use nearest::nearest;
-pub(crate) use node::{Node, Value};
+pub(crate) use node::{Node, Value, read};
 
 /// The largest document that is read, in bytes.
 pub const MAX_DOCUMENT: usize = 1 << 20;
@@ -64,7 +64,7 @@ impl Policy {
         let mut errors = Vec::new();
         for document in documents {
             let mut reader = Reader::new(document.name);
-            if let Some(root) = node::read(&mut reader, document.text) {
+            if let Some(root) = read(&mut reader, document.text) {
                 parts.read(&mut reader, &root);
             }
             reader.errors.sort_by_key(|error| (error.place.line, error.place.column));

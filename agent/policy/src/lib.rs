@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod cases;
 pub mod catalog;
 pub mod decision;
 pub mod document;
@@ -31,11 +32,13 @@ pub mod mask;
 pub mod pattern;
 pub mod permit;
 pub mod principal;
+pub mod remarks;
 pub mod resource;
 pub mod rule;
 mod who;
 
 pub use action::{Action, Object, ObjectKind, Verb};
+pub use cases::{Case, CaseFile, Mismatch};
 pub use catalog::{Catalog, Column, Function, Relation, RelationKind, TypeKind, Volatility};
 pub use decision::Decision;
 pub use document::{Document, DocumentError};
@@ -46,6 +49,7 @@ pub use mask::{MaskMethod, Masks};
 pub use pattern::ColumnPattern;
 pub use permit::{Answer, Binding, Grant, Pending, Permit, Verdict, VerdictError};
 pub use principal::Principal;
+pub use remarks::Remark;
 pub use resource::{Address, Host, Resource};
 pub use rule::{Place, Rule};
 

@@ -67,10 +67,6 @@ impl ActionSet {
         other.verbs & !self.verbs == 0
             && other.classed.iter().all(|one| self.has_verb(one.0) || self.classed.contains(one))
     }
-
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.verbs == 0 && self.classed.is_empty()
-    }
 }
 
 const fn bit(verb: Verb) -> u64 {

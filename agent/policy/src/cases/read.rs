@@ -1,0 +1,171 @@
+//! A cases file's meaning, from the tree of what was written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Case, CaseFile, schema};
+use crate::decision::Decision;
+use crate::document::{self, Document, DocumentError, Fields, Node, Reader, Value};
+use crate::principal::Principal;
+
+const FILE_KEYS: [&str; 10] = [
+    "version",
+    "resource",
+    "database",
+    "search_path",
+    "schema",
+    "functions",
+    "procedures",
+    "types",
+    "principals",
+    "cases",
+];
+const CASE_KEYS: [&str; 9] =
+    ["name", "who", "resource", "database", "statement", "statements", "expect", "rule", "masked"];
+const PRINCIPAL_KEYS: [&str; 7] = ["user", "uid", "gid", "unit", "cgroup", "executable", "claims"];
+
+/// The uid and gid of a principal that gives none: nobody's.
+const NOBODY: u32 = 65_534;
+
+pub(super) fn file(document: &Document<'_>) -> Result<CaseFile, Vec<DocumentError>> {
+    let mut reader = Reader::new(document.name);
+    let root = document::read(&mut reader, document.text);
+    let file = root.and_then(|root| contents(&mut reader, &root));
+    reader.errors.sort_by_key(|error| (error.place.line, error.place.column));
+    match file {
+        Some(file) if reader.errors.is_empty() => Ok(file),
+        _ => Err(reader.errors),
+    }
+}
+
+/// What a case takes from its file.
+struct Surroundings<'a> {
+    resource: Option<&'a str>,
+    database: Option<&'a str>,
+    principals: BTreeMap<&'a str, Principal>,
+}
+
+fn contents(reader: &mut Reader, root: &Node) -> Option<CaseFile> {
+    let fields = reader.fields(root, "a cases file", &FILE_KEYS)?;
+    reader.version(&fields);
+    let mut search_path = vec!["pg_catalog".to_owned()];
+    match fields.get("search_path") {
+        Some(node) => {
+            for node in reader.items(node) {
+                search_path.extend(reader.text(node, "a schema").map(str::to_owned));
+            }
+        }
+        None => search_path.push("public".to_owned()),
+    }
+    let mut principals = BTreeMap::new();
+    if let Some(node) = fields.get("principals") {
+        for (name, (_, value)) in reader.entries(node, "`principals`").unwrap_or_default() {
+            principals.extend(principal(reader, value).map(|principal| (name, principal)));
+        }
+    }
+    let around = Surroundings {
+        resource: text(reader, &fields, "resource"),
+        database: text(reader, &fields, "database"),
+        principals,
+    };
+    let catalog = schema::catalog(reader, &fields);
+    let mut cases = Vec::new();
+    if let Some(node) = reader.required(&fields, "cases", "write at least one") {
+        for node in reader.some_items(node, "cases") {
+            cases.extend(case(reader, node, &around).unwrap_or_default());
+        }
+    }
+    Some(CaseFile { catalog, search_path, cases })
+}
+
+fn text<'a>(reader: &mut Reader, fields: &Fields<'a>, key: &str) -> Option<&'a str> {
+    fields.get(key).and_then(|node| reader.text(node, key))
+}
+
+/// One entry: as many cases as it has statements.
+fn case(reader: &mut Reader, node: &Node, around: &Surroundings<'_>) -> Option<Vec<Case>> {
+    let fields = reader.fields(node, "a case", &CASE_KEYS)?;
+    let name = reader.required(&fields, "name", "say in a sentence what is expected");
+    let name = name.and_then(|node| reader.line(node, "a case's name", 200));
+    let who = reader.required(&fields, "who", "name a principal, or give its fields");
+    let principal = who.and_then(|node| who_is(reader, node, around));
+    let resource = text(reader, &fields, "resource").or(around.resource);
+    let database = text(reader, &fields, "database").or(around.database);
+    if resource.is_none() || database.is_none() {
+        reader.error(node, "it is not said where the case runs", "give `resource` and `database`");
+    }
+    let expect = reader.required(&fields, "expect", "write allow, deny or hold").and_then(|node| {
+        let word = reader.word(node, "decision", &Decision::ALL.map(Decision::name))?;
+        Decision::ALL.into_iter().find(|decision| decision.name() == word)
+    });
+    let rule = reader.required(&fields, "rule", "name the rule that decides, `default` if none");
+    let rule = rule.and_then(|node| reader.name(node, "a rule's name"));
+    let masked = match fields.get("masked") {
+        None => None,
+        Some(node) => {
+            let columns = reader.items(node);
+            let columns = columns.into_iter().filter_map(|node| reader.number(node, "a column's position"));
+            Some(columns.filter_map(|column| usize::try_from(column).ok()).collect::<BTreeSet<usize>>())
+        }
+    };
+    let statements = match (fields.get("statement"), fields.get("statements")) {
+        (Some(one), None) => vec![one],
+        (None, Some(list)) => reader.some_items(list, "statements"),
+        _ => {
+            reader.error(node, "a case has `statement` or `statements`", "give one of the two");
+            Vec::new()
+        }
+    };
+    let statements: Vec<(&Node, &str)> = statements
+        .into_iter()
+        .filter_map(|node| reader.text(node, "a statement").map(|text| (node, text)))
+        .collect();
+    let (name, principal, resource, database) = (name?, principal?, resource?, database?);
+    let (expect, rule) = (expect?, rule?);
+    let cases = statements.into_iter().map(|(node, statement)| Case {
+        name: name.to_owned(),
+        place: reader.place(node),
+        principal: principal.clone(),
+        resource: resource.to_owned(),
+        database: database.to_owned(),
+        statement: statement.to_owned(),
+        expect,
+        rule: rule.to_owned(),
+        masked: masked.clone(),
+    });
+    Some(cases.collect())
+}
+
+fn who_is(reader: &mut Reader, node: &Node, around: &Surroundings<'_>) -> Option<Principal> {
+    let Value::Text(name) = &node.value else { return principal(reader, node) };
+    let found = around.principals.get(name.as_str()).cloned();
+    if found.is_none() {
+        let known: Vec<&str> = around.principals.keys().copied().collect();
+        reader.unknown_word(node, "principal", name, &known);
+    }
+    found
+}
+
+/// A principal's fields. What is not given is a plain process's (nobody's uid, the root cgroup, an executable
+/// of no matter); `null` says that it is not known.
+fn principal(reader: &mut Reader, node: &Node) -> Option<Principal> {
+    let fields = reader.fields(node, "a principal", &PRINCIPAL_KEYS)?;
+    let mut optional = |key: &str, plain: Option<&str>| match fields.get(key) {
+        None => plain.map(str::to_owned),
+        Some(Node { value: Value::Null, .. }) => None,
+        Some(node) => reader.text(node, key).map(str::to_owned),
+    };
+    let user = optional("user", None);
+    let unit = optional("unit", None);
+    let cgroup = optional("cgroup", Some("/"));
+    let executable = optional("executable", Some("/usr/bin/job"));
+    let mut id = |key| fields.get(key).map_or(Some(NOBODY), |node| reader.number(node, key));
+    let (uid, gid) = (id("uid"), id("gid"));
+    let mut claims = BTreeMap::new();
+    if let Some(node) = fields.get("claims") {
+        for (claim, (_, value)) in reader.entries(node, "`claims`").unwrap_or_default() {
+            claims.extend(reader.text(value, claim).map(|value| (claim.to_owned(), value.to_owned())));
+        }
+    }
+    let (uid, gid) = (uid?, gid?);
+    Some(Principal { uid, gid, user, unit, cgroup, executable, claims, ..Principal::default() })
+}
