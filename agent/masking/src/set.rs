@@ -1,0 +1,189 @@
+//! A principal's masks for one catalog: numbers instead of names, views and inheritance followed.
+//!
+//! The set is good for the generation of the catalog that it was made from, and keeps nothing of it but numbers.
+
+use std::collections::HashMap;
+
+use policy::{Catalog, ColumnRef, MaskMethod, Masks, Oid, Relation, RelationKind};
+
+mod leaks;
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// Objects below are PostgreSQL's own (`src/include/access/transam.h`).
+const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
+
+/// What is known of one column's masking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its cells may be shown.
+    Clear,
+    /// It is masked; where it is only that its relation stands on a masked column, by [`MaskMethod::Redact`].
+    Masked(MaskMethod),
+    /// The relation or the column is not in the catalog, or its kin are not.
+    Unknown,
+}
+
+/// The masks of one principal on one resource, resolved against one catalog.
+#[derive(Debug, Clone, Default)]
+pub struct MaskSet {
+    relations: HashMap<Oid, Standing>,
+    active: bool,
+}
+
+/// What is known of one relation.
+#[derive(Debug, Clone, Default)]
+struct Standing {
+    /// Every column's number, with its own mask.
+    columns: Vec<(i16, Option<MaskMethod>)>,
+    /// Something that could bring a mask is not in the catalog.
+    unsure: bool,
+    /// A view or a rule that reads a masked column: then no column of it is clear.
+    stained: bool,
+    /// Its rows may hold something masked.
+    touches: bool,
+}
+
+impl Standing {
+    fn own(&self, attnum: i16) -> Option<Option<MaskMethod>> {
+        let found = self.columns.binary_search_by_key(&attnum, |column| column.0).ok()?;
+        Some(self.columns[found].1)
+    }
+
+    fn verdict(&self, attnum: i16) -> Verdict {
+        match self.own(attnum) {
+            Some(Some(method)) => Verdict::Masked(method),
+            _ if self.unsure => Verdict::Unknown,
+            Some(None) if self.stained => Verdict::Masked(MaskMethod::Redact),
+            Some(None) => Verdict::Clear,
+            None => Verdict::Unknown,
+        }
+    }
+}
+
+impl MaskSet {
+    /// What `masks` mean for `catalog`. Without masks nothing is looked at.
+    ///
+    /// A mask on a column holds for the column of the same name in every descendant by inheritance or
+    /// partitioning, and in every ancestor of those, whose rows include theirs. A view, a materialised view or a
+    /// table with rules stands on what its definition reads; one that calls a user's function may read anything.
+    /// While anything is masked, PostgreSQL's own copies of values (statistics and other sessions' texts) are too.
+    pub fn resolve(masks: &Masks, catalog: &Catalog) -> Self {
+        if masks.is_empty() {
+            return MaskSet::default();
+        }
+        let mut set = MaskSet { relations: HashMap::new(), active: true };
+        for relation in catalog.relations() {
+            let mut columns: Vec<_> = relation
+                .columns
+                .iter()
+                .map(|column| {
+                    let named = masks.method(&relation.schema, &relation.name, &column.name);
+                    let leaks = leaks::holds_values(&relation.schema, &relation.name, &column.name);
+                    (column.attnum, named.max(leaks.then_some(MaskMethod::Redact)))
+                })
+                .collect();
+            columns.sort_unstable_by_key(|column| column.0);
+            let lost_parent = relation.parents.iter().any(|parent| catalog.relation(*parent).is_none());
+            let unsure = lost_parent || relation.kind == RelationKind::Toast;
+            set.relations.insert(relation.oid, Standing { columns, unsure, ..Standing::default() });
+        }
+        set.spread(catalog, |relation| relation.children.as_slice());
+        set.spread(catalog, |relation| relation.parents.as_slice());
+        while set.stain(catalog) {}
+        set
+    }
+
+    /// Whether nothing is masked for this principal.
+    pub const fn is_empty(&self) -> bool {
+        !self.active
+    }
+
+    /// What holds for a column by its origin. System columns (numbers below 0: `ctid`, `xmin`, `tableoid`)
+    /// hold nothing of a row's and are clear; 0 stands for the whole row, which is clear only if the relation
+    /// [touches](Self::touches) nothing masked.
+    pub fn column(&self, relation: Oid, attnum: i16) -> Verdict {
+        match attnum {
+            _ if !self.active => Verdict::Clear,
+            ..0 => Verdict::Clear,
+            0 if self.touches(relation) => Verdict::Masked(MaskMethod::Redact),
+            0 => Verdict::Clear,
+            1.. => {
+                self.relations.get(&relation).map_or(Verdict::Unknown, |standing| standing.verdict(attnum))
+            }
+        }
+    }
+
+    /// Whether a column may be shown.
+    pub fn is_clear(&self, column: ColumnRef) -> bool {
+        self.column(column.relation, column.attnum) == Verdict::Clear
+    }
+
+    /// Whether a relation's rows may hold something masked: itself, through what its view reads, or through its
+    /// descendants by inheritance, at any depth. An unknown relation does, and so does one whose columns are not
+    /// known.
+    pub fn touches(&self, relation: Oid) -> bool {
+        self.active && self.relations.get(&relation).is_none_or(|standing| standing.touches)
+    }
+
+    /// Carries each mask, and each doubt, along one direction of inheritance.
+    fn spread(&mut self, catalog: &Catalog, kin: impl Fn(&Relation) -> &[Oid]) {
+        let mut work: Vec<Oid> = catalog.relations().map(|relation| relation.oid).collect();
+        while let Some(from) = work.pop() {
+            let (Some(relation), Some(standing)) = (catalog.relation(from), self.relations.get(&from)) else {
+                continue;
+            };
+            let masked: Vec<(&str, MaskMethod)> = relation
+                .columns
+                .iter()
+                .filter_map(|column| Some((column.name.as_str(), standing.own(column.attnum)??)))
+                .collect();
+            let unsure = standing.unsure;
+            if masked.is_empty() && !unsure {
+                continue;
+            }
+            for to in kin(relation) {
+                if let (Some(relation), Some(standing)) = (catalog.relation(*to), self.relations.get_mut(to))
+                    && standing.receive(relation, &masked, unsure)
+                {
+                    work.push(*to);
+                }
+            }
+        }
+    }
+
+    /// One round of following views, rules and children; whether anything changed. The facts only ever grow,
+    /// so that the rounds end, also where rules refer to each other in a circle.
+    fn stain(&mut self, catalog: &Catalog) -> bool {
+        let mut changed = false;
+        for relation in catalog.relations() {
+            let stained = relation.functions.iter().any(|function| *function >= FIRST_NORMAL_OBJECT_ID)
+                || relation.bases.iter().any(|base| !self.is_clear(*base));
+            let below = relation.children.iter().any(|child| self.touches(*child));
+            let Some(standing) = self.relations.get_mut(&relation.oid) else { continue };
+            let masked = standing.columns.iter().any(|column| column.1.is_some());
+            let touches = stained || below || masked || standing.unsure || standing.columns.is_empty();
+            changed |= (stained, touches) != (standing.stained, standing.touches);
+            (standing.stained, standing.touches) = (stained, touches);
+        }
+        changed
+    }
+}
+
+impl Standing {
+    /// Takes over masks by name, the severest of two; whether anything changed.
+    fn receive(&mut self, relation: &Relation, masked: &[(&str, MaskMethod)], unsure: bool) -> bool {
+        let mut changed = unsure && !self.unsure;
+        self.unsure |= unsure;
+        for (name, method) in masked {
+            let Some(attnum) = relation.column(name).map(|column| column.attnum) else { continue };
+            let Ok(found) = self.columns.binary_search_by_key(&attnum, |column| column.0) else { continue };
+            let own = &mut self.columns[found].1;
+            if *own < Some(*method) {
+                *own = Some(*method);
+                changed = true;
+            }
+        }
+        changed
+    }
+}
