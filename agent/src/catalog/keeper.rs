@@ -1,0 +1,295 @@
+//! The task that keeps one database's catalog up to date.
+//!
+//! It owns the side connection. It answers requests one after another: a look at the server answers all those
+//! that were asked before it began.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use policy::Catalog;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio_postgres::{Client, NoTls, config::SslMode};
+use tracing::{debug, info, warn};
+
+use super::read::{self, Contents, Fingerprint, Snapshot};
+use super::{Error, Key, Shared};
+
+/// What is asked of a keeper.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// A view of the catalog, for a session that begins.
+    Get(oneshot::Sender<Result<watch::Receiver<Arc<Catalog>>, Error>>),
+    /// A catalog that is not older than this request.
+    Refresh(oneshot::Sender<Result<Arc<Catalog>, Error>>),
+}
+
+/// The first and the longest pause before connecting again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+
+/// The keeper of one database.
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    key: Key,
+    queue: mpsc::Receiver<Request>,
+    known: Option<Known>,
+}
+
+/// What has been read.
+struct Known {
+    catalog: watch::Sender<Arc<Catalog>>,
+    fingerprint: Fingerprint,
+    digest: read::Digest,
+    /// When it was last known to be right, while there is no connection.
+    lost: Option<Instant>,
+    /// Since when no session has a view of it.
+    idle: Option<Instant>,
+}
+
+/// A logged-in side connection.
+struct Side {
+    client: Client,
+    driver: JoinHandle<Result<(), tokio_postgres::Error>>,
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Keeper {
+    pub(super) fn new(shared: Arc<Shared>, key: Key, queue: mpsc::Receiver<Request>) -> Self {
+        Keeper { shared, key, queue, known: None }
+    }
+
+    /// Runs until the database could not be read the first time or has been idle for long.
+    pub(super) async fn keep(mut self) {
+        let (first, longest) = PAUSES;
+        let mut pause = first;
+        loop {
+            match self.open().await {
+                Ok(mut side) => {
+                    pause = first;
+                    let Err(error) = self.serve(&mut side).await else { break };
+                    warn!(database = %self.key, %error, "the catalog's connection is lost");
+                    if let Some(known) = &mut self.known {
+                        known.lost = Some(Instant::now());
+                    }
+                }
+                Err(error) => {
+                    debug!(database = %self.key, %error, "the catalog cannot be read");
+                    if self.known.is_none() {
+                        self.refuse_all(&error);
+                        return;
+                    }
+                }
+            }
+            if self.pause(pause).await.is_break() {
+                break;
+            }
+            pause = (pause * 2).min(longest);
+        }
+        info!(database = %self.key, "the catalog is no longer used");
+    }
+
+    /// Connects, logs in and reads. Requests wait meanwhile.
+    async fn open(&mut self) -> Result<Side, Error> {
+        let limit = Duration::from_secs(self.shared.config.connect_seconds);
+        let mut side = match timeout(limit, self.login()).await {
+            Ok(side) => side?,
+            Err(_) => return Err(Error::Slow { key: self.key.clone(), doing: "connecting", limit }),
+        };
+        self.update(&mut side).await?;
+        Ok(side)
+    }
+
+    async fn login(&self) -> Result<Side, Error> {
+        let server = |error| self.server(error);
+        let connected = self.shared.connector.connect(&self.key).await;
+        let connected = connected.map_err(|source| Error::Connect { key: self.key.clone(), source })?;
+        let mut config = tokio_postgres::Config::new();
+        config
+            .user(&connected.role)
+            .dbname(&connected.database)
+            .application_name("portreeve catalog")
+            // TLS, if any, is the stream's.
+            .ssl_mode(SslMode::Disable);
+        if let Some(password) = &connected.password {
+            config.password(password.expose());
+        }
+        let (client, connection) = config.connect_raw(connected.stream, NoTls).await.map_err(server)?;
+        let side = Side { client, driver: tokio::spawn(connection) };
+        side.client.batch_execute(&read::settings(self.shared.config.read_seconds)).await.map_err(server)?;
+        Ok(side)
+    }
+
+    /// Answers requests and looks for changes until the connection fails (an error) or nobody has used the
+    /// database for long.
+    async fn serve(&mut self, side: &mut Side) -> Result<(), Error> {
+        let every = Duration::from_secs(self.shared.config.check_seconds.max(1));
+        let mut tick = interval_at(Instant::now() + every, every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                request = self.queue.recv() => match request {
+                    None => return Ok(()),
+                    Some(Request::Get(reply)) => self.give(reply),
+                    Some(Request::Refresh(reply)) => self.refresh(side, reply).await?,
+                },
+                ended = &mut side.driver => {
+                    return Err(match ended {
+                        Ok(Err(error)) => self.server(error),
+                        Ok(Ok(())) | Err(_) => Error::Stale { key: self.key.clone(), lost: Duration::ZERO },
+                    });
+                }
+                _ = tick.tick() => {
+                    if self.is_idle() {
+                        return Ok(());
+                    }
+                    self.update(side).await?;
+                }
+            }
+        }
+    }
+
+    /// One look for `first` and for all who have asked by now.
+    async fn refresh(
+        &mut self,
+        side: &mut Side,
+        first: oneshot::Sender<Result<Arc<Catalog>, Error>>,
+    ) -> Result<(), Error> {
+        let mut waiting = vec![first];
+        while let Ok(request) = self.queue.try_recv() {
+            match request {
+                Request::Get(reply) => self.give(reply),
+                Request::Refresh(reply) => waiting.push(reply),
+            }
+        }
+        let result = self.update(side).await;
+        for reply in waiting {
+            let _ = reply.send(result.clone());
+        }
+        result.map(drop)
+    }
+
+    /// Looks whether something changed and reads the catalog again if so.
+    async fn update(&mut self, side: &mut Side) -> Result<Arc<Catalog>, Error> {
+        // A little more than the server's own limit: the server should be the one to say it.
+        let limit = Duration::from_secs(self.shared.config.read_seconds.saturating_add(5));
+        match timeout(limit, self.look(side)).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Slow { key: self.key.clone(), doing: "reading", limit }),
+        }
+    }
+
+    async fn look(&mut self, side: &mut Side) -> Result<Arc<Catalog>, Error> {
+        if let Some(known) = &mut self.known {
+            let fingerprint = read::fingerprint(&side.client).await.map_err(|e| server(&self.key, e))?;
+            if fingerprint == known.fingerprint {
+                known.lost = None;
+                return Ok(known.catalog.borrow().clone());
+            }
+        }
+        let snapshot = read::snapshot(&mut side.client, &self.key, self.shared.config.rows).await?;
+        Ok(self.take(snapshot))
+    }
+
+    /// Takes over what was read. The generation rises only if the content is another one.
+    fn take(&mut self, snapshot: Snapshot) -> Arc<Catalog> {
+        let next = |contents: Contents| {
+            let generation = self.shared.generation.fetch_add(1, Ordering::Relaxed) + 1;
+            debug!(database = %self.key, generation, "the catalog was read");
+            Arc::new(contents.catalog(generation))
+        };
+        let Snapshot { fingerprint, digest, contents } = snapshot;
+        match &mut self.known {
+            None => {
+                let catalog = next(contents);
+                let sender = watch::Sender::new(catalog.clone());
+                self.known = Some(Known { catalog: sender, fingerprint, digest, lost: None, idle: None });
+                catalog
+            }
+            Some(known) => {
+                known.lost = None;
+                known.fingerprint = fingerprint;
+                if known.digest != digest {
+                    known.digest = digest;
+                    known.catalog.send_replace(next(contents));
+                }
+                known.catalog.borrow().clone()
+            }
+        }
+    }
+
+    /// Gives a view to a session that begins, if what is known is not too old.
+    fn give(&mut self, reply: oneshot::Sender<Result<watch::Receiver<Arc<Catalog>>, Error>>) {
+        let Some(known) = &mut self.known else { return };
+        let stale = Duration::from_secs(self.shared.config.stale_seconds);
+        let lost = known.lost.map_or(Duration::ZERO, |at| at.elapsed());
+        known.idle = None;
+        let answer = if lost > stale {
+            Err(Error::Stale { key: self.key.clone(), lost })
+        } else {
+            Ok(known.catalog.subscribe())
+        };
+        let _ = reply.send(answer);
+    }
+
+    /// Waits before connecting again, answering meanwhile. Breaks when the database is idle.
+    async fn pause(&mut self, pause: Duration) -> ControlFlow<()> {
+        if self.is_idle() {
+            return ControlFlow::Break(());
+        }
+        let over = sleep(pause);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return ControlFlow::Continue(()),
+                request = self.queue.recv() => match request {
+                    None => return ControlFlow::Break(()),
+                    Some(Request::Get(reply)) => self.give(reply),
+                    Some(Request::Refresh(reply)) => {
+                        let lost = self.known.as_ref().and_then(|known| known.lost);
+                        let lost = lost.map_or(Duration::ZERO, |at| at.elapsed());
+                        let _ = reply.send(Err(Error::Stale { key: self.key.clone(), lost }));
+                    }
+                },
+            }
+        }
+    }
+
+    /// Whether no session has had a view for the configured time.
+    fn is_idle(&mut self) -> bool {
+        let limit = Duration::from_secs(self.shared.config.idle_seconds);
+        let Some(known) = &mut self.known else { return true };
+        if known.catalog.receiver_count() > 0 || !self.queue.is_empty() {
+            known.idle = None;
+            return false;
+        }
+        known.idle.get_or_insert_with(Instant::now).elapsed() >= limit
+    }
+
+    /// Ends with an answer for everybody who waits.
+    fn refuse_all(&mut self, error: &Error) {
+        self.queue.close();
+        while let Ok(request) = self.queue.try_recv() {
+            match request {
+                Request::Get(reply) => drop(reply.send(Err(error.clone()))),
+                Request::Refresh(reply) => drop(reply.send(Err(error.clone()))),
+            }
+        }
+    }
+
+    fn server(&self, error: tokio_postgres::Error) -> Error {
+        server(&self.key, error)
+    }
+}
+
+/// The server's refusal, or the end of the connection.
+pub(super) fn server(key: &Key, error: tokio_postgres::Error) -> Error {
+    Error::Server { key: key.clone(), source: Arc::new(error) }
+}

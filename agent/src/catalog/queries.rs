@@ -1,0 +1,112 @@
+//! The queries that read a database's system catalogs, the same for PostgreSQL 13 to 18.
+//!
+//! Every name is qualified; the search path is set to `pg_catalog` first, so that operators are the server's
+//! own too. Each is ordered, so that the same content always reads the same (PostgreSQL manual, part VII,
+//! "System Catalogs").
+
+/// Session settings before anything else; `{}` is the statement timeout in seconds.
+pub(super) const SETTINGS: &str = "SET search_path = pg_catalog; \
+     SET statement_timeout = '{}s'; \
+     SET lock_timeout = '{}s'; \
+     SET idle_in_transaction_session_timeout = '60s'; \
+     SET default_transaction_read_only = on; \
+     SET jit = off";
+
+/// One row for each system catalog that matters: its name, its rows, and the sum of the transactions that wrote
+/// them. A row that is written takes a later transaction's number, so any change but wrap-around moves one of
+/// the two. Statistics (`reltuples` and its like) are written in place and move neither.
+pub(super) const FINGERPRINT: &str = "\
+    SELECT 'pg_class', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_class \
+    UNION ALL SELECT 'pg_attribute', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_attribute \
+    UNION ALL SELECT 'pg_proc', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_proc \
+    UNION ALL SELECT 'pg_type', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_type \
+    UNION ALL SELECT 'pg_rewrite', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_rewrite \
+    UNION ALL SELECT 'pg_inherits', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_inherits \
+    UNION ALL SELECT 'pg_trigger', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_trigger \
+    UNION ALL SELECT 'pg_operator', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_operator \
+    UNION ALL SELECT 'pg_language', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_language \
+    UNION ALL SELECT 'pg_namespace', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_namespace";
+
+/// All schemas but those of TOAST tables: (nspname).
+pub(super) const SCHEMAS: &str = "\
+    SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_toast' ORDER BY oid";
+
+/// All relations outside TOAST's schemas: (oid, nspname, relname, relkind, has_rules, has_triggers).
+pub(super) const RELATIONS: &str = "\
+    SELECT c.oid, n.nspname, c.relname, c.relkind, \
+           EXISTS (SELECT FROM pg_catalog.pg_rewrite r \
+                   WHERE r.ev_class = c.oid AND r.ev_type <> '1') AS has_rules, \
+           EXISTS (SELECT FROM pg_catalog.pg_trigger t \
+                   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) AS has_triggers \
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+    WHERE n.nspname !~ '^pg_toast' ORDER BY c.oid";
+
+/// The columns of those that have rows: (attrelid, attnum, attname, atttypid).
+pub(super) const COLUMNS: &str = "\
+    SELECT a.attrelid, a.attnum, a.attname, a.atttypid \
+    FROM pg_catalog.pg_attribute a \
+    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') \
+      AND n.nspname !~ '^pg_toast' \
+    ORDER BY a.attrelid, a.attnum";
+
+/// What views and rules stand on: (ev_class, relation, attnum).
+///
+/// `pg_depend` tells the columns, but not all of it: objects that initdb made are pinned and leave no row, and
+/// a whole-row reference leaves none beside a reference to one of the columns (`SELECT id, to_json(c) FROM
+/// customers c` depends on `id` alone). So the stored tree's range table adds the pinned relations, and every
+/// relation of a tree in which some variable is a whole row, as whole rows.
+pub(super) const BASES: &str = "\
+    SELECT r.ev_class, d.refobjid, d.refobjsubid::int2 \
+    FROM pg_catalog.pg_rewrite r \
+    JOIN pg_catalog.pg_depend d \
+      ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
+    WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class \
+    UNION \
+    SELECT t.ev_class, t.relid, 0::int2 \
+    FROM (SELECT r.ev_class, r.tree ~ ':varattno 0 ' AS whole, \
+                 (pg_catalog.regexp_matches(r.tree, ':relid ([0-9]+)', 'g'))[1]::pg_catalog.oid AS relid \
+          FROM (SELECT ev_class, ev_action::text || ev_qual::text AS tree FROM pg_catalog.pg_rewrite) r) t \
+    WHERE t.relid <> t.ev_class AND t.relid <> 0 AND (t.whole OR t.relid < 16384) \
+    ORDER BY 1, 2, 3";
+
+/// The functions that views and rules call, by name or by an operator: (ev_class, pg_proc.oid). Pinned ones,
+/// which initdb made, leave no row in `pg_depend` and are not among them.
+pub(super) const VIEW_FUNCTIONS: &str = "\
+    SELECT r.ev_class, d.refobjid \
+    FROM pg_catalog.pg_rewrite r \
+    JOIN pg_catalog.pg_depend d \
+      ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
+    WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+    UNION \
+    SELECT r.ev_class, o.oprcode::pg_catalog.oid \
+    FROM pg_catalog.pg_rewrite r \
+    JOIN pg_catalog.pg_depend d \
+      ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
+    JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid \
+    WHERE d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND o.oprcode <> 0 \
+    ORDER BY 1, 2";
+
+/// Inheritance and partitioning: (inhrelid, inhparent).
+pub(super) const INHERITS: &str = "\
+    SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno, inhparent";
+
+/// All functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind).
+pub(super) const FUNCTIONS: &str = "\
+    SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, l.lanname, p.prokind \
+    FROM pg_catalog.pg_proc p \
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+    ORDER BY p.oid";
+
+/// The types that users made and that are no table's row type or an array: (nspname, typname, typtype).
+pub(super) const TYPES: &str = "\
+    SELECT n.nspname, t.typname, t.typtype \
+    FROM pg_catalog.pg_type t \
+    JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+    LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid \
+    WHERE n.nspname <> 'pg_catalog' AND n.nspname !~ '^pg_toast' \
+      AND (t.typrelid = 0 OR c.relkind = 'c') \
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid) \
+    ORDER BY t.oid";
