@@ -24,7 +24,7 @@
 //!     statements: ["SELECT name, ssn FROM customers", "TABLE names"]
 //!     expect: allow
 //!     rule: reporter-reads
-//!     masked: [2]                      # the result columns that come out masked, from 1; not looked at if absent
+//!     masked: [2]                      # the result columns that come out masked, from 1, or `every`; not looked at if absent
 //! ```
 
 mod read;
@@ -62,6 +62,28 @@ impl CaseFile {
     }
 }
 
+/// The result columns that come out masked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Masked {
+    /// These, by their position from 1.
+    Columns(BTreeSet<usize>),
+    /// All of them, however many: what they carry could not be told.
+    Every,
+}
+
+impl fmt::Display for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Masked::Every => f.write_str("every column masked"),
+            Masked::Columns(columns) if columns.is_empty() => f.write_str("no column masked"),
+            Masked::Columns(columns) => {
+                let columns: Vec<String> = columns.iter().map(usize::to_string).collect();
+                write!(f, "masked: {}", columns.join(", "))
+            }
+        }
+    }
+}
+
 /// One statement, and what is to become of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
@@ -81,8 +103,8 @@ pub struct Case {
     pub expect: Decision,
     /// The rule that is expected to decide.
     pub rule: String,
-    /// The result columns that are expected to come out masked, from 1; `None` where it is not looked at.
-    pub masked: Option<BTreeSet<usize>>,
+    /// The result columns that are expected to come out masked; `None` where it is not looked at.
+    pub masked: Option<Masked>,
 }
 
 impl Case {
@@ -95,7 +117,7 @@ impl Case {
     ///
     /// # Errors
     /// What came out instead.
-    pub fn check(&self, judgement: &Judgement, masked: &BTreeSet<usize>) -> Result<(), Box<Mismatch>> {
+    pub fn check(&self, judgement: &Judgement, masked: &Masked) -> Result<(), Box<Mismatch>> {
         let differs = judgement.decision() != self.expect
             || judgement.rule() != self.rule
             || self.masked.as_ref().is_some_and(|expected| expected != masked);
@@ -132,7 +154,7 @@ pub struct Mismatch {
 struct Outcome {
     decision: Decision,
     rule: String,
-    masked: Option<BTreeSet<usize>>,
+    masked: Option<Masked>,
 }
 
 impl fmt::Display for Outcome {
@@ -140,11 +162,7 @@ impl fmt::Display for Outcome {
         write!(f, "{} by rule \"{}\"", self.decision, self.rule)?;
         match &self.masked {
             None => Ok(()),
-            Some(columns) if columns.is_empty() => f.write_str(", no column masked"),
-            Some(columns) => {
-                let columns: Vec<String> = columns.iter().map(usize::to_string).collect();
-                write!(f, ", masked: {}", columns.join(", "))
-            }
+            Some(masked) => write!(f, ", {masked}"),
         }
     }
 }

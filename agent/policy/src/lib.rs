@@ -38,7 +38,7 @@ pub mod rule;
 mod who;
 
 pub use action::{Action, Object, ObjectKind, Verb};
-pub use cases::{Case, CaseFile, Mismatch};
+pub use cases::{Case, CaseFile, Masked, Mismatch};
 pub use catalog::{Catalog, Column, Function, Relation, RelationKind, TypeKind, Volatility};
 pub use decision::Decision;
 pub use document::{Document, DocumentError};

@@ -1,8 +1,8 @@
 //! A cases file's meaning, from the tree of what was written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::{Case, CaseFile, schema};
+use super::{Case, CaseFile, Masked, schema};
 use crate::decision::Decision;
 use crate::document::{self, Document, DocumentError, Fields, Node, Reader, Value};
 use crate::principal::Principal;
@@ -22,9 +22,6 @@ const FILE_KEYS: [&str; 10] = [
 const CASE_KEYS: [&str; 9] =
     ["name", "who", "resource", "database", "statement", "statements", "expect", "rule", "masked"];
 const PRINCIPAL_KEYS: [&str; 7] = ["user", "uid", "gid", "unit", "cgroup", "executable", "claims"];
-
-/// The uid and gid of a principal that gives none: nobody's.
-const NOBODY: u32 = 65_534;
 
 pub(super) fn file(document: &Document<'_>) -> Result<CaseFile, Vec<DocumentError>> {
     let mut reader = Reader::new(document.name);
@@ -99,14 +96,7 @@ fn case(reader: &mut Reader, node: &Node, around: &Surroundings<'_>) -> Option<V
     });
     let rule = reader.required(&fields, "rule", "name the rule that decides, `default` if none");
     let rule = rule.and_then(|node| reader.name(node, "a rule's name"));
-    let masked = match fields.get("masked") {
-        None => None,
-        Some(node) => {
-            let columns = reader.items(node);
-            let columns = columns.into_iter().filter_map(|node| reader.number(node, "a column's position"));
-            Some(columns.filter_map(|column| usize::try_from(column).ok()).collect::<BTreeSet<usize>>())
-        }
-    };
+    let masked = fields.get("masked").and_then(|node| masked(reader, node));
     let statements = match (fields.get("statement"), fields.get("statements")) {
         (Some(one), None) => vec![one],
         (None, Some(list)) => reader.some_items(list, "statements"),
@@ -135,6 +125,16 @@ fn case(reader: &mut Reader, node: &Node, around: &Surroundings<'_>) -> Option<V
     Some(cases.collect())
 }
 
+/// `every`, or a list of positions.
+fn masked(reader: &mut Reader, node: &Node) -> Option<Masked> {
+    if node.value == Value::Text("every".to_owned()) {
+        return Some(Masked::Every);
+    }
+    let columns = reader.items(node);
+    let columns = columns.into_iter().filter_map(|node| reader.number(node, "a column's position"));
+    Some(Masked::Columns(columns.filter_map(|column| usize::try_from(column).ok()).collect()))
+}
+
 fn who_is(reader: &mut Reader, node: &Node, around: &Surroundings<'_>) -> Option<Principal> {
     let Value::Text(name) = &node.value else { return principal(reader, node) };
     let found = around.principals.get(name.as_str()).cloned();
@@ -145,21 +145,21 @@ fn who_is(reader: &mut Reader, node: &Node, around: &Surroundings<'_>) -> Option
     found
 }
 
-/// A principal's fields. What is not given is a plain process's (nobody's uid, the root cgroup, an executable
-/// of no matter); `null` says that it is not known.
+/// A principal's fields. What is not given is a plain process's; `null` says that it is not known.
 fn principal(reader: &mut Reader, node: &Node) -> Option<Principal> {
     let fields = reader.fields(node, "a principal", &PRINCIPAL_KEYS)?;
-    let mut optional = |key: &str, plain: Option<&str>| match fields.get(key) {
-        None => plain.map(str::to_owned),
+    let mut optional = |key: &str, plain: Option<String>| match fields.get(key) {
+        None => plain,
         Some(Node { value: Value::Null, .. }) => None,
         Some(node) => reader.text(node, key).map(str::to_owned),
     };
-    let user = optional("user", None);
-    let unit = optional("unit", None);
-    let cgroup = optional("cgroup", Some("/"));
-    let executable = optional("executable", Some("/usr/bin/job"));
-    let mut id = |key| fields.get(key).map_or(Some(NOBODY), |node| reader.number(node, key));
-    let (uid, gid) = (id("uid"), id("gid"));
+    let plain = Principal::plain();
+    let user = optional("user", plain.user);
+    let unit = optional("unit", plain.unit);
+    let cgroup = optional("cgroup", plain.cgroup);
+    let executable = optional("executable", plain.executable);
+    let mut id = |key, plain| fields.get(key).map_or(Some(plain), |node| reader.number(node, key));
+    let (uid, gid) = (id("uid", plain.uid), id("gid", plain.gid));
     let mut claims = BTreeMap::new();
     if let Some(node) = fields.get("claims") {
         for (claim, (_, value)) in reader.entries(node, "`claims`").unwrap_or_default() {

@@ -58,10 +58,11 @@ fn a_mismatch_says_what_came_out_and_why() {
     let file = parse(FILE).unwrap();
     let policy = std::sync::Arc::new(crate::Policy::parse(&[]).unwrap());
     let judge = |case: &Case, actions: &[Action]| policy.for_subject(&case.subject()).judge(actions);
+    let none = Masked::Columns(BTreeSet::new());
     let drop = Action::bare(Verb::Drop);
-    assert_eq!(file.cases[2].check(&judge(&file.cases[2], &[drop]), &BTreeSet::new()), Ok(()));
+    assert_eq!(file.cases[2].check(&judge(&file.cases[2], &[drop]), &none), Ok(()));
     let judgement = judge(&file.cases[0], &[Action::bare(Verb::Select)]);
-    let mismatch = file.cases[0].check(&judgement, &BTreeSet::new()).unwrap_err();
+    let mismatch = file.cases[0].check(&judgement, &none).unwrap_err();
     assert_eq!(
         mismatch.to_string(),
         "c.yaml:17:18: two reads\n    statement: TABLE customers\n    expected:  allow by rule \"r\", masked: \
@@ -91,7 +92,7 @@ fn mistakes_in_a_cases_file_name_their_place_and_cure() {
                 "version: 1\nresource: a\ndatabase: b\nprincipals: {{bob: {{uid: 1}}}}\n{}",
                 case.replace("{uid: 1}", "bbo")
             ),
-            "c.yaml:6:20: there is no principal `bbo`; did you mean `bob`?",
+            "c.yaml:6:21: there is no principal `bbo`; did you mean `bob`?",
         ),
         ("version: 1\n".into(), "c.yaml:1:1: `cases` is missing; write at least one"),
     ] {
