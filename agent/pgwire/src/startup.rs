@@ -89,7 +89,7 @@ impl<'a> Packet<'a> {
     /// full, in which case the caller keeps the bytes (never more than [`MAX_PACKET_LEN`] and four).
     ///
     /// # Errors
-    /// [`StartupError`], at the length as soon as it is there.
+    /// [`StartupError`]; a wrong length is told as soon as its four bytes are there.
     pub fn parse(input: &'a [u8]) -> Result<Option<(Self, usize)>, StartupError> {
         let Some(len) = input.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes)) else {
             return Ok(None);

@@ -28,3 +28,16 @@ const COLUMNS: &[(&str, &str)] = &[
 pub(super) fn holds_values(schema: &str, relation: &str, column: &str) -> bool {
     schema == "pg_catalog" && COLUMNS.binary_search(&(relation, column)).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_stand_in_the_order_that_the_search_needs() {
+        assert!(COLUMNS.is_sorted());
+        assert!(COLUMNS.iter().all(|(relation, column)| holds_values("pg_catalog", relation, column)));
+        assert!(!holds_values("public", "pg_stats", "most_common_vals"));
+        assert!(!holds_values("pg_catalog", "pg_stats", "tablename"));
+    }
+}
