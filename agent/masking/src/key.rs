@@ -24,9 +24,8 @@ impl HashKey {
         HashKey(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
-    /// The first `N` hexadecimal digits of the value's digest.
-    pub(crate) fn hex<const N: usize>(&self, purpose: Purpose, value: &[u8]) -> [u8; N] {
-        const { assert!(N <= 64, "SHA-256 has 64 digits") };
+    /// The value's digest.
+    pub(crate) fn digest(&self, purpose: Purpose, value: &[u8]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(match purpose {
             Purpose::Cell => b"cell\0",
@@ -34,9 +33,17 @@ impl HashKey {
         });
         context.update(value);
         let tag = context.sign();
-        let bytes = tag.as_ref();
+        let mut digest = [0; 32];
+        digest.copy_from_slice(tag.as_ref());
+        digest
+    }
+
+    /// The first `N` hexadecimal digits of the value's digest.
+    pub(crate) fn hex<const N: usize>(&self, purpose: Purpose, value: &[u8]) -> [u8; N] {
+        const { assert!(N <= 64, "SHA-256 has 64 digits") };
+        let digest = self.digest(purpose, value);
         std::array::from_fn(|at| {
-            let nibble = if at % 2 == 0 { bytes[at / 2] >> 4 } else { bytes[at / 2] & 0xf };
+            let nibble = if at % 2 == 0 { digest[at / 2] >> 4 } else { digest[at / 2] & 0xf };
             b"0123456789abcdef"[usize::from(nibble)]
         })
     }

@@ -17,6 +17,7 @@ pub mod set;
 pub mod value;
 
 pub use key::HashKey;
-pub use plan::{ApplyError, RowPlan};
+pub use literal::{digest, keyed_digest, redact_literals};
+pub use plan::{Error, RowPlan};
 pub use policy::MaskMethod;
 pub use set::{MaskSet, Verdict};

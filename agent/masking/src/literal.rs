@@ -15,6 +15,11 @@ pub fn digest(key: &HashKey, value: &[u8]) -> String {
     format!("masked:hmac-sha256:{}", short(key, value))
 }
 
+/// The whole digest that [`digest`] shows the beginning of.
+pub fn keyed_digest(key: &HashKey, value: &[u8]) -> [u8; 32] {
+    key.digest(Purpose::Record, value)
+}
+
 fn short(key: &HashKey, value: &[u8]) -> String {
     key.hex::<16>(Purpose::Record, value).iter().map(|digit| char::from(*digit)).collect()
 }

@@ -18,7 +18,7 @@ mod tests;
 
 /// Why a row cannot be masked. Nothing of it may then be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ApplyError {
+pub enum Error {
     /// It is not one whole DataRow.
     #[error("not one whole DataRow message")]
     NotADataRow,
@@ -99,8 +99,8 @@ impl RowPlan {
     /// Appends the row to `out`, masked. `data_row` is one whole frame, header included. NULL stays NULL.
     ///
     /// # Errors
-    /// [`ApplyError`]; `out` is then as it was.
-    pub fn apply(&self, data_row: &[u8], key: &HashKey, out: &mut BytesMut) -> Result<(), ApplyError> {
+    /// [`Error`]; `out` is then as it was.
+    pub fn apply(&self, data_row: &[u8], key: &HashKey, out: &mut BytesMut) -> Result<(), Error> {
         let cells = self.cells(data_row)?;
         let start = out.len();
         out.reserve(data_row.len());
@@ -111,24 +111,24 @@ impl RowPlan {
         masked
     }
 
-    fn cells<'a>(&self, data_row: &'a [u8]) -> Result<Values<'a>, ApplyError> {
-        let header = Header::parse(data_row)?.ok_or(ApplyError::NotADataRow)?;
+    fn cells<'a>(&self, data_row: &'a [u8]) -> Result<Values<'a>, Error> {
+        let header = Header::parse(data_row)?.ok_or(Error::NotADataRow)?;
         if header.tag != tag::DATA_ROW || header.frame_len() != data_row.len() {
-            return Err(ApplyError::NotADataRow);
+            return Err(Error::NotADataRow);
         }
         let Message::DataRow(cells) = Message::parse(header.tag, &data_row[HEADER_LEN..])? else {
-            return Err(ApplyError::NotADataRow);
+            return Err(Error::NotADataRow);
         };
         if cells.len() != self.columns.len() {
-            return Err(ApplyError::Columns { expected: self.columns.len(), found: cells.len() });
+            return Err(Error::Columns { expected: self.columns.len(), found: cells.len() });
         }
         Ok(cells)
     }
 
-    fn write(&self, cells: Values<'_>, key: &HashKey, out: &mut BytesMut) -> Result<(), ApplyError> {
+    fn write(&self, cells: Values<'_>, key: &HashKey, out: &mut BytesMut) -> Result<(), Error> {
         let start = out.len();
         out.put_slice(&[tag::DATA_ROW, 0, 0, 0, 0]);
-        out.put_u16(u16::try_from(self.columns.len()).map_err(|_| ApplyError::TooLong)?);
+        out.put_u16(u16::try_from(self.columns.len()).map_err(|_| Error::TooLong)?);
         for (cell, column) in cells.zip(&self.columns) {
             match (cell, column) {
                 (None, _) => out.put_i32(-1),
@@ -141,14 +141,14 @@ impl RowPlan {
                 }
             }
         }
-        let len = i32::try_from(out.len() - start - 1).map_err(|_| ApplyError::TooLong)?;
+        let len = i32::try_from(out.len() - start - 1).map_err(|_| Error::TooLong)?;
         out[start + 1..start + HEADER_LEN].copy_from_slice(&len.to_be_bytes());
         Ok(())
     }
 }
 
-fn put_cell(out: &mut BytesMut, cell: &[u8]) -> Result<(), ApplyError> {
-    out.put_i32(i32::try_from(cell.len()).map_err(|_| ApplyError::TooLong)?);
+fn put_cell(out: &mut BytesMut, cell: &[u8]) -> Result<(), Error> {
+    out.put_i32(i32::try_from(cell.len()).map_err(|_| Error::TooLong)?);
     out.put_slice(cell);
     Ok(())
 }

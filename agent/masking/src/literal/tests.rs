@@ -45,6 +45,8 @@ fn a_digest_is_the_same_for_the_same_value_and_key_alone() {
     assert_ne!(one, digest(&HashKey::new(&[8; 32]), b"123"));
     let digits = one.strip_prefix("masked:hmac-sha256:").unwrap();
     assert_eq!(digits.len(), 16);
+    let whole: String = keyed_digest(&key(), b"123").iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(whole.starts_with(digits));
     assert!(redacted("⟦'123'⟧").contains(digits));
     assert!(!format!("{:?}", key()).contains('7'));
 }

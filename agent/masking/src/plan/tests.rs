@@ -133,18 +133,18 @@ fn a_row_is_masked_cell_by_cell_behind_what_is_there() {
 #[test]
 fn what_is_not_the_described_row_is_refused_and_nothing_is_written() {
     let plan = plan(&[field(CUSTOMERS, 2), field(0, 0)], &Output::Unknown);
-    let check = |bytes: &[u8], expect: ApplyError| {
+    let check = |bytes: &[u8], expect: Error| {
         let mut out = BytesMut::from(&b"before"[..]);
         assert_eq!(plan.apply(bytes, &key(), &mut out), Err(expect), "{bytes:?}");
         assert_eq!(out, b"before"[..]);
     };
     let good = row(&[Some(b"1"), Some(b"2")]);
-    check(&good[..good.len() - 1], ApplyError::NotADataRow);
-    check(&[&good[..], b"x"].concat(), ApplyError::NotADataRow);
-    check(b"", ApplyError::NotADataRow);
-    check(b"C\0\0\0\x06\0\0", ApplyError::NotADataRow);
-    check(&row(&[Some(b"1")]), ApplyError::Columns { expected: 2, found: 1 });
-    check(&row(&[None; 3]), ApplyError::Columns { expected: 2, found: 3 });
+    check(&good[..good.len() - 1], Error::NotADataRow);
+    check(&[&good[..], b"x"].concat(), Error::NotADataRow);
+    check(b"", Error::NotADataRow);
+    check(b"C\0\0\0\x06\0\0", Error::NotADataRow);
+    check(&row(&[Some(b"1")]), Error::Columns { expected: 2, found: 1 });
+    check(&row(&[None; 3]), Error::Columns { expected: 2, found: 3 });
     check(
         b"D\0\0\0\x0a\0\x02\xff\xff\xff\xff",
         FrameError::Malformed { message: "DataRow", what: "it ends too early" }.into(),
