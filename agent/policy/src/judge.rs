@@ -78,14 +78,17 @@ impl Policy {
         };
         let rules: Vec<usize> = (0..self.rules.len()).filter(|at| judges(&self.rules[*at])).collect();
         let first =
-            |decision| rules.iter().map(|at| &self.rules[*at]).find(|rule| rule.decision() == Some(decision));
-        let under = |decision, rule: &Rule, cause| (decision, rule.name.clone(), cause);
-        let denial = first(Decision::Deny).map(|rule| under(Decision::Deny, rule, Cause::OpaqueUnderRule));
-        let mask =
-            || self.masking(subject).next().map(|rule| under(Decision::Deny, rule, Cause::OpaqueUnderMask));
-        let hold = || first(Decision::Hold).map(|rule| under(Decision::Hold, rule, Cause::OpaqueUnderRule));
-        let opaque = denial.or_else(mask).or_else(hold);
-        SubjectPolicy { policy: Arc::clone(self), rules, masks: self.masks(subject), opaque }
+            |decision| rules.iter().map(|at| &self.rules[*at]).find(|r| r.decision() == Some(decision));
+        let masking = self.masking(subject).next().map(|rule| rule.name.clone());
+        let under = |rule: &Rule| rule.name.clone();
+        let opaque = match (first(Decision::Deny), &masking, first(Decision::Hold)) {
+            (Some(denial), _, _) => Some((Decision::Deny, under(denial), Cause::OpaqueUnderRule)),
+            (None, Some(mask), _) => Some((Decision::Deny, mask.clone(), Cause::OpaqueUnderMask)),
+            (None, None, Some(hold)) => Some((Decision::Hold, under(hold), Cause::OpaqueUnderRule)),
+            (None, None, None) => None,
+        };
+        let copy = masking.map(|mask| (Decision::Deny, mask, Cause::CopyUnderMask));
+        SubjectPolicy { policy: Arc::clone(self), rules, masks: self.masks(subject), opaque, copy }
     }
 }
 
@@ -98,6 +101,8 @@ pub struct SubjectPolicy {
     masks: Masks,
     /// What an opaque statement comes to for this subject, at the least, even if a rule allows `opaque`.
     opaque: Option<(Decision, Arc<str>, Cause)>,
+    /// What a COPY out of the server comes to at the least, even if a rule allows it.
+    copy: Option<(Decision, Arc<str>, Cause)>,
 }
 
 impl SubjectPolicy {
@@ -133,8 +138,13 @@ impl SubjectPolicy {
                 finding(Decision::Deny, DEFAULT_RULE.into(), Cause::NoRule, None)
             };
         };
-        match &self.opaque {
-            Some((least, name, cause)) if action.verb == Verb::Opaque && *least > decision => {
+        let least = match action.verb {
+            Verb::Opaque => self.opaque.as_ref(),
+            Verb::CopyOut | Verb::CopyServer => self.copy.as_ref(),
+            _ => None,
+        };
+        match least {
+            Some((least, name, cause)) if *least > decision => {
                 let message = self.policy.rule(name).and_then(|rule| rule.message.clone());
                 finding(*least, name.clone(), *cause, message)
             }

@@ -25,6 +25,9 @@ pub enum Cause {
     /// It is opaque, a rule names `opaque`, but the named rule denies or holds something for this subject, and
     /// what is not understood may be just that.
     OpaqueUnderRule,
+    /// It copies rows out of the server past where cells are masked, and the named rule masks columns for this
+    /// subject.
+    CopyUnderMask,
 }
 
 /// The decision on one action.
@@ -122,6 +125,9 @@ impl Judgement {
                 "{what} is {decided} by rule \"{rule}\": it masks columns here, and this statement could not \
                  be understood in full"
             ),
+            Cause::CopyUnderMask => format!(
+                "{what} is {decided} by rule \"{rule}\": it masks columns here, and what COPY sends is not masked"
+            ),
             Cause::OpaqueUnderRule => format!(
                 "{what} is {decided} by rule \"{rule}\": what could not be understood in full may be what that \
                  rule is about"
@@ -148,6 +154,7 @@ impl Judgement {
             (_, Cause::OpaqueUnderMask | Cause::OpaqueUnderRule) => {
                 "Write the statement in a form that can be understood in full.".to_owned()
             }
+            (_, Cause::CopyUnderMask) => "Read the rows with SELECT.".to_owned(),
             (_, Cause::NoRule) => {
                 format!("Ask for a rule that allows \"{}\" there.", finding.action.verb)
             }

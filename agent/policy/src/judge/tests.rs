@@ -156,6 +156,22 @@ fn an_opaque_action_is_allowed_only_by_name_and_never_beside_masks_denials_or_ho
 }
 
 #[test]
+fn copying_out_is_refused_where_masks_hold() {
+    let star = "  - { name: star, actions: [\"*\"], decision: allow }\n";
+    let mask = "  - { name: m, mask: public.customers.ssn }\n";
+    let other = "  - { name: o, who: { user: other }, mask: public.customers.ssn }\n";
+    for (rules, actions, expect) in [
+        (&[star, other][..], &["select a.b", "copy-out"][..], "allow star"),
+        (&[star, mask], &["select a.b", "copy-out"], "deny m"),
+        (&[star, mask], &["select a.b", "copy-server"], "deny m"),
+        (&[star, mask], &["insert a.b", "copy-in"], "allow star"),
+        (&[mask], &["copy-out"], "deny default"),
+    ] {
+        check(&policy(&rules.concat()), actions, expect);
+    }
+}
+
+#[test]
 fn what_is_not_known_never_helps_the_one_who_asks() {
     let gone = Principal { cgroup: None, ..reporter() };
     let by_exe = |decision: &str, key: &str| {
