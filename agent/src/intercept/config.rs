@@ -1,0 +1,26 @@
+//! What the interception lets a person choose.
+
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// The `intercept` section of the daemon's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The cgroup (a directory of a cgroup2 mount) whose processes are intercepted. By default the root of
+    /// the hierarchy, wherever it is mounted. Any other leaves the processes outside it unguarded.
+    pub cgroup: Option<PathBuf>,
+    /// Where programs and maps outlive the daemon: a directory of its own on a BPF file system.
+    pub pin_directory: PathBuf,
+    /// The port on 127.0.0.1 and `::1` that connections are redirected to. 0 lets the kernel choose.
+    pub port: u16,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { cgroup: None, pin_directory: PathBuf::from("/sys/fs/bpf/portreeve"), port: 15001 }
+    }
+}

@@ -1,0 +1,58 @@
+//! Connections of our own, which the programs let through.
+//!
+//! They are known by a value in the socket's own storage, set before connect(). Nothing that another
+//! process can imitate (a mark, a uid, a pid) counts; setting the value takes a descriptor of the map.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+};
+
+use agent_ebpf::{OWN_LISTENER, OWN_UPSTREAM, maps};
+use aya::maps::{Map, MapError};
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::{Error, sys};
+
+/// Makes sockets that are not redirected. Cheap to clone; usable on any thread.
+#[derive(Clone, Debug)]
+pub struct OwnSockets {
+    map: Arc<OwnedFd>,
+}
+
+impl OwnSockets {
+    pub(super) fn new(map: &Map) -> Result<Self, Error> {
+        let wrong = |source| Error::Map { map: maps::OWN, source };
+        let Map::SkStorage(data) = map else {
+            return Err(wrong(MapError::InvalidMapType { map_type: 0 }));
+        };
+        let map = data.fd().as_fd().try_clone_to_owned().map_err(|source| wrong(source.into()))?;
+        Ok(Self { map: Arc::new(map) })
+    }
+
+    /// Connects past the programs. The future belongs to the runtime that first polls it.
+    ///
+    /// There is no time limit but the kernel's own.
+    ///
+    /// # Errors
+    ///
+    /// Those of connect(), or the socket cannot be marked as ours.
+    pub async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        sys::set_socket_storage(self.map.as_fd(), socket.as_fd(), OWN_UPSTREAM)?;
+        socket.connect(address).await
+    }
+
+    /// Marks a listener: what it accepts inherits the mark, and gets its record.
+    pub(super) fn mark_listener(&self, socket: &impl AsFd) -> Result<(), Error> {
+        sys::set_socket_storage(self.map.as_fd(), socket.as_fd(), OWN_LISTENER)
+            .map_err(|source| Error::Mark { source })
+    }
+}
