@@ -20,7 +20,8 @@ pub struct Statement {
     pub tag: &'static str,
     /// What it does, without repetition, in the order in which it was found.
     pub actions: Vec<Action>,
-    /// What its rows are made of.
+    /// What its rows are made of. For PREPARE and DECLARE, which give back none: what the rows of the statement
+    /// that they name are made of, for the EXECUTE or FETCH that comes.
     pub output: Output,
     /// Every relation that is named or implied, a view's bases too; sorted, without repetition.
     pub relations: Vec<Oid>,
@@ -30,6 +31,17 @@ pub struct Statement {
     pub constants: Vec<Range<usize>>,
     /// Literals that must never be recorded: passwords and whatever may hold one.
     pub secrets: Vec<Range<usize>>,
+    /// What it would take to understand more of it. The session can ask for these and read the text again.
+    pub wants: Wants,
+}
+
+/// What was missing where a statement was not understood.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// An unqualified name (of a relation or a function) met [`crate::SearchPath::Unknown`].
+    pub search_path: bool,
+    /// A relation or function is not in the catalog: it may have been created since that was read.
+    pub catalog: bool,
 }
 
 impl Statement {
@@ -44,6 +56,7 @@ impl Statement {
             effects: Effects::anything(),
             constants: Vec::new(),
             secrets: Vec::new(),
+            wants: Wants::default(),
         }
     }
 }

@@ -17,7 +17,7 @@ mod lexer;
 mod settings;
 mod split;
 
-pub use analysis::{Analysis, CopyDirection, Effects, Statement, TransactionEffect};
+pub use analysis::{Analysis, CopyDirection, Effects, Statement, TransactionEffect, Wants};
 pub use lexer::Unreadable;
 pub use settings::{Limits, SearchPath, Settings};
 pub use split::split;

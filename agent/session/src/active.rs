@@ -1,0 +1,182 @@
+//! The session once both sides are logged in: statements go down, results come up.
+//!
+//! Each direction has its own file; what joins them is the queue of expected answers. The session never drops
+//! or reorders a message of the client's: a refused one is replaced by one that must fail in its place.
+
+mod backend;
+mod expected;
+mod facts;
+mod frontend;
+mod hold;
+mod judging;
+mod ledger;
+mod names;
+mod reading;
+mod refusal;
+mod run;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use masking::MaskSet;
+use pgwire::Splitter;
+use pgwire::backend::TransactionStatus;
+use policy::{Catalog, SubjectPolicy};
+
+pub use reading::ReadingCache;
+
+use crate::own::Own;
+use crate::{Options, Turn};
+use expected::{Expected, Pushed, Queue};
+use facts::Facts;
+pub(crate) use hold::Ending;
+use hold::Held;
+use judging::Waiting;
+pub(crate) use ledger::Ledger;
+use names::Names;
+
+/// Everything that a session is once it runs.
+pub(crate) struct Active {
+    pub(crate) ledger: Ledger,
+    options: Rc<Options>,
+    cache: Rc<RefCell<ReadingCache>>,
+    /// Names the database in the cache's keys.
+    database: Rc<str>,
+    policy: Arc<SubjectPolicy>,
+    /// Absent where nothing is masked for this principal.
+    masks: Option<Rc<MaskSet>>,
+    facts: Facts,
+    names: Names,
+    queue: Queue,
+    from_frontend: Splitter,
+    from_backend: Splitter,
+    status: TransactionStatus,
+    /// Messages of the extended protocol were sent since the last Sync.
+    batch_open: bool,
+    /// One of them was refused: the server skips the rest up to Sync, so nothing of it is held any more.
+    batch_refused: bool,
+    waiting: Option<Waiting>,
+    held: Option<Held>,
+    holds: u64,
+    /// The catalog was read again for the message in front.
+    catalog_asked: bool,
+    /// A notice for the client that waits for the end of the frame that is on its way.
+    notice: Option<String>,
+    pub(crate) terminated: bool,
+}
+
+impl Active {
+    pub(crate) fn new(
+        options: Rc<Options>,
+        cache: Rc<RefCell<ReadingCache>>,
+        ledger: Ledger,
+        database: Rc<str>,
+        policy: Arc<SubjectPolicy>,
+        catalog: Arc<Catalog>,
+    ) -> Self {
+        let limits = options.limits.clone();
+        let mut active = Active {
+            ledger,
+            options,
+            cache,
+            database,
+            policy,
+            masks: None,
+            facts: Facts::new(catalog),
+            names: Names::default(),
+            queue: Queue::default(),
+            from_frontend: Splitter::new(limits.bind.max(limits.message)),
+            from_backend: Splitter::new(limits.row),
+            status: TransactionStatus::Idle,
+            batch_open: false,
+            batch_refused: false,
+            waiting: None,
+            held: None,
+            holds: 0,
+            catalog_asked: false,
+            notice: None,
+            terminated: false,
+        };
+        active.resolve_masks();
+        active
+    }
+
+    /// The next message of the client's has to wait.
+    pub(crate) fn blocked(&self) -> bool {
+        self.waiting.is_some() || self.held.is_some() || self.terminated
+    }
+
+    pub(crate) fn held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Nothing is in flight and nothing waits: the connection may be closed without cutting anything off.
+    pub(crate) fn between_statements(&self) -> bool {
+        self.at_rest() && !self.batch_open && self.held.is_none() && self.idle()
+    }
+
+    /// Every answer has come.
+    pub(crate) fn settled(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// No frame is half on its way to the client.
+    pub(crate) fn frontend_at_boundary(&self) -> bool {
+        self.from_backend.at_boundary()
+    }
+
+    /// The catalog that was asked for cannot be had: the message in front is judged by what is known.
+    pub(crate) fn catalog_lost(&mut self) {
+        if self.waiting == Some(Waiting::Catalog) {
+            self.waiting = None;
+            self.facts.catalog_lost();
+        }
+    }
+
+    /// A newer catalog has come.
+    pub(crate) fn catalog_is(&mut self, catalog: Arc<Catalog>) {
+        let asked = self.waiting == Some(Waiting::Catalog);
+        let settled = asked && self.idle() && self.at_rest();
+        self.facts.catalog_is(catalog, settled);
+        self.resolve_masks();
+        if asked {
+            self.waiting = None;
+        }
+    }
+
+    pub(crate) fn parameter_status(&mut self, name: &[u8], value: &[u8]) {
+        self.facts.parameter(name, value);
+    }
+
+    fn idle(&self) -> bool {
+        self.status == TransactionStatus::Idle
+    }
+
+    fn failed(&self) -> bool {
+        self.status == TransactionStatus::Failed
+    }
+
+    /// The server owes nothing, and no batch of the extended protocol is open.
+    fn at_rest(&self) -> bool {
+        self.queue.is_empty() && !self.batch_open && !self.queue.skipping()
+    }
+
+    /// It will be at rest without anything more from the client.
+    fn comes_to_rest(&self) -> bool {
+        self.queue.comes_to_rest() && !self.batch_open
+    }
+
+    fn ask_facts(&mut self, turn: &mut Turn<'_>) {
+        turn.own(Own::Facts);
+        self.push(Expected::OwnFacts { schemas: Vec::new(), failed: false });
+    }
+
+    /// Enters what the server will answer. What it will not answer is undone at once.
+    fn push(&mut self, expected: Expected) -> Option<Expected> {
+        match self.queue.push(expected) {
+            Pushed::Queued => None,
+            Pushed::Skipped(skipped) => Some(skipped),
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! Messages from the server: each answers what is in front of the queue, and is masked and recorded before
+//! the client has it.
+
+use pgwire::backend::{Message, Notice, NoticeFields, TransactionStatus, notice, tag};
+use pgwire::{FrameError, HEADER_LEN, Piece, Whole};
+use policy::Output;
+
+use super::expected::Expected;
+use super::refusal::Refusal;
+use super::run::Run;
+use super::{Active, Waiting};
+use crate::{Fault, Turn};
+
+/// Messages other than rows and COPY data are read whole.
+const MOST: usize = 16 << 20;
+
+impl Active {
+    /// Takes what the server sent, and says how many bytes of it are done with.
+    pub(crate) fn backend(&mut self, input: &[u8], turn: &mut Turn<'_>) -> Result<usize, Fault> {
+        let row = match self.masks.is_some() {
+            true => Whole::Needed { limit: self.options.limits.row },
+            false => Whole::Streamed,
+        };
+        let whole = |tag: u8| match tag {
+            tag::DATA_ROW => row,
+            tag::COPY_DATA | tag::FUNCTION_CALL_RESPONSE => Whole::Streamed,
+            _ => Whole::Needed { limit: MOST },
+        };
+        let mut at = 0;
+        loop {
+            let rest = input.get(at..).unwrap_or_default();
+            let Some(piece) = self.from_backend.next(rest, whole).map_err(Fault::Backend)? else { break };
+            at += piece.len();
+            match piece {
+                Piece::Frame { tag, frame } => self.answer(tag, frame, turn)?,
+                Piece::Begin { tag, bytes, .. } => {
+                    if tag == tag::DATA_ROW {
+                        self.current_run(tag)?.row();
+                    }
+                    self.result(tag, bytes, turn)?;
+                }
+                Piece::Middle { tag, bytes } | Piece::End { tag, bytes } => self.result(tag, bytes, turn)?,
+            }
+            self.give_notice(turn)?;
+        }
+        Ok(at)
+    }
+
+    /// The turn is over: what it has put before the client is recorded.
+    pub(crate) fn flush_results(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let most = self.options.limits.recorded;
+        match self.queue.front() {
+            Some(
+                Expected::Query { run, .. }
+                | Expected::Execute { run, .. }
+                | Expected::FunctionCall { run, .. },
+            ) => run.flush(&mut self.ledger, turn, most),
+            _ => Ok(()),
+        }
+    }
+
+    fn answer(&mut self, tag: u8, frame: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let body = frame.get(HEADER_LEN..).unwrap_or_default();
+        match tag {
+            tag::DATA_ROW => return self.row(frame, turn),
+            tag::COPY_DATA | tag::COPY_DONE | tag::COPY_OUT_RESPONSE | tag::FUNCTION_CALL_RESPONSE => {
+                self.result(tag, frame, turn)?;
+                if tag == tag::FUNCTION_CALL_RESPONSE
+                    && let Some(Expected::FunctionCall { run, .. }) = self.queue.front()
+                {
+                    run.complete(b"");
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
+        match Message::parse(tag, body).map_err(Fault::Backend)? {
+            Message::ReadyForQuery(status) => self.ready(status, frame, turn),
+            Message::ErrorResponse(error) => self.error(error, frame, turn),
+            Message::NoticeResponse(notice) => {
+                self.flush_results(turn)?;
+                match self.masks.is_some() {
+                    true => cut(&notice, false, turn),
+                    false => turn.frontend().extend_from_slice(frame),
+                }
+                Ok(())
+            }
+            Message::ParameterStatus { name, value } => {
+                self.facts.parameter(name, value);
+                self.flush_results(turn)?;
+                turn.frontend().extend_from_slice(frame);
+                Ok(())
+            }
+            Message::NotificationResponse { .. } => {
+                self.flush_results(turn)?;
+                turn.frontend().extend_from_slice(frame);
+                Ok(())
+            }
+            Message::RowDescription(fields) => self.described(Some(fields), tag, frame, turn),
+            Message::NoData => self.described(None, tag, frame, turn),
+            Message::ParameterDescription(_) => match self.queue.front() {
+                Some(Expected::DescribeStatement) => {
+                    turn.frontend().extend_from_slice(frame);
+                    Ok(())
+                }
+                _ => out_of_place(tag),
+            },
+            Message::CommandComplete(text) => self.complete(tag, text, frame, turn),
+            Message::EmptyQueryResponse => self.complete(tag, b"", frame, turn),
+            Message::PortalSuspended => match self.queue.front() {
+                Some(Expected::Execute { .. }) => self.complete(tag, b"", frame, turn),
+                _ => out_of_place(tag),
+            },
+            Message::CopyInResponse(_) => {
+                self.result(tag, frame, turn)?;
+                self.queue.copy_in_begins();
+                Ok(())
+            }
+            Message::ParseComplete => {
+                let Some(Expected::Parse { .. }) = self.queue.front() else { return out_of_place(tag) };
+                self.acknowledged(frame, turn)
+            }
+            Message::BindComplete => {
+                let Some(Expected::Bind { .. }) = self.queue.front() else { return out_of_place(tag) };
+                self.acknowledged(frame, turn)
+            }
+            Message::CloseComplete => {
+                let Some(Expected::Close { .. }) = self.queue.front() else { return out_of_place(tag) };
+                self.acknowledged(frame, turn)
+            }
+            Message::Authentication(_)
+            | Message::BackendKeyData { .. }
+            | Message::CopyBothResponse(_)
+            | Message::CopyData(_)
+            | Message::CopyDone
+            | Message::CopyOutResponse(_)
+            | Message::DataRow(_)
+            | Message::FunctionCallResponse(_)
+            | Message::NegotiateProtocolVersion { .. } => out_of_place(tag),
+        }
+    }
+
+    fn acknowledged(&mut self, frame: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
+        self.queue.pop();
+        turn.frontend().extend_from_slice(frame);
+        Ok(())
+    }
+
+    fn current_run(&mut self, tag: u8) -> Result<&mut Run, Fault> {
+        match self.queue.front() {
+            Some(
+                Expected::Query { run, refusal: None }
+                | Expected::Execute { run, refusal: None }
+                | Expected::FunctionCall { run, refusal: None },
+            ) => Ok(run),
+            _ => Err(Fault::BackendOutOfPlace { message: tag::name(tag).unwrap_or("a message") }),
+        }
+    }
+
+    /// Bytes of a result go to the client as they are.
+    fn result(&mut self, tag: u8, bytes: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let run = self.current_run(tag)?;
+        let from = turn.frontend().len();
+        turn.frontend().extend_from_slice(bytes);
+        run.delivered(turn, from);
+        Ok(())
+    }
+
+    fn row(&mut self, frame: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
+        if let Some(Expected::OwnFacts { schemas, .. }) = self.queue.front() {
+            if let Message::DataRow(mut cells) =
+                Message::parse(tag::DATA_ROW, frame.get(HEADER_LEN..).unwrap_or_default())
+                    .map_err(Fault::Backend)?
+                && let Some(Some(schema)) = cells.next()
+            {
+                schemas.push(String::from_utf8_lossy(schema).into_owned());
+            }
+            return Ok(());
+        }
+        let masked = self.masks.is_some();
+        let options = std::rc::Rc::clone(&self.options);
+        let run = self.current_run(tag::DATA_ROW)?;
+        run.row();
+        let from = turn.frontend().len();
+        if masked {
+            // Without a plan nothing is known of the row: that cannot be, since a description comes first.
+            let Some(plan) = run.row_plan() else { return out_of_place(tag::DATA_ROW) };
+            plan.apply(frame, &options.key, turn.frontend())?;
+        } else {
+            turn.frontend().extend_from_slice(frame);
+        }
+        run.delivered(turn, from);
+        Ok(())
+    }
+
+    fn described(
+        &mut self,
+        fields: Option<pgwire::backend::RowDescription<'_>>,
+        tag: u8,
+        frame: &[u8],
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
+        let masks = self.masks.clone();
+        match self.queue.front() {
+            Some(Expected::DescribeStatement | Expected::DescribePortal) => self.acknowledged(frame, turn),
+            Some(Expected::OwnDescribe { portal }) => {
+                if let (Some(masks), Some(fields)) = (masks, fields) {
+                    // It is set once: each Bind makes a portal of its own.
+                    drop(portal.plan.set(masking::RowPlan::new(fields, &portal.output, &masks)));
+                }
+                self.queue.pop();
+                Ok(())
+            }
+            Some(Expected::OwnFacts { .. }) => Ok(()),
+            Some(Expected::Query { run, refusal: None }) => {
+                if let (Some(masks), Some(fields)) = (masks, fields) {
+                    let statement = run.reading.statements().get(run.at);
+                    let lineage = statement.map_or(&Output::Unknown, |s| &s.output);
+                    run.plan = Some(masking::RowPlan::new(fields, lineage, &masks));
+                }
+                self.result(tag, frame, turn)
+            }
+            _ => out_of_place(tag),
+        }
+    }
+
+    fn complete(&mut self, tag: u8, text: &[u8], frame: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
+        if matches!(self.queue.front(), Some(Expected::OwnFacts { .. })) {
+            return Ok(());
+        }
+        self.result(tag, frame, turn)?;
+        self.current_run(tag)?.complete(text);
+        if let Some(Expected::Execute { .. }) = self.queue.front()
+            && let Some(Expected::Execute { run, .. }) = self.queue.pop()
+        {
+            run.end(&mut self.ledger, turn, self.options.limits.recorded)?;
+        }
+        Ok(())
+    }
+
+    fn error(&mut self, error: Notice<'_>, frame: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let severity = error.get(notice::code::SEVERITY_NONLOCALIZED).or(error.get(notice::code::SEVERITY));
+        let fatal = !matches!(severity, Some(b"ERROR"));
+        if let Some(Expected::OwnFacts { failed, .. }) = self.queue.front()
+            && !fatal
+        {
+            *failed = true;
+            return Ok(());
+        }
+        let from = turn.frontend().len();
+        let refusal = match self.queue.front() {
+            Some(
+                Expected::Query { refusal, .. }
+                | Expected::Execute { refusal, .. }
+                | Expected::FunctionCall { refusal, .. }
+                | Expected::Parse { refusal, .. }
+                | Expected::Bind { refusal, .. },
+            ) if !fatal => refusal.take(),
+            _ => None,
+        };
+        match &refusal {
+            Some(refusal) => refusal.encode(turn.frontend())?,
+            None if self.masks.is_some() => cut(&error, true, turn),
+            None => turn.frontend().extend_from_slice(frame),
+        }
+        let (sqlstate, message) = match &refusal {
+            Some(Refusal { sqlstate, message, .. }) => (sqlstate.as_bytes(), message.as_bytes()),
+            None => {
+                let masked = self.masks.is_some();
+                let message = error.get(notice::code::MESSAGE).filter(|_| !masked);
+                (error.get(notice::code::SQLSTATE).unwrap_or_default(), message.unwrap_or_default())
+            }
+        };
+        match self.queue.front() {
+            Some(
+                Expected::Query { run, .. }
+                | Expected::Execute { run, .. }
+                | Expected::FunctionCall { run, .. },
+            ) => {
+                run.failed(sqlstate, message);
+                // The client gets the error that it caused; the record of a veiled one only its SQLSTATE.
+                if run.veils_errors && refusal.is_none() {
+                    run.flush(&mut self.ledger, turn, self.options.limits.recorded)?;
+                } else {
+                    run.delivered(turn, from);
+                }
+                let at = run.at;
+                let undos = std::mem::take(&mut run.undos);
+                for (index, undo) in undos.into_iter().rev() {
+                    if index >= at {
+                        self.names.undo(undo);
+                    }
+                }
+            }
+            _ => {}
+        }
+        match self.queue.front() {
+            // Everything that was sent behind a message of the extended protocol is skipped up to its Sync.
+            Some(Expected::Query { .. } | Expected::FunctionCall { .. } | Expected::OwnFacts { .. })
+            | None => {
+                self.queue.copy_in_ends();
+            }
+            Some(Expected::Sync) => {}
+            Some(_) => self.skip_to_sync(turn)?,
+        }
+        Ok(())
+    }
+
+    fn skip_to_sync(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let most = self.options.limits.recorded;
+        let mut skipped = self.queue.skip_to_sync();
+        // Names are put back in the reverse order of their changes; records end in the order of their begin.
+        for entry in skipped.iter_mut().rev() {
+            self.put_back(entry);
+        }
+        for (index, entry) in skipped.into_iter().enumerate() {
+            if let Expected::Execute { mut run, .. } = entry {
+                if index > 0 {
+                    run.failed(b"", b"skipped: an earlier message of the pipeline failed");
+                }
+                run.end(&mut self.ledger, turn, most)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A message that the server will not answer: what its name stood for is put back.
+    pub(super) fn undo(&mut self, mut skipped: Expected) {
+        self.put_back(&mut skipped);
+    }
+
+    fn put_back(&mut self, entry: &mut Expected) {
+        match entry {
+            Expected::Parse { undo, .. } | Expected::Bind { undo, .. } | Expected::Close { undo } => {
+                if let Some(undo) = undo.take() {
+                    self.names.undo(undo);
+                }
+            }
+            Expected::Execute { run, .. } | Expected::Query { run, .. } => {
+                for (_, undo) in std::mem::take(&mut run.undos).into_iter().rev() {
+                    self.names.undo(undo);
+                }
+            }
+            Expected::OwnDescribe { .. }
+            | Expected::DescribeStatement
+            | Expected::DescribePortal
+            | Expected::Sync
+            | Expected::FunctionCall { .. }
+            | Expected::CopyEnd
+            | Expected::OwnFacts { .. } => {}
+        }
+    }
+
+    fn ready(&mut self, status: TransactionStatus, frame: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let most = self.options.limits.recorded;
+        let own = match self.queue.pop() {
+            Some(Expected::Sync) => false,
+            Some(Expected::Query { run, .. } | Expected::FunctionCall { run, .. }) => {
+                run.end(&mut self.ledger, turn, most)?;
+                false
+            }
+            Some(Expected::OwnFacts { schemas, failed }) => {
+                if !failed {
+                    self.facts.path_is(schemas);
+                }
+                if self.waiting == Some(Waiting::Facts) {
+                    self.waiting = None;
+                }
+                true
+            }
+            _ => return out_of_place(tag::READY_FOR_QUERY),
+        };
+        self.status = status;
+        if !own {
+            turn.frontend().extend_from_slice(frame);
+        }
+        if self.queue.is_empty() && !self.queue.skipping() {
+            self.facts.at_rest(self.idle());
+            if self.waiting == Some(Waiting::Rest) {
+                self.waiting = None;
+            }
+        }
+        if self.idle() && !own {
+            self.names.end_of_transaction(self.queue.has_binds());
+        }
+        Ok(())
+    }
+
+    /// The connection ends: statements that never got their answer are recorded as such.
+    pub(crate) fn cut_off(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let most = self.options.limits.recorded;
+        for entry in self.queue.drain() {
+            if let Expected::Query { mut run, .. }
+            | Expected::Execute { mut run, .. }
+            | Expected::FunctionCall { mut run, .. } = entry
+            {
+                run.failed(b"", b"the connection ended before the server had answered");
+                run.end(&mut self.ledger, turn, most)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn out_of_place<T>(tag: u8) -> Result<T, Fault> {
+    match tag::name(tag) {
+        Some(message) => Err(Fault::BackendOutOfPlace { message }),
+        None => Err(Fault::Backend(FrameError::UnknownTag { tag })),
+    }
+}
+
+/// The text of an error or a notice may hold values of masked columns: severity and SQLSTATE are what stays.
+fn cut(from: &Notice<'_>, error: bool, turn: &mut Turn<'_>) {
+    let text = |code| from.get(code).and_then(|value| std::str::from_utf8(value).ok());
+    let severity =
+        text(notice::code::SEVERITY_NONLOCALIZED).or(text(notice::code::SEVERITY)).unwrap_or("ERROR");
+    let sqlstate = text(notice::code::SQLSTATE).unwrap_or("XX000");
+    let fields = NoticeFields::new(severity, sqlstate, "the message is not shown where columns are masked");
+    let encoded = match error {
+        true => fields.encode_error(turn.frontend()),
+        false => fields.encode_notice(turn.frontend()),
+    };
+    debug_assert!(encoded.is_ok(), "fields that came in a message hold no zero byte");
+}

@@ -1,0 +1,187 @@
+//! The answers that the server still owes, in the order in which it will give them.
+//!
+//! PostgreSQL's manual, "Message Flow": every message of the extended protocol has one answer, an error skips
+//! everything up to the next Sync, and Sync and Query end with ReadyForQuery. What is not in this queue the
+//! server may send at any time (NoticeResponse, ParameterStatus, NotificationResponse).
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::names::{Portal, Undo};
+use super::refusal::Refusal;
+use super::run::Run;
+
+/// One answer that is owed.
+pub(crate) enum Expected {
+    Parse {
+        undo: Option<Undo>,
+        refusal: Option<Refusal>,
+    },
+    Bind {
+        undo: Option<Undo>,
+        refusal: Option<Refusal>,
+    },
+    /// The session's own Describe of a portal: its answer makes the masks and is swallowed.
+    OwnDescribe {
+        portal: Rc<Portal>,
+    },
+    DescribeStatement,
+    DescribePortal,
+    Execute {
+        run: Box<Run>,
+        refusal: Option<Refusal>,
+    },
+    Close {
+        undo: Option<Undo>,
+    },
+    Sync,
+    Query {
+        run: Box<Run>,
+        refusal: Option<Refusal>,
+    },
+    FunctionCall {
+        run: Box<Run>,
+        refusal: Option<Refusal>,
+    },
+    /// CopyDone or CopyFail: no answer of its own, but it ends the time in which Sync is ignored.
+    CopyEnd,
+    /// The session's own question for the search path.
+    OwnFacts {
+        schemas: Vec<String>,
+        failed: bool,
+    },
+}
+
+/// The queue.
+#[derive(Default)]
+pub(crate) struct Queue {
+    entries: VecDeque<Expected>,
+    /// An error has come and its Sync has not been sent yet: what is sent until then is not answered.
+    skipping: bool,
+    /// The server reads COPY data: Sync and Flush are ignored until CopyDone or CopyFail.
+    copying: bool,
+}
+
+/// What became of an entry that was handed in.
+pub(crate) enum Pushed {
+    /// It waits for its answer.
+    Queued,
+    /// The server will not answer it; what its name stood for is to be put back.
+    Skipped(Expected),
+}
+
+impl Queue {
+    /// A message has been sent.
+    pub(crate) fn push(&mut self, entry: Expected) -> Pushed {
+        match &entry {
+            Expected::Sync if self.copying => return Pushed::Skipped(entry),
+            Expected::Sync => self.skipping = false,
+            Expected::CopyEnd if self.copying => {
+                self.copying = false;
+                return Pushed::Skipped(entry);
+            }
+            _ if self.skipping => return Pushed::Skipped(entry),
+            _ => {}
+        }
+        self.entries.push_back(entry);
+        Pushed::Queued
+    }
+
+    pub(crate) fn front(&mut self) -> Option<&mut Expected> {
+        while matches!(self.entries.front(), Some(Expected::CopyEnd)) {
+            self.entries.pop_front();
+        }
+        self.entries.front_mut()
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Expected> {
+        self.front();
+        self.entries.pop_front()
+    }
+
+    /// CopyInResponse has come for the entry in front: a Sync that was sent behind it, before the end of the
+    /// data, is ignored by the server ("COPY Operations" in the manual).
+    pub(crate) fn copy_in_begins(&mut self) {
+        let mut index = 1;
+        while let Some(entry) = self.entries.get(index) {
+            match entry {
+                Expected::CopyEnd => {
+                    self.entries.remove(index);
+                    return;
+                }
+                Expected::Sync => drop(self.entries.remove(index)),
+                _ => index += 1,
+            }
+        }
+        self.copying = true;
+    }
+
+    /// An error has come in the extended protocol. Returns what is skipped, the front first, up to the Sync.
+    pub(crate) fn skip_to_sync(&mut self) -> Vec<Expected> {
+        self.copying = false;
+        let mut skipped = Vec::new();
+        loop {
+            match self.entries.front() {
+                None => {
+                    self.skipping = true;
+                    return skipped;
+                }
+                Some(Expected::Sync) => return skipped,
+                Some(_) => skipped.extend(self.entries.pop_front()),
+            }
+        }
+    }
+
+    /// The simple protocol's error ends a COPY too.
+    pub(crate) fn copy_in_ends(&mut self) {
+        self.copying = false;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.iter().all(|e| matches!(e, Expected::CopyEnd))
+    }
+
+    pub(crate) fn skipping(&self) -> bool {
+        self.skipping
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// A portal is on its way to the server, so that not all that are known belong to the last transaction.
+    pub(crate) fn has_binds(&self) -> bool {
+        self.entries.iter().any(|e| matches!(e, Expected::Bind { .. } | Expected::Query { .. }))
+    }
+
+    /// The COPY from the client that is running, or that was sent last and has not been answered yet.
+    pub(crate) fn copying_run(&mut self) -> Option<&mut Run> {
+        if self.skipping {
+            return None;
+        }
+        self.entries.iter_mut().rev().find_map(|entry| match entry {
+            Expected::Query { run, refusal: None } | Expected::Execute { run, refusal: None } => {
+                run.copies_in().then_some(&mut **run)
+            }
+            _ => None,
+        })
+    }
+
+    /// The last entry will end in ReadyForQuery, so that the server comes to rest by itself.
+    pub(crate) fn comes_to_rest(&self) -> bool {
+        self.entries.iter().rev().find(|e| !matches!(e, Expected::CopyEnd)).is_some_and(|last| {
+            matches!(
+                last,
+                Expected::Sync
+                    | Expected::Query { .. }
+                    | Expected::FunctionCall { .. }
+                    | Expected::OwnFacts { .. }
+            )
+        })
+    }
+
+    /// Everything that is still owed, when the connection ends.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Expected> + '_ {
+        self.entries.drain(..)
+    }
+}

@@ -1,0 +1,208 @@
+//! What a text means depends on more than the text: the search path, how strings are read, the catalog. Here
+//! is what the session knows of that, and what it no longer knows since a statement may have changed it.
+
+use std::sync::Arc;
+
+use policy::{Action, Catalog, ObjectKind, RelationKind, Verb};
+use sql::{SearchPath, Settings};
+
+use super::reading::Reading;
+
+/// What the session knows of its own state at the server.
+pub(crate) struct Facts {
+    /// As of the last time that the server said so.
+    settings: Settings,
+    /// Something was sent since that may have changed the search path.
+    path_doubtful: bool,
+    /// Something was sent since that may have changed how strings are read.
+    strings_doubtful: bool,
+    /// Something was sent since that may have changed the catalog.
+    catalog_doubtful: bool,
+    /// A relation was renamed or moved by a transaction that is still open: names cannot be told until it ends.
+    names_doubtful: bool,
+    /// A setting was changed inside the open transaction, so that its end may change it back.
+    unsettled: bool,
+    /// The catalog as it was last read.
+    catalog: Arc<Catalog>,
+    /// The same with what the open transaction has created, which no other connection can see yet.
+    overlay: Option<Arc<Catalog>>,
+    created: Vec<(String, String, RelationKind)>,
+    /// Rises when anything of this changes: what was read before has to be read again.
+    epoch: u64,
+}
+
+impl Facts {
+    pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
+        Facts {
+            settings: Settings::default(),
+            path_doubtful: true,
+            strings_doubtful: false,
+            catalog_doubtful: false,
+            names_doubtful: false,
+            unsettled: false,
+            catalog,
+            overlay: None,
+            created: Vec::new(),
+            epoch: 0,
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Anything that a judgement stands on has changed.
+    pub(crate) fn moved(&mut self) {
+        self.epoch += 1;
+    }
+
+    /// The catalog to read a statement by, and whether it is one that others share.
+    pub(crate) fn catalog(&self) -> (&Arc<Catalog>, bool) {
+        match &self.overlay {
+            Some(overlay) => (overlay, false),
+            None => (&self.catalog, true),
+        }
+    }
+
+    /// The catalog as it was read, without the open transaction's own objects: what masks stand on.
+    pub(crate) fn committed_catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The settings to read a statement by, as far as they are known.
+    pub(crate) fn settings(&self) -> Settings {
+        let mut settings = self.settings.clone();
+        if self.path_doubtful || self.names_doubtful {
+            settings.search_path = SearchPath::Unknown;
+        }
+        if self.strings_doubtful {
+            settings.utf8 = false;
+        }
+        settings
+    }
+
+    pub(crate) fn path_doubtful(&self) -> bool {
+        self.path_doubtful
+    }
+
+    pub(crate) fn strings_doubtful(&self) -> bool {
+        self.strings_doubtful
+    }
+
+    pub(crate) fn catalog_doubtful(&self) -> bool {
+        self.catalog_doubtful
+    }
+
+    pub(crate) fn names_doubtful(&self) -> bool {
+        self.names_doubtful
+    }
+
+    /// A statement with this reading is on its way to the server.
+    pub(crate) fn sent(&mut self, reading: &Reading) {
+        let changes = reading.changes();
+        if changes.search_path {
+            self.path_doubtful = true;
+            self.unsettled = true;
+        }
+        if changes.string_syntax {
+            self.strings_doubtful = true;
+            self.unsettled = true;
+        }
+        if changes.ddl {
+            self.catalog_doubtful = true;
+            self.names_doubtful |= changes.renames;
+            self.create(reading.actions());
+        }
+        if changes.search_path || changes.string_syntax || changes.ddl {
+            self.epoch += 1;
+        }
+        if changes.rolls_back && self.unsettled {
+            self.path_doubtful = true;
+            self.strings_doubtful = true;
+        }
+    }
+
+    fn create(&mut self, actions: &[Action]) {
+        let before = self.created.len();
+        for action in
+            actions.iter().filter(|a| a.verb == Verb::Create && a.object.kind == ObjectKind::Relation)
+        {
+            let kind = match action.object.class {
+                "view" => RelationKind::View,
+                "materialized view" => RelationKind::MaterializedView,
+                "sequence" => RelationKind::Sequence,
+                "index" => continue,
+                _ => RelationKind::Table,
+            };
+            if let Some(schema) = &action.object.schema {
+                self.created.push((schema.clone(), action.object.name.clone(), kind));
+            }
+        }
+        if self.created.len() > before {
+            self.overlay = Some(Arc::new(self.catalog.with_created(&self.created)));
+        }
+    }
+
+    /// The server has come to rest. `idle`: outside a transaction.
+    pub(crate) fn at_rest(&mut self, idle: bool) {
+        // Every ParameterStatus that a statement caused has come before its ReadyForQuery.
+        self.strings_doubtful = false;
+        if idle {
+            if self.unsettled {
+                self.path_doubtful = true;
+                self.unsettled = false;
+                self.epoch += 1;
+            }
+            self.names_doubtful = false;
+        }
+    }
+
+    /// The server has said what the effective schemas are.
+    pub(crate) fn path_is(&mut self, schemas: Vec<String>) {
+        self.path_doubtful = false;
+        let path = SearchPath::Known(schemas);
+        if self.settings.search_path != path {
+            self.settings.search_path = path;
+            self.epoch += 1;
+        }
+    }
+
+    /// A ParameterStatus has come.
+    pub(crate) fn parameter(&mut self, name: &[u8], value: &[u8]) {
+        let before = (self.settings.standard_conforming_strings, self.settings.utf8);
+        match name {
+            b"standard_conforming_strings" => self.settings.standard_conforming_strings = value == b"on",
+            b"client_encoding" => self.settings.utf8 = value.eq_ignore_ascii_case(b"UTF8"),
+            b"session_authorization" => {
+                self.path_doubtful = true;
+                self.epoch += 1;
+            }
+            _ => {}
+        }
+        if before != (self.settings.standard_conforming_strings, self.settings.utf8) {
+            self.epoch += 1;
+        }
+    }
+
+    /// A newer catalog cannot be had. Until there is one, what depends on names is not understood.
+    pub(crate) fn catalog_lost(&mut self) {
+        self.names_doubtful = true;
+        self.catalog_doubtful = false;
+        self.epoch += 1;
+    }
+
+    /// A newer catalog. What the open transaction created stays on top of it until the transaction is over.
+    pub(crate) fn catalog_is(&mut self, catalog: Arc<Catalog>, settled: bool) {
+        if settled {
+            self.created.clear();
+            self.overlay = None;
+            self.catalog_doubtful = false;
+        } else if !self.created.is_empty() {
+            self.overlay = Some(Arc::new(catalog.with_created(&self.created)));
+        }
+        if settled || catalog.generation() != self.catalog.generation() {
+            self.epoch += 1;
+        }
+        self.catalog = catalog;
+    }
+}

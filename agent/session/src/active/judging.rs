@@ -1,0 +1,258 @@
+//! From a text to a decision: what has to be known first, what it is read as, and what the policy says.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use evidence::Ruling;
+use policy::{Action, Decision, Judgement, Output, Permit, Verb};
+use sql::CopyDirection;
+
+use super::Active;
+use super::names::{Judged, Prepared};
+use super::reading::Reading;
+use super::refusal::Refusal;
+use crate::{Request, Turn};
+
+/// What the session waits for before it can go on with the message in front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// The server's answer to the question for the search path.
+    Facts,
+    /// A newer catalog.
+    Catalog,
+    /// ReadyForQuery: what is in flight changes what the message means.
+    Rest,
+}
+
+/// A message can be judged now, or it cannot yet.
+pub(crate) enum Ready<T> {
+    Now(T),
+    Wait,
+}
+
+/// A decision, with what the session itself adds to the policy's.
+pub(crate) struct Ruled {
+    judged: Judged,
+    /// The session's own refusal, which no rule can lift.
+    refusal: Option<(&'static str, Refusal)>,
+}
+
+impl Ruled {
+    pub(crate) fn new(judged: Judged) -> Self {
+        Ruled { judged, refusal: None }
+    }
+
+    pub(crate) fn refused(judged: Judged, rule: &'static str, refusal: Refusal) -> Self {
+        Ruled { judged, refusal: Some((rule, refusal)) }
+    }
+
+    pub(crate) fn judged(&self) -> &Judged {
+        &self.judged
+    }
+
+    pub(crate) fn judgement(&self) -> &Judgement {
+        &self.judged.judgement
+    }
+
+    pub(crate) fn reading(&self) -> &Rc<Reading> {
+        &self.judged.reading
+    }
+
+    pub(crate) fn ruling(&self) -> Ruling {
+        match self.refusal {
+            Some(_) => Ruling::Deny,
+            None => super::ledger::ruling(self.judged.judgement.decision()),
+        }
+    }
+
+    pub(crate) fn rule(&self) -> &str {
+        match &self.refusal {
+            Some((rule, _)) => rule,
+            None => self.judged.judgement.rule(),
+        }
+    }
+
+    /// What the client is told where it is refused.
+    pub(crate) fn refusal(&self) -> Refusal {
+        match &self.refusal {
+            Some((_, refusal)) => refusal.clone(),
+            None => Refusal::denied(&self.judged.judgement),
+        }
+    }
+
+    pub(crate) fn permit(&self) -> Option<Permit> {
+        self.refusal.is_none().then(|| self.judged.judgement.permit()).flatten()
+    }
+
+    pub(crate) fn permit_preparation(&self) -> Option<Permit> {
+        self.refusal.is_none().then(|| self.judged.judgement.permit_preparation()).flatten()
+    }
+}
+
+impl Active {
+    /// Judges the text of the message in front.
+    pub(super) fn judge(&mut self, text: &[u8], turn: &mut Turn<'_>) -> Ready<Ruled> {
+        let reading = match self.read(text, turn) {
+            Ready::Now(reading) => reading,
+            Ready::Wait => return Ready::Wait,
+        };
+        Ready::Now(self.rule(reading))
+    }
+
+    /// Judges a prepared statement: again only where something has changed since the last time.
+    pub(super) fn judge_prepared(&mut self, prepared: &Prepared, turn: &mut Turn<'_>) -> Ready<Ruled> {
+        if !self.doubtful()
+            && let Some(judged) = prepared.judged.borrow().as_ref()
+            && judged.epoch == self.facts.epoch()
+            && !judged.reading.inherits()
+        {
+            return Ready::Now(self.ruled(judged.clone()));
+        }
+        let ruled = self.judge(&prepared.text, turn);
+        if let Ready::Now(ruled) = &ruled {
+            *prepared.judged.borrow_mut() = Some(ruled.judged.clone());
+        }
+        ruled
+    }
+
+    /// What the policy says of a reading.
+    pub(super) fn rule(&mut self, reading: Rc<Reading>) -> Ruled {
+        let reading = if reading.inherits() { Rc::new(self.inherited(&reading)) } else { reading };
+        let judgement = Rc::new(self.policy.judge(reading.actions()));
+        self.ruled(Judged { epoch: self.facts.epoch(), reading, judgement })
+    }
+
+    /// Adds what the session itself refuses.
+    pub(super) fn ruled(&self, judged: Judged) -> Ruled {
+        let copies_out = |s: &sql::Statement| s.effects.copy == Some(CopyDirection::Out);
+        if self.masks.is_some() && judged.reading.statements().iter().any(copies_out) {
+            let refusal = Refusal::because(
+                "COPY TO is refused where columns are masked",
+                Some("Use SELECT: its rows can be masked.".to_owned()),
+            );
+            return Ruled::refused(judged, "masking", refusal);
+        }
+        Ruled::new(judged)
+    }
+
+    /// What EXECUTE does, and what EXECUTE and FETCH give back, is what their names stand for.
+    fn inherited(&self, reading: &Reading) -> Reading {
+        let mut resolved = reading.clone();
+        // Names that an earlier statement of the same text prepares stand in its own actions already.
+        let mut prepared_here: Vec<&str> = Vec::new();
+        for (index, statement) in reading.statements().iter().enumerate() {
+            let effects = &statement.effects;
+            prepared_here.extend(effects.prepares.as_deref());
+            if let Some(name) = &effects.fetches {
+                let cursor = self.names.portal(name.as_bytes());
+                let output = cursor.map_or(Output::Unknown, |portal| portal.output.clone());
+                resolved.inherit(index, &[], &[], output);
+            }
+            let Some(name) = &effects.executes else { continue };
+            match self.names.statement(name.as_bytes()) {
+                _ if prepared_here.contains(&name.as_str()) => {
+                    resolved.inherit(index, &[], &[], Output::Unknown)
+                }
+                Some(prepared) => {
+                    // It is planned again where the search path has changed: what counts is what it means now.
+                    let meant = self.reread(&prepared.text);
+                    let (mut relations, mut output) = (Vec::new(), Output::Unknown);
+                    if let [statement] = meant.statements() {
+                        relations.clone_from(&statement.relations);
+                        output.clone_from(&statement.output);
+                    }
+                    resolved.inherit(index, meant.actions(), &relations, output);
+                }
+                None => {
+                    let unknown = Action::opaque("EXECUTE of a statement that was not prepared here");
+                    resolved.inherit(index, &[unknown], &[], Output::Unknown);
+                }
+            }
+        }
+        resolved
+    }
+
+    /// Reads a text by what is known now, without waiting for more.
+    pub(super) fn reread(&self, text: &[u8]) -> Rc<Reading> {
+        let settings = Rc::new(self.facts.settings());
+        let (catalog, shared) = self.facts.catalog();
+        let mut cache = self.cache.borrow_mut();
+        match shared {
+            true => cache.read(&self.database, text, &settings, catalog),
+            false => cache.read_alone(text, &settings, catalog),
+        }
+    }
+
+    /// Something that a reading stands on may have changed since it was last known.
+    fn doubtful(&self) -> bool {
+        self.facts.path_doubtful() || self.facts.strings_doubtful() || self.facts.catalog_doubtful()
+    }
+
+    /// Reads the text of the message in front, once everything is known that its meaning needs.
+    fn read(&mut self, text: &[u8], turn: &mut Turn<'_>) -> Ready<Rc<Reading>> {
+        let at_rest = self.at_rest();
+        if self.facts.strings_doubtful() && !at_rest && self.comes_to_rest() {
+            return self.wait(Waiting::Rest);
+        }
+        if self.facts.catalog_doubtful() {
+            if at_rest && self.idle() {
+                turn.request(Request::RefreshCatalog);
+                return self.wait(Waiting::Catalog);
+            }
+            if !at_rest && self.comes_to_rest() {
+                return self.wait(Waiting::Rest);
+            }
+        }
+        let reading = self.reread(text);
+        if reading.wants_search_path() && self.facts.path_doubtful() && !self.facts.names_doubtful() {
+            if at_rest && !self.failed() {
+                self.ask_facts(turn);
+                return self.wait(Waiting::Facts);
+            }
+            if !at_rest && self.comes_to_rest() {
+                return self.wait(Waiting::Rest);
+            }
+        }
+        // Others may have created what this text names since the catalog was last read: ask once.
+        if reading.wants_catalog() && !self.catalog_asked {
+            self.catalog_asked = true;
+            turn.request(Request::RefreshCatalog);
+            return self.wait(Waiting::Catalog);
+        }
+        Ready::Now(reading)
+    }
+
+    fn wait<T>(&mut self, waiting: Waiting) -> Ready<T> {
+        self.waiting = Some(waiting);
+        Ready::Wait
+    }
+
+    /// Whether literals and values of this statement may meet a masked column.
+    pub(super) fn veils(&self, reading: &Reading) -> bool {
+        let Some(masks) = &self.masks else { return false };
+        let opaque = |actions: &[Action]| actions.iter().any(|a| a.verb == Verb::Opaque);
+        reading.statements().iter().any(|s| {
+            opaque(&s.actions)
+                || s.effects.executes.is_some()
+                || s.relations.iter().any(|relation| masks.touches(*relation))
+        })
+    }
+
+    /// The policy has changed.
+    pub(crate) fn policy_is(&mut self, policy: Arc<policy::SubjectPolicy>) {
+        self.policy = policy;
+        self.facts.moved();
+        self.resolve_masks();
+    }
+
+    /// Masks are by name; cells are by OID.
+    pub(super) fn resolve_masks(&mut self) {
+        let masks = self.policy.masks();
+        self.masks = (!masks.is_empty())
+            .then(|| Rc::new(masking::MaskSet::resolve(masks, self.facts.committed_catalog())));
+    }
+
+    pub(super) fn decision_now(&self, actions: &[Action]) -> Decision {
+        self.policy.judge(actions).decision()
+    }
+}

@@ -1,0 +1,179 @@
+//! A text as it was read: the statements in it, what they do together, and what the session must follow.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use policy::{Action, Catalog, Oid, Output, Verb};
+use sql::{Analysis, Limits, Settings, Statement, TransactionEffect};
+
+/// What a text changes that the reading of later texts depends on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub(crate) search_path: bool,
+    pub(crate) string_syntax: bool,
+    pub(crate) ddl: bool,
+    /// Names of relations may stand for others afterwards.
+    pub(crate) renames: bool,
+    pub(crate) rolls_back: bool,
+}
+
+/// A text, read.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    statements: Vec<Statement>,
+    actions: Vec<Action>,
+    changes: Changes,
+}
+
+impl Reading {
+    pub(crate) fn new(text: &[u8], analysis: Analysis) -> Self {
+        let mut actions: Vec<Action> = Vec::new();
+        let mut changes = Changes::default();
+        for statement in &analysis.statements {
+            for action in &statement.actions {
+                if !actions.contains(action) {
+                    actions.push(action.clone());
+                }
+            }
+            changes.search_path |= statement.effects.search_path;
+            changes.string_syntax |= statement.effects.string_syntax;
+            changes.ddl |= statement.effects.ddl;
+            changes.rolls_back |= matches!(
+                statement.effects.transaction,
+                Some(TransactionEffect::Rollback { .. } | TransactionEffect::RollbackTo(_))
+            );
+            changes.renames |= statement.effects.ddl && renames(text, statement);
+        }
+        Reading { statements: analysis.statements, actions, changes }
+    }
+
+    /// A FunctionCall: no text, one action, and whatever the function may change.
+    pub(crate) fn of_function(action: Action) -> Self {
+        let statement = Statement { actions: vec![action.clone()], ..Statement::opaque(0..0, "") };
+        let changes = Changes { search_path: true, string_syntax: true, ddl: true, ..Changes::default() };
+        Reading { statements: vec![statement], actions: vec![action], changes }
+    }
+
+    /// The same with what one of its statements inherits from a name of the session.
+    pub(crate) fn inherit(
+        &mut self,
+        statement: usize,
+        actions: &[Action],
+        relations: &[Oid],
+        output: Output,
+    ) {
+        for action in actions {
+            if !self.actions.contains(action) {
+                self.actions.push(action.clone());
+            }
+        }
+        if let Some(statement) = self.statements.get_mut(statement) {
+            statement.relations.extend_from_slice(relations);
+            statement.output = output;
+        }
+    }
+
+    pub(crate) fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+
+    pub(crate) fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+
+    pub(crate) fn changes(&self) -> Changes {
+        self.changes
+    }
+
+    /// Something was not understood for want of the search path.
+    pub(crate) fn wants_search_path(&self) -> bool {
+        self.statements.iter().any(|s| s.wants.search_path)
+    }
+
+    /// Something was not understood for want of a name in the catalog.
+    pub(crate) fn wants_catalog(&self) -> bool {
+        self.statements.iter().any(|s| s.wants.catalog)
+    }
+
+    /// What it does or gives back is what prepared statements or cursors of the session do.
+    pub(crate) fn inherits(&self) -> bool {
+        self.statements.iter().any(|s| s.effects.executes.is_some() || s.effects.fetches.is_some())
+    }
+}
+
+/// Whether a change of the catalog may make a name stand for another relation. Errs to yes: any statement that
+/// has one of these words in it.
+fn renames(text: &[u8], statement: &Statement) -> bool {
+    let alters = statement.actions.iter().any(|a| matches!(a.verb, Verb::Alter | Verb::Opaque));
+    let text = text.get(statement.range.clone()).unwrap_or(text);
+    let has = |word: &[u8]| text.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
+    alters && (has(b"rename") || has(b"schema"))
+}
+
+/// Readings of texts, shared by the sessions of one worker.
+///
+/// A reading is good for the text, the settings that change its meaning, and one generation of one database's
+/// catalog; all of these are the key. When it is full, the older half goes.
+pub struct ReadingCache {
+    young: HashMap<Key, Rc<Reading>>,
+    old: HashMap<Key, Rc<Reading>>,
+    bytes: usize,
+    budget: usize,
+    limits: Limits,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    database: Rc<str>,
+    generation: u64,
+    settings: Rc<Settings>,
+    text: Box<[u8]>,
+}
+
+/// Longer texts are rarely sent twice and would push out many short ones.
+const LONGEST_KEPT: usize = 64 * 1024;
+
+impl ReadingCache {
+    /// A cache that holds texts of about `budget` bytes.
+    pub fn new(budget: usize, limits: Limits) -> Self {
+        ReadingCache { young: HashMap::new(), old: HashMap::new(), bytes: 0, budget, limits }
+    }
+
+    /// Reads a text without looking into the cache: for catalogs that one session alone has.
+    pub(crate) fn read_alone(&self, text: &[u8], settings: &Settings, catalog: &Catalog) -> Rc<Reading> {
+        Rc::new(Reading::new(text, sql::analyse(text, settings, catalog, &self.limits)))
+    }
+
+    pub(crate) fn read(
+        &mut self,
+        database: &Rc<str>,
+        text: &[u8],
+        settings: &Rc<Settings>,
+        catalog: &Catalog,
+    ) -> Rc<Reading> {
+        if text.len() > LONGEST_KEPT {
+            return self.read_alone(text, settings, catalog);
+        }
+        let key = Key {
+            database: Rc::clone(database),
+            generation: catalog.generation(),
+            settings: Rc::clone(settings),
+            text: text.into(),
+        };
+        if let Some(found) = self.young.get(&key) {
+            return Rc::clone(found);
+        }
+        let reading = match self.old.remove(&key) {
+            Some(found) => found,
+            None => self.read_alone(text, settings, catalog),
+        };
+        // A reading takes several times its text: the text stands for it.
+        self.bytes += text.len() + 256;
+        if self.bytes > self.budget / 2 {
+            self.old = std::mem::take(&mut self.young);
+            self.bytes = text.len() + 256;
+        }
+        self.young.insert(key, Rc::clone(&reading));
+        reading
+    }
+}

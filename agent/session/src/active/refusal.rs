@@ -1,0 +1,57 @@
+//! The error that a client gets for a refused statement.
+
+use bytes::BytesMut;
+use pgwire::backend::NoticeFields;
+use policy::Judgement;
+
+use crate::Fault;
+
+/// What the client is told in the place of the server's own error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) sqlstate: &'static str,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// `insufficient_privilege`, as PostgreSQL's own permission checks give.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// `query_canceled`.
+const QUERY_CANCELED: &str = "57014";
+
+impl Refusal {
+    /// The policy says no.
+    pub(crate) fn denied(judgement: &Judgement) -> Self {
+        Refusal { sqlstate: INSUFFICIENT_PRIVILEGE, message: judgement.message(), hint: judgement.hint() }
+    }
+
+    /// Something of the session's own says no, whatever the policy says.
+    pub(crate) fn because(message: impl Into<String>, hint: Option<String>) -> Self {
+        Refusal { sqlstate: INSUFFICIENT_PRIVILEGE, message: message.into(), hint }
+    }
+
+    /// A reviewer said no, or nobody said anything in time.
+    pub(crate) fn not_approved(message: String) -> Self {
+        Refusal { sqlstate: INSUFFICIENT_PRIVILEGE, message, hint: None }
+    }
+
+    /// The client itself cancelled the statement while it was held.
+    pub(crate) fn cancelled() -> Self {
+        Refusal {
+            sqlstate: QUERY_CANCELED,
+            message: "canceling statement due to user request".to_owned(),
+            hint: None,
+        }
+    }
+
+    /// Puts the ErrorResponse before the client.
+    pub(crate) fn encode(&self, out: &mut BytesMut) -> Result<(), Fault> {
+        let clean = |text: &str| text.replace('\0', "\u{fffd}");
+        let (message, hint) = (clean(&self.message), self.hint.as_deref().map(clean));
+        let fields =
+            NoticeFields { hint: hint.as_deref(), ..NoticeFields::new("ERROR", self.sqlstate, &message) };
+        fields
+            .encode_error(out)
+            .map_err(|_| Fault::Limit { what: "the length of an error", limit: i32::MAX as usize })
+    }
+}

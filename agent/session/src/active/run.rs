@@ -1,0 +1,212 @@
+//! One statement while it runs: what was delivered of it, and what of that is recorded.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::rc::Rc;
+
+use evidence::{Body, Hasher, ResultChunk, ResultCut, StatementEnd, Stream, Times};
+use masking::RowPlan;
+use sql::CopyDirection;
+
+use super::ledger::Ledger;
+use super::names::{Portal, Undo};
+use super::reading::Reading;
+use crate::{Fault, Turn};
+
+/// A statement, or a Query of several, on its way.
+pub(crate) struct Run {
+    /// Sequence in the session of the record of the message that started it.
+    pub(crate) record: u64,
+    pub(crate) reading: Rc<Reading>,
+    /// The portal that an Execute runs.
+    pub(crate) portal: Option<Rc<Portal>>,
+    /// How the rows of the result that is coming are masked, for a Query.
+    pub(crate) plan: Option<RowPlan>,
+    /// Which statement of a Query the next message is about.
+    pub(crate) at: usize,
+    /// Names that the statements change, by statement: to be put back where one fails.
+    pub(crate) undos: Vec<(usize, Undo)>,
+    /// The error's text may hold what must not be recorded.
+    pub(crate) veils_errors: bool,
+    /// Data that the client copies in may hold what must not be recorded.
+    pub(crate) veils_values: bool,
+    begun: Times,
+    tags: Vec<u8>,
+    sqlstate: Vec<u8>,
+    message: Vec<u8>,
+    out: Delivered,
+    copied_in: Option<Delivered>,
+}
+
+/// What went one way.
+#[derive(Default)]
+struct Delivered {
+    rows: u64,
+    bytes: u64,
+    recorded: u64,
+    /// Of everything, begun when there was the first byte.
+    hasher: Option<Hasher>,
+    /// What is in this turn's buffer for the client and not yet recorded.
+    open: Option<Range<usize>>,
+}
+
+impl Delivered {
+    fn account(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.hasher.get_or_insert_default().update(bytes);
+    }
+}
+
+impl Run {
+    pub(crate) fn new(record: u64, reading: Rc<Reading>, begun: Times) -> Self {
+        Run {
+            record,
+            reading,
+            portal: None,
+            plan: None,
+            at: 0,
+            undos: Vec::new(),
+            veils_errors: false,
+            veils_values: false,
+            begun,
+            tags: Vec::new(),
+            sqlstate: Vec::new(),
+            message: Vec::new(),
+            out: Delivered::default(),
+            copied_in: None,
+        }
+    }
+
+    /// One of its statements is a COPY from the client.
+    pub(crate) fn copies_in(&self) -> bool {
+        self.reading.statements().iter().any(|s| s.effects.copy == Some(CopyDirection::In))
+    }
+
+    /// These bytes, which were just put before the client, belong to the result.
+    pub(crate) fn delivered(&mut self, turn: &mut Turn<'_>, from: usize) {
+        let end = turn.frontend().len();
+        let bytes = turn.frontend().get(from..end).unwrap_or_default();
+        self.out.account(bytes);
+        self.out.open = Some(match self.out.open.take() {
+            Some(open) if open.end == from => open.start..end,
+            // Something of the session's own stands between: the caller has recorded what was before it.
+            _ => from..end,
+        });
+    }
+
+    /// How the rows that are coming are masked.
+    pub(crate) fn row_plan(&self) -> Option<&RowPlan> {
+        match &self.portal {
+            Some(portal) => portal.plan.get(),
+            None => self.plan.as_ref(),
+        }
+    }
+
+    pub(crate) fn row(&mut self) {
+        self.out.rows += 1;
+    }
+
+    /// CommandComplete.
+    pub(crate) fn complete(&mut self, tag: &[u8]) {
+        if !self.tags.is_empty() {
+            self.tags.extend_from_slice(b"; ");
+        }
+        self.tags.extend_from_slice(tag);
+        self.at += 1;
+        self.plan = None;
+    }
+
+    /// ErrorResponse.
+    pub(crate) fn failed(&mut self, sqlstate: &[u8], message: &[u8]) {
+        self.sqlstate = sqlstate.to_vec();
+        self.message = if self.veils_errors { Vec::new() } else { message.to_vec() };
+    }
+
+    /// The turn is over, or something else comes between: what was delivered is recorded now.
+    pub(crate) fn flush(&mut self, ledger: &mut Ledger, turn: &mut Turn<'_>, most: u64) -> Result<(), Fault> {
+        let Some(open) = self.out.open.take() else { return Ok(()) };
+        let (record, mut at) = (self.record, open.start);
+        while at < open.end && self.out.recorded < most {
+            let end = open.end.min(at + ResultChunk::MAX);
+            ledger.write_delivered(turn, at..end, |frames| {
+                Body::ResultChunk(ResultChunk {
+                    statement: record,
+                    stream: Stream::Backend,
+                    frames: Cow::Borrowed(frames),
+                })
+            })?;
+            self.out.recorded += (end - at) as u64;
+            at = end;
+        }
+        Ok(())
+    }
+
+    /// COPY data from the client. `veiled`: it may hold what must not be recorded.
+    pub(crate) fn copy_in(
+        &mut self,
+        ledger: &mut Ledger,
+        turn: &mut Turn<'_>,
+        bytes: &[u8],
+        veiled: bool,
+        most: u64,
+    ) -> Result<(), Fault> {
+        let copied = self.copied_in.get_or_insert_default();
+        copied.account(bytes);
+        if veiled {
+            return Ok(());
+        }
+        for frames in bytes.chunks(ResultChunk::MAX) {
+            if copied.recorded >= most {
+                break;
+            }
+            let frames = Cow::Borrowed(frames);
+            copied.recorded += frames.len() as u64;
+            let chunk = ResultChunk { statement: self.record, stream: Stream::CopyIn, frames };
+            ledger.write(turn, &Body::ResultChunk(chunk))?;
+        }
+        Ok(())
+    }
+
+    /// Everything has come.
+    pub(crate) fn end(mut self, ledger: &mut Ledger, turn: &mut Turn<'_>, most: u64) -> Result<(), Fault> {
+        let record = self.record;
+        let last = match &self.out.open {
+            Some(open) if open.len() <= ResultChunk::MAX && self.out.recorded < most => self.out.open.take(),
+            _ => None,
+        };
+        self.flush(ledger, turn, most)?;
+        self.out.recorded += last.as_ref().map_or(0, |last| last.len() as u64);
+        let cut = |delivered: &Delivered, stream| ResultCut {
+            statement: record,
+            stream,
+            recorded: delivered.recorded,
+            rows: delivered.rows,
+            bytes: delivered.bytes,
+            digest: delivered.hasher.clone().map(Hasher::finish).unwrap_or_default(),
+        };
+        for (delivered, stream) in
+            [(Some(&self.out), Stream::Backend), (self.copied_in.as_ref(), Stream::CopyIn)]
+        {
+            if let Some(delivered) = delivered.filter(|d| d.recorded < d.bytes) {
+                ledger.write(turn, &Body::ResultCut(cut(delivered, stream)))?;
+            }
+        }
+        let end = StatementEnd {
+            statement: record,
+            tag: Cow::Owned(std::mem::take(&mut self.tags)),
+            rows: self.out.rows,
+            bytes: self.out.bytes,
+            sqlstate: Cow::Owned(std::mem::take(&mut self.sqlstate)),
+            message: Cow::Owned(std::mem::take(&mut self.message)),
+            duration_us: turn.now.mono_ns.saturating_sub(self.begun.mono_ns) / 1000,
+            results: self.out.hasher.take().map(Hasher::finish),
+            frames: Cow::Borrowed(&[]),
+        };
+        match last {
+            None => ledger.write(turn, &Body::StatementEnd(end)).map(drop),
+            Some(last) => ledger.write_delivered(turn, last, |frames| {
+                Body::StatementEnd(StatementEnd { frames: Cow::Borrowed(frames), ..end })
+            }),
+        }
+    }
+}
