@@ -34,6 +34,7 @@ pub use sign::{PublicKey, Signer};
 pub struct Times {
     /// Microseconds since the Unix epoch, by the host's wall clock.
     pub wall_us: u64,
-    /// Nanoseconds by the host's monotonic clock (since its boot): orders records when the wall clock jumps.
+    /// Nanoseconds by a monotonic clock since a fixed point of the daemon's life: orders the records of one boot
+    /// when the wall clock jumps.
     pub mono_ns: u64,
 }

@@ -1,6 +1,6 @@
 //! The format as others hold it: every body reads back as it was written, and the bytes do not change.
 
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -4,12 +4,17 @@ use super::report::{Fault, Place};
 use super::{BootState, Verifier};
 use crate::header::{Header, MAX_HEADER};
 use crate::id::BootId;
-use crate::segment::{self, FRAME_HEAD, FrameError, HEAD_LEN, Head, frame_unchecked};
+use crate::segment::{self, FRAME_HEAD, FrameError, HEAD_LEN, Head, HeadError, frame_unchecked};
 
 pub(super) fn segment(verifier: &mut Verifier, file: &str, bytes: &[u8]) {
     let mut place = Place { file: Some(file.to_owned()), ..Place::default() };
     let head = match Head::decode(bytes) {
         Ok(head) => head,
+        Err(HeadError::Short) if let Some((boot, lane)) = place_by_name(file) => {
+            // Cut short right after it was created.
+            (place.boot, place.lane) = (Some(boot), Some(lane));
+            return verifier.boots.entry(boot).or_default().torn(lane, place);
+        }
         Err(error) => {
             verifier.findings.add(&place, Fault::Head(error));
             return walk(verifier, &place, bytes, None);
@@ -22,6 +27,13 @@ pub(super) fn segment(verifier: &mut Verifier, file: &str, bytes: &[u8]) {
         verifier.findings.add(&place, Fault::Misnamed);
     }
     walk(verifier, &place, bytes, Some(head));
+}
+
+/// Boot and lane of a file named `…/<boot>/lane-<lane>-<first>.seg`.
+fn place_by_name(file: &str) -> Option<(BootId, u32)> {
+    let (folder, name) = file.rsplit_once('/')?;
+    let boot = folder.rsplit('/').next()?.parse().ok()?;
+    Some((boot, segment::parse_file_name(name)?.0))
 }
 
 fn walk(verifier: &mut Verifier, file: &Place, bytes: &[u8], head: Option<Head>) {
