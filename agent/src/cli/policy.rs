@@ -1,0 +1,122 @@
+//! `portreeve policy`: look at policy documents without a daemon.
+//!
+//! `check` reads them, `test` runs the cases beside them, `explain` says what would become of a statement and
+//! by which rule. Here `policy`, which knows no SQL, and `sql`, which decides nothing, are brought together.
+
+mod explain;
+mod files;
+mod judged;
+mod principal;
+mod test;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use policy::DocumentError;
+
+/// Look at policy documents.
+#[derive(Debug, Args)]
+pub struct PolicyCommand {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read documents and say what is wrong with them, or most likely not meant.
+    Check(Check),
+    /// Run the cases (`x.cases.yaml`) beside the policies (`x.yaml`) of a folder.
+    Test(test::Test),
+    /// Say what would become of a statement, and by which rule.
+    Explain(explain::Explain),
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// Documents, or folders of them, that make up one policy.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// A resource that is configured outside of the documents; rules that name another one are wrong.
+    #[arg(long = "resource", value_name = "NAME")]
+    resources: Vec<String>,
+}
+
+/// Why the command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is nothing to read in a folder.
+    #[error("there is no {what} in {}", path.display())]
+    Nothing {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+    },
+    /// Documents are wrong. One line for each mistake.
+    #[error("{}", lines(.0))]
+    Documents(Vec<DocumentError>),
+    /// `--as` is wrong.
+    #[error("--as {given}: {reason}; write key=value with one of {}", principal::KEYS.join(", "))]
+    Principal {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// What was found cannot be printed.
+    #[error("cannot print: {0}")]
+    Print(#[from] io::Error),
+}
+
+fn lines(errors: &[DocumentError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Runs the command. It fails (exit code 1) where a case comes out otherwise than expected.
+///
+/// # Errors
+/// See [`Error`].
+pub fn run(command: &PolicyCommand) -> Result<ExitCode, Error> {
+    run_to(command, &mut io::stdout().lock())
+}
+
+fn run_to(command: &PolicyCommand, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    match &command.command {
+        Command::Check(check) => check.run(out),
+        Command::Test(test) => test.run(out),
+        Command::Explain(explain) => explain.run(out),
+    }
+}
+
+impl Check {
+    fn run(&self, out: &mut dyn Write) -> Result<ExitCode, Error> {
+        let policy = files::policy(&self.paths)?;
+        if !self.resources.is_empty() {
+            let known = self.resources.iter().map(String::as_str);
+            let known: Vec<&str> = known.chain(policy.resources().iter().map(|r| r.name.as_str())).collect();
+            let unknown = policy.unknown_resources(&known);
+            if !unknown.is_empty() {
+                return Err(Error::Documents(unknown));
+            }
+        }
+        for remark in policy.remarks() {
+            writeln!(out, "{remark}")?;
+        }
+        let (rules, digest) = (policy.rules().len(), hex::encode(policy.digest()));
+        writeln!(out, "ok: {rules} rules, digest {digest}")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[cfg(test)]
+mod tests;

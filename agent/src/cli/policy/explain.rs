@@ -1,0 +1,78 @@
+//! `portreeve policy explain`: one Query, action by action.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use policy::{CaseFile, Catalog, Masked, Subject};
+
+use super::files::{self, File};
+use super::judged::judge;
+use super::{Error, principal};
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// A document, or a folder of them; may be repeated.
+    #[arg(long = "policy", value_name = "PATH", default_value = "/etc/portreeve/policies")]
+    policies: Vec<PathBuf>,
+    /// Who asks, as key=value: user, uid, gid, unit, cgroup, executable, claims.NAME.
+    #[arg(long = "as", value_name = "KEY=VALUE", value_delimiter = ',', required = true)]
+    who: Vec<String>,
+    /// The resource that is asked.
+    #[arg(long, default_value = "")]
+    resource: String,
+    /// The database that is asked for.
+    #[arg(long, default_value = "postgres")]
+    database: String,
+    /// A cases file whose schema the statement is read with. Without it no table is known, and a statement
+    /// that names one is opaque.
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// The text of one Query.
+    sql: String,
+}
+
+impl Explain {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Result<ExitCode, Error> {
+        let policy = Arc::new(files::policy(&self.policies)?);
+        let principal = principal::principal(&self.who)?;
+        let (catalog, search_path) = match &self.schema {
+            Some(path) => {
+                let file = File::read(path.clone())?;
+                let cases = CaseFile::parse(&file.document()).map_err(Error::Documents)?;
+                (cases.catalog, cases.search_path)
+            }
+            None => (Catalog::default(), vec!["pg_catalog".to_owned(), "public".to_owned()]),
+        };
+        let subject = Subject { principal: &principal, resource: &self.resource, database: &self.database };
+        let judged = judge(&policy, &subject, (&catalog, &search_path), &self.sql);
+        writeln!(out, "{} by rule \"{}\"", judged.judgement.decision(), judged.judgement.rule())?;
+        writeln!(out, "  {}", judged.judgement.message())?;
+        if let Some(hint) = judged.judgement.hint() {
+            writeln!(out, "  {hint}")?;
+        }
+        let mut findings = judged.judgement.findings().iter();
+        for statement in &judged.statements {
+            let text = self.sql.get(statement.range.clone()).unwrap_or_default();
+            writeln!(out, "{}", text.trim())?;
+            for finding in findings.by_ref().take(statement.actions.len()) {
+                let place = policy.rule(&finding.rule).map(|rule| format!(" ({})", rule.place()));
+                writeln!(
+                    out,
+                    "  {:5}  {}{}  by rule \"{}\"{}",
+                    finding.decision.name(),
+                    finding.action,
+                    if finding.action.implied { " (by inheritance)" } else { "" },
+                    finding.rule,
+                    place.unwrap_or_default()
+                )?;
+            }
+        }
+        if judged.masked != Masked::Columns(Default::default()) {
+            writeln!(out, "{}", judged.masked)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,65 @@
+//! A text as the daemon would judge it, without a server: what it does, what is decided, what is masked.
+//!
+//! Without a server there are no RowDescriptions, so masking is told from what the text proves alone, which is
+//! also all that expressions have. EXECUTE and FETCH stand by themselves here: no session comes before them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use masking::MaskSet;
+use policy::{Catalog, Judgement, Lineage, Masked, Output, Policy, Subject};
+use sql::{Limits, SearchPath, Settings, Statement};
+
+/// Reading SQL is recursive; the workers have stacks of this size, and so must whoever reads the same texts.
+const STACK: usize = 64 << 20;
+
+/// What would become of a Query.
+pub(super) struct Judged {
+    pub(super) statements: Vec<Statement>,
+    pub(super) judgement: Judgement,
+    pub(super) masked: Masked,
+}
+
+/// Judges a Query's text.
+pub(super) fn judge(
+    policy: &Arc<Policy>,
+    subject: &Subject<'_>,
+    (catalog, search_path): (&Catalog, &[String]),
+    text: &str,
+) -> Judged {
+    let policy = policy.for_subject(subject);
+    let settings = Settings { search_path: SearchPath::Known(search_path.to_vec()), ..Settings::default() };
+    let read = || sql::analyse(text.as_bytes(), &settings, catalog, &Limits::default()).statements;
+    let statements = std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, read);
+        reader.ok().and_then(|reader| reader.join().ok())
+    });
+    // A reader that could not start or that died has understood nothing.
+    let statements = statements
+        .unwrap_or_else(|| vec![Statement::opaque(0..text.len(), "the statement could not be read")]);
+    let judgement = policy.judge(statements.iter().flat_map(|statement| &statement.actions));
+    let set = MaskSet::resolve(policy.masks(), catalog);
+    let output = statements.iter().map(|statement| &statement.output).find(|output| **output != Output::None);
+    let masked = masked(output.unwrap_or(&Output::None), &set);
+    Judged { statements, judgement, masked }
+}
+
+fn masked(output: &Output, set: &MaskSet) -> Masked {
+    let none = Masked::Columns(BTreeSet::new());
+    if set.is_empty() {
+        return none;
+    }
+    match output {
+        Output::None => none,
+        Output::Columns(columns) => {
+            let hidden = |lineage: &Lineage| match lineage {
+                Lineage::From(inputs) => !inputs.iter().all(|column| set.is_clear(*column)),
+                Lineage::Unknown => true,
+            };
+            let numbered = columns.iter().zip(1..);
+            Masked::Columns(numbered.filter(|(lineage, _)| hidden(lineage)).map(|(_, at)| at).collect())
+        }
+        Output::Within(columns) if columns.iter().all(|column| set.is_clear(*column)) => none,
+        Output::Within(_) | Output::Inherited(_) | Output::Unknown => Masked::Every,
+    }
+}

@@ -1,0 +1,34 @@
+//! `--as user=reporter,uid=1001,claims.group=data`: a principal in words.
+
+use policy::Principal;
+
+use super::Error;
+
+/// What can be given; a claim as `claims.NAME`.
+pub(super) const KEYS: [&str; 7] = ["user", "uid", "gid", "unit", "cgroup", "executable", "claims.NAME"];
+
+/// A plain process with what was given changed.
+pub(super) fn principal(given: &[String]) -> Result<Principal, Error> {
+    let mut principal = Principal::plain();
+    for given in given {
+        let error = |reason| Error::Principal { given: given.clone(), reason };
+        let (key, value) = given.split_once('=').ok_or_else(|| error("it has no value"))?;
+        let number = || value.parse().map_err(|_| error("it is no number"));
+        let text = Some(value.to_owned());
+        match key {
+            "user" => principal.user = text,
+            "uid" => principal.uid = number()?,
+            "gid" => principal.gid = number()?,
+            "unit" => principal.unit = text,
+            "cgroup" => principal.cgroup = text,
+            "executable" => principal.executable = text,
+            key => match key.strip_prefix("claims.").filter(|claim| !claim.is_empty()) {
+                Some(claim) => {
+                    principal.claims.insert(claim.to_owned(), value.to_owned());
+                }
+                None => return Err(error("there is no such key")),
+            },
+        }
+    }
+    Ok(principal)
+}

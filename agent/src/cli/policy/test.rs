@@ -1,0 +1,53 @@
+//! `portreeve policy test`: every case of every policy in a folder.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use policy::CaseFile;
+
+use super::Error;
+use super::files::{self, File};
+use super::judged::judge;
+
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// A folder with policies (`x.yaml`), each with its cases beside it (`x.cases.yaml`).
+    #[arg(default_value = "policies")]
+    folder: PathBuf,
+}
+
+impl Test {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Result<ExitCode, Error> {
+        let (mut run, mut failed) = (0, 0);
+        for (policy, cases) in files::cases(&self.folder)? {
+            let policy = Arc::new(files::policy(&[policy])?);
+            let file = File::read(cases)?;
+            let cases = CaseFile::parse(&file.document()).map_err(Error::Documents)?;
+            let known = (&cases.catalog, cases.search_path.as_slice());
+            let mut mismatches = Vec::new();
+            for case in &cases.cases {
+                let judged = judge(&policy, &case.subject(), known, &case.statement);
+                mismatches.extend(case.check(&judged.judgement, &judged.masked).err());
+            }
+            let (all, wrong) = (cases.cases.len(), mismatches.len());
+            for mismatch in mismatches {
+                writeln!(out, "{mismatch}")?;
+            }
+            writeln!(out, "{}: {} of {all} cases as expected", file.path.display(), all - wrong)?;
+            run += all;
+            failed += wrong;
+        }
+        for policy in files::without_cases(&self.folder)? {
+            writeln!(out, "{}: has no cases", policy.display())?;
+        }
+        writeln!(
+            out,
+            "{}: {run} cases, {failed} not as expected",
+            if failed == 0 { "ok" } else { "failed" }
+        )?;
+        Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}

@@ -1,0 +1,103 @@
+use std::path::Path;
+
+use clap::{FromArgMatches, Subcommand as _};
+
+use super::*;
+
+fn policies() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies")
+}
+
+/// Runs `portreeve policy ARGUMENTS`.
+fn run(arguments: &[&str]) -> (Result<bool, String>, String) {
+    let command = Command::augment_subcommands(clap::Command::new("policy").no_binary_name(true));
+    let matches = match command.try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return (Err(error.to_string()), String::new()),
+    };
+    let command = PolicyCommand { command: Command::from_arg_matches(&matches).unwrap() };
+    let mut out = Vec::new();
+    let result = run_to(&command, &mut out);
+    let result = result.map(|code| code == ExitCode::SUCCESS).map_err(|error| error.to_string());
+    (result, String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn every_example_policy_does_what_its_cases_say() {
+    let (result, out) = run(&["test", policies().to_str().unwrap()]);
+    assert_eq!(result, Ok(true), "{out}");
+    assert!(!out.contains("has no cases"), "{out}");
+}
+
+#[test]
+fn every_example_policy_is_one_that_check_has_nothing_to_say_about() {
+    for entry in std::fs::read_dir(policies()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.ends_with(".yaml") && !name.ends_with(".cases.yaml") {
+            let (result, out) = run(&["check", "--resource", "shop", path.to_str().unwrap()]);
+            assert_eq!((result, out.lines().count()), (Ok(true), 1), "{out}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_document_fails_the_check_with_every_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.yaml");
+    std::fs::write(&path, "version: 2\nrules: [{name: a, actions: [selct], decision: allow}]\n").unwrap();
+    let (result, out) = run(&["check", folder.path().to_str().unwrap()]);
+    let error = result.unwrap_err();
+    assert_eq!((error.lines().count(), out.as_str()), (2, ""), "{error}");
+    assert!(error.contains("p.yaml:2:29: there is no action `selct`; did you mean `select`?"), "{error}");
+}
+
+#[test]
+fn a_case_that_comes_out_otherwise_fails_the_test_and_shows_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("p.yaml", "version: 1\nrules: [{name: a, actions: [transaction], decision: allow}]\n");
+    write(
+        "p.cases.yaml",
+        "version: 1\nresource: r\ndatabase: d\ncases:\n  - {name: n, who: {uid: 1}, statement: BEGIN, \
+         expect: deny, rule: default}\n",
+    );
+    let (result, out) = run(&["test", folder.path().to_str().unwrap()]);
+    assert_eq!(result, Ok(false), "{out}");
+    assert!(out.contains("expected:  deny by rule \"default\""), "{out}");
+    assert!(out.contains("got:       allow by rule \"a\""), "{out}");
+}
+
+#[test]
+fn an_explanation_names_the_decision_the_rule_and_its_place() {
+    let (policy, schema) = (policies().join("application.yaml"), policies().join("application.cases.yaml"));
+    let arguments = |sql| {
+        let (policy, schema) = (policy.to_str().unwrap(), schema.to_str().unwrap());
+        let who = "user=shop,unit=shop-api.service";
+        let place = ["--as", who, "--resource", "shop", "--database", "shop", "--schema", schema];
+        let (result, out) = run(&[&["explain", "--policy", policy][..], &place, &[sql]].concat());
+        assert_eq!(result, Ok(true), "{out}");
+        out
+    };
+    let out = arguments("BEGIN; DELETE FROM orders");
+    assert!(out.starts_with("deny by rule \"shop-whole-tables\"\n"), "{out}");
+    assert!(out.contains("  Give the statement a condition."), "{out}");
+    assert!(out.contains("application.yaml:38:5"), "{out}");
+    assert!(out.contains("  allow  transaction"), "{out}");
+    assert!(arguments("SELECT 1").starts_with("allow"), "constants alone");
+}
+
+#[test]
+fn who_asks_is_said_in_known_words() {
+    for (given, error) in [
+        ("usr=a", "--as usr=a: there is no such key; write key=value with one of user, uid, "),
+        ("user", "--as user: it has no value; write"),
+        ("uid=x", "--as uid=x: it is no number; write"),
+        ("claims.=x", "--as claims.=x: there is no such key; write"),
+    ] {
+        let policy = policies().join("application.yaml");
+        let (result, _) = run(&["explain", "--policy", policy.to_str().unwrap(), "--as", given, "SELECT 1"]);
+        let found = result.unwrap_err();
+        assert!(found.starts_with(error), "{found}");
+    }
+}
