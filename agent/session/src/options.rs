@@ -53,6 +53,8 @@ pub struct Options {
     pub absent: String,
     /// What masks and digests of values are keyed with.
     pub key: HashKey,
+    /// What the ids of this session's holds begin with: short, and unique on this host.
+    pub hold_id: String,
     /// How long a statement waits for a reviewer, in microseconds; then it counts as denied.
     pub hold_timeout_us: u64,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use policy::{Binding, Catalog, SubjectPolicy, Verdict};
+use policy::{Binding, Catalog, Finding, SubjectPolicy, Verdict};
 
 /// What the driver is to do. What it has done comes back as an [`Event`], where there is anything to come back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +58,10 @@ pub struct ApprovalRequest {
     pub binding: Binding,
     /// The text as it is recorded: values that may meet a masked column are not in it.
     pub statement: String,
-    /// The actions that are held, each with its rule.
-    pub findings: Vec<(String, String)>,
+    /// The bound values as they are recorded, `$1` first.
+    pub values: Vec<String>,
+    /// What was found on each action.
+    pub findings: Vec<Finding>,
     /// When it is denied if nobody answers, in microseconds since the Unix epoch.
     pub expires_us: u64,
 }

@@ -4,14 +4,14 @@ use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use evidence::{Protocol, Ruling, Statement};
+use evidence::{Parameter, Protocol, Ruling, Statement};
 use pgwire::frontend::{Bind, FunctionCall, Message, Parse, Target, tag};
 use pgwire::{HEADER_LEN, Piece, Whole};
 use policy::{Action, Object, ObjectKind, Output, Permit, Verb};
 
 use super::Active;
 use super::expected::Expected;
-use super::hold::HeldMessage;
+use super::hold::{HeldMessage, Shown};
 use super::judging::{Ready, Ruled};
 use super::ledger::{parameters, recordable};
 use super::names::{Judged, Portal, Prepared, Undo, slice};
@@ -138,7 +138,8 @@ impl Active {
         if ruled.ruling() == Ruling::Hold && !self.skips() {
             let text = Bytes::copy_from_slice(text);
             let frame = Bytes::copy_from_slice(frame);
-            self.hold(HeldMessage::Query { text, frame }, ruled, record, shown.text.into_owned(), turn)?;
+            let shown = Shown { text: shown.text.into_owned(), ..Shown::default() };
+            self.hold(HeldMessage::Query { text, frame }, ruled, record, shown, turn)?;
             return Ok(Taken::Yes);
         }
         match ruled.permit() {
@@ -238,8 +239,10 @@ impl Active {
         };
         let record = self.ledger.statement(turn, statement, &ruled)?;
         if ruled.ruling() == Ruling::Hold && !self.skips() {
-            let shown =
-                recordable(&prepared.text, ruled.reading(), veiled, &self.options.key).text.into_owned();
+            let key = &self.options.key;
+            let text = recordable(&prepared.text, ruled.reading(), veiled, key).text.into_owned();
+            let values = parameters(bind.parameters.clone(), bind.parameter_formats, veiled, key);
+            let shown = Shown { text, values: values.iter().map(readable).collect() };
             let held = HeldMessage::Bind {
                 prepared,
                 portal: bind.portal.to_vec(),
@@ -388,7 +391,8 @@ impl Active {
         let record = self.ledger.statement(turn, statement, &ruled)?;
         if ruled.ruling() == Ruling::Hold && !self.skips() {
             let frame = Bytes::copy_from_slice(frame);
-            let shown = format!("FunctionCall {}", call.function).into_bytes();
+            let text = format!("FunctionCall {}", call.function).into_bytes();
+            let shown = Shown { text, ..Shown::default() };
             self.hold(HeldMessage::FunctionCall { frame }, ruled, record, shown, turn)?;
             return Ok(Taken::Yes);
         }
@@ -503,5 +507,14 @@ impl Active {
         let nothing = self.reread(b"");
         let judged = self.rule(nothing).judged().clone();
         Ruled::refused(judged, "absent", Refusal { sqlstate, message, hint: None })
+    }
+}
+
+/// A bound value for a reviewer's eyes.
+fn readable(value: &Parameter<'_>) -> String {
+    match (&value.value, value.format) {
+        (None, _) => "NULL".to_owned(),
+        (Some(text), 0) => String::from_utf8_lossy(text).into_owned(),
+        (Some(binary), _) => binary.iter().fold("\\x".to_owned(), |hex, byte| format!("{hex}{byte:02x}")),
     }
 }

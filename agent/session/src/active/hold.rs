@@ -25,6 +25,13 @@ pub(crate) enum HeldMessage {
     FunctionCall { frame: Bytes },
 }
 
+/// A statement as a reviewer sees it: in the form that is recorded.
+#[derive(Default)]
+pub(crate) struct Shown {
+    pub(crate) text: Vec<u8>,
+    pub(crate) values: Vec<String>,
+}
+
 /// A hold.
 pub(crate) struct Held {
     message: HeldMessage,
@@ -50,7 +57,7 @@ impl Active {
         message: HeldMessage,
         ruled: Ruled,
         record: u64,
-        shown: Vec<u8>,
+        shown: Shown,
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
         let digest = match &message {
@@ -63,8 +70,10 @@ impl Active {
         let Some(pending) = ruled.judgement().hold(digest, id.0, self.holds) else {
             return Err(Fault::Unpermitted);
         };
-        let [.., a, b, c, d] = id.0;
-        let request = format!("h{:08x}-{}", u32::from_be_bytes([a, b, c, d]), self.holds);
+        let request = match self.holds {
+            1 => self.options.hold_id.clone(),
+            number => format!("{}-{number}", self.options.hold_id),
+        };
         let expires_us = turn.now.wall_us + self.options.hold_timeout_us;
         let hold = evidence::Hold {
             statement: record,
@@ -73,15 +82,12 @@ impl Active {
             expires_us,
         };
         self.ledger.write(turn, &Body::Hold(hold))?;
-        let findings = ruled.judgement().findings().iter();
         turn.request(Request::AskApproval(Box::new(ApprovalRequest {
             id: request.clone(),
             binding: *pending.binding(),
-            statement: String::from_utf8_lossy(&shown).into_owned(),
-            findings: findings
-                .filter(|f| f.decision == Decision::Hold)
-                .map(|f| (f.action.to_string(), f.rule.to_string()))
-                .collect(),
+            statement: String::from_utf8_lossy(&shown.text).into_owned(),
+            values: shown.values,
+            findings: ruled.judgement().findings().to_vec(),
             expires_us,
         })));
         self.notice =
