@@ -64,7 +64,7 @@ impl Identifier {
             start_time: None,
             uid: peer.uid,
             gid: peer.gid,
-            user: passwd::name(&self.passwd, peer.uid),
+            user: self.user_name(peer.uid),
             comm: peer.comm.clone(),
             executable: None,
             command_line: None,
@@ -76,6 +76,11 @@ impl Identifier {
         };
         self.decorate(peer, &mut principal);
         principal
+    }
+
+    /// The login name of a user, where the host's passwd file has one.
+    pub fn user_name(&self, uid: u32) -> Option<String> {
+        passwd::name(&self.passwd, uid)
     }
 
     /// Adds what `/proc` says, all or nothing: `None` as soon as the entry is not shown to be the process that
