@@ -31,7 +31,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// SHA-256 over the documents' names and texts, in their order.
+    /// SHA-256 over the documents' texts, in their order; their names do not count.
     pub const fn digest(&self) -> [u8; 32] {
         self.digest
     }
