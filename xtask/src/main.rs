@@ -4,6 +4,7 @@
 
 mod build_ebpf;
 mod cache;
+mod layers;
 mod process;
 mod toolchain;
 
@@ -23,11 +24,14 @@ struct Cli {
 enum Command {
     /// Build the kernel side, and the tools that this needs
     BuildEbpf(build_ebpf::Args),
+    /// Hold the tree to its import order
+    Layers,
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::BuildEbpf(args) => build_ebpf::run(&args),
+        Command::Layers => layers::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

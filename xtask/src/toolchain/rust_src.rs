@@ -125,16 +125,12 @@ fn unpack(release: &str, scratch: &Path, folder: &Path) -> Result<()> {
         .context("apt-get download left no package")?;
     let unpacked = scratch.join("unpacked");
     run(Command::new("dpkg").arg("-x").arg(&package).arg(&unpacked))?;
-    let source = unpacked.join(format!("usr/src/rustc-{release}"));
-    let library = source.join("library");
+    // The package has the compiler's sources too, which are many times larger.
+    let library = unpacked.join(format!("usr/src/rustc-{release}/library"));
     if !is_complete(&library) {
         bail!("the package does not have the sources where they are expected ({})", library.display());
     }
-    // The sources refer to their neighbours (library/portable-simd, ../src/…), so all of it moves.
-    for entry in fs::read_dir(&source)? {
-        let entry = entry?;
-        fs::rename(entry.path(), folder.join(entry.file_name()))?;
-    }
+    fs::rename(library, folder.join("library"))?;
     Ok(())
 }
 
