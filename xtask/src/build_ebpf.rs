@@ -85,7 +85,19 @@ fn build(from: RustSrc) -> Result<PathBuf> {
     put(&built, &cached)?;
     let here = object::checkout_dir(&workspace()).join(&name);
     put(&cached, &here)?;
+    drop_others(&here)?;
     Ok(here)
+}
+
+/// A checkout needs one object; those of its earlier sources stay in the cache.
+fn drop_others(here: &Path) -> Result<()> {
+    for entry in fs::read_dir(object::checkout_dir(&workspace()))? {
+        let path = entry?.path();
+        if path != here && path.extension().is_some_and(|extension| extension == "o") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 fn run_cargo(toolchain: &Toolchain, cache: &Cache, subcommand: &str, rest: &[&str]) -> Result<()> {

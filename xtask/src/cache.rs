@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::build_ebpf::object;
 
@@ -20,6 +20,10 @@ impl Cache {
     ///
     /// None of the variables is set, or the folder cannot be made.
     pub(crate) fn open() -> Result<Self> {
+        // cargo runs build scripts elsewhere, so a relative path would be two folders.
+        if std::env::var_os("PORTREEVE_CACHE").is_some_and(|path| !Path::new(&path).is_absolute()) {
+            bail!("PORTREEVE_CACHE must be an absolute path");
+        }
         let path = object::cache_dir()
             .context("no cache folder: set PORTREEVE_CACHE to an absolute path, or HOME")?;
         fs::create_dir_all(&path).with_context(|| {

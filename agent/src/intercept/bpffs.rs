@@ -2,7 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    path::Path,
+};
 
 use rustix::{
     fs::statfs,
@@ -50,9 +54,21 @@ pub(super) fn ensure(pin_directory: &Path) -> Result<(), Error> {
     }
     match fs::DirBuilder::new().mode(0o700).create(pin_directory) {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && pin_directory.is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => is_ours(pin_directory).map_err(wrong),
         Err(error) => Err(wrong(error)),
     }
+}
+
+/// Refuses a directory that somebody else made or may write to: what lies in it would be taken over.
+fn is_ours(path: &Path) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(path)?;
+    let ours = metadata.is_dir()
+        && metadata.uid() == rustix::process::geteuid().as_raw()
+        && metadata.mode() & 0o022 == 0;
+    if ours {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not a directory that we alone may write to"))
 }
 
 fn is_bpffs(path: &Path) -> io::Result<bool> {

@@ -29,8 +29,8 @@ pub enum Error {
         /// Why it cannot be used.
         source: io::Error,
     },
-    /// The pin directory does not lie on a BPF file system.
-    #[error("intercept.pin_directory: {path} is not on a BPF file system: {source}; run `mount -t bpf bpf {parent}` as root", path = path.display(), parent = parent.display())]
+    /// The pin directory cannot be had on a BPF file system.
+    #[error("intercept.pin_directory: {path} cannot be used: {source}; it has to be root's alone, on a BPF file system: run `mount -t bpf bpf {parent}` as root, remove what another user made", path = path.display(), parent = parent.display())]
     Bpffs {
         /// The pin directory.
         path: PathBuf,

@@ -16,7 +16,7 @@ use std::{
 
 use agent_ebpf::{ABI_VERSION, Settings, maps};
 use aya::maps::{Array, MapData};
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use self::world::{World, destinations, in_another_netns, reaches_the_server, server, unused_address};
 use super::{Error, Interception, abi, pins::PinDirectory, sys};
@@ -74,6 +74,49 @@ fn a_protected_connection_arrives_with_its_destination() {
     check(&world, &interception, v6, v6);
     check(&world, &interception, mapped(v4), v4);
     interception.release().unwrap();
+}
+
+#[test]
+fn every_way_to_open_a_stream_is_redirected() {
+    let world = world!();
+    let (at, v6) = (unused_address(), v6_server());
+    let interception = world.start(&[at, v6]);
+    let check = |domain, protocol, prepare: &dyn Fn(&Socket) -> io::Result<()>, to: SocketAddr| {
+        let socket = Socket::new(domain, Type::STREAM, protocol).unwrap();
+        prepare(&socket).unwrap();
+        match socket.connect(&to.into()) {
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            connected => connected.unwrap(),
+        }
+        // With TCP_FASTOPEN_CONNECT the handshake begins with the first byte.
+        let _ = socket.send(b"x");
+        assert_eq!(world.accept(&interception).destination, to);
+    };
+    let fast_open = |socket: &Socket| set_option(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 1);
+    check(Domain::IPV4, None, &|_| Ok(()), at);
+    check(Domain::IPV4, None, &|socket| socket.set_nonblocking(true), at);
+    check(Domain::IPV4, None, &|socket| socket.bind(&SocketAddr::from(([127, 1, 2, 3], 0)).into()), at);
+    check(Domain::IPV4, None, &|socket| socket.set_mark(15001), at);
+    check(Domain::IPV4, None, &fast_open, at);
+    check(Domain::IPV6, None, &fast_open, v6);
+    // MPTCP runs the hook on its first subflow; a kernel without it has no way there either.
+    if let Ok(socket) = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP)) {
+        drop(socket);
+        check(Domain::IPV4, Some(Protocol::MPTCP), &|_| Ok(()), at);
+        check(Domain::IPV6, Some(Protocol::MPTCP), &|_| Ok(()), v6);
+    }
+
+    // sendto() that connects and sends in one.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.send_to_with_flags(b"x", &at.into(), libc::MSG_FASTOPEN).unwrap();
+    assert_eq!(world.accept(&interception).destination, at);
+    interception.release().unwrap();
+}
+
+fn set_option(socket: &Socket, level: i32, option: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the kernel reads the 4 bytes of `value`.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), 4) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[test]
@@ -423,6 +466,17 @@ fn too_many_destinations_are_refused_and_change_nothing() {
     assert!(matches!(error, Error::TooManyDestinations { wanted: 5001 }));
     check(&world, &interception, at, at);
     interception.release().unwrap();
+}
+
+#[test]
+fn a_pin_directory_that_others_may_write_to_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = world!();
+    std::fs::create_dir(&world.config.pin_directory).unwrap();
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(&world.config.pin_directory, open).unwrap();
+    let error = world.try_start().err().unwrap().to_string();
+    assert!(error.contains("we alone may write to"), "{error}");
 }
 
 #[test]
