@@ -8,7 +8,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +26,7 @@ pub mod protocol;
 mod server;
 
 pub use hold::{Held, Outcome};
+pub use id::session_id;
 pub use server::{Answering, Control, Error as SocketError, Server};
 
 /// The approvals' part of the daemon's configuration. Every key has a default.
@@ -59,6 +60,10 @@ impl Default for Config {
 /// A statement that asks for approval.
 #[derive(Debug, Clone)]
 pub struct Ask {
+    /// What the client was told, and reviewers type: [`session_id`], or what a session made of it.
+    pub id: String,
+    /// When it is denied by itself, in microseconds since the Unix epoch.
+    pub expires_us: u64,
     /// Who asks.
     pub principal: Principal,
     /// The protected resource.
@@ -92,9 +97,9 @@ pub enum Error {
         /// The configured limit.
         limit: usize,
     },
-    /// The system gives no random numbers.
-    #[error("no identifier for the hold: the system gives no random numbers")]
-    NoRandom,
+    /// Another one waits under the same id: ids are short, and drawn by lot.
+    #[error("another statement waits under the same id; try again")]
+    Taken,
 }
 
 /// Why a reviewer's answer is not taken.
@@ -188,16 +193,25 @@ impl Approvals {
         }
     }
 
-    /// Puts a statement on the list. It stands there until a reviewer answers, the [`Held`] is dropped, or
-    /// [`Config::expire_seconds`] are over.
+    /// How long a statement waits before it is denied.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.inner.config.expire_seconds).min(MAXIMUM)
+    }
+
+    /// Puts a statement on the list. It stands there until a reviewer answers, the [`Held`] is dropped, or its
+    /// time is over.
     pub fn register(&self, ask: Ask) -> Result<Held, Error> {
         let config = &self.inner.config;
         let now = Timestamp::now();
-        let life = Duration::from_secs(config.expire_seconds.min(MAXIMUM));
-        let begun = Instant::now();
+        let until = i64::try_from(ask.expires_us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
+        let until = until.unwrap_or(Timestamp::MAX);
+        // What the wall clock does from here on does not matter.
+        let left = Duration::try_from(now.duration_until(until)).unwrap_or(Duration::ZERO).min(MAXIMUM);
+        let expires = Instant::now() + left;
         let (verdict, answer) = oneshot::channel();
-        let uid = ask.principal.uid;
-        let id = {
+        let (uid, id, binding) = (ask.principal.uid, ask.id.clone(), ask.binding);
+        let view = protocol::Hold::new(ask, now, until);
+        {
             let mut waiting = self.inner.waiting();
             if waiting.len() >= config.pending {
                 return Err(Error::Full { limit: config.pending });
@@ -206,20 +220,16 @@ impl Approvals {
             if waiting.values().filter(|entry| entry.uid == uid).count() >= limit {
                 return Err(Error::FullForUid { uid, limit });
             }
-            let id = loop {
-                let id = id::random().ok_or(Error::NoRandom)?;
-                if !waiting.contains_key(&id) {
-                    break id;
+            match waiting.entry(id.clone()) {
+                hash_map::Entry::Occupied(_) => return Err(Error::Taken),
+                hash_map::Entry::Vacant(free) => {
+                    free.insert(Entry { uid, view, binding, expires, verdict });
                 }
-            };
-            let binding = ask.binding;
-            let view = protocol::Hold::new(&id, ask, now, now.saturating_add(life).unwrap_or(Timestamp::MAX));
-            waiting.insert(id.clone(), Entry { uid, view, binding, expires: begun + life, verdict });
-            id
-        };
+            }
+        }
         self.inner.asked.fetch_add(1, Ordering::Relaxed);
         self.inner.changed.send_modify(|moves| *moves += 1);
-        Ok(Held::new(id, self.inner.clone(), begun + life, answer))
+        Ok(Held::new(id, self.inner.clone(), expires, answer))
     }
 
     /// All that waits, the oldest first.
@@ -290,8 +300,8 @@ impl Approvals {
     }
 }
 
-/// The longest expiry in seconds, a year: beyond it clocks overflow.
-const MAXIMUM: u64 = 365 * 24 * 3600;
+/// The longest expiry, a year: beyond it clocks overflow.
+const MAXIMUM: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[cfg(test)]
 mod tests;

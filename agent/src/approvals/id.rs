@@ -8,8 +8,9 @@ const ALPHABET: &[u8; 30] = b"23456789abcdefghjkmnpqrstvwxyz";
 /// How many of them an id has: 24 million ids.
 const LENGTH: usize = 5;
 
-/// A new id, or `None` where the system has no random numbers. Not a secret, and not certain to be new.
-pub(super) fn random() -> Option<String> {
+/// What the ids of one session's holds begin with, such as `h-7k3f9`, or `None` where the system has no random
+/// numbers. Not a secret, and not certain to be new.
+pub fn session_id() -> Option<String> {
     let random = SystemRandom::new();
     let mut id = String::from("h-");
     while id.len() < 2 + LENGTH {

@@ -166,10 +166,10 @@ pub struct FindingView {
 
 impl Hold {
     /// What is shown of `ask`.
-    pub(super) fn new(id: &str, ask: Ask, asked: Timestamp, expires: Timestamp) -> Self {
+    pub(super) fn new(ask: Ask, asked: Timestamp, expires: Timestamp) -> Self {
         let (statement_bytes, values_count) = (ask.statement.len(), ask.values.len());
         let mut hold = Hold {
-            id: id.to_owned(),
+            id: ask.id,
             session: hex::encode(ask.binding.session),
             who: Who {
                 uid: ask.principal.uid,

@@ -28,6 +28,8 @@ fn findings() -> Vec<Finding> {
 
 fn ask(uid: u32) -> Ask {
     Ask {
+        id: session_id().unwrap(),
+        expires_us: u64::try_from((Timestamp::now() + Duration::from_secs(60)).as_microsecond()).unwrap(),
         principal: Principal { uid, pid: 42, comm: "psql".into(), ..Principal::default() },
         resource: "shop".into(),
         database: "d".into(),
@@ -89,8 +91,8 @@ fn an_answer_is_taken_once_and_only_while_it_waits() {
 
 #[test]
 fn a_hold_expires_and_cannot_be_approved_after_that() {
-    let approvals = Approvals::new(Config { expire_seconds: 0, ..Config::default() });
-    let mut held = approvals.register(ask(1)).unwrap();
+    let approvals = approvals();
+    let mut held = approvals.register(Ask { expires_us: 1, ..ask(1) }).unwrap();
     assert!(approvals.list().is_empty());
     assert!(approvals.decide(held.id(), Answer::Approve, 0, "x", "").is_err());
     assert_eq!(run(held.outcome()), Outcome::Expired);
@@ -103,9 +105,11 @@ fn one_job_cannot_fill_the_list() {
     let first = approvals.register(ask(1)).unwrap();
     let _second = approvals.register(ask(1)).unwrap();
     assert_eq!(approvals.register(ask(1)).unwrap_err(), Error::FullForUid { uid: 1, limit: 2 });
-    let _other = approvals.register(ask(2)).unwrap();
+    let other = approvals.register(ask(2)).unwrap();
     assert_eq!(approvals.register(ask(3)).unwrap_err(), Error::Full { limit: 3 });
     drop(first);
+    let same = approvals.register(Ask { id: other.id().into(), ..ask(3) });
+    assert_eq!(same.unwrap_err(), Error::Taken);
     assert!(approvals.register(ask(3)).is_ok());
 }
 
@@ -125,7 +129,7 @@ fn what_is_long_is_cut_and_says_so() {
 #[test]
 fn ids_are_short_and_easy_to_type() {
     for _ in 0..100 {
-        let id = id::random().unwrap();
+        let id = session_id().unwrap();
         assert_eq!(id.len(), 7);
         assert!(id.starts_with("h-") && !id[2..].contains(['0', '1', 'i', 'l', 'o', 'u', '-']), "{id}");
     }
