@@ -3,13 +3,13 @@
 mod world;
 
 use std::{
-    io,
+    io::{self, BufRead as _, BufReader, Read as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket},
     os::{
         fd::{AsFd as _, AsRawFd as _},
         unix::{fs::MetadataExt as _, process::CommandExt as _},
     },
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::Duration,
 };
@@ -18,7 +18,9 @@ use agent_ebpf::{ABI_VERSION, Settings, maps};
 use aya::maps::{Array, MapData};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use self::world::{World, destinations, in_another_netns, reaches_the_server, server, unused_address};
+use self::world::{
+    Killed, World, destinations, in_another_netns, reaches_the_server, server, unused_address,
+};
 use super::{Error, Interception, abi, pins::PinDirectory, sys};
 
 macro_rules! world {
@@ -349,6 +351,51 @@ fn without_the_daemon_protected_connections_are_refused_and_the_next_one_takes_o
     second.release().unwrap();
     assert!(reaches_the_server(at));
     assert!(!world.config.pin_directory.exists());
+}
+
+#[test]
+fn a_killed_daemon_leaves_a_refusal_and_a_stopped_one_a_wait() {
+    let world = world!();
+    let at = server(unused_address());
+    let daemon = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "intercept::kernel_tests::the_daemon_that_another_test_kills", "--nocapture"])
+        .env("PORTREEVE_TEST_PINS", &world.config.pin_directory)
+        .env("PORTREEVE_TEST_PROTECTED", at.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut daemon = Killed(daemon);
+    let output = BufReader::new(daemon.0.stdout.take().unwrap());
+    assert!(output.lines().map_while(Result::ok).any(|line| line.ends_with("in place")));
+    assert!(matches!(world.try_start(), Err(Error::AlreadyRunning { .. })));
+
+    let pid = rustix::process::Pid::from_child(&daemon.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let mut waiting = connect(at).unwrap();
+    assert_eq!(waiting.peer_addr().unwrap(), at);
+    drop(daemon);
+    assert!(matches!(waiting.read(&mut [0]), Ok(0) | Err(_)), "somebody answered");
+    refused(at, libc::ECONNREFUSED);
+
+    let next = world.try_start().unwrap();
+    assert_eq!(next.programs.adopted(), 5);
+    check(&world, &next, at, at);
+    next.release().unwrap();
+}
+
+/// Not a test of its own: the process that the test above starts.
+#[test]
+fn the_daemon_that_another_test_kills() {
+    let Some(pins) = std::env::var_os("PORTREEVE_TEST_PINS") else { return };
+    let at = std::env::var("PORTREEVE_TEST_PROTECTED").unwrap().parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let config = super::Config { cgroup: None, pin_directory: pins.into(), port: 0 };
+        let interception = Interception::start(&config).unwrap();
+        interception.protected().set(&destinations(&[at])).unwrap();
+        println!("in place");
+        std::future::pending::<()>().await;
+    });
 }
 
 #[test]

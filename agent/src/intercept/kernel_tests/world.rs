@@ -4,6 +4,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
+    process::Child,
     sync::atomic::{AtomicU8, Ordering},
     thread,
     time::Duration,
@@ -81,6 +82,16 @@ impl Drop for World {
     fn drop(&mut self) {
         // Links end with their last pin, so a failing test leaves no hook behind.
         let _ = unmount(self.bpffs.path(), UnmountFlags::DETACH);
+    }
+}
+
+/// A process that does not outlive the test, however that ends: it would keep its hooks.
+pub(super) struct Killed(pub(super) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
