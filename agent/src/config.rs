@@ -1,1 +1,167 @@
-//! Being built.
+//! The daemon's configuration: what was written, and what it means.
+//!
+//! Each part has its own section and its own type; here they are put together, read from a file, and turned into
+//! values that need no further check. Nothing downstream meets a path that was not read or a name that was not
+//! resolved.
+
+#![forbid(unsafe_code)]
+
+mod log;
+mod policies;
+mod resources;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use evidence::Digest;
+use serde::Deserialize;
+
+use crate::{approvals, catalog, intercept, proxy, recorder, secret};
+
+pub use log::{Config as LogConfig, Format as LogFormat};
+pub use policies::{Error as PoliciesError, File as PolicyFile, in_folder, read as read_policies};
+pub use resources::{Config as ResourceConfig, Error as ResourcesError, credentials, resolve};
+
+/// The file as it was written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Policy documents, and folders of them.
+    pub policies: Vec<PathBuf>,
+    /// How to reach and log in to each resource, by its name in the policy.
+    pub resources: BTreeMap<String, ResourceConfig>,
+    /// How connections are taken.
+    #[serde(default)]
+    pub intercept: intercept::Config,
+    /// Where the record goes.
+    #[serde(default)]
+    pub evidence: recorder::Config,
+    /// Who decides on held statements, and how long they wait.
+    #[serde(default)]
+    pub approvals: approvals::Config,
+    /// How databases' catalogs are kept up to date.
+    #[serde(default)]
+    pub catalog: catalog::Config,
+    /// Limits of sessions.
+    #[serde(default)]
+    pub sessions: proxy::Config,
+    /// What the daemon says about itself.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// How long running sessions are given when the daemon stops, in seconds (default 25).
+    #[serde(default = "drain_seconds")]
+    pub drain_seconds: u64,
+}
+
+const fn drain_seconds() -> u64 {
+    25
+}
+
+/// A configuration, and what of its file goes into the record.
+#[derive(Debug)]
+pub struct Read {
+    /// The configuration.
+    pub config: Config,
+    /// SHA-256 of the file.
+    pub digest: Digest,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file does not say what it should.
+    #[error("{}:{line}:{column}: {message}", path.display())]
+    Written {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: u64,
+        /// From 1.
+        column: u64,
+        /// What is wrong there, and the cure.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    ///
+    /// The place in the file and the cure.
+    pub fn read(path: &Path) -> Result<Read, Error> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.into(), source })?;
+        Ok(Read { config: Self::parse(&text, path)?, digest: Digest::of(text.as_bytes()) })
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, Error> {
+        serde_saphyr::from_str(text).map_err(|error| {
+            let (line, column) = error.location().map_or((1, 1), |l| (l.line(), l.column()));
+            let message = with_nearest(&first_line(&error.without_snippet().to_string()));
+            Error::Written { path: path.into(), line, column, message }
+        })
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// An unknown key gets the nearest known one, of those that the error names.
+fn with_nearest(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(unknown) = quoted.next().filter(|_| message.contains("unknown")) else {
+        return message.to_owned();
+    };
+    match policy::document::nearest(unknown, quoted) {
+        Some(near) => format!("{message}; did you mean `{near}`?"),
+        None => message.to_owned(),
+    }
+}
+
+/// Reads a secret that a section names by its file.
+///
+/// # Errors
+///
+/// The file is not there, or others can read it.
+pub fn secret_file(path: &Path) -> Result<secret::Secret, secret::Error> {
+    secret::Secret::read(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn error(text: &str, expect: &str) {
+        let error = Config::parse(text, Path::new("p.yaml")).unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+    }
+
+    const LEAST: &str = "policies: [/etc/p]\nresources: {shop: {credentials: {file: /c}}}\n";
+
+    #[test]
+    fn the_least_configuration_has_a_default_for_everything_else() {
+        let config = Config::parse(LEAST, Path::new("p.yaml")).unwrap();
+        assert_eq!(config.drain_seconds, 25);
+        assert_eq!(config.intercept.port, 15001);
+        assert_eq!(config.resources["shop"].tls, proxy::TlsConfig::Disable);
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_place_and_the_nearest_key() {
+        error(&format!("{LEAST}sesions: {{}}\n"), "p.yaml:3:1: ");
+        error(&format!("{LEAST}sesions: {{}}\n"), "did you mean `sessions`?");
+        error("policies: [/etc/p]\n", "resources");
+        error(&format!("{LEAST}intercept: {{port: 70000}}\n"), "p.yaml:3:");
+    }
+}

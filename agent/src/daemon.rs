@@ -1,1 +1,32 @@
-//! Being built.
+//! `portreeve run`: puts the parts together, keeps them going, and ends them in order.
+//!
+//! Interception outlives the daemon on purpose: when it stops, what it protects is refused until the next one
+//! takes over, or until `portreeve release`.
+
+#![forbid(unsafe_code)]
+
+mod control;
+mod policies;
+mod run;
+
+pub use run::{Error, run};
+
+use std::sync::{Arc, RwLock};
+use std::time::Instant;
+
+use crate::config::Config;
+use crate::drain::Drain;
+use crate::intercept::Interception;
+use crate::proxy::{Shared, Worker};
+
+/// The running daemon, as its tasks see it.
+struct Daemon {
+    config: Config,
+    begun: Instant,
+    interception: Interception,
+    shared: Arc<Shared>,
+    workers: Arc<Vec<Worker>>,
+    drain: Drain,
+    /// Names of the policy documents that hold.
+    documents: RwLock<Vec<String>>,
+}

@@ -29,6 +29,8 @@ mod sys;
 mod kernel_tests;
 
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
 
 use agent_ebpf::{ABI_VERSION, Settings, maps};
 use aya::maps::{Array, MapData};
@@ -57,6 +59,7 @@ pub struct Interception {
     own_sockets: OwnSockets,
     protected: Protected,
     counters: counters::Reader,
+    cgroup: cgroup_root::Cgroup,
     // Ends with us: its task reads a map of our programs.
     _logs: logs::Forwarder,
 }
@@ -97,7 +100,7 @@ impl Interception {
             pins = %config.pin_directory.display(), adopted = programs.adopted(), listener = %listener.address(),
             "interception is in place"
         );
-        Ok(Self { pins, programs, listener, own_sockets, protected, counters, _logs: logs })
+        Ok(Self { pins, programs, listener, own_sockets, protected, counters, cgroup, _logs: logs })
     }
 
     /// Where redirected connections arrive. All clones are the same listener.
@@ -127,6 +130,11 @@ impl Interception {
     /// The programs that somebody took off the machine; what they guarded is open. Empty if all is well.
     pub fn detached(&self) -> Vec<&'static str> {
         self.programs.detached()
+    }
+
+    /// A folder that is the root of the cgroup2 hierarchy, as long as this lives, wherever it is mounted.
+    pub fn cgroup_root(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.cgroup.as_fd().as_raw_fd()))
     }
 
     /// The listener's IPv4 address.

@@ -12,6 +12,7 @@ mod error;
 pub mod folder;
 mod host;
 mod reclaim;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -34,6 +35,7 @@ pub use error::Error;
 pub use host::HostInfo;
 use reclaim::Ledger;
 pub use reclaim::Shipped;
+pub use tail::{Tail, Written};
 pub use writer::LaneWriter;
 
 /// The clocks that records are stamped by.

@@ -20,7 +20,7 @@ use crate::resource::Resource;
 use crate::rule::{Place, Rule};
 
 pub(crate) use fields::{Fields, Reader};
-pub(crate) use nearest::nearest;
+pub use nearest::nearest;
 pub(crate) use node::{Node, Value, read};
 
 /// The largest document that is read, in bytes.

@@ -42,7 +42,7 @@ pub(crate) struct Active {
     options: Rc<Options>,
     cache: Rc<RefCell<ReadingCache>>,
     /// Names the database in the cache's keys.
-    database: Rc<str>,
+    database: Arc<str>,
     policy: Arc<SubjectPolicy>,
     /// Absent where nothing is masked for this principal.
     masks: Option<Rc<MaskSet>>,
@@ -71,7 +71,7 @@ impl Active {
         options: Rc<Options>,
         cache: Rc<RefCell<ReadingCache>>,
         ledger: Ledger,
-        database: Rc<str>,
+        database: Arc<str>,
         policy: Arc<SubjectPolicy>,
         catalog: Arc<Catalog>,
     ) -> Self {

@@ -1,7 +1,6 @@
 //! What a session asks of its driver, and what it is told.
 
 use std::fmt;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use policy::{Binding, Catalog, Finding, SubjectPolicy, Verdict};
@@ -114,7 +113,7 @@ pub struct Granted {
     /// The policy for this principal on this resource and database.
     pub policy: Arc<SubjectPolicy>,
     /// Names the database in caches: the same for all sessions of one resource and database.
-    pub cache_key: Rc<str>,
+    pub cache_key: Arc<str>,
 }
 
 impl fmt::Debug for Granted {

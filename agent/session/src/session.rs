@@ -71,6 +71,14 @@ impl Session {
         }
     }
 
+    /// No message is half on its way to the client, so that an error may be put before it.
+    pub fn is_frontend_whole(&self) -> bool {
+        match &self.phase {
+            Phase::Active(active) => active.frontend_at_boundary(),
+            Phase::Startup(_) | Phase::Asking(..) | Phase::Login(_) | Phase::Over => true,
+        }
+    }
+
     /// Takes bytes from the client, and says how many were taken. What is left is to be given again, with what
     /// comes behind it.
     pub fn frontend(&mut self, input: &[u8], turn: &mut Turn<'_>) -> usize {

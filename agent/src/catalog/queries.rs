@@ -56,7 +56,8 @@ pub(super) const COLUMNS: &str = "\
 /// `pg_depend` tells the columns, but not all of it: objects that initdb made are pinned and leave no row, and
 /// a whole-row reference leaves none beside a reference to one of the columns (`SELECT id, to_json(c) FROM
 /// customers c` depends on `id` alone). So the stored tree's range table adds the pinned relations, and every
-/// relation of a tree in which some variable is a whole row, as whole rows.
+/// relation of a tree in which some variable has no column number, as whole rows. Names in a tree have their
+/// spaces and braces escaped (`outToken`), so that none can be taken for a field.
 pub(super) const BASES: &str = "\
     SELECT r.ev_class, d.refobjid, d.refobjsubid::int2 \
     FROM pg_catalog.pg_rewrite r \
@@ -65,7 +66,8 @@ pub(super) const BASES: &str = "\
     WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class \
     UNION \
     SELECT t.ev_class, t.relid, 0::int2 \
-    FROM (SELECT r.ev_class, r.tree ~ ':varattno 0 ' AS whole, \
+    FROM (SELECT r.ev_class, pg_catalog.cardinality(pg_catalog.string_to_array(r.tree, '{VAR ')) - 1 \
+                   <> (SELECT count(*) FROM pg_catalog.regexp_matches(r.tree, ':varattno -?[1-9]', 'g')) AS whole, \
                  (pg_catalog.regexp_matches(r.tree, ':relid ([0-9]+)', 'g'))[1]::pg_catalog.oid AS relid \
           FROM (SELECT ev_class, ev_action::text || ev_qual::text AS tree FROM pg_catalog.pg_rewrite) r) t \
     WHERE t.relid <> t.ev_class AND t.relid <> 0 AND (t.whole OR t.relid < 16384) \

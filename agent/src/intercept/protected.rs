@@ -85,6 +85,12 @@ impl Network {
         }
     }
 
+    /// Its address, where it has but one.
+    pub fn single(&self) -> Option<IpAddr> {
+        let bits = if self.address.is_ipv4() { 32 } else { 128 };
+        (self.length == bits).then_some(self.address)
+    }
+
     /// Whether an address lies in it.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {

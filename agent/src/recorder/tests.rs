@@ -232,6 +232,49 @@ fn a_disk_with_room_keeps_what_was_shipped() {
     assert_eq!(recorder.reclaim(&all_shipped(&config)).unwrap(), 0);
 }
 
+#[test]
+fn a_tail_reads_each_record_once_and_no_more_than_was_confirmed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let config = Config { segment_bytes: 1000, ..config(scratch.path()) };
+    let old = Recorder::open(&config, host(), 1).unwrap();
+    turn(&old, &mut old.lane(1).unwrap(), 0, "select 0").unwrap();
+    drop(old);
+    let recorder = Recorder::open(&config, host(), 1).unwrap();
+    let mut lane = recorder.lane(1).unwrap();
+    let mut tail = recorder.tail(Shipped::default());
+    let mut verifier = Verifier::new();
+    let mut records = 0;
+    let long = "x".repeat(1 << 20);
+    for round in 0..30 {
+        let text = if round == 7 { &long } else { "select 1" };
+        turn(&recorder, &mut lane, round, text).unwrap();
+        recorder.beat().unwrap();
+        lane.append(Some((SESSION, 99)), &statement("never written"), recorder.clock().now()).unwrap();
+        lane.discard();
+        // Now in small pieces, now in large ones.
+        for record in tail.read(if round % 2 == 0 { 300 } else { 1 << 20 }).unwrap() {
+            verifier.record(&record.header_bytes, Some(&record.body_bytes));
+            records += 1;
+        }
+    }
+    recorder.stop("SIGTERM").unwrap();
+    loop {
+        let batch = tail.read(1000).unwrap();
+        if batch.is_empty() {
+            break;
+        }
+        for record in batch {
+            verifier.record(&record.header_bytes, Some(&record.body_bytes));
+            records += 1;
+        }
+    }
+    assert_eq!(verifier.finish().problems, []);
+    assert_eq!(records, 2 + 30 + 1 + 30 + 1);
+    assert_eq!(tail.position(), &all_shipped(&config));
+    // Another one begins where this one was.
+    assert_eq!(recorder.tail(tail.position().clone()).read(1 << 20).unwrap(), []);
+}
+
 /// Runs one of the tests below in a process of its own, with its variable set.
 fn child(test: &str, directory: &Path) -> Command {
     let mut command = Command::new("sh");
@@ -269,7 +312,7 @@ fn child_meets_a_limit() {
     turn(&recorder, &mut lane, 0, "select 1").unwrap();
     let before = recorder.usage().used;
     let limit = rustix::process::getrlimit(Resource::Fsize);
-    rustix::process::setrlimit(Resource::Fsize, Rlimit { current: Some(4096), ..limit.clone() }).unwrap();
+    rustix::process::setrlimit(Resource::Fsize, Rlimit { current: Some(4096), ..limit }).unwrap();
     let long = "x".repeat(10_000);
     for _ in 0..3 {
         let error = turn(&recorder, &mut lane, 1, &long).unwrap_err();

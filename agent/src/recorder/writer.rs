@@ -51,6 +51,9 @@ impl LaneWriter {
     /// Appends a record to the turn. It is part of the record once [`LaneWriter::commit`] has said so.
     ///
     /// A session's end gets the tips of all lanes here.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], and nothing was appended.
     pub fn append(
         &mut self,
         session: Option<(SessionId, u64)>,
@@ -102,9 +105,13 @@ impl LaneWriter {
         Ok(())
     }
 
-    /// Like [`LaneWriter::commit`], for the host's own lane: its tip is asked of itself, and the stop is its own.
+    /// Like [`LaneWriter::commit`], for the host's own lane, whose last record is the stop itself.
     pub(super) fn commit_host(&mut self) -> Result<(), Error> {
-        self.write(true)
+        self.write(true)?;
+        if let Some(slot) = self.shared.tips.get(self.lane.number() as usize) {
+            *lock(slot) = self.lane.tip();
+        }
+        Ok(())
     }
 
     pub(super) fn tip(&self) -> Option<Tip> {

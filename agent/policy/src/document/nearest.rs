@@ -1,7 +1,7 @@
 //! The known word that a misspelt one was most likely meant to be.
 
 /// The nearest of the known words, if any is near enough to be meant.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A longer word than any that we know is no misspelling, and is not worth comparing.
     let word: Vec<char> = word.chars().take(65).collect();
     if word.len() > 64 {

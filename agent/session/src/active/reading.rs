@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use policy::{Action, Catalog, Oid, Output, Verb};
 use sql::{Analysis, Limits, Settings, Statement, TransactionEffect};
@@ -124,7 +125,7 @@ pub struct ReadingCache {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
-    database: Rc<str>,
+    database: Arc<str>,
     generation: u64,
     settings: Rc<Settings>,
     text: Box<[u8]>,
@@ -146,7 +147,7 @@ impl ReadingCache {
 
     pub(crate) fn read(
         &mut self,
-        database: &Rc<str>,
+        database: &Arc<str>,
         text: &[u8],
         settings: &Rc<Settings>,
         catalog: &Catalog,
@@ -155,7 +156,7 @@ impl ReadingCache {
             return self.read_alone(text, settings, catalog);
         }
         let key = Key {
-            database: Rc::clone(database),
+            database: Arc::clone(database),
             generation: catalog.generation(),
             settings: Rc::clone(settings),
             text: text.into(),

@@ -1,0 +1,112 @@
+//! Policy documents on disk.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use policy::{Document, DocumentError, Policy};
+
+/// What cases files end in: they stand beside the documents and are none.
+pub(crate) const CASES: &str = ".cases.yaml";
+
+/// Why there is no policy.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is nothing to read in a folder.
+    #[error("there is no {what} in {}", path.display())]
+    Nothing {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+    },
+    /// Documents are wrong. One line for each mistake.
+    #[error("{}", lines(.0))]
+    Documents(Vec<DocumentError>),
+}
+
+fn lines(errors: &[DocumentError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// A file's name and text.
+#[derive(Debug)]
+pub struct File {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What errors call it.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+impl File {
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is not UTF-8.
+    pub fn read(path: PathBuf) -> Result<Self, Error> {
+        let name = path.display().to_string();
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(File { path, name, text }),
+            Err(source) => Err(Error::Read { path, source }),
+        }
+    }
+
+    /// As the policy takes it.
+    pub fn document(&self) -> Document<'_> {
+        Document { name: &self.name, text: &self.text }
+    }
+}
+
+/// The policy of these documents, and of the documents in these folders in the order of their names; and the
+/// names of all of them.
+///
+/// # Errors
+///
+/// What cannot be read, or every mistake with its place.
+pub fn read(paths: &[PathBuf]) -> Result<(Policy, Vec<String>), Error> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let found = in_folder(path, |name| name.ends_with(".yaml") && !name.ends_with(CASES))?;
+            if found.is_empty() {
+                return Err(Error::Nothing { what: "policy document (*.yaml)", path: path.clone() });
+            }
+            files.extend(found.into_iter().map(File::read));
+        } else {
+            files.push(File::read(path.clone()));
+        }
+    }
+    let files = files.into_iter().collect::<Result<Vec<File>, Error>>()?;
+    let documents: Vec<Document<'_>> = files.iter().map(File::document).collect();
+    let policy = Policy::parse(&documents).map_err(Error::Documents)?;
+    Ok((policy, files.into_iter().map(|file| file.name).collect()))
+}
+
+/// The files of a folder, sorted by name, so that the order of rules does not hang on the file system.
+///
+/// # Errors
+///
+/// The folder cannot be read.
+pub fn in_folder(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, Error> {
+    let error = |source| Error::Read { path: folder.to_owned(), source };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(error)? {
+        let entry = entry.map_err(error)?;
+        if entry.file_name().to_str().is_some_and(&wanted) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,89 @@
+//! What the control socket asks of the daemon.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::Daemon;
+use crate::approvals::{Answering, Control};
+
+/// The daemon behind the control socket.
+pub(super) struct Answers(pub(super) Arc<Daemon>);
+
+impl Control for Answers {
+    fn status(&self) -> Answering<'_> {
+        Box::pin(async { Ok(self.0.status()) })
+    }
+
+    fn reload(&self) -> Answering<'_> {
+        Box::pin(async {
+            let reloaded = self.0.reload()?;
+            Ok(json!({
+                "policy": { "digest": hex::encode(reloaded.digest), "rules": reloaded.rules },
+                "resources": reloaded.resources,
+            }))
+        })
+    }
+
+    fn user_name(&self, uid: u32) -> Option<String> {
+        self.0.shared.identifier.user_name(uid)
+    }
+}
+
+impl Daemon {
+    /// How it is, for `portreeve status`.
+    pub(super) fn status(&self) -> Value {
+        let shared = &self.shared;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let policy = Arc::clone(&shared.policy.read().unwrap_or_else(PoisonError::into_inner));
+        let resources = Arc::clone(&shared.resources.read().unwrap_or_else(PoisonError::into_inner));
+        let documents = self.documents.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let detached = self.interception.detached();
+        let usage = shared.recorder.usage();
+        let approvals = shared.approvals.counts();
+        let interception = match self.interception.counters() {
+            Ok(counters) => serde_json::to_value(counters).unwrap_or(Value::Null),
+            Err(error) => json!({ "error": error.to_string() }),
+        };
+        let described: Vec<Value> = resources
+            .iter()
+            .map(|resource| {
+                let at = |d: &crate::intercept::Destination| format!("{} port {}", d.network, d.port);
+                json!({
+                    "name": resource.name,
+                    "addresses": resource.destinations.iter().map(at).collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "state": if detached.is_empty() && !usage.failing { "running" } else { "impaired" },
+            "uptime_seconds": self.begun.elapsed().as_secs(),
+            "boot": shared.recorder.boot().to_string(),
+            "policy": { "digest": hex::encode(policy.digest()), "rules": policy.rules().len(), "documents": documents },
+            "resources": described,
+            "databases": shared.catalogs.databases().iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "sessions": {
+                "running": read(&shared.counters.sessions),
+                "total": read(&shared.counters.sessions_total),
+                "unmatched": read(&shared.counters.unmatched),
+                "unrecorded": read(&shared.counters.unrecorded),
+            },
+            "approvals": {
+                "waiting": approvals.waiting,
+                "asked": approvals.asked,
+                "approved": approvals.approved,
+                "denied": approvals.denied,
+            },
+            "evidence": {
+                "directory": shared.recorder.directory().display().to_string(),
+                "used_bytes": usage.used,
+                "budget_bytes": usage.budget,
+                "accepts_sessions": shared.recorder.accepts_sessions(),
+            },
+            "interception": interception,
+            "detached_programs": detached,
+        })
+    }
+}

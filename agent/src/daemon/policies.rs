@@ -1,0 +1,64 @@
+//! Policies, read again while sessions run: all of the new ones, or none.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use evidence::Digest;
+
+use super::Daemon;
+use crate::config::{PoliciesError, ResourcesError, read_policies, resolve};
+use crate::proxy::Message;
+use crate::{intercept, recorder};
+
+/// Why the old policies hold on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("{0}\nthe policies that held before still hold")]
+    Policies(#[from] PoliciesError),
+    #[error("{0}\nthe policies that held before still hold")]
+    Resources(#[from] ResourcesError),
+    #[error("what is protected could not be changed: {0}")]
+    Protect(#[from] intercept::Error),
+    #[error("the change could not be recorded, so it was not made: {0}")]
+    Record(#[from] recorder::Error),
+}
+
+/// What a reload came to.
+pub(super) struct Reloaded {
+    pub(super) digest: [u8; 32],
+    pub(super) rules: usize,
+    pub(super) resources: usize,
+}
+
+impl Daemon {
+    /// Reads the documents again. Sessions judge their next statement by the new policy; what is held stays held,
+    /// and is refused at its approval where the new policy denies it.
+    pub(super) fn reload(&self) -> Result<Reloaded, Error> {
+        let (policy, documents) = read_policies(&self.config.policies)?;
+        let resources = resolve(&self.config.resources, &policy)?;
+        let reloaded = Reloaded {
+            digest: policy.digest(),
+            rules: policy.rules().len(),
+            resources: resources.iter().count(),
+        };
+        self.shared.recorder.policy_reloaded(Digest(policy.digest()), &documents)?;
+        let destinations = resources.destinations();
+        // More is protected before a session can be let through to it, and never the other way round.
+        replace(&self.shared.resources, Arc::new(resources));
+        self.interception.protected().set(&destinations)?;
+        replace(&self.shared.policy, Arc::new(policy));
+        replace(&self.documents, documents);
+        for worker in self.workers.iter() {
+            worker.tell(Message::Policy);
+        }
+        tracing::info!(
+            rules = reloaded.rules,
+            digest = hex::encode(reloaded.digest),
+            "policies were read again"
+        );
+        Ok(reloaded)
+    }
+}
+
+fn replace<T>(slot: &RwLock<T>, value: T) {
+    *slot.write().unwrap_or_else(PoisonError::into_inner) = value;
+}

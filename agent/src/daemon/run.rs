@@ -1,0 +1,274 @@
+//! Start, life and end of the daemon.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use evidence::Digest;
+use masking::HashKey;
+use ring::rand::{SecureRandom, SystemRandom};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Daemon;
+use super::control::Answers;
+use crate::approvals::{Approvals, Server};
+use crate::catalog::Catalogs;
+use crate::config::{
+    Config, LogConfig, LogFormat, PoliciesError, Read, ResourcesError, credentials, read_policies, resolve,
+};
+use crate::identity::Identifier;
+use crate::intercept::Interception;
+use crate::proxy::{Cancels, Counters, Message, Shared, SideConnector, Worker, accept};
+use crate::recorder::{HostInfo, Recorder};
+use crate::{approvals, catalog, config, drain, intercept, recorder};
+
+/// Why the daemon does not run. Nothing that was protected before has become open by it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The policy documents.
+    #[error(transparent)]
+    Policies(#[from] PoliciesError),
+    /// The resources.
+    #[error(transparent)]
+    Resources(#[from] ResourcesError),
+    /// The credentials.
+    #[error(transparent)]
+    Credentials(#[from] crate::credentials::Error),
+    /// The record.
+    #[error(transparent)]
+    Record(#[from] recorder::Error),
+    /// The kernel side.
+    #[error(transparent)]
+    Intercept(#[from] intercept::Error),
+    /// The catalogs.
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    /// The control socket.
+    #[error(transparent)]
+    Control(#[from] approvals::SocketError),
+    /// `log.filter` is not understood.
+    #[error("`log.filter: {filter}` is not understood: {message}")]
+    Filter {
+        /// What was written.
+        filter: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Threads, signals or random numbers.
+    #[error("the system does not give what the daemon needs: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// How long sessions have to say good-bye once the drain's deadline is over.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+///
+/// Why it could not start, or could not go on.
+pub fn run(path: &Path) -> Result<ExitCode, Error> {
+    let Read { config, digest } = Config::read(path)?;
+    log_to_stderr(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let daemon = Arc::new(start(config, digest)?);
+        live(daemon).await
+    })
+}
+
+fn log_to_stderr(config: &LogConfig) -> Result<(), Error> {
+    let filter = config
+        .filter
+        .parse::<tracing_subscriber::EnvFilter>()
+        .map_err(|error| Error::Filter { filter: config.filter.clone(), message: error.to_string() })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.format {
+        LogFormat::Text => builder.with_ansi(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}
+
+/// Everything that can fail for a reason that the operator can mend happens before the first connection is
+/// taken.
+fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
+    let (policy, documents) = read_policies(&config.policies)?;
+    let resources = resolve(&config.resources, &policy)?;
+    let credentials = Arc::new(RwLock::new(Arc::new(credentials(&config.resources)?)));
+    let lanes = match config.sessions.workers {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
+        workers => workers,
+    };
+    let host = HostInfo::of_this_host(Digest(policy.digest()), digest);
+    let recorder = Arc::new(Recorder::open(&config.evidence, host, lanes)?);
+    let interception = Interception::start(&config.intercept)?;
+    let destinations = resources.destinations();
+    let resources = Arc::new(RwLock::new(Arc::new(resources)));
+    let connector = SideConnector {
+        own_sockets: interception.own_sockets(),
+        credentials: Arc::clone(&credentials),
+        resources: Arc::clone(&resources),
+        patience: Duration::from_secs(config.sessions.connect_seconds),
+    };
+    let shared = Arc::new(Shared {
+        config: config.sessions.clone(),
+        own_sockets: interception.own_sockets(),
+        credentials,
+        catalogs: Catalogs::start(config.catalog.clone(), Arc::new(connector))?,
+        approvals: Approvals::new(config.approvals.clone()),
+        identifier: Identifier::new(Some(interception.cgroup_root())),
+        clock: recorder.clock(),
+        recorder: Arc::clone(&recorder),
+        cancels: Cancels::default(),
+        resources,
+        policy: RwLock::new(Arc::new(policy)),
+        key: random_key()?,
+        counters: Counters::default(),
+    });
+    let mut workers = Vec::new();
+    for number in 1..=lanes {
+        let lane = recorder.lane(number).ok_or(recorder::Error::Stopped)?;
+        workers.push(Worker::start(number, lane, Arc::clone(&shared))?);
+    }
+    interception.protected().set(&destinations)?;
+    Ok(Daemon {
+        config,
+        begun: Instant::now(),
+        interception,
+        shared,
+        workers: Arc::new(workers),
+        drain: drain::channel().0,
+        documents: RwLock::new(documents),
+    })
+}
+
+fn random_key() -> Result<HashKey, Error> {
+    let mut bytes = [0; 32];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| std::io::Error::other("the system gives no random numbers"))?;
+    let key = HashKey::new(&bytes);
+    bytes.fill(0);
+    Ok(key)
+}
+
+async fn live(daemon: Arc<Daemon>) -> Result<ExitCode, Error> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
+    let server = Server::bind(&daemon.config.approvals, daemon.shared.approvals.clone())?;
+    let control = tokio::spawn(server.serve(Arc::new(Answers(Arc::clone(&daemon))), daemon.drain.watch()));
+    let mut accepting = tokio::spawn(accept(
+        daemon.interception.listener(),
+        Arc::clone(&daemon.shared),
+        Arc::clone(&daemon.workers),
+        daemon.drain.watch(),
+    ));
+    tell_systemd(NotifyState::Ready);
+    tracing::info!(boot = %daemon.shared.recorder.boot(), "ready");
+    let mut beat = interval(Duration::from_secs(1));
+    beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut watch = Watch::default();
+    let reason = loop {
+        tokio::select! {
+            _ = terminate.recv() => break "SIGTERM",
+            _ = interrupt.recv() => break "SIGINT",
+            _ = hangup.recv() => {
+                if let Err(error) = daemon.reload() {
+                    tracing::error!("{error}");
+                }
+            }
+            _ = beat.tick() => watch.tick(&daemon),
+            ended = &mut accepting => {
+                match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::error!(%error, "connections can no longer be taken"),
+                    Err(error) => tracing::error!(%error, "connections can no longer be taken"),
+                }
+                break "the listener failed";
+            }
+        }
+    };
+    stop(&daemon, reason).await;
+    drop(control);
+    Ok(if reason.starts_with("SIG") { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is looked at every second.
+#[derive(Default)]
+struct Watch {
+    unrecorded: u64,
+    detached: Vec<&'static str>,
+    beat_failed: bool,
+}
+
+impl Watch {
+    fn tick(&mut self, daemon: &Daemon) {
+        let recorder = &daemon.shared.recorder;
+        match recorder.beat() {
+            Ok(()) => self.beat_failed = false,
+            Err(error) if !self.beat_failed => {
+                self.beat_failed = true;
+                tracing::error!(%error, "the sign of life could not be recorded");
+            }
+            Err(_) => {}
+        }
+        let detached = daemon.interception.detached();
+        if detached != self.detached {
+            tracing::error!(
+                programs = detached.join(", "),
+                "programs are not attached: what they guard is open"
+            );
+            incident(recorder, "detached-programs", &detached.join(", "), 1);
+            self.detached = detached;
+        }
+        if let Ok(counters) = daemon.interception.counters() {
+            let unrecorded = counters.closed_unrecorded;
+            if unrecorded > self.unrecorded {
+                let count = unrecorded - self.unrecorded;
+                incident(recorder, "unknown-connection", "to the listener itself, closed", count);
+                self.unrecorded = unrecorded;
+            }
+        }
+    }
+}
+
+fn incident(recorder: &Recorder, kind: &str, detail: &str, count: u64) {
+    if let Err(error) = recorder.incident(kind, detail, count) {
+        tracing::error!(%error, kind, "an incident could not be recorded");
+    }
+}
+
+/// Sessions first, then the record; interception stays.
+async fn stop(daemon: &Daemon, reason: &str) {
+    tell_systemd(NotifyState::Stopping);
+    let patience = Duration::from_secs(daemon.config.drain_seconds);
+    tracing::info!(reason, sessions = daemon.drain.sessions(), "stopping");
+    let tell = |now| {
+        for worker in daemon.workers.iter() {
+            worker.tell(Message::Drain { now });
+        }
+    };
+    daemon.drain.signal();
+    tell(false);
+    let left = daemon.drain.drain(patience).await;
+    if left > 0 {
+        tracing::warn!(sessions = left, "sessions are cut off: the time to drain is over");
+        tell(true);
+        daemon.drain.drain(LAST_WORDS).await;
+    }
+    if let Err(error) = daemon.shared.recorder.stop(reason) {
+        tracing::error!(%error, "the record has no end: it will show as having fallen silent");
+    }
+}
+
+fn tell_systemd(state: NotifyState<'_>) {
+    // Without systemd there is nobody to tell.
+    drop(sd_notify::notify(&[state]));
+}

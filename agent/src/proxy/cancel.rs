@@ -1,0 +1,45 @@
+//! Whose client may cancel what: the keys that our clients hold, and the sessions behind them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use session::Event;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::connection::Signal;
+
+type Key = (i32, Vec<u8>);
+type Keys = Arc<Mutex<HashMap<Key, UnboundedSender<Signal>>>>;
+
+/// All keys of this daemon.
+#[derive(Debug, Clone, Default)]
+pub struct Cancels(Keys);
+
+/// One session's key, as long as it lives.
+#[derive(Debug)]
+pub(super) struct Registered {
+    keys: Keys,
+    key: Key,
+}
+
+impl Cancels {
+    pub(super) fn register(&self, key: Key, events: UnboundedSender<Signal>) -> Registered {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), events);
+        Registered { keys: Arc::clone(&self.0), key }
+    }
+
+    /// Tells the session with that key. As with PostgreSQL, the asker learns nothing.
+    pub(super) fn cancel(&self, key: &Key) {
+        let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(events) = keys.get(key) {
+            // The session may be ending just now.
+            drop(events.send(Signal::Event(Event::Cancel)));
+        }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}

@@ -1,0 +1,552 @@
+//! One session's two sockets, and the loop that carries bytes between them and the session.
+//!
+//! A turn reads what is there, lets the session take every complete message, makes the turn's records safe with
+//! one write, and then writes each socket once. A side whose peer does not read is not filled from the other.
+
+use std::cell::RefMut;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use pgwire::backend::NoticeFields;
+use policy::{Answer, Catalog, Principal, Subject, Verdict};
+use session::{ApprovalRequest, Event, Granted, Request, Session, Turn};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::time::Sleep;
+
+use super::cancel::Registered;
+use super::journal::LaneJournal;
+use super::login::{self, LoggedIn, Refusal};
+use super::worker::Local;
+use super::{BackendStream, Resource, current};
+use crate::approvals::{Ask, Outcome};
+use crate::catalog::{self, Live};
+use crate::recorder;
+
+/// What reaches a session from elsewhere in the daemon.
+#[derive(Debug)]
+pub(super) enum Signal {
+    /// For the session itself.
+    Event(Event),
+    /// Another policy holds.
+    Policy,
+}
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// One connection of a job, until it ends.
+pub(super) struct Connection {
+    local: Rc<Local>,
+    session: Session,
+    principal: Principal,
+    resource: Arc<Resource>,
+    destination: std::net::SocketAddr,
+    database: String,
+    frontend: TcpStream,
+    backend: Option<BackendStream>,
+    /// What was read and could not be taken yet.
+    from_frontend: BytesMut,
+    from_backend: BytesMut,
+    to_frontend: BytesMut,
+    to_backend: BytesMut,
+    requests: Vec<Request>,
+    signals: UnboundedReceiver<Signal>,
+    signal: UnboundedSender<Signal>,
+    live: Option<Live>,
+    login: Option<Boxed<Result<LoggedIn, Refusal>>>,
+    refresh: Option<Boxed<Result<Arc<Catalog>, catalog::Error>>>,
+    hold: Option<Boxed<Outcome>>,
+    cancel: Option<Registered>,
+    frontend_closed: bool,
+    backend_closed: bool,
+    backend_finish: Finish,
+    draining: bool,
+    /// Until the client has said who it is; then, while what is left is written, until that is given up.
+    deadline: Option<Pin<Box<Sleep>>>,
+    closing: bool,
+}
+
+/// How far the direction to the server is closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Finish {
+    No,
+    Asked,
+    Done,
+}
+
+/// How much of a client's messages is kept while they cannot be taken: only to notice that it went away.
+const KEPT_WHILE_BLOCKED: usize = 256 << 10;
+
+/// A buffer that has grown beyond this is let go when it is empty, so that an idle connection costs little.
+const KEPT_CAPACITY: usize = 16 << 10;
+
+/// How long a session that has ended waits for its peers to take what is left for them.
+const LINGER: Duration = Duration::from_secs(5);
+
+enum Input<'a> {
+    Frontend(&'a [u8]),
+    Backend(&'a [u8]),
+    Event(Event),
+}
+
+/// What a new connection begins with.
+pub(super) struct Opening {
+    pub(super) session: Session,
+    pub(super) principal: Principal,
+    pub(super) resource: Arc<Resource>,
+    pub(super) destination: std::net::SocketAddr,
+    pub(super) frontend: TcpStream,
+    pub(super) signals: UnboundedReceiver<Signal>,
+    pub(super) signal: UnboundedSender<Signal>,
+}
+
+impl Connection {
+    pub(super) fn new(local: Rc<Local>, opening: Opening) -> Self {
+        let Opening { session, principal, resource, destination, frontend, signals, signal } = opening;
+        let patience = Duration::from_secs(local.shared.config.startup_seconds);
+        Connection {
+            local,
+            session,
+            principal,
+            resource,
+            destination,
+            database: String::new(),
+            frontend,
+            backend: None,
+            from_frontend: BytesMut::new(),
+            from_backend: BytesMut::new(),
+            to_frontend: BytesMut::new(),
+            to_backend: BytesMut::new(),
+            requests: Vec::new(),
+            signals,
+            signal,
+            live: None,
+            login: None,
+            refresh: None,
+            hold: None,
+            cancel: None,
+            frontend_closed: false,
+            backend_closed: false,
+            backend_finish: Finish::No,
+            draining: false,
+            deadline: Some(Box::pin(tokio::time::sleep(patience))),
+            closing: false,
+        }
+    }
+
+    /// One step of the session, with its records made safe at its end.
+    fn step(&mut self, input: Input<'_>) {
+        if self.closing {
+            return;
+        }
+        let local = Rc::clone(&self.local);
+        let before = (self.to_frontend.len(), self.to_backend.len());
+        let whole = self.session.is_frontend_whole();
+        let mut lane = local.lane.borrow_mut();
+        let mut journal = LaneJournal { lane: &mut lane, failed: None };
+        let mut turn = Turn::new(
+            local.shared.clock.now(),
+            &mut journal,
+            &mut self.to_backend,
+            &mut self.to_frontend,
+            &mut self.requests,
+        );
+        let session = &mut self.session;
+        match input {
+            Input::Frontend(bytes) => {
+                feed(&mut self.from_frontend, bytes, |bytes| session.frontend(bytes, &mut turn));
+            }
+            Input::Backend(bytes) => {
+                feed(&mut self.from_backend, bytes, |bytes| session.backend(bytes, &mut turn));
+            }
+            Input::Event(event) => session.event(event, &mut turn),
+        }
+        // What had to wait may be able to go on now.
+        while !self.from_frontend.is_empty() && !session.is_blocked() {
+            match session.frontend(&self.from_frontend, &mut turn) {
+                0 => break,
+                taken => self.from_frontend.advance(taken),
+            }
+        }
+        if self.draining {
+            session.event(Event::Drain { now: false }, &mut turn);
+        }
+        match committed(journal.failed.take(), &mut lane) {
+            Ok(()) => {
+                drop(lane);
+                self.carry_out();
+            }
+            Err(error) => {
+                drop(lane);
+                self.unrecorded(&error, before, whole);
+            }
+        }
+    }
+
+    /// The turn's records could not be written: nothing of the turn moves, and the session ends.
+    fn unrecorded(&mut self, error: &recorder::Error, before: (usize, usize), whole: bool) {
+        tracing::error!(%error, "a session ends: its record cannot be written");
+        self.local.shared.counters.unrecorded.fetch_add(1, Ordering::Relaxed);
+        self.to_frontend.truncate(before.0);
+        self.to_backend.truncate(before.1);
+        self.requests.clear();
+        if whole {
+            let message = "the statement was not run, because its record cannot be written on this machine";
+            let detail = error.to_string();
+            let fields = NoticeFields {
+                detail: Some(&detail),
+                // disk_full
+                ..NoticeFields::new("FATAL", "53100", message)
+            };
+            if fields.encode_error(&mut self.to_frontend).is_err() {
+                tracing::debug!("the client could not be told");
+            }
+        }
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.closing = true;
+        self.deadline = Some(Box::pin(tokio::time::sleep(LINGER)));
+        (self.login, self.refresh, self.hold, self.cancel, self.live) = (None, None, None, None, None);
+    }
+
+    /// Does what the session asked for.
+    fn carry_out(&mut self) {
+        for request in std::mem::take(&mut self.requests) {
+            match request {
+                Request::Login { database } => {
+                    self.deadline = None;
+                    self.database.clone_from(&database);
+                    let shared = Arc::clone(&self.local.shared);
+                    let resource = Arc::clone(&self.resource);
+                    self.login = Some(Box::pin(login::log_in(shared, resource, self.destination, database)));
+                }
+                Request::RefreshCatalog => match &self.live {
+                    Some(live) => self.refresh = Some(Box::pin(live.refresh())),
+                    None => self.tell(Event::CatalogLost),
+                },
+                Request::AskApproval(request) => self.ask_approval(*request),
+                Request::WithdrawApproval(_) => self.hold = None,
+                Request::CancelBackend { process_id, secret } => {
+                    let shared = Arc::clone(&self.local.shared);
+                    let resource = Arc::clone(&self.resource);
+                    let destination = self.destination;
+                    tokio::task::spawn_local(async move {
+                        if let Err(error) =
+                            login::cancel(&shared, &resource, destination, process_id, &secret).await
+                        {
+                            tracing::warn!(%error, resource = resource.name, "a cancel request was lost");
+                        }
+                    });
+                }
+                Request::CancelOther { process_id, secret } => {
+                    self.local.shared.cancels.cancel(&(process_id, secret));
+                }
+                Request::Cancellable { process_id, secret } => {
+                    let cancels = &self.local.shared.cancels;
+                    self.cancel = Some(cancels.register((process_id, secret), self.signal.clone()));
+                }
+                Request::FinishBackend => {
+                    if self.backend_finish == Finish::No {
+                        self.backend_finish = Finish::Asked;
+                    }
+                }
+                Request::Close => self.close(),
+            }
+        }
+    }
+
+    /// An event for the next round: a session is never called from within its own step.
+    fn tell(&self, event: Event) {
+        // The receiver is ours.
+        drop(self.signal.send(Signal::Event(event)));
+    }
+
+    fn ask_approval(&mut self, request: ApprovalRequest) {
+        let binding = request.binding;
+        let ask = Ask {
+            id: request.id,
+            expires_us: request.expires_us,
+            principal: self.principal.clone(),
+            resource: self.resource.name.clone(),
+            database: self.database.clone(),
+            statement: request.statement,
+            values: request.values,
+            findings: request.findings,
+            binding,
+        };
+        match self.local.shared.approvals.register(ask) {
+            Ok(mut held) => self.hold = Some(Box::pin(async move { held.outcome().await })),
+            Err(error) => self.tell(Event::Verdict(Verdict {
+                binding,
+                answer: Answer::Deny,
+                reviewer: "portreeve".to_owned(),
+                reason: error.to_string(),
+            })),
+        }
+    }
+
+    /// The policy as it concerns this job now.
+    fn subject_policy(&self) -> Arc<policy::SubjectPolicy> {
+        let subject =
+            Subject { principal: &self.principal, resource: &self.resource.name, database: &self.database };
+        Arc::new(current(&self.local.shared.policy).for_subject(&subject))
+    }
+
+    fn logged_in(&mut self, outcome: Result<LoggedIn, Refusal>) {
+        let event = match outcome {
+            Err(Refusal { sqlstate, message }) => Event::Refused { sqlstate, message },
+            Ok(LoggedIn { stream, lease, live }) => {
+                self.backend = Some(stream);
+                let catalog = live.current();
+                self.live = Some(live);
+                Event::Granted(Box::new(Granted {
+                    role: lease.role,
+                    password: lease.password.map(|password| password.expose().to_vec()),
+                    database: lease.database,
+                    catalog,
+                    policy: self.subject_policy(),
+                    cache_key: format!("{}/{}", self.resource.name, self.database).into(),
+                }))
+            }
+        };
+        self.step(Input::Event(event));
+    }
+
+    /// What happens elsewhere and has come to an end. Returns whether anything did.
+    fn poll_others(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Some(Poll::Ready(outcome)) = self.login.as_mut().map(|login| login.as_mut().poll(cx)) {
+            self.login = None;
+            self.logged_in(outcome);
+            return true;
+        }
+        if let Some(Poll::Ready(outcome)) = self.refresh.as_mut().map(|refresh| refresh.as_mut().poll(cx)) {
+            self.refresh = None;
+            let event = match outcome {
+                Ok(catalog) => Event::Catalog(catalog),
+                Err(error) => {
+                    tracing::warn!(%error, "a statement is judged without a newer catalog");
+                    Event::CatalogLost
+                }
+            };
+            self.step(Input::Event(event));
+            return true;
+        }
+        if let Some(Poll::Ready(outcome)) = self.hold.as_mut().map(|hold| hold.as_mut().poll(cx)) {
+            self.hold = None;
+            self.step(Input::Event(match outcome {
+                Outcome::Verdict(verdict) => Event::Verdict(verdict),
+                Outcome::Expired => Event::HoldExpired,
+            }));
+            return true;
+        }
+        match self.signals.poll_recv(cx) {
+            Poll::Ready(Some(Signal::Event(event))) => {
+                self.draining |= matches!(event, Event::Drain { .. });
+                self.step(Input::Event(event));
+                true
+            }
+            Poll::Ready(Some(Signal::Policy)) => {
+                if self.live.is_some() {
+                    let policy = self.subject_policy();
+                    self.step(Input::Event(Event::Policy(policy)));
+                }
+                true
+            }
+            Poll::Ready(None) | Poll::Pending => false,
+        }
+    }
+
+    /// A catalog that has changed without us. One atomic load where it has not.
+    fn catalog_news(&mut self) {
+        if self.refresh.is_none()
+            && let Some(catalog) = self.live.as_mut().and_then(Live::changed)
+        {
+            self.step(Input::Event(Event::Catalog(catalog)));
+        }
+    }
+
+    fn poll_frontend(&mut self, cx: &mut Context<'_>) -> bool {
+        let blocked = self.session.is_blocked() && self.from_frontend.len() >= KEPT_WHILE_BLOCKED;
+        if self.frontend_closed || blocked || !self.to_backend.is_empty() {
+            return false;
+        }
+        let local = Rc::clone(&self.local);
+        let mut buffer = local.buffer.borrow_mut();
+        let Poll::Ready(read) = read(Pin::new(&mut self.frontend), cx, &mut buffer) else { return false };
+        match read {
+            0 => {
+                self.frontend_closed = true;
+                self.step(Input::Event(Event::FrontendClosed));
+            }
+            read => {
+                self.catalog_news();
+                self.step(Input::Frontend(buffer.get(..read).unwrap_or_default()));
+            }
+        }
+        true
+    }
+
+    fn poll_backend(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.backend_closed || !self.to_frontend.is_empty() {
+            return false;
+        }
+        let local = Rc::clone(&self.local);
+        let mut buffer = local.buffer.borrow_mut();
+        let Some(backend) = &mut self.backend else { return false };
+        let Poll::Ready(read) = read(Pin::new(backend), cx, &mut buffer) else { return false };
+        match read {
+            0 => {
+                self.backend_closed = true;
+                self.step(Input::Event(Event::BackendClosed));
+            }
+            read => self.step(Input::Backend(buffer.get(..read).unwrap_or_default())),
+        }
+        true
+    }
+
+    fn poll_writes(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        if !self.to_backend.is_empty()
+            && let Some(backend) = &mut self.backend
+        {
+            match write(Pin::new(backend), cx, &mut self.to_backend) {
+                Poll::Ready(Ok(())) => moved = true,
+                // What the server said before it closed is still to be read.
+                Poll::Ready(Err(_)) => self.to_backend.clear(),
+                Poll::Pending => {}
+            }
+        }
+        if self.backend_finish == Finish::Asked
+            && self.to_backend.is_empty()
+            && let Some(backend) = &mut self.backend
+            && Pin::new(backend).poll_shutdown(cx).is_ready()
+        {
+            self.backend_finish = Finish::Done;
+        }
+        if !self.to_frontend.is_empty() {
+            match write(Pin::new(&mut self.frontend), cx, &mut self.to_frontend) {
+                Poll::Ready(Ok(())) => moved = true,
+                Poll::Ready(Err(_)) => {
+                    self.to_frontend.clear();
+                    self.frontend_closed = true;
+                    // The client is gone: nothing that the server may still say reaches anyone.
+                    self.step(Input::Event(Event::FrontendClosed));
+                    self.step(Input::Event(Event::BackendClosed));
+                    moved = true;
+                }
+                Poll::Pending => {}
+            }
+        }
+        for buffer in
+            [&mut self.to_frontend, &mut self.to_backend, &mut self.from_frontend, &mut self.from_backend]
+        {
+            if buffer.is_empty() && buffer.capacity() > KEPT_CAPACITY {
+                *buffer = BytesMut::new();
+            }
+        }
+        moved
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> bool {
+        let over = self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready());
+        if over {
+            self.deadline = None;
+        }
+        over
+    }
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        loop {
+            let mut moved = this.poll_writes(cx);
+            if this.closing {
+                let nothing_left =
+                    this.to_frontend.is_empty() && (this.to_backend.is_empty() || this.backend.is_none());
+                if nothing_left || this.poll_deadline(cx) {
+                    ready!(Pin::new(&mut this.frontend).poll_shutdown(cx).map(drop));
+                    return Poll::Ready(());
+                }
+                return Poll::Pending;
+            }
+            if this.poll_deadline(cx) {
+                // The client never said who it is.
+                this.step(Input::Event(Event::FrontendClosed));
+                continue;
+            }
+            moved |= this.poll_others(cx);
+            if !this.closing {
+                moved |= this.poll_backend(cx);
+            }
+            if !this.closing {
+                moved |= this.poll_frontend(cx);
+            }
+            if !moved && !this.closing {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// Hands bytes over, behind what is left of earlier ones, and keeps what is not taken.
+fn feed(left: &mut BytesMut, bytes: &[u8], take: impl FnOnce(&[u8]) -> usize) {
+    if left.is_empty() {
+        let taken = take(bytes);
+        left.extend_from_slice(bytes.get(taken..).unwrap_or_default());
+    } else {
+        left.extend_from_slice(bytes);
+        let taken = take(left);
+        left.advance(taken.min(left.len()));
+    }
+}
+
+fn committed(
+    failed: Option<recorder::Error>,
+    lane: &mut RefMut<'_, recorder::LaneWriter>,
+) -> Result<(), recorder::Error> {
+    match failed {
+        Some(error) => {
+            lane.discard();
+            Err(error)
+        }
+        None => lane.commit(),
+    }
+}
+
+/// Reads once. An error of the peer's is its end.
+fn read<S: AsyncRead>(stream: Pin<&mut S>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<usize> {
+    let mut buffer = ReadBuf::new(buffer);
+    match ready!(stream.poll_read(cx, &mut buffer)) {
+        Ok(()) => Poll::Ready(buffer.filled().len()),
+        Err(_) => Poll::Ready(0),
+    }
+}
+
+/// Writes as much as goes, and is ready when nothing is left.
+fn write<S: AsyncWrite>(
+    mut stream: Pin<&mut S>,
+    cx: &mut Context<'_>,
+    bytes: &mut BytesMut,
+) -> Poll<std::io::Result<()>> {
+    while !bytes.is_empty() {
+        let written = ready!(stream.as_mut().poll_write(cx, bytes))?;
+        if written == 0 {
+            return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+        }
+        bytes.advance(written);
+    }
+    // TLS keeps what it has encrypted until it is told to let go.
+    stream.poll_flush(cx)
+}

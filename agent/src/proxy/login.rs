@@ -1,0 +1,83 @@
+//! What it takes to let a job through: a credential, a catalog, a connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use pgwire::startup::Packet;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::backend::{self, connect};
+use super::{BackendStream, Resource, Shared, current};
+use crate::catalog::{Key, Live};
+use crate::credentials::Lease;
+
+/// Everything that a session needs of its server.
+pub(super) struct LoggedIn {
+    pub(super) stream: BackendStream,
+    pub(super) lease: Lease,
+    pub(super) live: Live,
+}
+
+/// Why a job is not let through, as it is told.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) sqlstate: &'static str,
+    pub(super) message: String,
+}
+
+/// `connection_failure`: something between us and the server.
+const CONNECTION_FAILURE: &str = "08006";
+/// `disk_full`.
+const DISK_FULL: &str = "53100";
+
+/// Finds all of it. The daemon's log says more than the job is told.
+pub(super) async fn log_in(
+    shared: Arc<Shared>,
+    resource: Arc<Resource>,
+    destination: SocketAddr,
+    database: String,
+) -> Result<LoggedIn, Refusal> {
+    let name = &resource.name;
+    if !shared.recorder.accepts_sessions() {
+        let message = "Portreeve takes no new session: the space for its record is nearly used up".to_owned();
+        return Err(Refusal { sqlstate: DISK_FULL, message });
+    }
+    let refused = |what: &str, error: &dyn std::error::Error| {
+        tracing::warn!(%error, resource = name, database, "a session is refused: {what}");
+        let message = format!("Portreeve has no {what} for resource \"{name}\"; its log says why");
+        Refusal { sqlstate: CONNECTION_FAILURE, message }
+    };
+    let credentials = current(&shared.credentials);
+    let lease = credentials.lease(name, &database).await.map_err(|e| refused("credential", &e))?;
+    resource.seen(destination);
+    let key = Key { resource: name.clone(), database: database.clone() };
+    let live = shared.catalogs.get(&key).await.map_err(|e| refused("catalog", &e))?;
+    let patience = Duration::from_secs(shared.config.connect_seconds);
+    let stream = connect(&shared.own_sockets, destination, &resource.tls, patience)
+        .await
+        .map_err(|e| refused("connection", &e))?;
+    Ok(LoggedIn { stream, lease, live })
+}
+
+/// Sends a CancelRequest to the server, over a connection of its own.
+pub(super) async fn cancel(
+    shared: &Shared,
+    resource: &Resource,
+    destination: SocketAddr,
+    process_id: i32,
+    secret: &[u8],
+) -> Result<(), backend::Error> {
+    let patience = Duration::from_secs(shared.config.connect_seconds);
+    let mut stream = connect(&shared.own_sockets, destination, &resource.tls, patience).await?;
+    let mut packet = BytesMut::new();
+    if (Packet::Cancel { process_id, secret }).encode(&mut packet).is_ok() {
+        stream.write_all(&packet).await?;
+        stream.flush().await?;
+        // The server closes once it has acted on it.
+        let mut nothing = [0; 1];
+        drop(stream.read(&mut nothing).await);
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! How the catalog gets its connections.
+
+use std::error::Error as StdError;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use super::{BackendError, Resources, connect_backend, current};
+use crate::catalog::{Connect, Connected, Connecting, Key};
+use crate::credentials::{self, Credentials};
+use crate::intercept::OwnSockets;
+
+/// Connects as the resource's own role, past interception.
+pub struct SideConnector {
+    /// Makes the sockets.
+    pub own_sockets: OwnSockets,
+    /// Logins.
+    pub credentials: Arc<RwLock<Arc<Credentials>>>,
+    /// Servers.
+    pub resources: Arc<RwLock<Arc<Resources>>>,
+    /// How long connecting may take.
+    pub patience: Duration,
+}
+
+/// Why there is no side connection.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("there is no resource \"{0}\" any more")]
+    Unknown(String),
+    #[error("resource \"{0}\" is a network, and no session has shown yet where in it the server is")]
+    Nowhere(String),
+    #[error(transparent)]
+    Credentials(#[from] credentials::Error),
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+impl SideConnector {
+    async fn try_connect(&self, key: &Key) -> Result<Connected, Error> {
+        let resource = current(&self.resources).named(&key.resource).cloned();
+        let resource = resource.ok_or_else(|| Error::Unknown(key.resource.clone()))?;
+        let server = resource.home().ok_or_else(|| Error::Nowhere(key.resource.clone()))?;
+        let lease = current(&self.credentials).lease(&key.resource, &key.database).await?;
+        let stream = connect_backend(&self.own_sockets, server, &resource.tls, self.patience).await?;
+        Ok(Connected {
+            stream: Box::new(stream),
+            role: lease.role,
+            password: lease.password,
+            database: lease.database,
+        })
+    }
+}
+
+impl Connect for SideConnector {
+    fn connect<'a>(&'a self, key: &'a Key) -> Connecting<'a> {
+        Box::pin(async move {
+            self.try_connect(key).await.map_err(|error| Arc::new(error) as Arc<dyn StdError + Send + Sync>)
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! A worker: one thread, one runtime, one lane of the record, and the sessions that live on it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+
+use policy::Principal;
+use ring::rand::{SecureRandom, SystemRandom};
+use session::{Event, Options, Peer, ReadingCache, Session};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::LocalSet;
+
+use super::connection::{Connection, Opening, Signal};
+use super::{Resource, Shared};
+use crate::approvals::session_id;
+use crate::drain;
+use crate::recorder::LaneWriter;
+
+/// What a worker is told.
+pub enum Message {
+    /// A connection to serve.
+    Connection(Box<Arrival>),
+    /// Another policy holds.
+    Policy,
+    /// Sessions are to end: those between two statements at once, with `now` every one.
+    Drain {
+        /// The deadline is over.
+        now: bool,
+    },
+}
+
+/// A connection that has been accepted and identified.
+pub struct Arrival {
+    /// The job's side.
+    pub stream: TcpStream,
+    /// Where the job meant to connect to.
+    pub destination: SocketAddr,
+    /// Who it is.
+    pub principal: Principal,
+    /// The server behind the destination.
+    pub resource: Arc<Resource>,
+    /// Counts it in, for a graceful stop.
+    pub session: drain::Session,
+}
+
+/// A running worker. It ends when this is dropped and its sessions have ended.
+#[derive(Debug)]
+pub struct Worker {
+    messages: UnboundedSender<Message>,
+    thread: JoinHandle<()>,
+}
+
+/// What the sessions of a worker share, without locks.
+pub(super) struct Local {
+    pub(super) shared: Arc<Shared>,
+    pub(super) lane: RefCell<LaneWriter>,
+    /// What sockets are read into; a session keeps only what is left over.
+    pub(super) buffer: RefCell<Vec<u8>>,
+    cache: Rc<RefCell<ReadingCache>>,
+    sessions: RefCell<HashMap<u64, UnboundedSender<Signal>>>,
+}
+
+/// A statement's tree is walked recursively: a deep one must not end the daemon.
+const STACK: usize = 64 << 20;
+
+/// What one read takes at most.
+const BUFFER: usize = 64 << 10;
+
+impl Worker {
+    /// Starts a worker on the lane of that number.
+    pub fn start(number: u32, lane: LaneWriter, shared: Arc<Shared>) -> io::Result<Self> {
+        let (messages, received) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name(format!("worker-{number}")).stack_size(STACK).spawn(
+            move || {
+                let cache = ReadingCache::new(shared.config.cache_bytes, sql::Limits::default());
+                let local = Rc::new(Local {
+                    shared,
+                    lane: RefCell::new(lane),
+                    buffer: RefCell::new(vec![0; BUFFER]),
+                    cache: Rc::new(RefCell::new(cache)),
+                    sessions: RefCell::default(),
+                });
+                let set = LocalSet::new();
+                set.spawn_local(serve(local, received));
+                runtime.block_on(set);
+            },
+        )?;
+        Ok(Worker { messages, thread })
+    }
+
+    /// Tells the worker. One that has died is a defect; its connections are closed by being dropped.
+    pub fn tell(&self, message: Message) {
+        if self.messages.send(message).is_err() {
+            tracing::error!("a worker has died");
+        }
+    }
+
+    /// Waits for its sessions and its end.
+    pub fn join(self) {
+        drop(self.messages);
+        if self.thread.join().is_err() {
+            tracing::error!("a worker has died");
+        }
+    }
+}
+
+async fn serve(local: Rc<Local>, mut messages: UnboundedReceiver<Message>) {
+    let mut number = 0;
+    while let Some(message) = messages.recv().await {
+        match message {
+            Message::Connection(arrival) => {
+                number += 1;
+                if let Err(error) = begin(&local, number, *arrival) {
+                    tracing::error!(%error, "a connection could not be served");
+                }
+            }
+            Message::Policy => local.tell(|| Signal::Policy),
+            Message::Drain { now } => local.tell(|| Signal::Event(Event::Drain { now })),
+        }
+    }
+}
+
+fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
+    let Arrival { stream, destination, principal, resource, session: counted } = arrival;
+    let frontend = tokio::net::TcpStream::from_std(stream)?;
+    frontend.set_nodelay(true)?;
+    let shared = &local.shared;
+    let mut random = [0; 28];
+    SystemRandom::new()
+        .fill(&mut random)
+        .map_err(|_| io::Error::other("the system gives no random numbers"))?;
+    let (secret, absent) = random.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+    let hold_id = session_id().ok_or_else(|| io::Error::other("the system gives no random numbers"))?;
+    let options = Options {
+        id: evidence::SessionId(uuid::Uuid::now_v7().into_bytes()),
+        peer: Peer {
+            principal: principal.clone(),
+            source: frontend.peer_addr().ok(),
+            destination,
+            resource: resource.name.clone(),
+        },
+        limits: shared.config.limits(),
+        cancel_secret: *secret,
+        absent: format!("portreeve_{}", hex::encode(absent)),
+        key: shared.key.clone(),
+        hold_id,
+        hold_timeout_us: shared.approvals.patience().as_micros().try_into().unwrap_or(u64::MAX),
+    };
+    let session = Session::new(options, Rc::clone(&local.cache));
+    let (signal, signals) = mpsc::unbounded_channel();
+    local.sessions.borrow_mut().insert(number, signal.clone());
+    let opening = Opening { session, principal, resource, destination, frontend, signals, signal };
+    let connection = Connection::new(Rc::clone(local), opening);
+    shared.counters.sessions.fetch_add(1, Ordering::Relaxed);
+    shared.counters.sessions_total.fetch_add(1, Ordering::Relaxed);
+    let local = Rc::clone(local);
+    tokio::task::spawn_local(async move {
+        connection.await;
+        local.sessions.borrow_mut().remove(&number);
+        local.shared.counters.sessions.fetch_sub(1, Ordering::Relaxed);
+        drop(counted);
+    });
+    Ok(())
+}
+
+impl Local {
+    fn tell(&self, signal: impl Fn() -> Signal) {
+        for session in self.sessions.borrow().values() {
+            // One that ends just now needs no telling.
+            drop(session.send(signal()));
+        }
+    }
+}
