@@ -57,7 +57,9 @@ pub(super) fn run(
     // A Parse or a Bind that went through is told by its Execute.
     lines.retain(|sequence, line| {
         let prepares = matches!(statements.protocol(*sequence), Some(Protocol::Parse | Protocol::Bind));
-        !prepares || line.ruling != Some(Ruling::Allow) || line.outcome.starts_with("error")
+        !prepares
+            || matches!(line.ruling, Some(Ruling::Deny | Ruling::Hold))
+            || line.outcome.starts_with("error")
     });
     match format {
         Format::Json => {
