@@ -13,9 +13,20 @@
 #![forbid(unsafe_code)]
 
 mod analysis;
+mod cursor;
+mod flow;
+mod keywords;
 mod lexer;
+mod names;
+mod parse;
+mod read;
+mod secrets;
 mod settings;
 mod split;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod utility;
 
 pub use analysis::{Analysis, CopyDirection, Effects, Statement, TransactionEffect, Wants};
 pub use lexer::Unreadable;
@@ -27,16 +38,29 @@ use policy::Catalog;
 /// Reads the whole text of a Query or Parse message.
 ///
 /// An empty text (or one of comments and semicolons alone) has no statements. A text that cannot be cut into
-/// statements gives one opaque statement that spans it.
+/// statements gives one opaque statement that spans it. What a statement does to `search_path` or the catalog
+/// counts for the statements behind it.
 pub fn analyse(text: &[u8], settings: &Settings, catalog: &Catalog, limits: &Limits) -> Analysis {
-    let _ = catalog;
-    match split(text, settings, limits) {
-        Ok(slices) => Analysis {
-            statements: slices
+    let cut = lexer::lex(text, settings, limits)
+        .and_then(|(text, tokens)| Ok((text, split::slices(text, &tokens, limits)?, tokens)));
+    match cut {
+        Ok((text, slices, tokens)) => {
+            let mut before = statement::Before::default();
+            let statements = slices
                 .into_iter()
-                .map(|range| Statement::opaque(range, "statement is not understood"))
-                .collect(),
-        },
-        Err(error) => Analysis { statements: vec![Statement::opaque(0..text.len(), error.to_string())] },
+                .map(|slice| {
+                    statement::read(text, &tokens[slice], &settings.search_path, catalog, limits, &mut before)
+                })
+                .collect();
+            Analysis { statements }
+        }
+        Err(error) => {
+            let whole = 0..text.len();
+            let mut statement = Statement::opaque(whole.clone(), error.to_string());
+            // Where its literals are is not known.
+            statement.constants = vec![whole];
+            statement.secrets = secrets::find_in_unreadable(text);
+            Analysis { statements: vec![statement] }
+        }
     }
 }

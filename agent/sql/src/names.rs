@@ -1,0 +1,158 @@
+//! What a name means: relations, functions and types through `search_path` and the catalog (5.9.3, 10).
+//!
+//! It never guesses: with an unknown path a name counts only if no other schema has it too.
+
+mod builtin;
+
+pub(crate) use builtin::{Builtin, builtin, is_builtin_operator, is_builtin_type};
+
+use policy::catalog::TypeKind;
+use policy::{Catalog, Function, Relation};
+
+use crate::SearchPath;
+
+/// A name with or without its schema, as the server stores it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) schema: Option<String>,
+    pub(crate) name: String,
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{schema}.{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// What a name of a type turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TypeFound {
+    /// Casting to it runs nothing but PostgreSQL's own code.
+    Harmless,
+    /// A type of a user, with its schema: its input function, its checks or a cast may run their code.
+    User(String),
+    /// Not in the catalog, or not certain which.
+    Missing,
+}
+
+/// Looks names up for one session.
+pub(crate) struct Names<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) path: &'a SearchPath,
+}
+
+const PG_CATALOG: &str = "pg_catalog";
+
+fn is_temp(schema: &str) -> bool {
+    schema.starts_with("pg_temp_")
+}
+
+impl<'a> Names<'a> {
+    /// The schema that a written schema stands for: `pg_temp` is the session's own.
+    fn schema<'s>(&'s self, written: &'s str) -> Option<&'s str> {
+        if written != "pg_temp" {
+            return Some(written);
+        }
+        match self.path {
+            SearchPath::Known(path) => path.iter().map(String::as_str).find(|s| is_temp(s)),
+            SearchPath::Unknown => None,
+        }
+    }
+
+    /// The relation of that name, if the catalog has it and it is certain which.
+    pub(crate) fn relation(&self, name: &Name) -> Option<&'a Relation> {
+        if let Some(schema) = &name.schema {
+            return self.catalog.relation_named(self.schema(schema)?, &name.name);
+        }
+        match self.path {
+            SearchPath::Known(path) => path.iter().find_map(|s| self.catalog.relation_named(s, &name.name)),
+            SearchPath::Unknown => {
+                let mut found =
+                    self.catalog.schemas().filter_map(|s| self.catalog.relation_named(s, &name.name));
+                let first = found.next()?;
+                found.next().is_none().then_some(first)
+            }
+        }
+    }
+
+    /// Every function that a call by that name may reach. Temporary schemas are not searched (5.9.6).
+    pub(crate) fn functions(&self, name: &Name) -> Vec<&'a Function> {
+        if let Some(schema) = &name.schema {
+            return match self.schema(schema) {
+                Some(schema) => self.catalog.functions_named(schema, &name.name).collect(),
+                None => Vec::new(),
+            };
+        }
+        match self.path {
+            SearchPath::Known(path) => path
+                .iter()
+                .filter(|s| !is_temp(s))
+                .flat_map(|s| self.catalog.functions_named(s, &name.name))
+                .collect(),
+            SearchPath::Unknown => {
+                self.catalog.schemas().flat_map(|s| self.catalog.functions_named(s, &name.name)).collect()
+            }
+        }
+    }
+
+    /// What a type's name means.
+    pub(crate) fn type_of(&self, name: &Name) -> TypeFound {
+        if let Some(schema) = &name.schema {
+            let Some(schema) = self.schema(schema) else { return TypeFound::Missing };
+            return self.type_in(schema, &name.name).unwrap_or(TypeFound::Missing);
+        }
+        match self.path {
+            SearchPath::Known(path) => {
+                path.iter().find_map(|s| self.type_in(s, &name.name)).unwrap_or(TypeFound::Missing)
+            }
+            SearchPath::Unknown => {
+                let mut found = self
+                    .catalog
+                    .schemas()
+                    .filter(|s| *s != PG_CATALOG)
+                    .chain([PG_CATALOG])
+                    .filter_map(|s| self.type_in(s, &name.name));
+                match (found.next(), found.next()) {
+                    (Some(first), None) => first,
+                    _ => TypeFound::Missing,
+                }
+            }
+        }
+    }
+
+    fn type_in(&self, schema: &str, name: &str) -> Option<TypeFound> {
+        // `_int4` is the array of int4.
+        let element = name.strip_prefix('_').unwrap_or(name);
+        if schema == PG_CATALOG {
+            return is_builtin_type(element).then_some(TypeFound::Harmless);
+        }
+        let kind = self.catalog.type_named(schema, name).or_else(|| self.catalog.type_named(schema, element));
+        if let Some(kind) = kind {
+            return Some(match kind {
+                TypeKind::Enum => TypeFound::Harmless,
+                TypeKind::Base
+                | TypeKind::Composite
+                | TypeKind::Domain
+                | TypeKind::Pseudo
+                | TypeKind::Range
+                | TypeKind::Multirange => TypeFound::User(schema.to_owned()),
+            });
+        }
+        // A relation's row type.
+        self.catalog.relation_named(schema, name).map(|_| TypeFound::User(schema.to_owned()))
+    }
+
+    /// The schema in which an unqualified CREATE makes its object: the first that is neither PostgreSQL's own
+    /// nor temporary.
+    pub(crate) fn creation_schema(&self) -> Option<&str> {
+        match self.path {
+            SearchPath::Known(path) => {
+                path.iter().map(String::as_str).find(|s| *s != PG_CATALOG && !is_temp(s))
+            }
+            SearchPath::Unknown => None,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! PostgreSQL's own functions, operators and types, as far as a call of them needs no rule.
+//!
+//! A function is on the list of the harmless ones only if it computes from its arguments, the clock, the
+//! session or the system catalogs. Whatever runs a text, writes, waits, signals, locks, or reads files or other
+//! sessions is not: it stays an action of its own.
+
+#[rustfmt::skip]
+mod harmless;
+
+/// What is known of a built-in function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Builtin {
+    /// Free to call, and its result carries its arguments alone.
+    Harmless,
+    /// An action, but its result carries nothing beside its arguments.
+    Contained,
+    /// Anything else.
+    Other,
+}
+
+/// The functions that are actions and still return nothing of anyone's data. Sorted.
+const CONTAINED: &[&str] = &[
+    "currval",
+    "lastval",
+    "nextval",
+    "pg_advisory_lock",
+    "pg_advisory_lock_shared",
+    "pg_advisory_unlock",
+    "pg_advisory_unlock_all",
+    "pg_advisory_unlock_shared",
+    "pg_advisory_xact_lock",
+    "pg_advisory_xact_lock_shared",
+    "pg_cancel_backend",
+    "pg_notify",
+    "pg_sleep",
+    "pg_sleep_for",
+    "pg_sleep_until",
+    "pg_terminate_backend",
+    "pg_try_advisory_lock",
+    "pg_try_advisory_lock_shared",
+    "pg_try_advisory_xact_lock",
+    "pg_try_advisory_xact_lock_shared",
+    "set_config",
+    "setval",
+    "txid_current",
+    "pg_current_xact_id",
+];
+
+/// What is known of `pg_catalog`'s function of that name.
+pub(crate) fn builtin(name: &str) -> Builtin {
+    if harmless::FUNCTIONS.binary_search(&name).is_ok() {
+        Builtin::Harmless
+    } else if CONTAINED.contains(&name) {
+        Builtin::Contained
+    } else {
+        Builtin::Other
+    }
+}
+
+/// Whether `pg_catalog` has a type of that name (arrays without their underscore).
+pub(crate) fn is_builtin_type(name: &str) -> bool {
+    harmless::TYPES.binary_search(&name).is_ok()
+}
+
+/// Whether `pg_catalog` has an operator of that name.
+pub(crate) fn is_builtin_operator(name: &str) -> bool {
+    harmless::OPERATORS.binary_search(&name).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_list_is_sorted_and_without_repetition() {
+        for list in [harmless::FUNCTIONS, harmless::TYPES, harmless::OPERATORS] {
+            assert!(list.is_sorted_by(|a, b| a < b), "{list:?}");
+        }
+    }
+
+    #[test]
+    fn what_runs_writes_waits_or_reads_files_is_not_harmless() {
+        let never = [
+            "set_config",
+            "pg_read_file",
+            "pg_read_binary_file",
+            "pg_ls_dir",
+            "pg_stat_file",
+            "lo_import",
+            "lo_export",
+            "lo_get",
+            "lo_put",
+            "loread",
+            "lowrite",
+            "dblink",
+            "pg_sleep",
+            "nextval",
+            "setval",
+            "currval",
+            "query_to_xml",
+            "database_to_xml",
+            "table_to_xml",
+            "schema_to_xml",
+            "cursor_to_xml",
+            "query_to_xmlschema",
+            "query_to_xml_and_xmlschema",
+            "ts_stat",
+            "ts_rewrite",
+            "pg_terminate_backend",
+            "pg_cancel_backend",
+            "pg_reload_conf",
+            "pg_notify",
+            "txid_current",
+            "pg_export_snapshot",
+            "pg_advisory_lock",
+            "pg_logical_emit_message",
+            "pg_create_restore_point",
+            "pg_stat_get_activity",
+            "pg_rotate_logfile",
+            "pg_promote",
+            "pg_switch_wal",
+            "brin_summarize_range",
+        ];
+        for name in never {
+            assert_ne!(builtin(name), Builtin::Harmless, "{name}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! From a slice of our tokens to a tree of `sqlparser`, with its rewrites, and only if all tokens were consumed.
+//!
+//! It never lets `sqlparser` see the text: what a token is, is the lexer's word. Spans in the tree are indices
+//! of tokens (column = index + 1), so that the extractor can say which tokens it has met.
+
+mod bridge;
+
+pub(crate) use bridge::without_place;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sqlparser::ast::{Expr, Query, Statement};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token as ParserToken;
+
+use crate::lexer::Token;
+
+/// Frames of `sqlparser` inside each other. Above what [`crate::Limits::nesting`] lets through.
+const RECURSION: usize = 400;
+
+/// What stopped `sqlparser`: the token (an index into the slice) where it did, if one is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) at: Option<usize>,
+}
+
+/// Reads the slice as one statement.
+pub(crate) fn statement(text: &str, tokens: &[Token]) -> Result<Statement, Failed> {
+    whole(text, tokens, |parser| parser.parse_statement())
+}
+
+/// Reads the slice as one query.
+pub(crate) fn query(text: &str, tokens: &[Token]) -> Result<Box<Query>, Failed> {
+    whole(text, tokens, |parser| parser.parse_query())
+}
+
+/// Reads the slice as one expression.
+pub(crate) fn expression(text: &str, tokens: &[Token]) -> Result<Expr, Failed> {
+    whole(text, tokens, |parser| parser.parse_expr())
+}
+
+fn whole<T>(
+    text: &str,
+    tokens: &[Token],
+    read: impl for<'a> FnOnce(&mut Parser<'a>) -> Result<T, ParserError>,
+) -> Result<T, Failed> {
+    let bridged = bridge::tokens(text, tokens);
+    // A panic in the parser must not end the daemon; the parser is dropped with it.
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let dialect = PostgreSqlDialect {};
+        let mut parser =
+            Parser::new(&dialect).with_recursion_limit(RECURSION).with_tokens_with_locations(bridged);
+        let tree = read(&mut parser);
+        let next = parser.peek_token();
+        match tree {
+            Ok(tree) if next.token == ParserToken::EOF => Ok(tree),
+            Ok(_) => Err(Failed { at: (next.span.start.column as usize).checked_sub(1) }),
+            Err(error) => Err(Failed { at: place(&error) }),
+        }
+    }));
+    result.unwrap_or(Err(Failed { at: None }))
+}
+
+/// The token that an error names, from the end of its message. The message itself may hold literals.
+fn place(error: &ParserError) -> Option<usize> {
+    let (ParserError::ParserError(message) | ParserError::TokenizerError(message)) = error else {
+        return None;
+    };
+    message.rsplit_once("Column: ")?.1.trim().parse::<usize>().ok()?.checked_sub(1)
+}

@@ -1,0 +1,224 @@
+//! One statement's tree into actions, lineage and effects, by matches that name every variant.
+//!
+//! What is not understood is reported as opaque at its place and the reading goes on, so that the actions found
+//! are as many as can be. It never decides what may pass.
+
+mod access;
+mod call;
+mod condition;
+mod dml;
+mod expr;
+mod from;
+mod query;
+mod scope;
+mod types;
+
+pub(crate) use access::{Target, relation_object};
+
+use std::collections::BTreeSet;
+
+use policy::{Action, Oid};
+use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
+
+use crate::flow::Rows;
+use crate::keywords::{is_reserved, may_name_column};
+use crate::lexer::{Kind, Token};
+use crate::names::{Name, Names};
+use crate::parse::without_place;
+use crate::{Effects, Limits, SearchPath, Wants};
+
+/// Actions that one statement may have; more are not told apart.
+const MAX_ACTIONS: usize = 2000;
+
+/// What has been found of one statement so far.
+pub(crate) struct Reader<'a> {
+    pub(crate) text: &'a str,
+    /// The tokens of the slice that the tree at hand was made of.
+    pub(crate) tokens: &'a [Token],
+    pub(crate) names: &'a Names<'a>,
+    /// Relations that earlier statements of the same text create.
+    pub(crate) created: &'a [Name],
+    pub(crate) actions: Vec<Action>,
+    pub(crate) relations: BTreeSet<Oid>,
+    pub(crate) effects: Effects,
+    pub(crate) wants: Wants,
+    /// The WITH queries in sight, innermost last.
+    ctes: Vec<(String, Rows)>,
+    pub(crate) limits: &'a Limits,
+    /// Which of `tokens` the tree has been seen to hold.
+    met: Vec<bool>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(text: &'a str, names: &'a Names<'a>, created: &'a [Name], limits: &'a Limits) -> Self {
+        Reader {
+            text,
+            tokens: &[],
+            names,
+            created,
+            actions: Vec::new(),
+            relations: BTreeSet::new(),
+            effects: Effects::default(),
+            wants: Wants::default(),
+            ctes: Vec::new(),
+            limits,
+            met: Vec::new(),
+        }
+    }
+
+    /// Reads with a tree made of these tokens.
+    pub(crate) fn within<T>(&mut self, tokens: &'a [Token], read: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.tokens, tokens);
+        let outer_met = std::mem::replace(&mut self.met, vec![false; tokens.len()]);
+        let outer_ctes = std::mem::take(&mut self.ctes);
+        let result = read(self);
+        self.tokens = outer;
+        self.met = outer_met;
+        self.ctes = outer_ctes;
+        result
+    }
+
+    pub(crate) fn act(&mut self, action: Action) {
+        if self.actions.len() == MAX_ACTIONS {
+            self.actions.push(Action::opaque("too many different actions"));
+        }
+        if self.actions.len() < MAX_ACTIONS && !self.actions.contains(&action) {
+            self.actions.push(action);
+        }
+    }
+
+    pub(crate) fn opaque(&mut self, reason: impl Into<String>) {
+        self.act(Action::opaque(reason));
+    }
+
+    /// Opaque because a name is not in the catalog, or not certainly.
+    pub(crate) fn missing(&mut self, what: &str, name: &Name) {
+        if name.schema.is_none() && matches!(self.names.path, SearchPath::Unknown) {
+            self.wants.search_path = true;
+        }
+        self.wants.catalog = true;
+        self.opaque(format!("{what} \"{name}\" is not in the catalog"));
+    }
+
+    /// Opaque, with the place of a token in the text; a literal's own text is never told.
+    pub(crate) fn opaque_at(&mut self, what: &str, token: Option<Token>) {
+        let reason = self.describe(what, token);
+        self.opaque(reason);
+    }
+
+    pub(crate) fn describe(&self, what: &str, token: Option<Token>) -> String {
+        let Some(token) = token else { return what.to_owned() };
+        let before = self.text.get(..token.start as usize).unwrap_or_default();
+        let character = before.chars().count() + 1;
+        if token.kind.is_constant() {
+            return format!("{what} at a literal (character {character})");
+        }
+        let shown: String = token.written(self.text).chars().take(64).collect();
+        format!("{what} at \"{shown}\" (character {character})")
+    }
+
+    fn token_of(&self, ident: &Ident) -> Option<usize> {
+        (ident.span.start.column as usize).checked_sub(1).filter(|i| *i < self.tokens.len())
+    }
+
+    /// Notes that the tree holds this identifier's token. False: it is no identifier to PostgreSQL (a string).
+    fn meet(&mut self, ident: &Ident) -> bool {
+        match (self.token_of(ident), ident.quote_style) {
+            (Some(index), None | Some('"')) => {
+                self.met[index] = true;
+                true
+            }
+            (Some(_) | None, _) => {
+                self.opaque("a string in the place of a name");
+                false
+            }
+        }
+    }
+
+    /// A label (after AS, or of a column): any word may be one.
+    pub(crate) fn label(&mut self, ident: &Ident) -> String {
+        if self.meet(ident) { ident.value.clone() } else { String::new() }
+    }
+
+    /// The name of a column, table or alias: without quotes it cannot be a reserved word (guard 3).
+    pub(crate) fn name(&mut self, ident: &Ident) -> String {
+        if !self.meet(ident) {
+            return String::new();
+        }
+        if ident.quote_style.is_none() && !may_name_column(&ident.value) {
+            let token = self.token_of(ident).and_then(|i| self.tokens.get(i)).copied();
+            self.opaque_at("unsupported syntax", token);
+        }
+        ident.value.clone()
+    }
+
+    /// The same for a part behind a dot, where every word may stand.
+    pub(crate) fn part(&mut self, ident: &Ident) -> String {
+        self.label(ident)
+    }
+
+    /// `[schema.]name` of a relation, or of a type or function where `function`.
+    pub(crate) fn object_name(&mut self, name: &ObjectName, function: bool) -> Option<Name> {
+        let mut parts = Vec::with_capacity(2);
+        let strings = name.0.iter().filter_map(ObjectNamePart::as_ident).any(|i| i.quote_style == Some('\''));
+        if strings {
+            self.opaque("a string in the place of a name");
+            return None;
+        }
+        for (index, part) in name.0.iter().enumerate() {
+            match part {
+                ObjectNamePart::Identifier(ident) if index > 0 => parts.push(self.part(ident)),
+                ObjectNamePart::Identifier(ident) if function => {
+                    self.meet(ident);
+                    if ident.quote_style.is_none()
+                        && is_reserved(&ident.value)
+                        && !expr::is_value_word(&ident.value)
+                    {
+                        let token = self.token_of(ident).and_then(|i| self.tokens.get(i)).copied();
+                        self.opaque_at("unsupported syntax", token);
+                    }
+                    parts.push(ident.value.clone());
+                }
+                ObjectNamePart::Identifier(ident) => parts.push(self.name(ident)),
+                ObjectNamePart::Function(_) => {
+                    self.opaque("a function in the place of a name");
+                    return None;
+                }
+            }
+        }
+        let mut parts = parts.into_iter();
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(name), None, None) => Some(Name { schema: None, name }),
+            (Some(schema), Some(name), None) => Some(Name { schema: Some(schema), name }),
+            _ => {
+                self.opaque("a name of more than two parts");
+                None
+            }
+        }
+    }
+
+    /// Guard 5, for names: every name of the slice must have been met in the tree.
+    pub(crate) fn close(&mut self) {
+        let mut index = 0;
+        while let Some(token) = self.tokens.get(index).copied() {
+            let skipped = without_place(self.text, self.tokens, index);
+            if skipped > 0 || self.met[index] {
+                index += skipped.max(1);
+                continue;
+            }
+            index += 1;
+            let lost = match token.kind {
+                Kind::Quoted | Kind::UnicodeQuoted => true,
+                Kind::Word => {
+                    let word = token.name(self.text);
+                    !crate::keywords::is_passed_on(&word) && !is_reserved(&word)
+                }
+                _ => false,
+            };
+            if lost {
+                self.opaque_at("unsupported syntax", Some(token));
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Relations as they are touched: the named one, what a view stands on, and the kin by inheritance.
+
+use policy::{Action, Object, ObjectKind, Relation, Verb};
+
+use super::Reader;
+use crate::flow::{Cell, Rows, column};
+use crate::names::Name;
+
+/// What a relation's name turned out to be.
+pub(crate) enum Target<'a> {
+    /// In the catalog.
+    Known(&'a Relation),
+    /// Made by an earlier statement of the same text.
+    Created(Name),
+    /// Neither; the statement has been marked opaque.
+    Missing,
+}
+
+impl<'a> Reader<'a> {
+    /// Looks a relation up; one that is not there makes the statement opaque.
+    pub(crate) fn target(&mut self, name: &Name) -> Target<'a> {
+        if let Some(relation) = self.names.relation(name) {
+            return Target::Known(relation);
+        }
+        let schema = name.schema.as_deref().or_else(|| self.names.creation_schema());
+        let created = self.created.iter().find(|c| {
+            c.name == name.name
+                && (c.schema.as_deref() == schema
+                    || (name.schema.is_none() && c.schema.as_deref() == Some("pg_temp")))
+        });
+        if let Some(created) = created {
+            return Target::Created(created.clone());
+        }
+        self.missing("relation", name);
+        Target::Missing
+    }
+
+    /// `verb` on the relation of that name and on all that comes along.
+    pub(crate) fn touch(&mut self, verb: Verb, name: &Name) -> Target<'a> {
+        let target = self.target(name);
+        match &target {
+            Target::Known(relation) => self.touch_known(verb, relation),
+            Target::Created(name) => self.act(Action {
+                verb,
+                object: Object {
+                    kind: ObjectKind::Relation,
+                    class: "table",
+                    schema: name.schema.clone(),
+                    name: name.name.clone(),
+                    oid: None,
+                },
+                implied: false,
+            }),
+            Target::Missing => {}
+        }
+        target
+    }
+
+    pub(crate) fn touch_known(&mut self, verb: Verb, relation: &'a Relation) {
+        let writes = matches!(
+            verb,
+            Verb::Insert
+                | Verb::Update
+                | Verb::UpdateAll
+                | Verb::Delete
+                | Verb::DeleteAll
+                | Verb::Truncate
+                | Verb::CopyIn
+        );
+        let carries = writes || matches!(verb, Verb::Select | Verb::Lock);
+        if writes && relation.has_rules {
+            self.opaque(format!("rewrite rules on \"{}.{}\"", relation.schema, relation.name));
+        }
+        if writes && relation.has_triggers {
+            // A trigger's function may change settings of the session.
+            self.effects.search_path = true;
+            self.effects.string_syntax = true;
+        }
+        let mut work = vec![(relation.oid, false)];
+        let mut seen = std::collections::BTreeMap::new();
+        while let Some((oid, implied)) = work.pop() {
+            // Met as a view's base and as kin: the base, which needs a rule of its own, counts.
+            if seen.get(&oid).is_some_and(|before| *before <= implied) {
+                continue;
+            }
+            seen.insert(oid, implied);
+            self.relations.insert(oid);
+            let Some(relation) = self.names.catalog.relation(oid) else {
+                self.opaque("a view stands on a relation that is not in the catalog");
+                continue;
+            };
+            self.act(Action { verb, object: relation_object(relation), implied });
+            if matches!(verb, Verb::Alter | Verb::Drop | Verb::Maintain) {
+                // A change of a parent reaches its children.
+                work.extend(relation.children.iter().map(|oid| (*oid, true)));
+            }
+            if !carries {
+                continue;
+            }
+            work.extend(relation.bases.iter().map(|base| (base.relation, implied)));
+            work.extend(relation.children.iter().chain(&relation.parents).map(|oid| (*oid, true)));
+            for function in &relation.functions {
+                self.call_implied(*function);
+            }
+        }
+    }
+
+    /// The columns of a relation, each carrying itself.
+    pub(super) fn columns_of(relation: &Relation) -> Rows {
+        if relation.columns.is_empty() {
+            // A relation without columns, or one of which they are not known.
+            return Rows::Any(policy::Lineage::Unknown);
+        }
+        Rows::Columns(
+            relation
+                .columns
+                .iter()
+                .map(|c| Cell { name: Some(c.name.clone()), lineage: column(relation.oid, c.attnum) })
+                .collect(),
+        )
+    }
+}
+
+/// The object that actions on a relation name.
+pub(crate) fn relation_object(relation: &Relation) -> Object {
+    Object {
+        kind: ObjectKind::Relation,
+        class: relation.kind.word(),
+        schema: Some(relation.schema.clone()),
+        name: relation.name.clone(),
+        oid: Some(relation.oid),
+    }
+}

@@ -1,0 +1,113 @@
+//! Function calls: every one is an action, except PostgreSQL's own harmless ones.
+
+use policy::{Action, Function, Lineage, Object, ObjectKind, Oid, Verb, Volatility};
+
+use super::Reader;
+use crate::flow::constant;
+use crate::names::{Builtin, Name, builtin};
+
+impl Reader<'_> {
+    /// A call by that name. Gives what its result carries beside its arguments.
+    pub(crate) fn call(&mut self, verb: Verb, name: &Name) -> Lineage {
+        let functions = self.names.functions(name);
+        let own = name.schema.is_none() || name.schema.as_deref() == Some("pg_catalog");
+        let known = if own { builtin(&name.name) } else { Builtin::Other };
+        let users: Vec<&Function> = functions.iter().copied().filter(|f| f.schema != "pg_catalog").collect();
+        let mut carried = constant();
+        for function in &users {
+            self.call_function(verb, function, false);
+            carried = Lineage::Unknown;
+        }
+        let in_catalog = functions.len() > users.len();
+        match known {
+            Builtin::Harmless if name.name == "current_setting" => carried = Lineage::Unknown,
+            Builtin::Harmless => {}
+            Builtin::Contained => self.call_builtin(verb, name, &functions),
+            Builtin::Other if in_catalog => {
+                self.call_builtin(verb, name, &functions);
+                carried = Lineage::Unknown;
+            }
+            Builtin::Other => {
+                if users.is_empty() {
+                    self.missing("function", name);
+                }
+                carried = Lineage::Unknown;
+            }
+        }
+        carried
+    }
+
+    fn call_builtin(&mut self, verb: Verb, name: &Name, functions: &[&Function]) {
+        if name.name == "set_config" {
+            self.effects.search_path = true;
+            self.effects.string_syntax = true;
+        }
+        let oid = functions.iter().find(|f| f.schema == "pg_catalog").map(|f| f.oid);
+        self.act(Action {
+            verb,
+            object: function_object("function", Some("pg_catalog"), &name.name, oid),
+            implied: false,
+        });
+    }
+
+    fn call_function(&mut self, verb: Verb, function: &Function, implied: bool) {
+        if function.volatility == Volatility::Volatile {
+            // It may run SET, set_config or DDL.
+            self.effects.search_path = true;
+            self.effects.string_syntax = true;
+            self.effects.ddl = true;
+        }
+        // Overloads are told apart by their arguments' types, which are not known here: one action for all.
+        let class = if function.procedure { "procedure" } else { "function" };
+        let same = |action: &Action| {
+            action.verb == verb
+                && action.implied == implied
+                && action.object.class == class
+                && action.object.name == function.name
+                && action.object.schema.as_deref() == Some(&function.schema)
+        };
+        if !self.actions.iter().any(same) {
+            let object = function_object(class, Some(&function.schema), &function.name, Some(function.oid));
+            self.act(Action { verb, object, implied });
+        }
+    }
+
+    /// A call that comes along with a view.
+    pub(super) fn call_implied(&mut self, oid: Oid) {
+        match self.names.catalog.function(oid) {
+            Some(function) if function.schema == "pg_catalog" => {}
+            Some(function) => self.call_function(Verb::Function, function, true),
+            None => self.opaque("a view calls a function that is not in the catalog"),
+        }
+    }
+
+    /// `x.name` may be the call `name(x)` (attribute notation, 4.2.6), if there is such a function.
+    pub(super) fn call_as_attribute(&mut self, name: &str) -> Lineage {
+        let name = Name { schema: None, name: name.to_owned() };
+        if builtin(&name.name) != Builtin::Harmless && self.names.functions(&name).is_empty() {
+            return constant();
+        }
+        self.call(Verb::Function, &name)
+    }
+
+    /// An operator or cast of a user's making: it calls a function that the catalog does not tell.
+    pub(super) fn call_hidden(&mut self, class: &'static str, schema: Option<&str>, name: &str) {
+        self.effects.search_path = true;
+        self.effects.string_syntax = true;
+        self.act(Action {
+            verb: Verb::Function,
+            object: function_object(class, schema, name, None),
+            implied: false,
+        });
+    }
+}
+
+fn function_object(class: &'static str, schema: Option<&str>, name: &str, oid: Option<Oid>) -> Object {
+    Object {
+        kind: ObjectKind::Function,
+        class,
+        schema: schema.map(str::to_owned),
+        name: name.to_owned(),
+        oid,
+    }
+}

@@ -1,0 +1,483 @@
+//! INSERT, UPDATE, DELETE and MERGE: what they write, read and return.
+
+use policy::{Lineage, Verb};
+use sqlparser::ast::{
+    Assignment, AssignmentTarget, ConflictTarget, Delete, FromTable, Insert, Merge, MergeAction, MergeClause,
+    MergeInsertKind, MergeUpdateKind, OnConflictAction, OnInsert, OutputClause, SelectItem, Statement,
+    TableObject, Update, UpdateTableFromKind,
+};
+
+use super::Reader;
+use super::access::Target;
+use super::condition::is_trivial;
+use super::scope::{Item, Scope};
+use crate::flow::Rows;
+
+/// The rows of a statement that returns none.
+const fn nothing() -> Rows {
+    Rows::Columns(Vec::new())
+}
+
+impl<'a> Reader<'a> {
+    /// Reads a whole statement that writes rows; gives what RETURNING returns.
+    pub(crate) fn top_writing(&mut self, statement: &Statement) -> Rows {
+        self.writing(statement, None)
+    }
+
+    /// A writing statement at the top or in WITH; gives what RETURNING returns.
+    pub(super) fn writing(&mut self, statement: &Statement, outer: Option<&Scope<'_>>) -> Rows {
+        match statement {
+            Statement::Insert(insert) => self.insert(insert, outer),
+            Statement::Update(update) => self.update(update, outer),
+            Statement::Delete(delete) => self.delete(delete, outer),
+            Statement::Merge(merge) => self.merge(merge, outer),
+            Statement::Analyze(_)
+            | Statement::Set(_)
+            | Statement::Truncate(_)
+            | Statement::Msck(_)
+            | Statement::Query(_)
+            | Statement::Install { .. }
+            | Statement::Load { .. }
+            | Statement::Directory { .. }
+            | Statement::Case(_)
+            | Statement::If(_)
+            | Statement::While(_)
+            | Statement::Raise(_)
+            | Statement::Call(_)
+            | Statement::Copy { .. }
+            | Statement::CopyIntoSnowflake { .. }
+            | Statement::Open(_)
+            | Statement::Close { .. }
+            | Statement::CreateView(_)
+            | Statement::CreateTable(_)
+            | Statement::CreateVirtualTable { .. }
+            | Statement::CreateIndex(_)
+            | Statement::CreateRole(_)
+            | Statement::CreateSecret { .. }
+            | Statement::CreateServer(_)
+            | Statement::CreatePolicy(_)
+            | Statement::CreateConnector(_)
+            | Statement::CreateOperator(_)
+            | Statement::CreateOperatorFamily(_)
+            | Statement::CreateOperatorClass(_)
+            | Statement::CreateTextSearch(_)
+            | Statement::AlterTable(_)
+            | Statement::AlterSchema(_)
+            | Statement::AlterIndex { .. }
+            | Statement::AlterView { .. }
+            | Statement::AlterFunction(_)
+            | Statement::AlterType(_)
+            | Statement::AlterCollation(_)
+            | Statement::AlterOperator(_)
+            | Statement::AlterOperatorFamily(_)
+            | Statement::AlterOperatorClass(_)
+            | Statement::AlterTextSearch(_)
+            | Statement::AlterRole { .. }
+            | Statement::AlterPolicy(_)
+            | Statement::AlterConnector { .. }
+            | Statement::AlterSession { .. }
+            | Statement::AttachDatabase { .. }
+            | Statement::AttachDuckDBDatabase { .. }
+            | Statement::DetachDuckDBDatabase { .. }
+            | Statement::Drop { .. }
+            | Statement::DropFunction(_)
+            | Statement::DropDomain(_)
+            | Statement::DropProcedure { .. }
+            | Statement::DropSecret { .. }
+            | Statement::DropPolicy(_)
+            | Statement::DropConnector { .. }
+            | Statement::Declare { .. }
+            | Statement::CreateExtension(_)
+            | Statement::CreateCollation(_)
+            | Statement::DropExtension(_)
+            | Statement::DropOperator(_)
+            | Statement::DropOperatorFamily(_)
+            | Statement::DropOperatorClass(_)
+            | Statement::Fetch { .. }
+            | Statement::Flush { .. }
+            | Statement::Discard { .. }
+            | Statement::ShowFunctions { .. }
+            | Statement::ShowVariable { .. }
+            | Statement::ShowStatus { .. }
+            | Statement::ShowVariables { .. }
+            | Statement::ShowCreate { .. }
+            | Statement::ShowColumns { .. }
+            | Statement::ShowCatalogs { .. }
+            | Statement::ShowDatabases { .. }
+            | Statement::ShowProcessList { .. }
+            | Statement::ShowSchemas { .. }
+            | Statement::ShowCharset(_)
+            | Statement::ShowObjects(_)
+            | Statement::ShowTables { .. }
+            | Statement::ShowViews { .. }
+            | Statement::ShowCollation { .. }
+            | Statement::Use(_)
+            | Statement::StartTransaction { .. }
+            | Statement::Comment { .. }
+            | Statement::Commit { .. }
+            | Statement::Rollback { .. }
+            | Statement::CreateSchema { .. }
+            | Statement::CreateDatabase { .. }
+            | Statement::CreateFunction(_)
+            | Statement::CreateTrigger(_)
+            | Statement::DropTrigger(_)
+            | Statement::CreateProcedure { .. }
+            | Statement::CreateMacro { .. }
+            | Statement::CreateStage { .. }
+            | Statement::CreateFileFormat { .. }
+            | Statement::CreateWarehouse(_)
+            | Statement::Assert { .. }
+            | Statement::Grant(_)
+            | Statement::Deny(_)
+            | Statement::Revoke(_)
+            | Statement::Deallocate { .. }
+            | Statement::Execute { .. }
+            | Statement::Prepare { .. }
+            | Statement::Kill { .. }
+            | Statement::ExplainTable { .. }
+            | Statement::Explain { .. }
+            | Statement::Savepoint { .. }
+            | Statement::ReleaseSavepoint { .. }
+            | Statement::Cache { .. }
+            | Statement::UNCache { .. }
+            | Statement::CreateSequence { .. }
+            | Statement::CreateDomain(_)
+            | Statement::CreateType { .. }
+            | Statement::Pragma { .. }
+            | Statement::Lock(_)
+            | Statement::LockTables { .. }
+            | Statement::UnlockTables
+            | Statement::Unload { .. }
+            | Statement::OptimizeTable { .. }
+            | Statement::LISTEN { .. }
+            | Statement::UNLISTEN { .. }
+            | Statement::NOTIFY { .. }
+            | Statement::LoadData { .. }
+            | Statement::RenameTable(_)
+            | Statement::List(_)
+            | Statement::Put { .. }
+            | Statement::Remove(_)
+            | Statement::RaisError { .. }
+            | Statement::Throw(_)
+            | Statement::Print(_)
+            | Statement::WaitFor(_)
+            | Statement::Return(_)
+            | Statement::ExportData(_)
+            | Statement::CreateUser(_)
+            | Statement::AlterUser(_)
+            | Statement::Vacuum(_)
+            | Statement::Reset(_) => {
+                self.opaque("unsupported statement");
+                Rows::Any(Lineage::Unknown)
+            }
+        }
+    }
+
+    /// RETURNING reads the target.
+    fn returning(&mut self, items: Option<&[SelectItem]>, target: &Target<'a>, scope: &Scope<'_>) -> Rows {
+        let Some(items) = items else { return nothing() };
+        if let Target::Known(relation) = target {
+            self.touch_known(Verb::Select, relation);
+        }
+        self.select_items(items, scope)
+    }
+
+    fn insert(&mut self, insert: &Insert, outer: Option<&Scope<'_>>) -> Rows {
+        let Insert {
+            insert_token: _,
+            optimizer_hints,
+            or,
+            ignore,
+            into,
+            table,
+            table_alias,
+            columns,
+            overwrite,
+            source,
+            assignments,
+            partitioned,
+            after_columns,
+            has_table_keyword,
+            on,
+            returning,
+            output,
+            replace_into,
+            priority,
+            insert_alias,
+            settings,
+            format_clause,
+            multi_table_insert_type,
+            multi_table_into_clauses,
+            multi_table_when_clauses,
+            multi_table_else_clause,
+        } = insert;
+        let foreign = !optimizer_hints.is_empty()
+            || or.is_some()
+            || *ignore
+            || !*into
+            || *overwrite
+            || !assignments.is_empty()
+            || partitioned.is_some()
+            || !after_columns.is_empty()
+            || *has_table_keyword
+            || output.is_some()
+            || *replace_into
+            || priority.is_some()
+            || insert_alias.is_some()
+            || settings.is_some()
+            || format_clause.is_some()
+            || multi_table_insert_type.is_some()
+            || !multi_table_into_clauses.is_empty()
+            || !multi_table_when_clauses.is_empty()
+            || multi_table_else_clause.is_some();
+        let TableObject::TableName(name) = table else {
+            self.opaque("unsupported target of a statement");
+            return Rows::Any(Lineage::Unknown);
+        };
+        if foreign {
+            self.opaque("unsupported clause of an INSERT");
+        }
+        let alias = table_alias.as_ref().map(|alias| self.name(&alias.alias));
+        let Some(name) = self.object_name(name, false) else { return Rows::Any(Lineage::Unknown) };
+        let target = self.touch(Verb::Insert, &name);
+        for column in columns {
+            self.object_name(column, false);
+        }
+        if let Some(source) = source {
+            self.query(source, outer);
+        }
+        let item = self.target_item(&target, &name, alias);
+        let mut scope = Scope::inside(outer);
+        match on {
+            None => {}
+            Some(OnInsert::OnConflict(conflict)) => {
+                match &conflict.conflict_target {
+                    None => {}
+                    Some(ConflictTarget::Columns(columns)) => {
+                        for column in columns {
+                            self.name(column);
+                        }
+                    }
+                    Some(ConflictTarget::OnConstraint(constraint)) => {
+                        self.object_name(constraint, false);
+                    }
+                }
+                if let OnConflictAction::DoUpdate(update) = &conflict.action {
+                    if let Target::Known(relation) = &target {
+                        self.touch_known(Verb::Update, relation);
+                    }
+                    let excluded = Item {
+                        name: Some("excluded".to_owned()),
+                        schema: None,
+                        relation: item.relation,
+                        rows: item.rows.clone(),
+                    };
+                    scope.items.push(item);
+                    scope.items.push(excluded);
+                    self.assignments(&update.assignments, &scope);
+                    self.condition(update.selection.as_ref(), &scope);
+                    scope.items.truncate(1);
+                    return self.returning(returning.as_deref(), &target, &scope);
+                }
+            }
+            // The enum is marked non-exhaustive: what a later version adds is not PostgreSQL's either.
+            Some(OnInsert::DuplicateKeyUpdate(_) | _) => self.opaque("unsupported clause of an INSERT"),
+        }
+        scope.items.push(item);
+        self.returning(returning.as_deref(), &target, &scope)
+    }
+
+    fn assignments(&mut self, assignments: &[Assignment], scope: &Scope<'_>) {
+        for Assignment { target, value } in assignments {
+            let names = match target {
+                AssignmentTarget::ColumnName(name) => std::slice::from_ref(name),
+                AssignmentTarget::Tuple(names) => names.as_slice(),
+            };
+            for name in names {
+                // A field of a composite column has more parts than a name of a relation.
+                for (index, part) in name.0.iter().enumerate() {
+                    match part.as_ident() {
+                        Some(ident) if index == 0 => {
+                            self.name(ident);
+                        }
+                        Some(ident) => {
+                            self.part(ident);
+                        }
+                        None => self.opaque("unsupported target of an assignment"),
+                    }
+                }
+            }
+            self.expr(value, scope);
+        }
+    }
+
+    fn update(&mut self, update: &Update, outer: Option<&Scope<'_>>) -> Rows {
+        let Update {
+            update_token: _,
+            optimizer_hints,
+            table,
+            assignments,
+            from,
+            selection,
+            returning,
+            output,
+            or,
+            order_by,
+            limit,
+        } = update;
+        if !optimizer_hints.is_empty()
+            || output.is_some()
+            || or.is_some()
+            || !order_by.is_empty()
+            || limit.is_some()
+            || !table.joins.is_empty()
+        {
+            self.opaque("unsupported clause of an UPDATE");
+        }
+        let Some((name, alias)) = self.written_table(&table.relation) else {
+            return Rows::Any(Lineage::Unknown);
+        };
+        let verb = if is_trivial(selection.as_ref()) { Verb::UpdateAll } else { Verb::Update };
+        let target = self.touch(verb, &name);
+        let mut scope = Scope::inside(outer);
+        scope.items.push(self.target_item(&target, &name, alias));
+        match from {
+            None => {}
+            Some(UpdateTableFromKind::AfterSet(tables)) => {
+                for table in tables {
+                    self.table_with_joins(table, &mut scope);
+                }
+            }
+            Some(UpdateTableFromKind::BeforeSet(_)) => self.opaque("unsupported clause of an UPDATE"),
+        }
+        self.assignments(assignments, &scope);
+        self.condition(selection.as_ref(), &scope);
+        self.returning(returning.as_deref(), &target, &scope)
+    }
+
+    fn delete(&mut self, delete: &Delete, outer: Option<&Scope<'_>>) -> Rows {
+        let Delete {
+            delete_token: _,
+            optimizer_hints,
+            tables,
+            from,
+            using,
+            selection,
+            returning,
+            output,
+            order_by,
+            limit,
+        } = delete;
+        if !optimizer_hints.is_empty()
+            || !tables.is_empty()
+            || output.is_some()
+            || !order_by.is_empty()
+            || limit.is_some()
+        {
+            self.opaque("unsupported clause of a DELETE");
+        }
+        let table = match from {
+            FromTable::WithFromKeyword(tables) => match tables.as_slice() {
+                [table] if table.joins.is_empty() => Some(&table.relation),
+                _ => None,
+            },
+            FromTable::WithoutKeyword(_) => None,
+        };
+        let Some(table) = table else {
+            self.opaque("unsupported target of a statement");
+            return Rows::Any(Lineage::Unknown);
+        };
+        let Some((name, alias)) = self.written_table(table) else { return Rows::Any(Lineage::Unknown) };
+        let verb = if is_trivial(selection.as_ref()) { Verb::DeleteAll } else { Verb::Delete };
+        let target = self.touch(verb, &name);
+        let mut scope = Scope::inside(outer);
+        scope.items.push(self.target_item(&target, &name, alias));
+        for table in using.iter().flatten() {
+            self.table_with_joins(table, &mut scope);
+        }
+        self.condition(selection.as_ref(), &scope);
+        self.returning(returning.as_deref(), &target, &scope)
+    }
+
+    fn merge(&mut self, merge: &Merge, outer: Option<&Scope<'_>>) -> Rows {
+        let Merge { merge_token: _, optimizer_hints, into, table, source, on, clauses, output } = merge;
+        if !optimizer_hints.is_empty() || !*into {
+            self.opaque("unsupported clause of a MERGE");
+        }
+        let Some((name, alias)) = self.written_table(table) else { return Rows::Any(Lineage::Unknown) };
+        let target = self.target(&name);
+        let mut scope = Scope::inside(outer);
+        scope.items.push(self.target_item(&target, &name, alias));
+        self.table_with_joins(
+            &sqlparser::ast::TableWithJoins { relation: source.clone(), joins: Vec::new() },
+            &mut scope,
+        );
+        self.expr(on, &scope);
+        let everything = is_trivial(Some(on));
+        for clause in clauses {
+            let MergeClause { when_token: _, clause_kind: _, predicate, action } = clause;
+            self.condition(predicate.as_ref(), &scope);
+            let all = everything && is_trivial(predicate.as_ref());
+            let verb = match action {
+                MergeAction::Insert(insert) => {
+                    for column in &insert.columns {
+                        self.object_name(column, false);
+                    }
+                    match &insert.kind {
+                        MergeInsertKind::Values(values) => {
+                            for expr in values.rows.iter().flat_map(|row| &row.content) {
+                                self.expr(expr, &scope);
+                            }
+                        }
+                        // INSERT DEFAULT VALUES is not read by sqlparser at all.
+                        MergeInsertKind::Row | MergeInsertKind::Wildcard => {
+                            self.opaque("unsupported clause of a MERGE");
+                        }
+                    }
+                    if insert.insert_predicate.is_some() {
+                        self.opaque("unsupported clause of a MERGE");
+                    }
+                    Verb::Insert
+                }
+                MergeAction::Update(update) => {
+                    match &update.kind {
+                        MergeUpdateKind::Set(assignments) => self.assignments(assignments, &scope),
+                        MergeUpdateKind::Wildcard => self.opaque("unsupported clause of a MERGE"),
+                    }
+                    if update.update_predicate.is_some() || update.delete_predicate.is_some() {
+                        self.opaque("unsupported clause of a MERGE");
+                    }
+                    if all { Verb::UpdateAll } else { Verb::Update }
+                }
+                MergeAction::Delete { delete_token: _ } => {
+                    if all {
+                        Verb::DeleteAll
+                    } else {
+                        Verb::Delete
+                    }
+                }
+                MergeAction::DoNothing { .. } => continue,
+            };
+            match &target {
+                Target::Known(relation) => self.touch_known(verb, relation),
+                Target::Created(name) => {
+                    let name = name.clone();
+                    self.touch(verb, &name);
+                }
+                Target::Missing => {}
+            }
+        }
+        match output {
+            None => nothing(),
+            Some(OutputClause::Returning { returning_token: _, select_items }) => {
+                // `*` gives the source's columns and the target's, in an order of its own.
+                let rows = self.returning(Some(select_items), &target, &scope);
+                Rows::Any(rows.all())
+            }
+            Some(OutputClause::Output { .. }) => {
+                self.opaque("unsupported clause of a MERGE");
+                Rows::Any(Lineage::Unknown)
+            }
+        }
+    }
+}

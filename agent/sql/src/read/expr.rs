@@ -1,0 +1,388 @@
+//! Expressions: every call, cast and subquery in them, and the columns that their value may carry.
+//!
+//! The match names every variant; what PostgreSQL does not have makes the statement opaque (guard 4).
+
+use policy::{Lineage, Verb};
+use sqlparser::ast::{AccessExpr, BinaryOperator, Expr, Subscript, UnaryOperator, Value, ValueWithSpan};
+
+use super::Reader;
+use super::scope::Scope;
+use crate::flow::{add, constant};
+use crate::names::{Name, is_builtin_operator};
+
+mod arguments;
+
+pub(super) use arguments::is_value_word;
+
+impl Reader<'_> {
+    /// What all of these carry.
+    pub(super) fn exprs<'e>(
+        &mut self,
+        exprs: impl IntoIterator<Item = &'e Expr>,
+        scope: &Scope<'_>,
+    ) -> Lineage {
+        let mut sum = constant();
+        for expr in exprs {
+            add(&mut sum, self.expr(expr, scope));
+        }
+        sum
+    }
+
+    pub(super) fn unsupported(&mut self, what: &str) -> Lineage {
+        self.opaque(format!("unsupported expression: {what}"));
+        Lineage::Unknown
+    }
+
+    /// An expression that stands alone, over the columns of a relation or none.
+    pub(crate) fn lone_expression(&mut self, expr: &Expr, over: Option<&Name>) {
+        let mut scope = Scope::inside(None);
+        if let Some(name) = over {
+            let target = self.target(name);
+            let item = self.target_item(&target, name, None);
+            scope.items.push(item);
+        }
+        self.expr(expr, &scope);
+    }
+
+    /// What the expression's value may carry.
+    pub(super) fn expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Lineage {
+        match expr {
+            Expr::Identifier(ident) => self.column_reference(ident, scope),
+            Expr::CompoundIdentifier(parts) => self.qualified_reference(parts, scope),
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                let mut sum = self.expr(root, scope);
+                for access in access_chain {
+                    add(&mut sum, self.access(access, scope));
+                }
+                sum
+            }
+            Expr::IsFalse(e)
+            | Expr::IsNotFalse(e)
+            | Expr::IsTrue(e)
+            | Expr::IsNotTrue(e)
+            | Expr::IsNull(e)
+            | Expr::IsNotNull(e)
+            | Expr::IsUnknown(e)
+            | Expr::IsNotUnknown(e)
+            | Expr::IsJson { expr: e, .. }
+            | Expr::IsNormalized { expr: e, .. }
+            | Expr::Nested(e) => self.expr(e, scope),
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+                self.exprs([&**left, &**right], scope)
+            }
+            Expr::InList { expr, list, negated: _ } => {
+                let mut sum = self.expr(expr, scope);
+                add(&mut sum, self.exprs(list, scope));
+                sum
+            }
+            Expr::InSubquery { expr, subquery, negated: _ } => {
+                let mut sum = self.expr(expr, scope);
+                add(&mut sum, self.query(subquery, Some(scope)).all());
+                sum
+            }
+            Expr::Between { expr, low, high, negated: _ } => self.exprs([&**expr, &**low, &**high], scope),
+            Expr::BinaryOp { left, op, right } => {
+                let mut sum = self.exprs([&**left, &**right], scope);
+                add(&mut sum, self.binary_operator(op));
+                sum
+            }
+            Expr::AnyOp { left, compare_op, right, is_some: _ } | Expr::AllOp { left, compare_op, right } => {
+                let mut sum = self.exprs([&**left, &**right], scope);
+                add(&mut sum, self.binary_operator(compare_op));
+                sum
+            }
+            Expr::Like { expr, pattern, escape_char, negated: _, any: _ }
+            | Expr::ILike { expr, pattern, escape_char, negated: _, any: _ }
+            | Expr::SimilarTo { expr, pattern, escape_char, negated: _ } => {
+                let mut sum = self.exprs([&**expr, &**pattern], scope);
+                add(&mut sum, self.exprs(escape_char.as_deref(), scope));
+                sum
+            }
+            Expr::UnaryOp { op, expr } => {
+                let lineage = self.expr(expr, scope);
+                match op {
+                    UnaryOperator::AtDashAt
+                    | UnaryOperator::BitwiseNot
+                    | UnaryOperator::DoubleAt
+                    | UnaryOperator::Hash
+                    | UnaryOperator::Plus
+                    | UnaryOperator::Minus
+                    | UnaryOperator::Not
+                    | UnaryOperator::PGAbs
+                    | UnaryOperator::PGCubeRoot
+                    | UnaryOperator::PGSquareRoot
+                    | UnaryOperator::QuestionDash
+                    | UnaryOperator::QuestionPipe => lineage,
+                    UnaryOperator::BangNot
+                    | UnaryOperator::PGPostfixFactorial
+                    | UnaryOperator::PGPrefixFactorial => self.unsupported("operator"),
+                }
+            }
+            Expr::Cast { kind: _, expr, data_type, format: None } => {
+                self.data_type(data_type);
+                self.expr(expr, scope)
+            }
+            Expr::AtTimeZone { timestamp, time_zone } => self.exprs([&**timestamp, &**time_zone], scope),
+            Expr::Extract { field, syntax: _, expr } => {
+                if let sqlparser::ast::DateTimeField::Custom(ident) = field {
+                    // The field may also be written as a string.
+                    if ident.quote_style != Some('\'') {
+                        self.label(ident);
+                    }
+                }
+                self.expr(expr, scope)
+            }
+            Expr::Position { expr, r#in } => self.exprs([&**expr, &**r#in], scope),
+            Expr::Substring { expr, substring_from, substring_for, special: _, shorthand: _ } => {
+                let mut sum = self.expr(expr, scope);
+                add(&mut sum, self.exprs(substring_from.as_deref(), scope));
+                add(&mut sum, self.exprs(substring_for.as_deref(), scope));
+                sum
+            }
+            Expr::Trim { trim_where: _, trim_what, expr, trim_characters } => {
+                let mut sum = self.expr(expr, scope);
+                add(&mut sum, self.exprs(trim_what.as_deref(), scope));
+                add(&mut sum, self.exprs(trim_characters.iter().flatten(), scope));
+                sum
+            }
+            Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
+                let mut sum = self.exprs([&**expr, &**overlay_what, &**overlay_from], scope);
+                add(&mut sum, self.exprs(overlay_for.as_deref(), scope));
+                sum
+            }
+            Expr::Collate { expr, collation } => {
+                self.object_name(collation, true);
+                self.expr(expr, scope)
+            }
+            Expr::Value(value) => self.value(value),
+            Expr::TypedString(typed) => {
+                self.data_type(&typed.data_type);
+                if typed.uses_odbc_syntax {
+                    return self.unsupported("literal");
+                }
+                self.value(&typed.value)
+            }
+            Expr::Function(function) => self.function(function, scope),
+            Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
+                let mut sum = self.exprs(operand.as_deref(), scope);
+                for when in conditions {
+                    add(&mut sum, self.exprs([&when.condition, &when.result], scope));
+                }
+                add(&mut sum, self.exprs(else_result.as_deref(), scope));
+                sum
+            }
+            Expr::Exists { subquery, negated: _ } | Expr::Subquery(subquery) => {
+                self.query(subquery, Some(scope)).all()
+            }
+            Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
+                self.exprs(sets.iter().flatten(), scope)
+            }
+            Expr::Tuple(list) => self.exprs(list, scope),
+            Expr::Array(array) => self.exprs(&array.elem, scope),
+            Expr::Interval(interval) => self.expr(&interval.value, scope),
+            Expr::Cast { kind: _, expr: _, data_type: _, format: Some(_) } => self.unsupported("cast"),
+            Expr::JsonAccess { .. }
+            | Expr::InUnnest { .. }
+            | Expr::RLike { .. }
+            | Expr::Convert { .. }
+            | Expr::Ceil { .. }
+            | Expr::Floor { .. }
+            | Expr::Prefixed { .. }
+            | Expr::Struct { .. }
+            | Expr::Named { .. }
+            | Expr::Dictionary(_)
+            | Expr::Map(_)
+            | Expr::MatchAgainst { .. }
+            | Expr::Wildcard(_)
+            | Expr::QualifiedWildcard(..)
+            | Expr::OuterJoin(_)
+            | Expr::Prior(_)
+            | Expr::Lambda(_)
+            | Expr::MemberOf(_) => self.unsupported("not one of PostgreSQL's"),
+        }
+    }
+
+    fn access(&mut self, access: &AccessExpr, scope: &Scope<'_>) -> Lineage {
+        match access {
+            // A field of a composite value, which the value already carries; or a call.
+            AccessExpr::Dot(Expr::Identifier(ident)) => {
+                let name = self.part(ident);
+                self.call_as_attribute(&name)
+            }
+            AccessExpr::Dot(_) => self.unsupported("field"),
+            AccessExpr::Subscript(Subscript::Index { index }) => self.expr(index, scope),
+            AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride: None }) => {
+                let mut sum = self.exprs(lower_bound, scope);
+                add(&mut sum, self.exprs(upper_bound, scope));
+                sum
+            }
+            AccessExpr::Subscript(Subscript::Slice { stride: Some(_), .. }) => self.unsupported("slice"),
+        }
+    }
+
+    /// A name alone: a column, else a whole row, else a value that the grammar spells as a word.
+    fn column_reference(&mut self, ident: &sqlparser::ast::Ident, scope: &Scope<'_>) -> Lineage {
+        if ident.quote_style.is_none() && matches!(&*ident.value, "current_role" | "system_user" | "default")
+        {
+            self.meet(ident);
+            return constant();
+        }
+        if ident.quote_style.is_none() && ident.value == "current_schema" {
+            self.meet(ident);
+            return constant();
+        }
+        let name = self.name(ident);
+        // Not found: the server will refuse it, or knows more than the catalog.
+        scope.column(&name).unwrap_or(Lineage::Unknown)
+    }
+
+    /// `item.column`, `schema.item.column`; what is no column of the item may be a call in attribute notation.
+    fn qualified_reference(&mut self, parts: &[sqlparser::ast::Ident], scope: &Scope<'_>) -> Lineage {
+        let mut names = Vec::with_capacity(parts.len());
+        for (index, part) in parts.iter().enumerate() {
+            names.push(if index == 0 { self.name(part) } else { self.part(part) });
+        }
+        let (item, column) = match names.as_slice() {
+            [item, column] => (scope.item(None, item), column),
+            [schema, item, column] => (scope.item(Some(schema), item), column),
+            _ => return self.unsupported("a name of many parts"),
+        };
+        let Some(item) = item else { return Lineage::Unknown };
+        let whole = item.whole();
+        match Scope::column_of(item, column) {
+            Some(lineage) => lineage,
+            None => {
+                let mut sum = self.call_as_attribute(column);
+                add(&mut sum, whole);
+                sum
+            }
+        }
+    }
+
+    fn value(&mut self, value: &ValueWithSpan) -> Lineage {
+        match &value.value {
+            Value::Number(..)
+            | Value::SingleQuotedString(_)
+            | Value::DollarQuotedString(_)
+            | Value::EscapedStringLiteral(_)
+            | Value::UnicodeStringLiteral(_)
+            | Value::SingleQuotedByteStringLiteral(_)
+            | Value::NationalStringLiteral(_)
+            | Value::HexStringLiteral(_)
+            | Value::Boolean(_)
+            | Value::Null
+            | Value::Placeholder(_) => constant(),
+            Value::TripleSingleQuotedString(_)
+            | Value::TripleDoubleQuotedString(_)
+            | Value::DoubleQuotedByteStringLiteral(_)
+            | Value::TripleSingleQuotedByteStringLiteral(_)
+            | Value::TripleDoubleQuotedByteStringLiteral(_)
+            | Value::SingleQuotedRawStringLiteral(_)
+            | Value::DoubleQuotedRawStringLiteral(_)
+            | Value::TripleSingleQuotedRawStringLiteral(_)
+            | Value::TripleDoubleQuotedRawStringLiteral(_)
+            | Value::QuoteDelimitedStringLiteral(_)
+            | Value::NationalQuoteDelimitedStringLiteral(_)
+            | Value::DoubleQuotedString(_) => self.unsupported("literal"),
+        }
+    }
+
+    /// The operator itself: PostgreSQL's own carry nothing beside their operands.
+    fn binary_operator(&mut self, op: &BinaryOperator) -> Lineage {
+        match op {
+            BinaryOperator::Plus
+            | BinaryOperator::Minus
+            | BinaryOperator::Multiply
+            | BinaryOperator::Divide
+            | BinaryOperator::Modulo
+            | BinaryOperator::StringConcat
+            | BinaryOperator::Gt
+            | BinaryOperator::Lt
+            | BinaryOperator::GtEq
+            | BinaryOperator::LtEq
+            | BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::And
+            | BinaryOperator::Or
+            | BinaryOperator::BitwiseOr
+            | BinaryOperator::BitwiseAnd
+            | BinaryOperator::BitwiseXor
+            | BinaryOperator::PGBitwiseXor
+            | BinaryOperator::PGBitwiseShiftLeft
+            | BinaryOperator::PGBitwiseShiftRight
+            | BinaryOperator::PGExp
+            | BinaryOperator::PGOverlap
+            | BinaryOperator::PGRegexMatch
+            | BinaryOperator::PGRegexIMatch
+            | BinaryOperator::PGRegexNotMatch
+            | BinaryOperator::PGRegexNotIMatch
+            | BinaryOperator::PGLikeMatch
+            | BinaryOperator::PGILikeMatch
+            | BinaryOperator::PGNotLikeMatch
+            | BinaryOperator::PGNotILikeMatch
+            | BinaryOperator::PGStartsWith
+            | BinaryOperator::Arrow
+            | BinaryOperator::LongArrow
+            | BinaryOperator::HashArrow
+            | BinaryOperator::HashLongArrow
+            | BinaryOperator::AtAt
+            | BinaryOperator::AtArrow
+            | BinaryOperator::ArrowAt
+            | BinaryOperator::HashMinus
+            | BinaryOperator::AtQuestion
+            | BinaryOperator::Question
+            | BinaryOperator::QuestionAnd
+            | BinaryOperator::QuestionPipe
+            | BinaryOperator::Overlaps
+            | BinaryOperator::DoubleHash
+            | BinaryOperator::LtDashGt
+            | BinaryOperator::AndLt
+            | BinaryOperator::AndGt
+            | BinaryOperator::LtLtPipe
+            | BinaryOperator::PipeGtGt
+            | BinaryOperator::AndLtPipe
+            | BinaryOperator::PipeAndGt
+            | BinaryOperator::LtCaret
+            | BinaryOperator::GtCaret
+            | BinaryOperator::QuestionHash
+            | BinaryOperator::QuestionDash
+            | BinaryOperator::QuestionDashPipe
+            | BinaryOperator::QuestionDoublePipe
+            | BinaryOperator::At
+            | BinaryOperator::TildeEq => constant(),
+            BinaryOperator::Custom(operator) => match operator.rsplit_once('.') {
+                Some((schema, operator)) => self.operator(Some(schema), operator),
+                None => self.operator(None, operator),
+            },
+            BinaryOperator::PGCustomBinaryOperator(_)
+            | BinaryOperator::Spaceship
+            | BinaryOperator::Xor
+            | BinaryOperator::DuckIntegerDivide
+            | BinaryOperator::MyIntegerDivide
+            | BinaryOperator::Match
+            | BinaryOperator::Regexp
+            | BinaryOperator::Glob
+            | BinaryOperator::Assignment => self.unsupported("operator"),
+        }
+    }
+
+    fn operator(&mut self, schema: Option<&str>, operator: &str) -> Lineage {
+        let own = schema.is_none_or(|s| s == "pg_catalog");
+        if own && is_builtin_operator(operator) {
+            return constant();
+        }
+        self.call_hidden("operator", schema, operator);
+        Lineage::Unknown
+    }
+
+    /// A function by its written name.
+    pub(super) fn call_written(&mut self, name: &sqlparser::ast::ObjectName) -> Lineage {
+        match self.object_name(name, true) {
+            Some(Name { schema: None, name }) if !self.is_callable(&name) => {
+                self.unsupported("a word in the place of a function")
+            }
+            Some(name) => self.call(Verb::Function, &name),
+            None => Lineage::Unknown,
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! FROM: relations, subqueries, functions and joins become the items of a query level.
+
+use policy::Verb;
+use sqlparser::ast::{
+    Expr, FunctionArg, Join, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableWithJoins,
+};
+
+use super::Reader;
+use super::access::Target;
+use super::scope::{Item, Scope};
+use crate::flow::{Rows, add};
+use crate::names::Name;
+
+/// An alias as written.
+#[derive(Default)]
+struct Alias {
+    name: Option<String>,
+    columns: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// Reads a FROM list into a new level around which lies `outer`.
+    pub(super) fn from<'p>(&mut self, from: &[TableWithJoins], outer: Option<&'p Scope<'p>>) -> Scope<'p> {
+        let mut scope = Scope::inside(outer);
+        for table in from {
+            self.table_with_joins(table, &mut scope);
+        }
+        scope
+    }
+
+    pub(super) fn table_with_joins(&mut self, table: &TableWithJoins, scope: &mut Scope<'_>) {
+        let TableWithJoins { relation, joins } = table;
+        self.factor(relation, scope);
+        for Join { relation, global, join_operator } in joins {
+            if *global {
+                self.opaque("unsupported syntax of a join");
+            }
+            self.factor(relation, scope);
+            match join_operator {
+                JoinOperator::Join(constraint)
+                | JoinOperator::Inner(constraint)
+                | JoinOperator::Left(constraint)
+                | JoinOperator::LeftOuter(constraint)
+                | JoinOperator::Right(constraint)
+                | JoinOperator::RightOuter(constraint)
+                | JoinOperator::FullOuter(constraint)
+                | JoinOperator::CrossJoin(constraint) => self.join_constraint(constraint, scope),
+                JoinOperator::Semi(_)
+                | JoinOperator::LeftSemi(_)
+                | JoinOperator::RightSemi(_)
+                | JoinOperator::Anti(_)
+                | JoinOperator::LeftAnti(_)
+                | JoinOperator::RightAnti(_)
+                | JoinOperator::CrossApply
+                | JoinOperator::OuterApply
+                | JoinOperator::AsOf { .. }
+                | JoinOperator::StraightJoin(_)
+                | JoinOperator::ArrayJoin
+                | JoinOperator::LeftArrayJoin
+                | JoinOperator::InnerArrayJoin => self.opaque("unsupported syntax of a join"),
+            }
+        }
+    }
+
+    fn join_constraint(&mut self, constraint: &JoinConstraint, scope: &mut Scope<'_>) {
+        match constraint {
+            JoinConstraint::On(condition) => {
+                self.expr(condition, scope);
+            }
+            JoinConstraint::Using(columns) => {
+                for column in columns {
+                    self.object_name(column, false);
+                }
+                scope.merged = true;
+            }
+            JoinConstraint::Natural => scope.merged = true,
+            JoinConstraint::None => {}
+        }
+    }
+
+    fn alias(&mut self, alias: Option<&TableAlias>) -> Alias {
+        let Some(TableAlias { explicit: _, name, columns, at }) = alias else { return Alias::default() };
+        if at.is_some() {
+            self.opaque("unsupported syntax of an alias");
+        }
+        let mut names = Vec::with_capacity(columns.len());
+        for column in columns {
+            names.push(self.name(&column.name));
+            if let Some(data_type) = &column.data_type {
+                self.data_type(data_type);
+            }
+        }
+        Alias { name: Some(self.name(name)), columns: names }
+    }
+
+    fn factor(&mut self, factor: &TableFactor, scope: &mut Scope<'_>) {
+        let item = match factor {
+            TableFactor::Table {
+                name,
+                alias,
+                args,
+                with_hints,
+                version: None,
+                with_ordinality,
+                partitions,
+                json_path: None,
+                sample: None,
+                index_hints,
+            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
+                let alias = self.alias(alias.as_ref());
+                match args {
+                    None if !with_ordinality => {
+                        let Some(name) = self.object_name(name, false) else { return };
+                        self.relation_item(&name, alias)
+                    }
+                    Some(args) if args.settings.is_none() => {
+                        self.function_item(name, &args.args, alias, scope)
+                    }
+                    None | Some(_) => {
+                        self.opaque("unsupported syntax in FROM");
+                        return;
+                    }
+                }
+            }
+            TableFactor::Function { lateral: _, name, args, with_ordinality: _, alias } => {
+                let alias = self.alias(alias.as_ref());
+                self.function_item(name, args, alias, scope)
+            }
+            TableFactor::Derived { lateral, subquery, alias, sample: None } => {
+                let alias = self.alias(alias.as_ref());
+                let rows = if *lateral {
+                    self.query(subquery, Some(scope))
+                } else {
+                    self.query(subquery, scope.outer)
+                };
+                item(alias, rows)
+            }
+            TableFactor::UNNEST {
+                alias,
+                array_exprs,
+                with_offset: false,
+                with_offset_alias: None,
+                with_ordinality: _,
+            } => {
+                let alias = self.alias(alias.as_ref());
+                let lineage = self.exprs(array_exprs, scope);
+                item(alias, Rows::Any(lineage))
+            }
+            TableFactor::NestedJoin { table_with_joins, alias: None } => {
+                // Its items are visible like any other's of this level.
+                self.table_with_joins(table_with_joins, scope);
+                return;
+            }
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                // An alias hides the items inside.
+                let alias = self.alias(alias.as_ref());
+                let mut inner = Scope::inside(scope.outer);
+                self.table_with_joins(table_with_joins, &mut inner);
+                let rows = Rows::Any(inner.wildcard().all());
+                item(alias, rows)
+            }
+            TableFactor::Table { .. }
+            | TableFactor::Derived { .. }
+            | TableFactor::TableFunction { .. }
+            | TableFactor::UNNEST { .. }
+            | TableFactor::JsonTable { .. }
+            | TableFactor::OpenJsonTable { .. }
+            | TableFactor::Pivot { .. }
+            | TableFactor::Unpivot { .. }
+            | TableFactor::UnpivotExpr { .. }
+            | TableFactor::MatchRecognize { .. }
+            | TableFactor::XmlTable { .. }
+            | TableFactor::SemanticView { .. } => {
+                self.opaque("unsupported syntax in FROM");
+                return;
+            }
+        };
+        scope.items.push(item);
+    }
+
+    /// A WITH query of that name, else a relation, which is read.
+    fn relation_item(&mut self, name: &Name, alias: Alias) -> Item {
+        if name.schema.is_none()
+            && let Some((_, rows)) = self.ctes.iter().rev().find(|(cte, _)| *cte == name.name)
+        {
+            let rows = rows.clone();
+            let name = alias.name.or_else(|| Some(name.name.clone()));
+            return Item { name, schema: None, relation: None, rows: rows.renamed(alias.columns) };
+        }
+        let (schema, relation, rows) = match self.touch(Verb::Select, name) {
+            Target::Known(relation) => {
+                (Some(relation.schema.clone()), Some(relation.oid), Self::columns_of(relation))
+            }
+            Target::Created(_) | Target::Missing => (None, None, Rows::Any(policy::Lineage::Unknown)),
+        };
+        let aliased = alias.name.is_some();
+        Item {
+            name: alias.name.or_else(|| Some(name.name.clone())),
+            schema: if aliased { None } else { schema },
+            relation,
+            rows: rows.renamed(alias.columns),
+        }
+    }
+
+    /// A function in FROM sees the items before it. Its columns' names and number are its own matter.
+    fn function_item(
+        &mut self,
+        name: &sqlparser::ast::ObjectName,
+        args: &[FunctionArg],
+        alias: Alias,
+        scope: &Scope<'_>,
+    ) -> Item {
+        let mut lineage = self.call_written(name);
+        for arg in args {
+            add(&mut lineage, self.argument(arg, scope));
+        }
+        let own = name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.clone());
+        let alias = Alias { name: alias.name.or(own), columns: Vec::new() };
+        item(alias, Rows::Any(lineage))
+    }
+
+    /// The target of a writing statement, with its own name for references.
+    pub(super) fn target_item(&mut self, target: &Target<'_>, written: &Name, alias: Option<String>) -> Item {
+        let (schema, relation, rows) = match target {
+            Target::Known(relation) => {
+                (Some(relation.schema.clone()), Some(relation.oid), Self::columns_of(relation))
+            }
+            Target::Created(_) | Target::Missing => (None, None, Rows::Any(policy::Lineage::Unknown)),
+        };
+        let schema = if alias.is_some() { None } else { schema };
+        Item { name: alias.or_else(|| Some(written.name.clone())), schema, relation, rows }
+    }
+
+    /// The name and alias of a table that a statement writes; anything else in its place is opaque.
+    pub(super) fn written_table(&mut self, factor: &TableFactor) -> Option<(Name, Option<String>)> {
+        match factor {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                with_hints,
+                version: None,
+                with_ordinality: false,
+                partitions,
+                json_path: None,
+                sample: None,
+                index_hints,
+            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
+                let alias = self.alias(alias.as_ref());
+                if !alias.columns.is_empty() {
+                    self.opaque("unsupported syntax of an alias");
+                }
+                Some((self.object_name(name, false)?, alias.name))
+            }
+            _ => {
+                self.opaque("unsupported target of a statement");
+                None
+            }
+        }
+    }
+
+    pub(super) fn condition(&mut self, condition: Option<&Expr>, scope: &Scope<'_>) {
+        if let Some(condition) = condition {
+            self.expr(condition, scope);
+        }
+    }
+}
+
+fn item(alias: Alias, rows: Rows) -> Item {
+    Item { name: alias.name, schema: None, relation: None, rows: rows.renamed(alias.columns) }
+}

@@ -1,0 +1,358 @@
+//! Queries: WITH, set operations, SELECT lists, and what each output column may carry.
+
+use policy::{Action, Lineage, Verb};
+use sqlparser::ast::{
+    Cte, Distinct, Expr, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowExpr, OrderByKind, Query,
+    Select, SelectFlavor, SelectInto, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
+    SetQuantifier, WildcardAdditionalOptions, With,
+};
+
+use super::Reader;
+use super::scope::Scope;
+use crate::flow::{Cell, Rows};
+
+impl Reader<'_> {
+    /// Reads a whole statement that is a query; gives its columns.
+    pub(crate) fn top_query(&mut self, query: &Query) -> Rows {
+        self.query(query, None)
+    }
+
+    /// Reads a query inside `outer`; gives its columns.
+    pub(super) fn query(&mut self, query: &Query, outer: Option<&Scope<'_>>) -> Rows {
+        let Query {
+            with,
+            body,
+            order_by,
+            limit_clause,
+            fetch,
+            locks,
+            for_clause,
+            settings,
+            format_clause,
+            pipe_operators,
+        } = query;
+        if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty()
+        {
+            self.opaque("unsupported clause of a query");
+        }
+        let depth = self.ctes.len();
+        if let Some(with) = with {
+            self.with(with, outer);
+        }
+        let locks_rows = !locks.is_empty();
+        let (rows, scope) = self.set_expr(body, outer, locks_rows);
+        for lock in locks {
+            if let Some(of) = &lock.of {
+                // The relations of FROM are locked all alike: naming some says less.
+                self.object_name(of, false);
+            }
+        }
+        if let Some(order_by) = order_by {
+            if order_by.interpolate.is_some() {
+                self.opaque("unsupported clause of a query");
+            }
+            match &order_by.kind {
+                OrderByKind::Expressions(exprs) => {
+                    self.order_by_exprs(exprs, &scope);
+                }
+                OrderByKind::All(_) => self.opaque("unsupported ORDER BY"),
+            }
+        }
+        match limit_clause {
+            None => {}
+            Some(LimitClause::LimitOffset { limit, offset, limit_by }) => {
+                if !limit_by.is_empty() {
+                    self.opaque("unsupported LIMIT");
+                }
+                self.condition(limit.as_ref(), &scope);
+                self.condition(offset.as_ref().map(|o| &o.value), &scope);
+            }
+            Some(LimitClause::OffsetCommaLimit { .. }) => self.opaque("unsupported LIMIT"),
+        }
+        if let Some(fetch) = fetch {
+            if fetch.percent {
+                self.opaque("unsupported FETCH");
+            }
+            self.condition(fetch.quantity.as_ref(), &scope);
+        }
+        self.ctes.truncate(depth);
+        rows
+    }
+
+    fn with(&mut self, with: &With, outer: Option<&Scope<'_>>) {
+        let With { with_token: _, recursive, cte_tables } = with;
+        let first = self.ctes.len();
+        if *recursive {
+            // Each may refer to itself and to later ones; what they carry is then not followed.
+            for cte in cte_tables {
+                let name = cte.alias.name.value.clone();
+                self.ctes.push((name, Rows::Any(Lineage::Unknown)));
+            }
+        }
+        for (index, cte) in cte_tables.iter().enumerate() {
+            let Cte { alias, query, from, materialized: _, closing_paren_token: _ } = cte;
+            if from.is_some() || alias.at.is_some() {
+                self.opaque("unsupported WITH");
+            }
+            let name = self.name(&alias.name);
+            let names: Vec<String> = alias.columns.iter().map(|c| self.name(&c.name)).collect();
+            let rows = self.query(query, outer).renamed(names);
+            if *recursive {
+                // Its own name stood for the unknown while it was read, so what is known now is sound.
+                self.ctes[first + index].1 = rows;
+            } else {
+                self.ctes.push((name, rows));
+            }
+        }
+    }
+
+    /// Gives the columns and the scope that ORDER BY and LIMIT see.
+    fn set_expr<'p>(
+        &mut self,
+        body: &SetExpr,
+        outer: Option<&'p Scope<'p>>,
+        locks_rows: bool,
+    ) -> (Rows, Scope<'p>) {
+        match body {
+            SetExpr::Select(select) => self.select(select, outer, locks_rows),
+            SetExpr::Query(query) => (self.query(query, outer), Scope::inside(outer)),
+            SetExpr::SetOperation { left, op, set_quantifier, right } => {
+                match op {
+                    SetOperator::Union | SetOperator::Except | SetOperator::Intersect => {}
+                    SetOperator::Minus => self.opaque("unsupported set operation"),
+                }
+                match set_quantifier {
+                    SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None => {}
+                    SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName => {
+                        self.opaque("unsupported set operation");
+                    }
+                }
+                let (left, _) = self.set_expr(left, outer, locks_rows);
+                let (right, _) = self.set_expr(right, outer, locks_rows);
+                (left.union(right), Scope::inside(outer))
+            }
+            SetExpr::Values(values) => {
+                let scope = Scope::inside(outer);
+                if values.explicit_row || values.value_keyword {
+                    self.opaque("unsupported VALUES");
+                }
+                let mut rows: Option<Rows> = None;
+                for row in &values.rows {
+                    let cells = row
+                        .content
+                        .iter()
+                        .enumerate()
+                        .map(|(index, expr)| Cell {
+                            name: Some(format!("column{}", index + 1)),
+                            lineage: self.expr(expr, &scope),
+                        })
+                        .collect();
+                    let cells = Rows::Columns(cells);
+                    rows = Some(match rows {
+                        Some(rows) => rows.union(cells),
+                        None => cells,
+                    });
+                }
+                (rows.unwrap_or(Rows::Any(Lineage::Unknown)), scope)
+            }
+            SetExpr::Insert(statement)
+            | SetExpr::Update(statement)
+            | SetExpr::Delete(statement)
+            | SetExpr::Merge(statement) => (self.writing(statement, outer), Scope::inside(outer)),
+            SetExpr::Table(_) => {
+                self.opaque("unsupported TABLE");
+                (Rows::Any(Lineage::Unknown), Scope::inside(outer))
+            }
+        }
+    }
+
+    fn select<'p>(
+        &mut self,
+        select: &Select,
+        outer: Option<&'p Scope<'p>>,
+        locks_rows: bool,
+    ) -> (Rows, Scope<'p>) {
+        let Select {
+            select_token: _,
+            optimizer_hints,
+            distinct,
+            select_modifiers,
+            top,
+            top_before_distinct: _,
+            projection,
+            exclude,
+            into,
+            from,
+            lateral_views,
+            prewhere,
+            selection,
+            connect_by,
+            group_by,
+            cluster_by,
+            distribute_by,
+            sort_by,
+            having,
+            named_window,
+            qualify,
+            window_before_qualify: _,
+            value_table_mode,
+            flavor,
+        } = select;
+        let foreign = !optimizer_hints.is_empty()
+            || select_modifiers.is_some()
+            || top.is_some()
+            || exclude.is_some()
+            || !lateral_views.is_empty()
+            || prewhere.is_some()
+            || !connect_by.is_empty()
+            || !cluster_by.is_empty()
+            || !distribute_by.is_empty()
+            || !sort_by.is_empty()
+            || qualify.is_some()
+            || value_table_mode.is_some()
+            || !matches!(flavor, SelectFlavor::Standard);
+        if foreign {
+            self.opaque("unsupported clause of a SELECT");
+        }
+        let before = self.actions.len();
+        let scope = self.from(from, outer);
+        if locks_rows {
+            // Every relation of FROM is locked, those that a named one brings along too.
+            let locked: Vec<Action> = self.actions[before..]
+                .iter()
+                .filter(|a| a.verb == Verb::Select)
+                .map(|a| Action { verb: Verb::Lock, ..a.clone() })
+                .collect();
+            for item in scope.items.iter().filter_map(|item| item.relation) {
+                if let Some(relation) = self.names.catalog.relation(item) {
+                    self.touch_known(Verb::Lock, relation);
+                }
+            }
+            for action in locked {
+                self.act(action);
+            }
+        }
+        self.condition(selection.as_ref(), &scope);
+        match group_by {
+            GroupByExpr::All(_) => self.opaque("unsupported GROUP BY"),
+            GroupByExpr::Expressions(exprs, modifiers) => {
+                self.exprs(exprs, &scope);
+                for modifier in modifiers {
+                    match modifier {
+                        GroupByWithModifier::Rollup
+                        | GroupByWithModifier::Cube
+                        | GroupByWithModifier::Totals
+                        | GroupByWithModifier::GroupingSets(_) => self.opaque("unsupported GROUP BY"),
+                    }
+                }
+            }
+        }
+        self.condition(having.as_ref(), &scope);
+        for window in named_window {
+            self.name(&window.0);
+            match &window.1 {
+                NamedWindowExpr::NamedWindow(name) => {
+                    self.name(name);
+                }
+                NamedWindowExpr::WindowSpec(spec) => {
+                    self.window(spec, &scope);
+                }
+            }
+        }
+        match distinct {
+            None | Some(Distinct::All | Distinct::Distinct) => {}
+            Some(Distinct::On(exprs)) => {
+                self.exprs(exprs, &scope);
+            }
+        }
+        let rows = self.select_items(projection, &scope);
+        if let Some(into) = into {
+            self.select_into(into, outer.is_some());
+            return (Rows::Columns(Vec::new()), scope);
+        }
+        (rows, scope)
+    }
+
+    /// The columns of a SELECT or RETURNING list.
+    pub(super) fn select_items(&mut self, items: &[SelectItem], scope: &Scope<'_>) -> Rows {
+        let mut rows = Rows::Columns(Vec::with_capacity(items.len()));
+        for item in items {
+            let more = match item {
+                SelectItem::UnnamedExpr(expr) => {
+                    let lineage = self.expr(expr, scope);
+                    Rows::Columns(vec![Cell { name: figure_name(expr), lineage }])
+                }
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    let lineage = self.expr(expr, scope);
+                    Rows::Columns(vec![Cell { name: Some(self.label(alias)), lineage }])
+                }
+                SelectItem::ExprWithAliases { .. } => {
+                    self.opaque("unsupported alias");
+                    Rows::Any(Lineage::Unknown)
+                }
+                SelectItem::Wildcard(options) => {
+                    self.wildcard_options(options);
+                    scope.wildcard()
+                }
+                SelectItem::QualifiedWildcard(kind, options) => {
+                    self.wildcard_options(options);
+                    match kind {
+                        SelectItemQualifiedWildcardKind::ObjectName(name) => self
+                            .object_name(name, false)
+                            .and_then(|name| scope.item(name.schema.as_deref(), &name.name))
+                            .map_or(Rows::Any(Lineage::Unknown), |item| item.rows.clone()),
+                        SelectItemQualifiedWildcardKind::Expr(expr) => Rows::Any(self.expr(expr, scope)),
+                    }
+                }
+            };
+            rows.append(more);
+        }
+        rows
+    }
+
+    fn wildcard_options(&mut self, options: &WildcardAdditionalOptions) {
+        let WildcardAdditionalOptions {
+            wildcard_token: _,
+            opt_ilike,
+            opt_exclude,
+            opt_except,
+            opt_replace,
+            opt_rename,
+            opt_alias,
+        } = options;
+        if opt_ilike.is_some()
+            || opt_exclude.is_some()
+            || opt_except.is_some()
+            || opt_replace.is_some()
+            || opt_rename.is_some()
+            || opt_alias.is_some()
+        {
+            self.opaque("unsupported wildcard");
+        }
+    }
+
+    /// SELECT … INTO creates its target.
+    fn select_into(&mut self, into: &SelectInto, nested: bool) {
+        let SelectInto { temporary, unlogged: _, table: _, targets } = into;
+        let parts = match targets.as_slice() {
+            [Expr::Identifier(ident)] => vec![ident.clone()],
+            [Expr::CompoundIdentifier(parts)] => parts.clone(),
+            _ => Vec::new(),
+        };
+        if nested || parts.is_empty() {
+            self.opaque("unsupported SELECT INTO");
+            return;
+        }
+        let Some(name) = self.object_name(&parts.into(), false) else { return };
+        self.create("table", name, *temporary);
+    }
+}
+
+/// The column's own name, where PostgreSQL's `FigureColname` is sure to give it.
+fn figure_name(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(ident) => Some(ident.value.clone()),
+        Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.clone()),
+        _ => None,
+    }
+}

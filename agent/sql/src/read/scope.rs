@@ -1,0 +1,138 @@
+//! What names mean inside a query: FROM items by level, as PostgreSQL's parse analysis searches them.
+
+use policy::{Lineage, Oid};
+
+use crate::flow::{Rows, add, column, constant};
+
+/// One thing in FROM.
+pub(super) struct Item {
+    /// The alias, or the relation's own name.
+    pub(super) name: Option<String>,
+    /// The schema, where a reference may name it too: relations without an alias.
+    pub(super) schema: Option<String>,
+    /// The relation, where it is one.
+    pub(super) relation: Option<Oid>,
+    pub(super) rows: Rows,
+}
+
+impl Item {
+    /// What its whole row carries.
+    pub(super) fn whole(&self) -> Lineage {
+        match self.relation {
+            Some(oid) => column(oid, 0),
+            None => self.rows.all(),
+        }
+    }
+}
+
+/// The items of one query level, and those around it.
+#[derive(Default)]
+pub(super) struct Scope<'p> {
+    pub(super) outer: Option<&'p Scope<'p>>,
+    pub(super) items: Vec<Item>,
+    /// A USING or NATURAL join merges columns: what `*` expands to is not certain.
+    pub(super) merged: bool,
+}
+
+/// Columns that every table has (5.5); they hold no user's data.
+fn is_system_column(name: &str) -> bool {
+    matches!(name, "ctid" | "tableoid" | "xmin" | "xmax" | "cmin" | "cmax")
+}
+
+/// What a name of one item's column gave.
+enum Hit {
+    Sure(Lineage),
+    /// It may be one of the item's columns.
+    Perhaps(Lineage),
+    None,
+}
+
+fn hit(item: &Item, name: &str) -> Hit {
+    match &item.rows {
+        Rows::Any(lineage) => Hit::Perhaps(lineage.clone()),
+        Rows::Columns(cells) => {
+            let mut sure = None;
+            let mut perhaps = None;
+            for cell in cells {
+                let slot = match &cell.name {
+                    Some(known) if known == name => &mut sure,
+                    Some(_) => continue,
+                    None => &mut perhaps,
+                };
+                add(slot.get_or_insert_with(constant), cell.lineage.clone());
+            }
+            if sure.is_none() && item.relation.is_some() && is_system_column(name) {
+                return Hit::Sure(constant());
+            }
+            match (sure, perhaps) {
+                (Some(lineage), _) => Hit::Sure(lineage),
+                (None, Some(lineage)) => Hit::Perhaps(lineage),
+                (None, None) => Hit::None,
+            }
+        }
+    }
+}
+
+impl<'p> Scope<'p> {
+    pub(super) fn inside(outer: Option<&'p Scope<'p>>) -> Self {
+        Scope { outer, items: Vec::new(), merged: false }
+    }
+
+    fn levels(&self) -> impl Iterator<Item = &Scope<'p>> {
+        std::iter::successors(Some(self), |scope| scope.outer)
+    }
+
+    /// What `name` carries: a column of the innermost level that has it, else the whole row of an item so
+    /// named (`colNameToVar`, then `refnameNamespaceItem`). `None`: nothing of that name.
+    pub(super) fn column(&self, name: &str) -> Option<Lineage> {
+        let mut sum: Option<Lineage> = None;
+        for level in self.levels() {
+            let mut sure = false;
+            for item in &level.items {
+                let lineage = match hit(item, name) {
+                    Hit::Sure(lineage) => {
+                        sure = true;
+                        lineage
+                    }
+                    Hit::Perhaps(lineage) => lineage,
+                    Hit::None => continue,
+                };
+                add(sum.get_or_insert_with(constant), lineage);
+            }
+            if sure {
+                return sum;
+            }
+        }
+        if let Some(item) = self.item(None, name) {
+            add(sum.get_or_insert_with(constant), item.whole());
+        }
+        sum
+    }
+
+    /// The innermost item of that name.
+    pub(super) fn item(&self, schema: Option<&str>, name: &str) -> Option<&Item> {
+        self.levels().find_map(|level| {
+            level.items.iter().find(|item| {
+                item.name.as_deref() == Some(name)
+                    && schema.is_none_or(|schema| item.schema.as_deref() == Some(schema))
+            })
+        })
+    }
+
+    /// What `item.name` carries; `None`: the item has no such column.
+    pub(super) fn column_of(item: &Item, name: &str) -> Option<Lineage> {
+        match hit(item, name) {
+            Hit::Sure(lineage) | Hit::Perhaps(lineage) => Some(lineage),
+            Hit::None => None,
+        }
+    }
+
+    /// All columns of this level, as `*` gives them.
+    pub(super) fn wildcard(&self) -> Rows {
+        let mut rows = Rows::Columns(Vec::new());
+        for item in &self.items {
+            rows.append(item.rows.clone());
+        }
+        if self.merged { Rows::Any(rows.all()) } else { rows }
+    }
+}

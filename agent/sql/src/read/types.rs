@@ -1,0 +1,161 @@
+//! Types as casts name them. A cast to a type of a user's may run the user's code, so it is an action then.
+
+use sqlparser::ast::{ArrayElemTypeDef, DataType, Ident, ObjectName, ObjectNamePart};
+
+use super::Reader;
+use crate::names::{Name, TypeFound};
+
+impl Reader<'_> {
+    /// A type in a cast or a typed literal.
+    pub(crate) fn data_type(&mut self, data_type: &DataType) {
+        match data_type {
+            DataType::Character(_)
+            | DataType::Char(_)
+            | DataType::CharacterVarying(_)
+            | DataType::CharVarying(_)
+            | DataType::Varchar(_)
+            | DataType::Uuid
+            | DataType::Numeric(_)
+            | DataType::Decimal(_)
+            | DataType::Dec(_)
+            | DataType::Float(_)
+            | DataType::Int2(_)
+            | DataType::SmallInt(_)
+            | DataType::Int(_)
+            | DataType::Int4(_)
+            | DataType::Int8(_)
+            | DataType::Integer(_)
+            | DataType::BigInt(_)
+            | DataType::Float4
+            | DataType::Float8
+            | DataType::Real
+            | DataType::Double(_)
+            | DataType::DoublePrecision
+            | DataType::Bool
+            | DataType::Boolean
+            | DataType::Date
+            | DataType::Time(..)
+            | DataType::Timestamp(..)
+            | DataType::Interval { .. }
+            | DataType::JSON
+            | DataType::JSONB
+            | DataType::Regclass
+            | DataType::Text
+            | DataType::Bytea
+            | DataType::Bit(_)
+            | DataType::BitVarying(_)
+            | DataType::VarBit(_)
+            | DataType::GeometricType(_)
+            | DataType::TsVector
+            | DataType::TsQuery => {}
+            DataType::Custom(name, _) => self.named_type(name),
+            DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => self.data_type(element),
+            DataType::Array(
+                ArrayElemTypeDef::None
+                | ArrayElemTypeDef::AngleBracket(_)
+                | ArrayElemTypeDef::Parenthesis(_)
+                | ArrayElemTypeDef::Qualified(..),
+            )
+            | DataType::Table(_)
+            | DataType::NamedTable { .. }
+            | DataType::Nvarchar(_)
+            | DataType::CharacterLargeObject(_)
+            | DataType::CharLargeObject(_)
+            | DataType::Clob(_)
+            | DataType::Binary(_)
+            | DataType::Varbinary(_)
+            | DataType::Blob(_)
+            | DataType::TinyBlob
+            | DataType::MediumBlob
+            | DataType::LongBlob
+            | DataType::Bytes(_)
+            | DataType::DecimalUnsigned(_)
+            | DataType::BigNumeric(_)
+            | DataType::BigDecimal(_)
+            | DataType::DecUnsigned(_)
+            | DataType::FloatUnsigned(_)
+            | DataType::TinyInt(_)
+            | DataType::TinyIntUnsigned(_)
+            | DataType::UTinyInt
+            | DataType::Int2Unsigned(_)
+            | DataType::SmallIntUnsigned(_)
+            | DataType::USmallInt
+            | DataType::MediumInt(_)
+            | DataType::MediumIntUnsigned(_)
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::Int64
+            | DataType::Int128
+            | DataType::Int256
+            | DataType::IntUnsigned(_)
+            | DataType::Int4Unsigned(_)
+            | DataType::IntegerUnsigned(_)
+            | DataType::HugeInt
+            | DataType::UHugeInt
+            | DataType::UInt8
+            | DataType::UInt16
+            | DataType::UInt32
+            | DataType::UInt64
+            | DataType::UInt128
+            | DataType::UInt256
+            | DataType::BigIntUnsigned(_)
+            | DataType::UBigInt
+            | DataType::Int8Unsigned(_)
+            | DataType::Signed
+            | DataType::SignedInteger
+            | DataType::Unsigned
+            | DataType::UnsignedInteger
+            | DataType::Float32
+            | DataType::Float64
+            | DataType::RealUnsigned
+            | DataType::DoubleUnsigned(_)
+            | DataType::DoublePrecisionUnsigned
+            | DataType::Date32
+            | DataType::Datetime(_)
+            | DataType::Datetime64(..)
+            | DataType::TimestampNtz(_)
+            | DataType::TinyText
+            | DataType::MediumText
+            | DataType::LongText
+            | DataType::String(_)
+            | DataType::FixedString(_)
+            | DataType::Map(..)
+            | DataType::Tuple(_)
+            | DataType::Nested(_)
+            | DataType::Enum(..)
+            | DataType::Set(_)
+            | DataType::Struct(..)
+            | DataType::Union(_)
+            | DataType::Nullable(_)
+            | DataType::LowCardinality(_)
+            | DataType::Unspecified
+            | DataType::Trigger
+            | DataType::AnyType => self.opaque("unsupported syntax of a type"),
+        }
+    }
+
+    fn named_type(&mut self, name: &ObjectName) {
+        let name = match name.0.as_slice() {
+            // A time zone or precision word may be in the place of the name; a type's own name is never reserved.
+            [ObjectNamePart::Identifier(Ident { .. })] | [_, _] => self.object_name(name, true),
+            _ => {
+                self.opaque("unsupported syntax of a type");
+                return;
+            }
+        };
+        let Some(name) = name else { return };
+        self.type_name(&name);
+    }
+
+    /// A type by its name.
+    pub(crate) fn type_name(&mut self, name: &Name) {
+        if name.schema.as_deref() == Some("information_schema") {
+            return;
+        }
+        match self.names.type_of(name) {
+            TypeFound::Harmless => {}
+            TypeFound::User(schema) => self.call_hidden("type", Some(&schema), &name.name),
+            TypeFound::Missing => self.missing("type", name),
+        }
+    }
+}

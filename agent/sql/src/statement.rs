@@ -1,0 +1,208 @@
+//! One statement's tokens into a [`Statement`]: who reads it, and the limits before anyone does.
+
+use policy::{Action, Catalog, ObjectKind, Output, Verb};
+use sqlparser::ast::Statement as Tree;
+
+use crate::cursor::Cursor;
+use crate::flow::Rows;
+use crate::lexer::{Kind, Token};
+use crate::names::{Name, Names};
+use crate::read::Reader;
+use crate::secrets;
+use crate::utility::Read;
+use crate::{Effects, Limits, SearchPath, Statement, parse, split};
+
+/// What earlier statements of the same text have made uncertain.
+#[derive(Default)]
+pub(crate) struct Before {
+    /// `search_path` may have changed.
+    search_path: bool,
+    /// The catalog may have changed: lineage proves nothing any more.
+    ddl: bool,
+    /// Relations that they create.
+    created: Vec<Name>,
+}
+
+impl Before {
+    fn add(&mut self, statement: &Statement) {
+        self.search_path |= statement.effects.search_path;
+        self.ddl |= statement.effects.ddl;
+        for Action { verb, object, .. } in &statement.actions {
+            if *verb == Verb::Create && object.kind == ObjectKind::Relation && object.class != "index" {
+                self.created.push(Name { schema: object.schema.clone(), name: object.name.clone() });
+            }
+        }
+    }
+}
+
+/// Reads one statement.
+pub(crate) fn read(
+    text: &str,
+    tokens: &[Token],
+    path: &SearchPath,
+    catalog: &Catalog,
+    limits: &Limits,
+    before: &mut Before,
+) -> Statement {
+    let path = if before.search_path { &SearchPath::Unknown } else { path };
+    let names = Names { catalog, path };
+    let mut reader = Reader::new(text, &names, &before.created, limits);
+    let cursor = Cursor::new(text, tokens);
+    let done = if is_data(&cursor) { reader.data_statement(tokens) } else { reader.utility(cursor) };
+    let opaque = reader.actions.iter().any(|action| action.verb == Verb::Opaque);
+    if opaque {
+        let anything = Effects::anything();
+        reader.effects.ddl |= anything.ddl;
+        reader.effects.search_path |= anything.search_path;
+        reader.effects.string_syntax |= anything.string_syntax;
+    }
+    let output = match done.output {
+        // What was not understood may return anything; rows of another statement stay those.
+        Output::None | Output::Columns(_) | Output::Within(_) if opaque => Output::Unknown,
+        Output::Columns(_) | Output::Within(_) if before.ddl => Output::Unknown,
+        output => output,
+    };
+    let statement = Statement {
+        range: split::bytes(tokens),
+        tag: done.tag,
+        actions: reader.actions,
+        output,
+        relations: reader.relations.into_iter().collect(),
+        effects: reader.effects,
+        wants: reader.wants,
+        constants: tokens.iter().filter(|t| t.kind.is_constant()).map(|t| t.range()).collect(),
+        secrets: secrets::find(text, tokens),
+    };
+    before.add(&statement);
+    statement
+}
+
+/// Whether `sqlparser` reads it: a query or a statement that writes rows.
+fn is_data(cursor: &Cursor<'_>) -> bool {
+    cursor.sees_kind(Kind::LeftParen)
+        || ["select", "with", "values", "table", "insert", "update", "delete", "merge"]
+            .iter()
+            .any(|word| cursor.sees(word))
+}
+
+impl<'a> Reader<'a> {
+    /// A query or a statement that writes rows.
+    pub(crate) fn data_statement(&mut self, tokens: &'a [Token]) -> Read {
+        let unknown = |tag| Read { tag, output: Output::Unknown };
+        let tag = tag(self.text, tokens);
+        if !self.fits(tokens) {
+            return unknown(tag);
+        }
+        let tree = match parse::statement(self.text, tokens) {
+            Ok(tree) => tree,
+            Err(failed) => {
+                self.opaque_at("unsupported syntax", failed.at.and_then(|i| tokens.get(i)).copied());
+                return unknown(tag);
+            }
+        };
+        let rows = self.within(tokens, |reader| {
+            let rows = match &tree {
+                Tree::Query(query) => reader.top_query(query),
+                tree => reader.top_writing(tree),
+            };
+            reader.close();
+            rows
+        });
+        let output = match rows {
+            Rows::Columns(cells) if cells.is_empty() => Output::None,
+            rows => rows.into_output(),
+        };
+        Read { tag, output }
+    }
+
+    /// Whether the tree of these tokens stays as shallow as the limits ask; opaque otherwise.
+    pub(crate) fn fits(&mut self, tokens: &[Token]) -> bool {
+        let fits = depth(self.text, tokens) <= self.limits.depth;
+        if !fits {
+            self.opaque("the statement is nested too deeply");
+        }
+        fits
+    }
+}
+
+/// The word for what the statement does, past WITH.
+fn tag(text: &str, tokens: &[Token]) -> &'static str {
+    let mut depth = 0_usize;
+    for token in tokens {
+        match token.kind {
+            Kind::LeftParen => depth += 1,
+            Kind::RightParen => depth = depth.saturating_sub(1),
+            Kind::Word if depth == 0 || token.start == tokens[0].start => {
+                for tag in ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE"] {
+                    if token.is(text, tag) {
+                        return if matches!(tag, "VALUES" | "TABLE") { "SELECT" } else { tag };
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    "SELECT"
+}
+
+/// A bound of the depth of the tree that `sqlparser` makes of these tokens: operators make it deeper one by
+/// one up to the next comma, set operations up to the end of their parentheses, parentheses by themselves.
+fn depth(text: &str, tokens: &[Token]) -> usize {
+    #[derive(Default)]
+    struct Level {
+        /// Deepest part between commas so far.
+        deepest: usize,
+        /// Operators since the last comma.
+        chain: usize,
+        /// Deepest parentheses since the last comma.
+        inside: usize,
+        /// Set operations.
+        sets: usize,
+    }
+    impl Level {
+        fn comma(&mut self) {
+            self.deepest = self.deepest.max(self.chain + self.inside);
+            self.chain = 0;
+            self.inside = 0;
+        }
+
+        fn total(mut self) -> usize {
+            self.comma();
+            self.deepest + self.sets + 1
+        }
+    }
+    const OPERATORS: &[&str] = &[
+        "and", "at", "between", "case", "collate", "cross", "escape", "ilike", "in", "is", "isnull", "join",
+        "like", "not", "notnull", "or", "overlaps", "similar",
+    ];
+    let mut levels = vec![Level::default()];
+    for token in tokens {
+        let Some(level) = levels.last_mut() else { break };
+        match token.kind {
+            Kind::Comma => level.comma(),
+            Kind::LeftParen | Kind::LeftBracket => {
+                level.chain += 1;
+                levels.push(Level::default());
+            }
+            Kind::RightParen | Kind::RightBracket => {
+                if levels.len() > 1
+                    && let Some(inner) = levels.pop()
+                    && let Some(level) = levels.last_mut()
+                {
+                    level.inside = level.inside.max(inner.total());
+                }
+            }
+            Kind::Operator | Kind::ColonColon | Kind::Dot | Kind::Colon => level.chain += 1,
+            Kind::Word => {
+                let word = token.written(text);
+                if ["union", "intersect", "except"].iter().any(|w| word.eq_ignore_ascii_case(w)) {
+                    level.sets += 1;
+                } else if OPERATORS.iter().any(|w| word.eq_ignore_ascii_case(w)) {
+                    level.chain += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    levels.into_iter().map(Level::total).sum()
+}

@@ -1,0 +1,168 @@
+//! A small database, and how cases look at it.
+
+use policy::catalog::TypeKind;
+use policy::{
+    Catalog, Column, ColumnRef, Function, Lineage, Oid, Output, Relation, RelationKind, Verb, Volatility,
+};
+
+use crate::{Analysis, Limits, SearchPath, Settings, analyse};
+
+pub(super) const CUSTOMERS: Oid = 100;
+pub(super) const ORDERS: Oid = 101;
+pub(super) const SECRET: Oid = 102;
+pub(super) const T: Oid = 103;
+pub(super) const CUSTOMERS_VIEW: Oid = 110;
+pub(super) const EVENTS: Oid = 120;
+pub(super) const EVENTS_2024: Oid = 121;
+pub(super) const PG_CLASS: Oid = 1259;
+
+fn relation(oid: Oid, schema: &str, name: &str, kind: RelationKind, columns: &[&str]) -> Relation {
+    Relation {
+        oid,
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+        kind,
+        columns: columns
+            .iter()
+            .zip(1..)
+            .map(|(name, attnum)| Column { attnum, name: (*name).to_owned(), type_oid: 25 })
+            .collect(),
+        bases: Vec::new(),
+        functions: Vec::new(),
+        parents: Vec::new(),
+        children: Vec::new(),
+        has_rules: false,
+        has_triggers: false,
+    }
+}
+
+fn function(oid: Oid, schema: &str, name: &str, volatility: Volatility) -> Function {
+    Function {
+        oid,
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+        volatility,
+        security_definer: false,
+        language: "plpgsql".to_owned(),
+        procedure: false,
+    }
+}
+
+pub(super) fn catalog() -> Catalog {
+    use RelationKind::{PartitionedTable, Table, View};
+    let customers = relation(CUSTOMERS, "public", "customers", Table, &["id", "name", "ssn"]);
+    let orders = relation(ORDERS, "public", "orders", Table, &["id", "customer_id", "total"]);
+    let secret = relation(SECRET, "public", "secret", Table, &["pw", "owner"]);
+    let t = relation(T, "public", "t", Table, &["a", "b"]);
+    let mut view = relation(CUSTOMERS_VIEW, "public", "customers_view", View, &["id", "label"]);
+    view.bases =
+        vec![ColumnRef { relation: CUSTOMERS, attnum: 1 }, ColumnRef { relation: CUSTOMERS, attnum: 3 }];
+    let events = relation(EVENTS, "public", "events", PartitionedTable, &["at", "body"]);
+    let mut events_2024 = relation(EVENTS_2024, "public", "events_2024", Table, &["at", "body"]);
+    events_2024.parents = vec![EVENTS];
+    let mut ruled = relation(130, "public", "ruled", Table, &["a"]);
+    ruled.has_rules = true;
+    let only = relation(131, "public", "only", Table, &["a"]);
+    let mut pg_class =
+        relation(PG_CLASS, "pg_catalog", "pg_class", Table, &["oid", "relname", "relnamespace"]);
+    pg_class.columns.extend(
+        ["relkind", "reltablespace", "relhasindex", "relam", "relowner", "relchecks", "relhasrules"]
+            .iter()
+            .zip(4..)
+            .map(|(name, attnum)| Column { attnum, name: (*name).to_owned(), type_oid: 18 }),
+    );
+    let pg_namespace = relation(2615, "pg_catalog", "pg_namespace", Table, &["oid", "nspname", "nspowner"]);
+    let pg_attribute =
+        relation(1249, "pg_catalog", "pg_attribute", Table, &["attrelid", "attname", "atttypid", "attnum"]);
+    let pg_am = relation(2601, "pg_catalog", "pg_am", Table, &["oid", "amname"]);
+    let other = relation(140, "other", "notes", Table, &["id", "body"]);
+    Catalog::new(
+        1,
+        ["public", "pg_catalog", "other"].map(str::to_owned),
+        [
+            customers,
+            orders,
+            secret,
+            t,
+            view,
+            events,
+            events_2024,
+            ruled,
+            only,
+            pg_class,
+            pg_namespace,
+            pg_attribute,
+            pg_am,
+            other,
+        ],
+        [
+            function(500, "public", "audit", Volatility::Volatile),
+            function(501, "public", "tidy", Volatility::Immutable),
+            function(502, "pg_catalog", "pg_read_file", Volatility::Volatile),
+            function(503, "pg_catalog", "lower", Volatility::Immutable),
+            function(504, "other", "lower", Volatility::Immutable),
+        ],
+    )
+    .with_types([
+        ("public".to_owned(), "mood".to_owned(), TypeKind::Enum),
+        ("public".to_owned(), "email".to_owned(), TypeKind::Domain),
+    ])
+}
+
+pub(super) fn settings() -> Settings {
+    Settings {
+        standard_conforming_strings: true,
+        utf8: true,
+        search_path: SearchPath::Known(vec!["pg_catalog".to_owned(), "public".to_owned()]),
+    }
+}
+
+pub(super) fn read(text: &str) -> Analysis {
+    analyse(text.as_bytes(), &settings(), &catalog(), &Limits::default())
+}
+
+/// All actions of a text, one line for each statement, `*` before those that are implied.
+pub(super) fn actions(text: &str) -> String {
+    let lines: Vec<String> = read(text)
+        .statements
+        .iter()
+        .map(|statement| {
+            let actions: Vec<String> = statement
+                .actions
+                .iter()
+                .map(|action| format!("{}{action}", if action.implied { "*" } else { "" }))
+                .collect();
+            actions.join(", ")
+        })
+        .collect();
+    lines.join("; ")
+}
+
+pub(super) fn is_opaque(text: &str) -> bool {
+    read(text).statements.iter().any(|s| s.actions.iter().any(|a| a.verb == Verb::Opaque))
+}
+
+/// The output of the last statement: columns as `relation.attnum`, `?` for what is not known.
+pub(super) fn output(text: &str) -> String {
+    let analysis = read(text);
+    let Some(statement) = analysis.statements.last() else { return String::new() };
+    match &statement.output {
+        Output::None => "none".to_owned(),
+        Output::Columns(columns) => columns.iter().map(lineage).collect::<Vec<_>>().join(" "),
+        Output::Within(columns) => format!("within {}", refs(columns)),
+        Output::Inherited(name) => format!("inherited {name}"),
+        Output::Unknown => "unknown".to_owned(),
+    }
+}
+
+fn lineage(lineage: &Lineage) -> String {
+    match lineage {
+        Lineage::From(columns) if columns.is_empty() => "-".to_owned(),
+        Lineage::From(columns) => refs(columns),
+        Lineage::Unknown => "?".to_owned(),
+    }
+}
+
+fn refs(columns: &[ColumnRef]) -> String {
+    columns.iter().map(|c| format!("{}.{}", c.relation, c.attnum)).collect::<Vec<_>>().join("+")
+}

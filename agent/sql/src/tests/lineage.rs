@@ -1,0 +1,124 @@
+//! What output columns may carry: never less than they do.
+//!
+//! customers = 100 (id, name, ssn), orders = 101 (id, customer_id, total), t = 103 (a, b), view = 110.
+
+use super::fixture::output;
+
+fn check(text: &str, expected: &str) {
+    assert_eq!(output(text), expected, "{text}");
+}
+
+#[test]
+fn columns_are_resolved_through_from() {
+    check("SELECT id, ssn FROM customers", "100.1 100.3");
+    check("SELECT 1, 'x', now()", "- - -");
+    check("SELECT c.ssn FROM customers c", "100.3");
+    check("SELECT public.customers.ssn FROM customers", "100.3");
+    check("SELECT * FROM customers", "100.1 100.2 100.3");
+    check("SELECT o.*, c.name FROM customers c, orders o", "101.1 101.2 101.3 100.2");
+    check("SELECT ssn || name, lower(ssn), ssn::text, -id FROM customers", "100.2+100.3 100.3 100.3 100.1");
+    check("SELECT CASE WHEN ssn = 'x' THEN 1 ELSE id END FROM customers", "100.1+100.3");
+    check("SELECT count(*), count(ssn), max(id) FROM customers", "- 100.3 100.1");
+    check("SELECT x FROM (SELECT ssn AS x FROM customers) y", "100.3");
+    check("SELECT y.name FROM (SELECT ssn AS name FROM customers) y", "100.3");
+    check("SELECT (SELECT ssn FROM customers LIMIT 1)", "100.3");
+    check("SELECT (SELECT c.ssn) FROM customers c", "100.3");
+    check("SELECT ctid, tableoid, id FROM customers", "- - 100.1");
+    check("SELECT id FROM customers_view", "110.1");
+    check("TABLE customers", "100.1 100.2 100.3");
+    check("VALUES (1, 2), (3, (SELECT ssn FROM customers))", "- 100.3");
+    check("SELECT at FROM events", "120.1");
+}
+
+#[test]
+fn set_operations_add_up_by_position() {
+    check("SELECT a, b FROM t UNION ALL SELECT id, ssn FROM customers", "100.1+103.1 100.3+103.2");
+    check("SELECT a FROM t UNION SELECT id, ssn FROM customers", "within 100.1+100.3+103.1");
+    check("SELECT x FROM (SELECT a AS x FROM t EXCEPT SELECT ssn FROM customers) y", "100.3+103.1");
+}
+
+#[test]
+fn with_queries_carry_what_they_select() {
+    check("WITH x AS (SELECT ssn FROM customers) SELECT * FROM x", "100.3");
+    check("WITH x(a) AS (SELECT ssn FROM customers) SELECT a FROM x", "100.3");
+    check("WITH x AS (SELECT ssn FROM customers), y AS (SELECT ssn AS z FROM x) SELECT z FROM y", "100.3");
+    check("WITH t AS (SELECT ssn AS a FROM customers) SELECT a FROM t", "100.3");
+    check("WITH x AS (DELETE FROM customers RETURNING ssn) SELECT * FROM x", "100.3");
+    check(
+        "WITH RECURSIVE x AS (SELECT ssn AS n FROM customers UNION ALL SELECT n FROM x) SELECT n FROM x",
+        "?",
+    );
+    check("WITH RECURSIVE x AS (SELECT ssn FROM customers) SELECT * FROM x", "100.3");
+    check(
+        "WITH t AS (SELECT 1 AS a) SELECT (SELECT a FROM (SELECT ssn AS a FROM customers) t) FROM t",
+        "100.3",
+    );
+}
+
+#[test]
+fn whole_rows_carry_everything() {
+    check("SELECT c FROM customers c", "100.0");
+    check("SELECT customers FROM customers", "100.0");
+    check("SELECT row(c.*) FROM customers c", "100.0");
+    check("SELECT to_json(c) FROM customers c", "100.0");
+    check("SELECT c::text FROM customers c", "100.0");
+    check("SELECT array_agg(c) FROM customers c", "100.0");
+    check("SELECT (c).ssn FROM customers c", "100.0");
+    check("SELECT (c).id FROM customers c", "100.0");
+    check("SELECT (c.*)::text FROM customers c", "unknown");
+    check("SELECT lower(customers) FROM customers", "100.0");
+    check("SELECT ssn(customers) FROM customers", "unknown");
+    check("SELECT customers.text FROM customers", "100.0");
+    check("SELECT (SELECT x FROM (SELECT ssn FROM customers) x)", "100.3");
+    check("SELECT json_agg(x) FROM (SELECT ssn, id FROM customers) x", "100.1+100.3");
+}
+
+#[test]
+fn aliases_do_not_hide() {
+    check("SELECT c.a FROM customers AS c(a, b)", "100.1");
+    check("SELECT c.b FROM customers AS c(x, y, b)", "100.3");
+    check("SELECT name FROM customers AS c(ssn, id, name)", "100.3");
+    check("SELECT id FROM (SELECT ssn, id FROM customers) AS x(id, y)", "100.3");
+    check("SELECT j.ssn FROM (customers c CROSS JOIN t) AS j", "100.1+100.2+100.3+103.1+103.2");
+    check("SELECT * FROM customers JOIN orders USING (id)", "within 100.1+100.2+100.3+101.1+101.2+101.3");
+    check("SELECT id FROM customers JOIN orders USING (id)", "100.1+101.1");
+    check("SELECT id FROM customers NATURAL JOIN orders", "100.1+101.1");
+    check("SELECT x FROM customers c, LATERAL (SELECT c.ssn AS x) l", "100.3");
+    check("SELECT u FROM customers c, unnest(string_to_array(c.ssn, '')) u", "100.3");
+    check("SELECT v FROM customers c, json_each(to_json(c)) AS e(k, v)", "100.0");
+    check("SELECT a FROM t, (SELECT ssn FROM customers) s", "103.1");
+    check("SELECT x.t FROM (SELECT ssn AS t FROM customers) x", "100.3");
+    // In a subquery without LATERAL, a sibling is not seen.
+    check("SELECT z FROM t, (SELECT (SELECT a) AS z FROM customers c(a)) s", "100.1");
+}
+
+#[test]
+fn windows_and_groups_carry_what_they_sort_by() {
+    check("SELECT rank() OVER (ORDER BY ssn) FROM customers", "100.3");
+    check("SELECT rank() OVER w FROM customers WINDOW w AS (ORDER BY ssn)", "?");
+    check("SELECT string_agg(name, ',' ORDER BY ssn) FROM customers", "100.2+100.3");
+    check("SELECT DISTINCT ON (ssn) id FROM customers", "100.1");
+    check("SELECT ssn FROM customers GROUP BY GROUPING SETS ((ssn), ())", "100.3");
+}
+
+#[test]
+fn what_is_not_sure_is_unknown() {
+    check("SELECT public.audit(id), id FROM customers", "? 100.1");
+    check("SELECT current_setting('x.y')", "?");
+    check("SELECT nothing FROM customers", "?");
+    check("EXPLAIN SELECT 1", "unknown");
+    check("SHOW server_version", "-");
+    check("SHOW my.variable", "unknown");
+    check("FETCH ALL FROM c", "inherited c");
+    check("EXECUTE p", "inherited p");
+    check("PREPARE p AS SELECT ssn FROM customers", "100.3");
+    check("DECLARE c CURSOR FOR SELECT ssn FROM customers", "100.3");
+}
+
+#[test]
+fn returning_carries_the_target() {
+    check("INSERT INTO customers VALUES (1) RETURNING ssn, id", "100.3 100.1");
+    check("UPDATE customers SET name = 'x' RETURNING *", "100.1 100.2 100.3");
+    check("DELETE FROM customers c USING orders o RETURNING o.total, c", "101.3 100.0");
+    check("DELETE FROM customers", "none");
+}

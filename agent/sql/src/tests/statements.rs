@@ -1,0 +1,240 @@
+//! Queries and DML: their actions.
+
+use super::fixture::{actions, read};
+
+fn check(text: &str, expected: &str) {
+    assert_eq!(actions(text), expected, "{text}");
+}
+
+#[test]
+fn queries_read_what_they_name() {
+    check("SELECT 1", "");
+    check("SELECT a FROM t", "select table public.t");
+    check("SELECT a FROM public.t x", "select table public.t");
+    check("SELECT * FROM t, orders o", "select table public.t, select table public.orders");
+    check(
+        "SELECT a FROM t WHERE a IN (SELECT id FROM orders)",
+        "select table public.t, select table public.orders",
+    );
+    check("WITH t AS (SELECT 1 AS a) SELECT a FROM t", "");
+    check("WITH t AS (SELECT * FROM t) SELECT a FROM t", "select table public.t");
+    check("WITH x AS (SELECT 1), y AS (SELECT * FROM x) SELECT * FROM y, public.t", "select table public.t");
+    check("SELECT * FROM missing", "opaque (relation \"missing\" is not in the catalog)");
+    check("SELECT * FROM other.notes", "select table other.notes");
+    check("SELECT * FROM notes", "opaque (relation \"notes\" is not in the catalog)");
+    check("SELECT a FROM t FOR UPDATE", "select table public.t, lock table public.t");
+}
+
+#[test]
+fn a_view_reads_its_bases_and_a_parent_its_partitions() {
+    check("SELECT * FROM customers_view", "select view public.customers_view, select table public.customers");
+    check("SELECT * FROM events", "select table public.events, *select table public.events_2024");
+    check("SELECT * FROM events_2024", "select table public.events_2024, *select table public.events");
+    check("DELETE FROM events", "delete-all table public.events, *delete-all table public.events_2024");
+    check(
+        "UPDATE customers_view SET label = '' WHERE id = 1",
+        "update view public.customers_view, update table public.customers",
+    );
+    check(
+        "INSERT INTO ruled VALUES (1)",
+        "opaque (rewrite rules on \"public.ruled\"), insert table public.ruled",
+    );
+}
+
+#[test]
+fn a_relation_named_like_a_keyword_needs_its_quotes() {
+    check("SELECT * FROM \"only\"", "select table public.only");
+    check("SELECT * FROM ONLY t", "select table public.t");
+}
+
+#[test]
+fn writing_statements_write_their_target() {
+    check("INSERT INTO t VALUES (1, 2)", "insert table public.t");
+    check("INSERT INTO t SELECT * FROM orders", "insert table public.t, select table public.orders");
+    check("INSERT INTO t VALUES (1) RETURNING a", "insert table public.t, select table public.t");
+    check("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", "insert table public.t");
+    check(
+        "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET a = excluded.a",
+        "insert table public.t, update table public.t",
+    );
+    check("UPDATE t SET a = 1 WHERE b = 2", "update table public.t");
+    check(
+        "UPDATE t SET a = o.id FROM orders o WHERE t.a = o.id",
+        "update table public.t, select table public.orders",
+    );
+    check("DELETE FROM t WHERE a = 1", "delete table public.t");
+    check(
+        "DELETE FROM t USING orders o WHERE t.a = o.id",
+        "delete table public.t, select table public.orders",
+    );
+    check(
+        "WITH d AS (DELETE FROM t WHERE a = 1 RETURNING a) INSERT INTO orders SELECT a FROM d",
+        "delete table public.t, select table public.t, insert table public.orders",
+    );
+    check(
+        "MERGE INTO t USING orders o ON t.a = o.id WHEN MATCHED THEN UPDATE SET b = 1 WHEN NOT MATCHED THEN INSERT VALUES (1, 2)",
+        "select table public.orders, update table public.t, insert table public.t",
+    );
+    check("WITH t AS (SELECT 1) DELETE FROM t WHERE a = 1", "delete table public.t");
+}
+
+#[test]
+fn a_condition_that_always_holds_is_none() {
+    for condition in [
+        "true",
+        "1 = 1",
+        "'a' = 'a'",
+        "NOT false",
+        "a = a",
+        "(a) = (a)",
+        "a = 1 OR true",
+        "true AND 1 = 1",
+        "$1",
+        "a IS NOT DISTINCT FROM a",
+        "NOT (a <> a)",
+        "(SELECT true)",
+        "EXISTS (SELECT 1)",
+        "b LIKE '%'",
+        "2 > 1",
+        "1 IN (1)",
+        "now() = now()",
+        "a >= a",
+        "NOT (a < a)",
+        "true IS TRUE",
+    ] {
+        check(&format!("DELETE FROM t WHERE {condition}"), "delete-all table public.t");
+    }
+    for condition in [
+        "a = 1",
+        "a = b",
+        "a = 1 AND true",
+        "false",
+        "a IN (1)",
+        "EXISTS (SELECT 1 FROM t x WHERE x.a = t.a)",
+    ] {
+        let text = format!("DELETE FROM t WHERE {condition}");
+        assert!(actions(&text).starts_with("delete table public.t"), "{text}: {}", actions(&text));
+    }
+}
+
+#[test]
+fn calls_are_actions_unless_they_are_harmless() {
+    check("SELECT count(*), max(a), lower(b) FROM t", "select table public.t");
+    check("SELECT audit(1)", "function public.audit");
+    check("SELECT public.audit(1)", "function public.audit");
+    check("SELECT pg_read_file('/etc/passwd')", "function pg_catalog.pg_read_file");
+    check("SELECT pg_catalog.pg_sleep(1)", "function pg_catalog.pg_sleep");
+    check("SELECT nextval('s')", "function pg_catalog.nextval");
+    check("SELECT set_config('search_path', 'x', false)", "function pg_catalog.set_config, set search_path");
+    check("SELECT other.lower('X')", "function other.lower");
+    check("SELECT missing(1)", "opaque (function \"missing\" is not in the catalog)");
+    check("SELECT 'x'::mood", "");
+    check("SELECT 'x'::email", "function type public.email");
+    check("SELECT 'x'::missing", "opaque (type \"missing\" is not in the catalog)");
+    check("SELECT 1 OPERATOR(pg_catalog.+) 2", "");
+    check("SELECT 1 OPERATOR(other.+) 2", "function operator other.+");
+    check("SELECT a <=> b FROM t", "select table public.t, function operator <=>");
+}
+
+#[test]
+fn a_function_of_an_earlier_schema_is_seen_behind_a_harmless_name() {
+    use super::fixture::{catalog, settings};
+    let path = ["pg_catalog", "public", "other"].map(str::to_owned).to_vec();
+    let settings = crate::Settings { search_path: crate::SearchPath::Known(path), ..settings() };
+    let analysis = crate::analyse(b"SELECT lower('x')", &settings, &catalog(), &crate::Limits::default());
+    assert_eq!(analysis.statements[0].actions[0].to_string(), "function other.lower");
+}
+
+#[test]
+fn an_unknown_path_is_never_guessed() {
+    use super::fixture::{catalog, settings};
+    let settings = crate::Settings { search_path: crate::SearchPath::Unknown, ..settings() };
+    let read = |text: &str| {
+        let analysis = crate::analyse(text.as_bytes(), &settings, &catalog(), &crate::Limits::default());
+        analysis.statements[0].clone()
+    };
+    assert_eq!(read("SELECT a FROM t").actions[0].to_string(), "select table public.t");
+    assert_eq!(read("SELECT lower('x')").actions[0].to_string(), "function other.lower");
+    let missing = read("SELECT * FROM missing");
+    assert!(missing.wants.search_path && missing.wants.catalog);
+    assert_eq!(read("CREATE TABLE n (a int)").actions[0].verb, policy::Verb::Opaque);
+}
+
+#[test]
+fn what_a_text_has_changed_counts_for_the_statements_behind() {
+    check("CREATE TABLE n (a int); INSERT INTO n VALUES (1)", "create table public.n; insert table public.n");
+    let analysis = read("CREATE VIEW v AS SELECT 1; SELECT a FROM t");
+    assert_eq!(analysis.statements[1].output, policy::Output::Unknown);
+    let analysis = read("SET search_path TO other; SELECT * FROM missing");
+    assert!(analysis.statements[1].wants.search_path);
+}
+
+#[test]
+fn relations_are_all_that_is_touched() {
+    use super::fixture::{CUSTOMERS, CUSTOMERS_VIEW, EVENTS, EVENTS_2024};
+    assert_eq!(read("SELECT * FROM customers_view").statements[0].relations, [CUSTOMERS, CUSTOMERS_VIEW]);
+    assert_eq!(read("SELECT * FROM events_2024").statements[0].relations, [EVENTS, EVENTS_2024]);
+}
+
+#[test]
+fn literals_are_found_and_passwords_too() {
+    let text = "SELECT 'a', 12, $x$b$x$, B'1', a FROM t WHERE b = E'c'";
+    let statement = &read(text).statements[0];
+    let constants: Vec<&str> = statement.constants.iter().map(|r| &text[r.clone()]).collect();
+    assert_eq!(constants, ["'a'", "12", "$x$b$x$", "B'1'", "E'c'"]);
+    assert!(statement.secrets.is_empty());
+    for (text, secret) in [
+        ("CREATE ROLE x LOGIN PASSWORD 'hush'", "'hush'"),
+        ("ALTER USER x ENCRYPTED PASSWORD 'hush' VALID UNTIL '2030-01-01'", "'hush'"),
+        ("CREATE USER MAPPING FOR x SERVER s OPTIONS (user 'u', password 'hush')", "'hush'"),
+        ("CREATE SUBSCRIPTION s CONNECTION 'host=a user=b' PUBLICATION p", "'host=a user=b'"),
+        ("SELECT dblink_connect('host=a password=hush')", "'host=a password=hush'"),
+        ("SELECT 'postgres://u:hush@h/d'", "'postgres://u:hush@h/d'"),
+        ("INSERT INTO t (a, password) VALUES (1, 'hush')", "'hush'"),
+        ("SET SESSION my.password = 'hush'", "'hush'"),
+        ("DO $$ ALTER ROLE x PASSWORD 'hush' $$", "$$ ALTER ROLE x PASSWORD 'hush' $$"),
+    ] {
+        let statement = &read(text).statements[0];
+        let secrets: Vec<&str> = statement.secrets.iter().map(|r| &text[r.clone()]).collect();
+        assert!(secrets.contains(&secret), "{text}: {secrets:?}");
+    }
+    let broken = read("ALTER ROLE x PASSWORD 'hush");
+    assert_eq!(broken.statements[0].secrets, [0..27]);
+}
+
+#[test]
+fn no_reason_repeats_a_literal() {
+    for text in [
+        "SELECT 'hush' 'hush'",
+        "SELECT ('hush'",
+        "FOO 'hush'",
+        "SELECT a FROM 'hush'",
+        "SET x = 'hush' 'hush' y z",
+    ] {
+        for statement in &read(text).statements {
+            for action in &statement.actions {
+                assert!(!action.to_string().contains("hush"), "{text}: {action}");
+            }
+        }
+    }
+    assert_eq!(
+        actions("VACUUM (FULL) t FOO"),
+        "maintain table public.t, opaque (unsupported syntax at \"FOO\" (character 17))"
+    );
+}
+
+#[test]
+fn statements_are_tagged_in_postgresqls_words() {
+    for (text, tag) in [
+        ("SELECT 1", "SELECT"),
+        ("WITH x AS (SELECT 1) INSERT INTO t SELECT 1", "INSERT"),
+        ("(VALUES (1))", "SELECT"),
+        ("DELETE FROM t", "DELETE"),
+        ("CREATE TABLE n (a int)", "CREATE TABLE"),
+        ("CREATE UNIQUE INDEX i ON t (a)", "CREATE INDEX"),
+        ("DROP MATERIALIZED VIEW IF EXISTS m", "DROP MATERIALIZED VIEW"),
+        ("ALTER USER x RENAME TO y", "ALTER ROLE"),
+    ] {
+        assert_eq!(read(text).statements[0].tag, tag, "{text}");
+    }
+}

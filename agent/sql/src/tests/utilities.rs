@@ -1,0 +1,214 @@
+//! Utility statements: their actions and effects, and the queries that tools send.
+
+use super::fixture::{actions, is_opaque, read};
+use crate::{CopyDirection, TransactionEffect};
+
+fn check(text: &str, expected: &str) {
+    assert_eq!(actions(text), expected, "{text}");
+}
+
+#[test]
+fn transactions_are_followed() {
+    use TransactionEffect::{Begin, Commit, Prepare, Prepared, Release, Rollback, RollbackTo, Savepoint};
+    let s = || "s".to_owned();
+    for (text, effect) in [
+        ("BEGIN", Begin),
+        ("BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE", Begin),
+        ("START TRANSACTION READ WRITE", Begin),
+        ("COMMIT", Commit { chain: false }),
+        ("END WORK AND NO CHAIN", Commit { chain: false }),
+        ("COMMIT AND CHAIN", Commit { chain: true }),
+        ("ROLLBACK", Rollback { chain: false }),
+        ("ABORT TRANSACTION", Rollback { chain: false }),
+        ("SAVEPOINT s", Savepoint(s())),
+        ("RELEASE s", Release(s())),
+        ("RELEASE SAVEPOINT S", Release(s())),
+        ("ROLLBACK TO SAVEPOINT s", RollbackTo(s())),
+        ("ROLLBACK WORK TO s", RollbackTo(s())),
+        ("PREPARE TRANSACTION 'x'", Prepare),
+        ("COMMIT PREPARED 'x'", Prepared),
+    ] {
+        check(text, "transaction");
+        assert_eq!(read(text).statements[0].effects.transaction, Some(effect), "{text}");
+    }
+    check("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "transaction");
+    check("SET CONSTRAINTS ALL DEFERRED", "transaction");
+    assert!(is_opaque("BEGIN DROP TABLE t"));
+}
+
+#[test]
+fn settings_are_followed() {
+    check("SET search_path TO a, \"B\"", "set search_path");
+    check("SET LOCAL work_mem = '4MB'", "set work_mem");
+    check("SET SESSION my.var = -1", "set my.var");
+    check("SET TIME ZONE 'UTC'", "set timezone");
+    check("SET NAMES 'UTF8'", "set client_encoding");
+    check("SET ROLE admin", "set-role admin");
+    check("SET role = 'admin'", "set-role role");
+    check("SET SESSION AUTHORIZATION admin", "set-role admin");
+    check("RESET ALL", "set all");
+    check("RESET ROLE", "set-role role");
+    check("SHOW ALL", "show all");
+    check("DISCARD ALL", "set discard all");
+    check("LISTEN ch", "notify channel ch");
+    check("NOTIFY ch, 'hello'", "notify channel ch");
+    check("UNLISTEN *", "notify channel");
+    for text in [
+        "SET search_path TO x",
+        "SET ROLE x",
+        "SET role TO x",
+        "RESET ALL",
+        "RESET search_path",
+        "DISCARD ALL",
+        "SET SCHEMA 'x'",
+        "SELECT audit(1)",
+        "DO $$ $$",
+        "SELECT set_config('a','b',true)",
+    ] {
+        assert!(read(text).statements[0].effects.search_path, "{text}");
+    }
+    for text in [
+        "SET standard_conforming_strings = off",
+        "SET client_encoding TO latin1",
+        "SET NAMES 'latin1'",
+        "RESET ALL",
+        "SET backslash_quote = on",
+    ] {
+        assert!(read(text).statements[0].effects.string_syntax, "{text}");
+    }
+    let plain = &read("SET work_mem = 1").statements[0].effects;
+    assert!(!plain.search_path && !plain.string_syntax && !plain.ddl);
+}
+
+#[test]
+fn statements_inside_statements_are_judged() {
+    check("EXPLAIN (ANALYZE, FORMAT json) SELECT * FROM t", "explain, select table public.t");
+    check("EXPLAIN VERBOSE DELETE FROM t", "explain, delete-all table public.t");
+    check("EXPLAIN (SELECT a FROM t)", "explain, select table public.t");
+    check("PREPARE p (int, text) AS UPDATE t SET a = $1", "prepare p, update-all table public.t");
+    check("EXECUTE p (1, 'x')", "");
+    check("DEALLOCATE ALL", "prepare");
+    check("DECLARE c NO SCROLL CURSOR WITH HOLD FOR SELECT * FROM t", "select table public.t");
+    check("FETCH FORWARD 10 FROM c", "cursor c");
+    check("MOVE c", "cursor c");
+    check("CLOSE c", "cursor c");
+    check("DO $$ begin end $$ LANGUAGE plpgsql", "do, opaque (body of DO)");
+    check("CALL audit(1)", "call function public.audit");
+    let effects = &read("EXECUTE p").statements[0].effects;
+    assert_eq!(effects.executes.as_deref(), Some("p"));
+    assert_eq!(read("PREPARE p AS SELECT 1").statements[0].effects.prepares.as_deref(), Some("p"));
+    assert_eq!(read("DECLARE c CURSOR FOR SELECT 1").statements[0].effects.declares.as_deref(), Some("c"));
+    assert_eq!(read("EXPLAIN EXECUTE p").statements[0].effects.executes.as_deref(), Some("p"));
+}
+
+#[test]
+fn copy_tells_its_direction() {
+    check("COPY t FROM STDIN", "insert table public.t, copy-in table public.t");
+    check(
+        "COPY t (a, b) TO STDOUT WITH (FORMAT csv, HEADER)",
+        "select table public.t, copy-out table public.t",
+    );
+    check("COPY t TO STDOUT CSV HEADER DELIMITER ','", "select table public.t, copy-out table public.t");
+    check("COPY (SELECT a FROM t) TO STDOUT", "select table public.t, copy-out");
+    check("COPY t FROM '/etc/passwd'", "insert table public.t, copy-server table public.t");
+    check("COPY t FROM STDIN WITH (FREEZE on) WHERE a > 1", "insert table public.t, copy-in table public.t");
+    assert_eq!(read("COPY t FROM STDIN").statements[0].effects.copy, Some(CopyDirection::In));
+    assert_eq!(read("COPY t TO STDOUT").statements[0].effects.copy, Some(CopyDirection::Out));
+    assert_eq!(read("COPY t TO '/tmp/x'").statements[0].effects.copy, None);
+}
+
+#[test]
+fn definitions_are_told_by_kind() {
+    check(
+        "CREATE TABLE n (a serial PRIMARY KEY, b varchar(10) DEFAULT now(), CHECK (a > 0))",
+        "create table public.n",
+    );
+    check("CREATE TEMP TABLE n (a int)", "create table pg_temp.n");
+    check("CREATE TABLE other.n (LIKE t INCLUDING ALL)", "create table other.n, select table public.t");
+    check("CREATE TABLE n AS SELECT * FROM t WITH NO DATA", "create table public.n, select table public.t");
+    check(
+        "CREATE TABLE e25 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')",
+        "create table public.e25, alter table public.events, *alter table public.events_2024",
+    );
+    check("CREATE VIEW v AS SELECT a FROM t", "create view public.v, select table public.t");
+    check("CREATE INDEX CONCURRENTLY i ON t USING btree (a)", "create index public.i");
+    check("CREATE SCHEMA s", "create schema s");
+    check("CREATE EXTENSION IF NOT EXISTS pgcrypto", "create extension pgcrypto");
+    check("CREATE TYPE m AS ENUM ('a', 'b')", "create type public.m");
+    check("CREATE ROLE x LOGIN PASSWORD 'x'", "role x");
+    check(
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "create function public.f, opaque (body of a function)",
+    );
+    check("ALTER TABLE t ADD COLUMN c int", "alter table public.t");
+    check("ALTER TABLE IF EXISTS missing RENAME TO x", "alter table public.missing");
+    check("ALTER TABLE missing RENAME TO x", "opaque (relation \"missing\" is not in the catalog)");
+    check(
+        "ALTER TABLE events ATTACH PARTITION t FOR VALUES IN (1)",
+        "alter table public.events, *alter table public.events_2024, alter table public.t",
+    );
+    check("ALTER SYSTEM SET work_mem = 1", "system work_mem");
+    check("ALTER DATABASE d SET search_path TO x", "alter database d");
+    check("DROP TABLE t, public.orders CASCADE", "drop table public.t, drop table public.orders");
+    check("DROP TABLE IF EXISTS missing", "drop table public.missing");
+    check("DROP TABLE missing", "opaque (relation \"missing\" is not in the catalog)");
+    check("DROP SCHEMA other CASCADE", "drop schema other, *drop table other.notes");
+    check("DROP FUNCTION audit(int)", "drop function public.audit");
+    check("DROP ROLE x, y", "role x, role y");
+    check("DROP TRIGGER g ON t", "drop trigger g, alter table public.t");
+    check("COMMENT ON COLUMN t.a IS 'x'", "alter table public.t");
+    check("COMMENT ON TABLE t IS NULL", "alter table public.t");
+    check("GRANT SELECT, UPDATE (a) ON t TO x WITH GRANT OPTION", "grant table public.t");
+    check(
+        "REVOKE ALL PRIVILEGES ON ALL TABLES IN SCHEMA other FROM public",
+        "revoke schema other, *revoke table other.notes",
+    );
+    check("GRANT admin TO x", "grant role admin");
+    check("GRANT USAGE ON SCHEMA other TO x", "grant schema other");
+    check("TRUNCATE t, orders RESTART IDENTITY", "truncate table public.t, truncate table public.orders");
+    check("LOCK TABLE t IN ACCESS EXCLUSIVE MODE NOWAIT", "lock table public.t");
+    check("VACUUM (FULL, ANALYZE) t", "maintain table public.t");
+    check("VACUUM", "maintain");
+    check("ANALYZE t (a, b)", "maintain table public.t");
+    check("REINDEX TABLE CONCURRENTLY t", "maintain table public.t");
+    check("CHECKPOINT", "maintain");
+    for text in [
+        "CREATE TABLE n (a int)",
+        "ALTER TABLE t ADD c int",
+        "DROP TABLE t",
+        "GRANT SELECT ON t TO x",
+        "CREATE FUNCTION f() RETURNS int AS 'x'",
+    ] {
+        assert!(read(text).statements[0].effects.ddl, "{text}");
+    }
+    assert!(read("CREATE TEMP TABLE n (a int)").statements[0].effects.temp);
+    assert!(!read("SELECT 1").statements[0].effects.ddl);
+}
+
+#[test]
+fn what_psql_sends_is_understood() {
+    let list = "SELECT n.nspname as \"Schema\", c.relname as \"Name\",
+  CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' END as \"Type\",
+  pg_catalog.pg_get_userbyid(c.relowner) as \"Owner\"
+FROM pg_catalog.pg_class c
+     LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+WHERE c.relkind IN ('r','p','v','m','S','f','')
+      AND n.nspname <> 'pg_catalog'
+      AND n.nspname !~ '^pg_toast'
+      AND n.nspname <> 'information_schema'
+  AND pg_catalog.pg_table_is_visible(c.oid)
+ORDER BY 1,2;";
+    check(
+        list,
+        "select table pg_catalog.pg_class, select table pg_catalog.pg_namespace, select table pg_catalog.pg_am",
+    );
+    let one = "SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c
+     LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname OPERATOR(pg_catalog.~) '^(t)$' COLLATE pg_catalog.default
+  AND pg_catalog.pg_table_is_visible(c.oid) ORDER BY 2, 3;";
+    check(one, "select table pg_catalog.pg_class, select table pg_catalog.pg_namespace");
+    let columns = "SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnum
+FROM pg_catalog.pg_attribute a WHERE a.attrelid = '16385'::pg_catalog.regclass AND a.attnum > 0 ORDER BY a.attnum;";
+    check(columns, "select table pg_catalog.pg_attribute");
+}

@@ -1,0 +1,98 @@
+//! DROP of every kind of object.
+
+use policy::{Action, ObjectKind, Verb};
+
+use super::kind::{object_type, tag};
+use super::{Read, action};
+use crate::cursor::Cursor;
+use crate::lexer::Kind;
+use crate::read::{Reader, relation_object};
+
+impl<'a> Reader<'a> {
+    pub(super) fn drop_statement(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
+        self.effects.ddl = true;
+        if cursor.eat_all(&["owned", "by"]) {
+            while let Some(role) = cursor.role() {
+                self.act(action(Verb::Role, ObjectKind::Role, "", role));
+                cursor.eat_kind(Kind::Comma);
+            }
+            cursor.eat_one(&["cascade", "restrict"]);
+            return Some(Read::quiet("DROP OWNED"));
+        }
+        let object_type = object_type(cursor)?;
+        cursor.eat("concurrently");
+        let if_exists = cursor.eat_all(&["if", "exists"]);
+        match (object_type.class, object_type.kind) {
+            ("role", _) => {
+                while let Some(role) = cursor.role() {
+                    self.act(action(Verb::Role, ObjectKind::Role, "role", role));
+                    if !cursor.eat_kind(Kind::Comma) {
+                        break;
+                    }
+                }
+            }
+            (_, ObjectKind::Relation) => {
+                loop {
+                    let name = cursor.qualified()?;
+                    self.alter_relation(Verb::Drop, object_type, &name, if_exists);
+                    if !cursor.eat_kind(Kind::Comma) {
+                        break;
+                    }
+                }
+                cursor.eat_one(&["cascade", "restrict"]);
+            }
+            ("schema", _) => {
+                let mut schemas = Vec::new();
+                while let Some(name) = cursor.name() {
+                    self.act(action(Verb::Drop, ObjectKind::Schema, "schema", name.clone()));
+                    schemas.push(name);
+                    if !cursor.eat_kind(Kind::Comma) {
+                        break;
+                    }
+                }
+                if cursor.eat_one(&["cascade", "restrict"]) == Some("cascade") {
+                    self.drop_all_in(&schemas);
+                }
+            }
+            ("policy" | "trigger" | "rule", _) => {
+                let name = cursor.name()?.into_owned();
+                if !cursor.eat("on") {
+                    return None;
+                }
+                let table = cursor.qualified()?;
+                self.act(action(Verb::Drop, ObjectKind::Other, object_type.class, name));
+                self.alter_relation(Verb::Alter, object_type, &table, if_exists);
+                cursor.eat_one(&["cascade", "restrict"]);
+            }
+            ("function" | "procedure" | "aggregate" | "type" | "domain", kind) => {
+                loop {
+                    let name = cursor.qualified()?;
+                    self.alter_other(Verb::Drop, kind, object_type.class, Some(name));
+                    cursor.group();
+                    if !cursor.eat_kind(Kind::Comma) {
+                        break;
+                    }
+                }
+                cursor.eat_one(&["cascade", "restrict"]);
+            }
+            (class, kind) => {
+                let name = cursor.clone().qualified();
+                self.alter_other(Verb::Drop, kind, class, name);
+                cursor.rest = &[];
+            }
+        }
+        Some(Read::quiet(tag("DROP", object_type.class)))
+    }
+
+    /// What a schema takes with it.
+    fn drop_all_in(&mut self, schemas: &[std::borrow::Cow<'_, str>]) {
+        let catalog = self.names.catalog;
+        let mut inside: Vec<_> =
+            catalog.relations().filter(|r| schemas.iter().any(|s| *s == r.schema)).collect();
+        inside.sort_by_key(|relation| relation.oid);
+        for relation in inside {
+            self.relations.insert(relation.oid);
+            self.act(Action { verb: Verb::Drop, object: relation_object(relation), implied: true });
+        }
+    }
+}

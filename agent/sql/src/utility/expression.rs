@@ -1,0 +1,177 @@
+//! Queries, expressions and types inside utility statements.
+
+use policy::Lineage;
+
+use crate::cursor::Cursor;
+use crate::flow::Rows;
+use crate::lexer::{Kind, Token};
+use crate::names::Name;
+use crate::parse;
+use crate::read::Reader;
+use crate::utility::Read;
+
+impl<'a> Reader<'a> {
+    /// A query made of these tokens.
+    pub(crate) fn query_of(&mut self, tokens: &'a [Token]) -> Rows {
+        if !self.fits(tokens) {
+            return Rows::Any(Lineage::Unknown);
+        }
+        match parse::query(self.text, tokens) {
+            Ok(query) => self.within(tokens, |reader| {
+                let rows = reader.top_query(&query);
+                reader.close();
+                rows
+            }),
+            Err(failed) => {
+                self.opaque_at("unsupported syntax", failed.at.and_then(|i| tokens.get(i)).copied());
+                Rows::Any(Lineage::Unknown)
+            }
+        }
+    }
+
+    /// An expression made of these tokens, over the columns of a relation or none.
+    pub(super) fn expression_of(&mut self, tokens: &'a [Token], over: Option<&Name>) {
+        if !self.fits(tokens) {
+            return;
+        }
+        match parse::expression(self.text, tokens) {
+            Ok(expr) => self.within(tokens, |reader| {
+                reader.lone_expression(&expr, over);
+                reader.close();
+            }),
+            Err(failed) => {
+                self.opaque_at("unsupported syntax", failed.at.and_then(|i| tokens.get(i)).copied());
+            }
+        }
+    }
+
+    /// Expressions with commas between.
+    pub(super) fn expression_list(&mut self, tokens: &'a [Token]) {
+        for part in comma_parts(tokens) {
+            let mut cursor = Cursor::new(self.text, part);
+            // name => value
+            if part.len() > 2 && part[0].kind.is_name() {
+                let named = part[1].kind == Kind::ColonEquals
+                    || (part[1].kind == Kind::Operator && part[1].written(self.text) == "=>");
+                if named {
+                    cursor.rest = &part[2..];
+                }
+            }
+            cursor.eat("variadic");
+            if !cursor.is_end() {
+                self.expression_of(cursor.rest, None);
+            }
+        }
+    }
+
+    /// Types with commas between.
+    pub(super) fn types(&mut self, tokens: &'a [Token]) {
+        for part in comma_parts(tokens) {
+            let mut cursor = Cursor::new(self.text, part);
+            self.type_at(&mut cursor);
+            if !cursor.is_end() {
+                self.opaque_at("unsupported syntax", cursor.peek());
+            }
+        }
+    }
+
+    /// One type, with modifiers and array bounds. Built-in ones may have several words.
+    pub(super) fn type_at(&mut self, cursor: &mut Cursor<'a>) {
+        cursor.eat("setof");
+        const MANY: &[&[&str]] = &[
+            &["double", "precision"],
+            &["character", "varying"],
+            &["char", "varying"],
+            &["national", "character", "varying"],
+            &["national", "character"],
+            &["national", "char"],
+            &["bit", "varying"],
+            &["character"],
+            &["char"],
+            &["nchar"],
+            &["varchar"],
+            &["bit"],
+            &["bigint"],
+            &["smallint"],
+            &["integer"],
+            &["int"],
+            &["numeric"],
+            &["decimal"],
+            &["dec"],
+            &["real"],
+            &["float"],
+            &["boolean"],
+            &["json"],
+            &["interval"],
+        ];
+        let clock = cursor.eat_one(&["timestamp", "time"]);
+        if clock.is_some() {
+            cursor.group();
+            if cursor.eat_one(&["with", "without"]).is_some() {
+                cursor.eat_all(&["time", "zone"]);
+            }
+        } else if MANY.iter().any(|words| cursor.eat_all(words)) {
+            cursor.group();
+            while cursor.eat_one(&["year", "month", "day", "hour", "minute", "second", "to"]).is_some() {}
+        } else {
+            match cursor.qualified() {
+                Some(name) => {
+                    cursor.group();
+                    if !is_serial(&name) {
+                        self.type_name(&name);
+                    }
+                }
+                None => self.opaque_at("unsupported syntax of a type", cursor.peek()),
+            }
+        }
+        while cursor.eat_kind(Kind::LeftBracket) {
+            cursor.eat_kind(Kind::Integer);
+            cursor.eat_kind(Kind::RightBracket);
+        }
+        if cursor.eat("array") && cursor.eat_kind(Kind::LeftBracket) {
+            cursor.eat_kind(Kind::Integer);
+            cursor.eat_kind(Kind::RightBracket);
+        }
+    }
+
+    /// The statement inside PREPARE, DECLARE, EXPLAIN.
+    pub(super) fn planned(&mut self, tokens: &'a [Token]) -> Read {
+        let cursor = Cursor::new(self.text, tokens);
+        let utility = cursor.sees("execute") || cursor.sees("declare") || cursor.sees("refresh");
+        if utility || cursor.sees("create") {
+            return self.utility(cursor);
+        }
+        self.data_statement(tokens)
+    }
+}
+
+/// The pseudo-types that CREATE TABLE takes.
+fn is_serial(name: &Name) -> bool {
+    name.schema.is_none()
+        && matches!(
+            name.name.as_str(),
+            "serial" | "bigserial" | "smallserial" | "serial2" | "serial4" | "serial8"
+        )
+}
+
+/// The parts between commas outside parentheses.
+pub(super) fn comma_parts(tokens: &[Token]) -> Vec<&[Token]> {
+    let mut parts = Vec::new();
+    let mut depth = 0_usize;
+    let mut start = 0;
+    for (index, token) in tokens.iter().enumerate() {
+        match token.kind {
+            Kind::LeftParen | Kind::LeftBracket => depth += 1,
+            Kind::RightParen | Kind::RightBracket => depth = depth.saturating_sub(1),
+            Kind::Comma if depth == 0 => {
+                parts.push(&tokens[start..index]);
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    if start < tokens.len() {
+        parts.push(&tokens[start..]);
+    }
+    parts
+}

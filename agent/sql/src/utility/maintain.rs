@@ -1,0 +1,141 @@
+//! VACUUM, ANALYZE, CLUSTER, REINDEX, REFRESH, CHECKPOINT; TRUNCATE and LOCK.
+
+use policy::{Action, ObjectKind, Verb};
+
+use super::{Read, action};
+use crate::cursor::Cursor;
+use crate::lexer::Kind;
+use crate::names::Name;
+use crate::read::{Reader, Target};
+
+impl<'a> Reader<'a> {
+    pub(super) fn maintain(&mut self, head: &str, cursor: &mut Cursor<'a>) -> Option<Read> {
+        let tag = match head {
+            "vacuum" => "VACUUM",
+            "analyze" | "analyse" => "ANALYZE",
+            "cluster" => "CLUSTER",
+            "reindex" => "REINDEX",
+            "refresh" => "REFRESH MATERIALIZED VIEW",
+            _ => "CHECKPOINT",
+        };
+        if head != "refresh" {
+            cursor.group();
+        }
+        match head {
+            "checkpoint" => self.act(Action::bare(Verb::Maintain)),
+            "refresh" => {
+                if !cursor.eat_all(&["materialized", "view"]) {
+                    return None;
+                }
+                cursor.eat("concurrently");
+                let name = cursor.qualified()?;
+                self.touch(Verb::Maintain, &name);
+                let _ = cursor.eat_all(&["with", "data"]) || cursor.eat_all(&["with", "no", "data"]);
+                self.effects.ddl = true;
+            }
+            "reindex" => {
+                let what = cursor.eat_one(&["index", "table", "schema", "database", "system"])?;
+                cursor.eat("concurrently");
+                match what {
+                    "index" | "table" => {
+                        let name = cursor.qualified()?;
+                        self.touch(Verb::Maintain, &name);
+                    }
+                    "schema" => {
+                        let name = cursor.name()?;
+                        self.act(action(Verb::Maintain, ObjectKind::Schema, "schema", name));
+                    }
+                    _ => {
+                        let name = cursor.name().unwrap_or_default();
+                        self.act(action(Verb::Maintain, ObjectKind::Other, "database", name));
+                    }
+                }
+            }
+            "cluster" => {
+                cursor.eat("verbose");
+                if cursor.is_end() {
+                    self.act(Action::bare(Verb::Maintain));
+                } else {
+                    let name = cursor.qualified()?;
+                    if cursor.eat("on") {
+                        // CLUSTER index ON table
+                        let table = cursor.qualified()?;
+                        self.touch(Verb::Maintain, &table);
+                    } else {
+                        self.touch(Verb::Maintain, &name);
+                        if cursor.eat("using") {
+                            cursor.name()?;
+                        }
+                    }
+                }
+            }
+            _ => {
+                while cursor.eat_one(&["full", "freeze", "verbose", "analyze", "analyse"]).is_some() {}
+                if cursor.is_end() {
+                    self.act(Action::bare(Verb::Maintain));
+                }
+                while !cursor.is_end() {
+                    cursor.eat("only");
+                    let name = cursor.qualified()?;
+                    cursor.star();
+                    self.touch(Verb::Maintain, &name);
+                    cursor.group();
+                    if !cursor.eat_kind(Kind::Comma) {
+                        break;
+                    }
+                }
+            }
+        }
+        Some(Read::quiet(tag))
+    }
+
+    pub(super) fn truncate(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
+        cursor.eat("table");
+        for name in relations(cursor)? {
+            self.touch(Verb::Truncate, &name);
+        }
+        if cursor.eat_one(&["restart", "continue"]).is_some() && !cursor.eat("identity") {
+            return None;
+        }
+        if cursor.eat_one(&["cascade", "restrict"]) == Some("cascade") {
+            self.opaque("TRUNCATE … CASCADE reaches the tables whose foreign keys point here");
+        }
+        Some(Read::quiet("TRUNCATE TABLE"))
+    }
+
+    pub(super) fn lock(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
+        cursor.eat("table");
+        for name in relations(cursor)? {
+            if let Target::Known(relation) = self.touch(Verb::Lock, &name) {
+                self.relations.insert(relation.oid);
+            }
+        }
+        if cursor.eat("in") {
+            while cursor.eat_one(&["access", "row", "share", "update", "exclusive"]).is_some() {}
+            if !cursor.eat("mode") {
+                return None;
+            }
+        }
+        cursor.eat("nowait");
+        Some(Read::quiet("LOCK TABLE"))
+    }
+}
+
+/// `[ONLY] name [*], …`
+fn relations(cursor: &mut Cursor<'_>) -> Option<Vec<Name>> {
+    let mut names = Vec::new();
+    loop {
+        if cursor.eat("only") && cursor.eat_kind(Kind::LeftParen) {
+            names.push(cursor.qualified()?);
+            if !cursor.eat_kind(Kind::RightParen) {
+                return None;
+            }
+        } else {
+            names.push(cursor.qualified()?);
+        }
+        cursor.star();
+        if !cursor.eat_kind(Kind::Comma) {
+            return Some(names);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! GRANT, REVOKE, roles, default privileges, ownership.
+
+use policy::{Action, ObjectKind, Verb};
+
+use super::kind::object_type;
+use super::{Read, action};
+use crate::cursor::Cursor;
+use crate::lexer::Kind;
+use crate::read::{Reader, relation_object};
+
+impl<'a> Reader<'a> {
+    pub(super) fn privileges(&mut self, head: &str, cursor: &mut Cursor<'a>) -> Option<Read> {
+        self.effects.ddl = true;
+        let (verb, tag, to) =
+            if head == "grant" { (Verb::Grant, "GRANT", "to") } else { (Verb::Revoke, "REVOKE", "from") };
+        if verb == Verb::Revoke {
+            let _ = cursor.eat_all(&["grant", "option", "for"])
+                || cursor.eat_all(&["admin", "option", "for"])
+                || cursor.eat_all(&["inherit", "option", "for"])
+                || cursor.eat_all(&["set", "option", "for"]);
+        }
+        // Privileges, or roles: words with commas and columns in parentheses, up to ON, or to TO or FROM.
+        let mut roles = Vec::new();
+        while !cursor.sees("on") && !cursor.sees(to) {
+            roles.push(cursor.label()?.into_owned());
+            cursor.group();
+            cursor.eat("privileges");
+            // ALTER SYSTEM
+            cursor.eat("system");
+            cursor.eat_kind(Kind::Comma);
+        }
+        if cursor.eat("on") {
+            self.privileged_objects(verb, cursor)?;
+        } else {
+            for role in roles {
+                self.act(action(verb, ObjectKind::Role, "role", role));
+            }
+        }
+        if !cursor.eat(to) {
+            return None;
+        }
+        grantees(cursor)?;
+        Some(Read::quiet(tag))
+    }
+
+    fn privileged_objects(&mut self, verb: Verb, cursor: &mut Cursor<'a>) -> Option<()> {
+        if cursor.eat("all") {
+            cursor.eat_one(&["tables", "sequences", "functions", "procedures", "routines"])?;
+            if !cursor.eat_all(&["in", "schema"]) {
+                return None;
+            }
+            loop {
+                let schema = cursor.name()?;
+                self.act(action(verb, ObjectKind::Schema, "schema", schema.clone()));
+                let catalog = self.names.catalog;
+                let mut inside: Vec<_> = catalog.relations().filter(|r| r.schema == schema).collect();
+                inside.sort_by_key(|relation| relation.oid);
+                for relation in inside {
+                    self.act(Action { verb, object: relation_object(relation), implied: true });
+                }
+                if !cursor.eat_kind(Kind::Comma) {
+                    return Some(());
+                }
+            }
+        }
+        // A relation may itself be called like a kind: the kind's word is followed by another name.
+        let mut ahead = *cursor;
+        let object_type = object_type(&mut ahead).filter(|_| {
+            ahead
+                .peek()
+                .is_some_and(|t| t.kind.is_name() && !t.is(ahead.text, "to") && !t.is(ahead.text, "from"))
+        });
+        let parameter = object_type.is_none() && {
+            ahead = *cursor;
+            ahead.eat("parameter") && ahead.peek().is_some_and(|t| t.kind.is_name())
+        };
+        if object_type.is_some() || parameter {
+            *cursor = ahead;
+        }
+        loop {
+            match object_type {
+                _ if parameter => {
+                    let setting = cursor.chain()?.join(".");
+                    self.act(action(verb, ObjectKind::Setting, "", setting));
+                }
+                None => {
+                    let name = cursor.qualified()?;
+                    self.touch(verb, &name);
+                }
+                Some(object_type) if object_type.kind == ObjectKind::Relation => {
+                    let name = cursor.qualified()?;
+                    self.touch(verb, &name);
+                }
+                Some(object_type) if object_type.class == "large object" => {
+                    cursor.next();
+                    self.act(action(verb, ObjectKind::Other, "large object", ""));
+                }
+                Some(object_type) => {
+                    let name = cursor.qualified()?;
+                    cursor.group();
+                    self.alter_other(verb, object_type.kind, object_type.class, Some(name));
+                }
+            }
+            if !cursor.eat_kind(Kind::Comma) {
+                return Some(());
+            }
+        }
+    }
+
+    /// ALTER DEFAULT PRIVILEGES … GRANT or REVOKE.
+    pub(super) fn default_privileges(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
+        let at =
+            cursor.rest.iter().position(|t| t.is(cursor.text, "grant") || t.is(cursor.text, "revoke"))?;
+        let grants = cursor.rest[at].is(cursor.text, "grant");
+        let verb = if grants { Verb::Grant } else { Verb::Revoke };
+        self.act(action(verb, ObjectKind::Other, "default privileges", ""));
+        cursor.rest = &[];
+        Some(Read::quiet("ALTER DEFAULT PRIVILEGES"))
+    }
+
+    /// CREATE and ALTER of ROLE, USER, GROUP.
+    pub(super) fn role_statement(&mut self, cursor: &mut Cursor<'a>, tag: &'static str) -> Option<Read> {
+        let name = if cursor.eat("all") { "all".to_owned() } else { cursor.role()? };
+        self.act(action(Verb::Role, ObjectKind::Role, "role", name));
+        // Its settings, and its name, which "$user" stands for.
+        self.effects.search_path = true;
+        cursor.rest = &[];
+        Some(Read::quiet(tag))
+    }
+
+    pub(super) fn reassign(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
+        self.effects.ddl = true;
+        if !cursor.eat_all(&["owned", "by"]) {
+            return None;
+        }
+        loop {
+            let role = cursor.role()?;
+            self.act(action(Verb::Role, ObjectKind::Role, "role", role));
+            if cursor.eat_kind(Kind::Comma) {
+                continue;
+            }
+            if cursor.eat("to") {
+                cursor.role()?;
+                return Some(Read::quiet("REASSIGN OWNED"));
+            }
+            return None;
+        }
+    }
+
+    /// IMPORT FOREIGN SCHEMA makes tables that no one has named.
+    pub(super) fn import(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
+        if !cursor.eat_all(&["foreign", "schema"]) {
+            return None;
+        }
+        self.effects.ddl = true;
+        self.act(action(Verb::Create, ObjectKind::Relation, "foreign table", ""));
+        cursor.rest = &[];
+        Some(Read::quiet("IMPORT FOREIGN SCHEMA"))
+    }
+}
+
+/// Roles with commas, and what may follow them.
+fn grantees(cursor: &mut Cursor<'_>) -> Option<()> {
+    loop {
+        cursor.role()?;
+        if !cursor.eat_kind(Kind::Comma) {
+            break;
+        }
+    }
+    while cursor.eat("with") || cursor.sees_kind(Kind::Comma) {
+        cursor.eat_kind(Kind::Comma);
+        cursor.eat_one(&["grant", "admin", "inherit", "set"])?;
+        cursor.eat_one(&["option", "true", "false"])?;
+    }
+    if cursor.eat_all(&["granted", "by"]) {
+        cursor.role()?;
+    }
+    cursor.eat_one(&["cascade", "restrict"]);
+    Some(())
+}

@@ -1,0 +1,240 @@
+//! Settings and notifications of the session: SET, RESET, SHOW, DISCARD, LISTEN, NOTIFY, LOAD.
+
+use policy::{Action, ObjectKind, Output, Verb};
+
+use super::{Read, action, transaction};
+use crate::cursor::Cursor;
+use crate::flow::constant;
+use crate::lexer::Kind;
+use crate::read::Reader;
+
+/// Settings whose value no statement can fill with data.
+const PLAIN_SETTINGS: &[&str] = &[
+    "client_encoding",
+    "datestyle",
+    "in_hot_standby",
+    "integer_datetimes",
+    "intervalstyle",
+    "is_superuser",
+    "lc_collate",
+    "lc_ctype",
+    "max_identifier_length",
+    "server_encoding",
+    "server_version",
+    "server_version_num",
+    "standard_conforming_strings",
+    "timezone",
+    "transaction_deferrable",
+    "transaction_isolation",
+    "transaction_read_only",
+];
+
+impl<'a> Reader<'a> {
+    /// `verb` on a setting, with what follows from the setting's name.
+    pub(crate) fn setting(&mut self, verb: Verb, name: &str) {
+        let role = matches!(name, "role" | "session_authorization");
+        if verb == Verb::Set {
+            self.effects.search_path |= role || matches!(name, "search_path" | "all");
+            self.effects.string_syntax |= matches!(
+                name,
+                "standard_conforming_strings"
+                    | "client_encoding"
+                    | "backslash_quote"
+                    | "escape_string_warning"
+                    | "all"
+            );
+        }
+        let verb = if verb == Verb::Set && role { Verb::SetRole } else { verb };
+        self.act(action(verb, ObjectKind::Setting, "", name));
+    }
+
+    fn set_role(&mut self, name: &str) {
+        self.effects.search_path = true;
+        self.act(action(Verb::SetRole, ObjectKind::Role, "", name));
+    }
+
+    pub(super) fn set(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
+        const SET: Read = Read::quiet("SET");
+        if cursor.eat("constraints") {
+            self.act(Action::bare(Verb::Transaction));
+            if !cursor.eat("all") {
+                while cursor.qualified().is_some() && cursor.eat_kind(Kind::Comma) {}
+            }
+            return cursor.eat_one(&["deferred", "immediate"]).map(|_| Read::quiet("SET CONSTRAINTS"));
+        }
+        if cursor.sees("transaction") && !assigns(cursor) {
+            cursor.next();
+            self.act(Action::bare(Verb::Transaction));
+            if cursor.eat("snapshot") {
+                cursor.string()?;
+            }
+            transaction::modes(cursor);
+            return Some(SET);
+        }
+        if cursor.eat_all(&["session", "characteristics", "as", "transaction"]) {
+            self.act(Action::bare(Verb::Transaction));
+            transaction::modes(cursor);
+            return Some(SET);
+        }
+        if !cursor.sees_all(&["session", "authorization"]) && !assigns(cursor) {
+            cursor.eat_one(&["session", "local"]);
+        }
+        if cursor.eat_all(&["session", "authorization"])
+            || cursor.eat_all(&["session", "session", "authorization"])
+        {
+            return self.set_to_role(cursor, SET);
+        }
+        if cursor.sees("role") && !assigns(cursor) {
+            cursor.next();
+            return self.set_to_role(cursor, SET);
+        }
+        if cursor.sees("transaction") && !assigns(cursor) {
+            // SET LOCAL TRANSACTION, SET SESSION TRANSACTION do not exist.
+            return None;
+        }
+        for (words, setting) in [(&["time", "zone"][..], "timezone"), (&["xml", "option"], "xmloption")] {
+            if cursor.eat_all(words) {
+                self.setting(Verb::Set, setting);
+                return values(cursor).then_some(SET);
+            }
+        }
+        for (word, setting) in [("names", "client_encoding"), ("schema", "search_path"), ("catalog", "")] {
+            if cursor.sees(word) && !assigns(cursor) {
+                cursor.next();
+                self.setting(Verb::Set, setting);
+                let _ = cursor.is_end() || values(cursor);
+                return Some(SET);
+            }
+        }
+        let name = cursor.chain()?.join(".").to_ascii_lowercase();
+        self.setting(Verb::Set, &name);
+        if !cursor.eat("to") && !cursor.eat_operator("=") {
+            return None;
+        }
+        values(cursor).then_some(SET)
+    }
+
+    fn set_to_role(&mut self, cursor: &mut Cursor<'a>, read: Read) -> Option<Read> {
+        let role = if let Some(token) = cursor.string() {
+            token.plain_string(cursor.text).map_or_else(String::new, std::borrow::Cow::into_owned)
+        } else if cursor.eat("default") {
+            "default".to_owned()
+        } else {
+            cursor.role()?
+        };
+        self.set_role(&role);
+        Some(read)
+    }
+
+    pub(super) fn reset(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
+        const RESET: Read = Read::quiet("RESET");
+        if cursor.eat_all(&["session", "authorization"]) {
+            self.set_role("default");
+        } else if cursor.eat_all(&["time", "zone"]) {
+            self.setting(Verb::Set, "timezone");
+        } else if cursor.eat_all(&["transaction", "isolation", "level"]) {
+            self.setting(Verb::Set, "transaction_isolation");
+        } else if cursor.eat("all") {
+            self.setting(Verb::Set, "all");
+        } else {
+            let name = cursor.chain()?.join(".").to_ascii_lowercase();
+            self.setting(Verb::Set, &name);
+        }
+        Some(RESET)
+    }
+
+    pub(super) fn show(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
+        let name = if cursor.eat_all(&["session", "authorization"]) {
+            "session_authorization".to_owned()
+        } else if cursor.eat_all(&["time", "zone"]) {
+            "timezone".to_owned()
+        } else if cursor.eat_all(&["transaction", "isolation", "level"]) {
+            "transaction_isolation".to_owned()
+        } else if cursor.eat("all") {
+            "all".to_owned()
+        } else {
+            cursor.chain()?.join(".").to_ascii_lowercase()
+        };
+        self.setting(Verb::Show, &name);
+        let output = if PLAIN_SETTINGS.contains(&name.as_str()) {
+            Output::Columns(vec![constant()])
+        } else {
+            Output::Unknown
+        };
+        Some(Read { tag: "SHOW", output })
+    }
+
+    pub(super) fn discard(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
+        let (tag, what) = match cursor.eat_one(&["all", "plans", "sequences", "temp", "temporary"])? {
+            "all" => {
+                self.effects.deallocates = Some(None);
+                self.effects.search_path = true;
+                self.effects.string_syntax = true;
+                self.effects.ddl = true;
+                ("DISCARD ALL", "discard all")
+            }
+            "plans" => ("DISCARD PLANS", "discard plans"),
+            "sequences" => ("DISCARD SEQUENCES", "discard sequences"),
+            _ => {
+                self.effects.ddl = true;
+                ("DISCARD TEMP", "discard temp")
+            }
+        };
+        self.act(action(Verb::Set, ObjectKind::Setting, "", what));
+        Some(Read::quiet(tag))
+    }
+
+    pub(super) fn notify(&mut self, head: &str, cursor: &mut Cursor<'a>) -> Option<Read> {
+        let channel = if head == "unlisten" && cursor.eat_operator("*") {
+            String::new()
+        } else {
+            cursor.name()?.into_owned()
+        };
+        if head == "notify" && cursor.eat_kind(Kind::Comma) {
+            cursor.string()?;
+        }
+        self.act(action(Verb::Notify, ObjectKind::Other, "channel", channel));
+        Some(Read::quiet(match head {
+            "listen" => "LISTEN",
+            "unlisten" => "UNLISTEN",
+            _ => "NOTIFY",
+        }))
+    }
+
+    pub(super) fn load(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
+        cursor.string()?;
+        self.act(action(Verb::System, ObjectKind::Other, "library", ""));
+        self.effects.search_path = true;
+        self.effects.string_syntax = true;
+        Some(Read::quiet("LOAD"))
+    }
+}
+
+/// Whether the word ahead is assigned to: then it is the setting's own name.
+fn assigns(cursor: &Cursor<'_>) -> bool {
+    cursor.rest.get(1).is_some_and(|t| {
+        t.is(cursor.text, "to")
+            || t.kind == Kind::Dot
+            || (t.kind == Kind::Operator && t.written(cursor.text) == "=")
+    })
+}
+
+/// Values of a setting: words, strings, numbers, signs and commas to the end; intervals and ON, DEFAULT too.
+pub(super) fn values(cursor: &mut Cursor<'_>) -> bool {
+    let mut any = false;
+    loop {
+        let sign = cursor.eat_operator("-") || cursor.eat_operator("+");
+        match cursor.peek() {
+            Some(token) if token.kind.is_constant() || token.kind.is_name() => {
+                cursor.next();
+                any = true;
+                // INTERVAL(p), HOUR TO MINUTE
+                cursor.group();
+            }
+            Some(token) if token.kind == Kind::Comma && any && !sign => {
+                cursor.next();
+            }
+            _ => return any && !sign,
+        }
+    }
+}
