@@ -186,8 +186,8 @@ pub struct Object {
 }
 
 /// The classes that rules may name after a verb (`drop table`): PostgreSQL's words for the kinds of objects,
-/// as its commands have them.
-pub const CLASSES: [&str; 46] = [
+/// as its commands have them. `user` and `group` are roles, `routine` is a function.
+pub const CLASSES: [&str; 43] = [
     "access method",
     "aggregate",
     "cast",
@@ -203,7 +203,6 @@ pub const CLASSES: [&str; 46] = [
     "foreign data wrapper",
     "foreign table",
     "function",
-    "group",
     "index",
     "language",
     "large object",
@@ -215,7 +214,6 @@ pub const CLASSES: [&str; 46] = [
     "procedure",
     "publication",
     "role",
-    "routine",
     "rule",
     "schema",
     "sequence",
@@ -231,7 +229,6 @@ pub const CLASSES: [&str; 46] = [
     "transform",
     "trigger",
     "type",
-    "user",
     "user mapping",
     "view",
 ];
@@ -251,6 +248,13 @@ impl fmt::Display for Object {
                 f.write_str(" ")?;
             }
         }
+        self.write_name(f)
+    }
+}
+
+impl Object {
+    /// The name without the class.
+    fn write_name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.schema {
             write!(f, "{schema}.")?;
         }
@@ -298,6 +302,9 @@ impl fmt::Display for Action {
         if !self.object.class.is_empty() || !self.object.name.is_empty() {
             if self.verb == Verb::Opaque {
                 write!(f, " ({})", self.object.name)?;
+            } else if self.object.class == self.verb.name() {
+                f.write_str(" ")?;
+                self.object.write_name(f)?;
             } else {
                 write!(f, " {}", self.object)?;
             }

@@ -2,6 +2,43 @@
 //!
 //! Two stages. `node` holds what was written, with the place of every value; `rules` and `resources` say what
 //! it means. Every error of every document is found in one go, and says what to write instead.
+//!
+//! # The format
+//!
+//! ```yaml
+//! version: 1
+//! resources:                            # may be left to whoever configures the daemon
+//!   - name: shop
+//!     addresses: ["10.0.0.5:5432", "10.1.0.0/16:5432", "[fd00::5]:5432", "db.internal:5432"]
+//!     databases: [shop]                 # absent: every database
+//! rules:
+//!   - name: reporter-reads              # unique over all documents
+//!     who: { user: reporter }           # absent: everyone; a list of blocks: any of them
+//!     except: { uid: 0 }                # whom the rule is not about after all
+//!     resources: [shop]                 # absent: every one
+//!     databases: ["shop*"]              # absent: every one
+//!     actions: [read, "drop view"]
+//!     relations: ["public.*"]           # absent, like the other four: whatever the action is done to
+//!     decision: allow                   # or deny, or hold
+//!     message: ask the data team        # the hint of a refusal or a hold
+//!     mask:                             # holds for who and where of this rule, whatever decides
+//!       - public.customers.ssn
+//!       - { columns: ["*.*.email"], with: hash }
+//! ```
+//!
+//! Wherever one value may stand, a list of them may. `*` in a pattern is any run of characters, `/` and `.`
+//! included; a value that begins with it stands in quotes, or YAML takes it for an alias.
+//!
+//! - `who` and `except`: `user`, `unit`, `cgroup`, `executable` (patterns), `uid`, `gid` (numbers), `claims` (a
+//!   map from claim to patterns). All keys must match, each with any of its values.
+//! - `actions`: a verb ([`crate::Verb::name`]), a verb and a class ([`crate::action::CLASSES`]: `drop table`), a
+//!   group, or `*` for every verb but `opaque`. Groups: `read` (select, copy-out), `write` (insert, update,
+//!   delete, lock, copy-in), `destructive` (update-all, delete-all, truncate, drop), `ddl` (create, alter, drop),
+//!   `session` (transaction, set, show, prepare, cursor, explain).
+//! - `relations` and `functions` (`schema.name`), `schemas`, `roles`, `settings` (`name`): with any of these the
+//!   rule is about actions on objects of those kinds alone. `COPY (query) TO` is done to no relation.
+//! - `mask`: `redact` (if not said otherwise), `null`, `hash`, `last4`, `email`; of several the severest holds. Name
+//!   tables rather than `*` where the same subjects write: what a mask names may not be updated.
 
 mod fields;
 mod nearest;

@@ -1,5 +1,7 @@
 //! The verdict: a policy, narrowed to one subject, over a statement's actions.
 
+mod exposure;
+
 use std::sync::Arc;
 
 use crate::action::{Action, Verb};
@@ -10,6 +12,7 @@ use crate::principal::Principal;
 use crate::resource::Resource;
 use crate::rule::{Judging, Rule};
 use crate::who::Standing;
+use exposure::Exposure;
 
 /// Who asks, and where.
 #[derive(Debug, Clone, Copy)]
@@ -87,8 +90,7 @@ impl Policy {
             (None, None, Some(hold)) => Some((Decision::Hold, under(hold), Cause::OpaqueUnderRule)),
             (None, None, None) => None,
         };
-        let copy = masking.map(|mask| (Decision::Deny, mask, Cause::CopyUnderMask));
-        SubjectPolicy { policy: Arc::clone(self), rules, masks: self.masks(subject), opaque, copy }
+        SubjectPolicy { policy: Arc::clone(self), rules, masks: self.masks(subject), opaque, masking }
     }
 }
 
@@ -101,8 +103,8 @@ pub struct SubjectPolicy {
     masks: Masks,
     /// What an opaque statement comes to for this subject, at the least, even if a rule allows `opaque`.
     opaque: Option<(Decision, Arc<str>, Cause)>,
-    /// What a COPY out of the server comes to at the least, even if a rule allows it.
-    copy: Option<(Decision, Arc<str>, Cause)>,
+    /// The first rule that masks for this subject.
+    masking: Option<Arc<str>>,
 }
 
 impl SubjectPolicy {
@@ -118,12 +120,15 @@ impl SubjectPolicy {
 
     /// Judges a statement, or all of a Query at once, by its actions.
     pub fn judge<'a>(&self, actions: impl IntoIterator<Item = &'a Action>) -> Judgement {
-        let findings = actions.into_iter().map(|action| self.find(action)).collect();
+        let actions: Vec<&Action> = actions.into_iter().collect();
+        let reads_masked = !self.masks.is_empty()
+            && actions.iter().any(|a| a.verb == Verb::Select && exposure::touches(&self.masks, &a.object));
+        let findings = actions.into_iter().map(|action| self.find(action, reads_masked)).collect();
         Judgement::new(findings, self.policy.digest)
     }
 
-    /// The finding on one action, alone.
-    fn find(&self, action: &Action) -> Finding {
+    /// The finding on one action. The others count only in so far as the statement reads masked relations.
+    fn find(&self, action: &Action, reads_masked: bool) -> Finding {
         let finding = |decision, rule, cause, message| Finding {
             action: action.clone(),
             decision,
@@ -138,15 +143,17 @@ impl SubjectPolicy {
                 finding(Decision::Deny, DEFAULT_RULE.into(), Cause::NoRule, None)
             };
         };
-        let least = match action.verb {
-            Verb::Opaque => self.opaque.as_ref(),
-            Verb::CopyOut | Verb::CopyServer => self.copy.as_ref(),
-            _ => None,
+        let under_mask = |cause| self.masking.clone().map(|rule| (Decision::Deny, rule, cause));
+        let least = match exposure::of(action, &self.masks, reads_masked) {
+            Exposure::Anything => self.opaque.clone(),
+            Exposure::Copies => under_mask(Cause::CopyUnderMask),
+            Exposure::Stores => under_mask(Cause::StoreUnderMask),
+            Exposure::None => None,
         };
         match least {
-            Some((least, name, cause)) if *least > decision => {
-                let message = self.policy.rule(name).and_then(|rule| rule.message.clone());
-                finding(*least, name.clone(), *cause, message)
+            Some((least, name, cause)) if least > decision => {
+                let message = self.policy.rule(&name).and_then(|rule| rule.message.clone());
+                finding(least, name, cause, message)
             }
             _ => finding(decision, rule.name.clone(), Cause::Rule, rule.message.clone()),
         }

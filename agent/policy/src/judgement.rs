@@ -28,6 +28,9 @@ pub enum Cause {
     /// It copies rows out of the server past where cells are masked, and the named rule masks columns for this
     /// subject.
     CopyUnderMask,
+    /// It stores, renames or redefines, and the named rule masks columns of what the statement reads or changes:
+    /// what was masked could be read back in clear.
+    StoreUnderMask,
 }
 
 /// The decision on one action.
@@ -128,6 +131,10 @@ impl Judgement {
             Cause::CopyUnderMask => format!(
                 "{what} is {decided} by rule \"{rule}\": it masks columns here, and what COPY sends is not masked"
             ),
+            Cause::StoreUnderMask => format!(
+                "{what} is {decided} by rule \"{rule}\": it masks columns of what this statement reads or \
+                 changes, which could then be read back in clear"
+            ),
             Cause::OpaqueUnderRule => format!(
                 "{what} is {decided} by rule \"{rule}\": what could not be understood in full may be what that \
                  rule is about"
@@ -155,6 +162,9 @@ impl Judgement {
                 "Write the statement in a form that can be understood in full.".to_owned()
             }
             (_, Cause::CopyUnderMask) => "Read the rows with SELECT.".to_owned(),
+            (_, Cause::StoreUnderMask) => {
+                "Write what you know by itself, and to rows of relations without masked columns.".to_owned()
+            }
             (_, Cause::NoRule) => {
                 format!("Ask for a rule that allows \"{}\" there.", finding.action.verb)
             }

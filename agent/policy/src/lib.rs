@@ -12,12 +12,13 @@
 //! inheritance of a relation that was named) is looked at by rules that deny or hold alone; if none matches it
 //! is allowed. An opaque action matches only rules that name `opaque`; what such a rule decides is raised to a
 //! denial where any rule denies anything to that subject or masks any column for it, and to a hold where any
-//! rule holds anything: what is not understood may be just that. A COPY out of the server is denied to subjects
-//! with masks, since what it sends is not masked. A mask holds for every subject that its
-//! rule's who, except, resources and databases match, whichever rule decided. What is not known of a principal
-//! (its executable, after it has gone) or of an object (its schema) matches rules that deny, hold or mask, and
-//! does not match rules that allow. The statement takes the most severe decision of its actions; without
-//! actions it is allowed.
+//! rule holds anything: what is not understood may be just that. To a subject with masks, what would carry a
+//! masked value past its mask is denied whichever rule allows or holds it: a COPY out of the server; an insert or
+//! a creation in a statement that reads a relation with a masked column; an update or an alteration in such a
+//! statement or of such a relation. A mask holds for every subject that its rule's who, except, resources and
+//! databases match, whichever rule decided. What is not known of a principal (its executable, after it has gone)
+//! or of an object (its schema) matches rules that deny, hold or mask, and does not match rules that allow. The
+//! statement takes the most severe decision of its actions; without actions it is allowed.
 
 #![forbid(unsafe_code)]
 

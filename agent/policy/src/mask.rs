@@ -66,6 +66,16 @@ impl Masks {
         named.map(|(_, method)| *method).max()
     }
 
+    /// Whether any mask names a column of that relation; where its schema is not known it may be.
+    pub(crate) fn name_relation(&self, schema: Option<&str>, relation: &str) -> bool {
+        self.masks.iter().any(|(pattern, _)| pattern.may_be_of(schema, Some(relation)))
+    }
+
+    /// Whether any mask names a column in that schema.
+    pub(crate) fn name_schema(&self, schema: &str) -> bool {
+        self.masks.iter().any(|(pattern, _)| pattern.may_be_of(Some(schema), None))
+    }
+
     /// The patterns with their methods, in document order.
     pub fn iter(&self) -> impl Iterator<Item = &(ColumnPattern, MaskMethod)> {
         self.masks.iter()

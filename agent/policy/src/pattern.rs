@@ -196,6 +196,12 @@ impl ColumnPattern {
     pub fn matches(&self, schema: &str, relation: &str, column: &str) -> bool {
         schema_matches(&self.schema, schema) && self.relation.matches(relation) && self.column.matches(column)
     }
+
+    /// Whether it names a column of that schema and relation; `None` may be any.
+    pub(crate) fn may_be_of(&self, schema: Option<&str>, relation: Option<&str>) -> bool {
+        schema.is_none_or(|schema| schema_matches(&self.schema, schema))
+            && relation.is_none_or(|relation| self.relation.matches(relation))
+    }
 }
 
 impl FromStr for ColumnPattern {

@@ -172,6 +172,32 @@ fn copying_out_is_refused_where_masks_hold() {
 }
 
 #[test]
+fn what_could_be_read_back_in_clear_is_not_stored_where_masks_hold() {
+    let star = "  - { name: star, actions: [\"*\"], decision: allow }\n";
+    let mask = "  - { name: m, mask: public.customers.ssn }\n";
+    let policy = policy(&[star, mask].concat());
+    for (actions, expect) in [
+        (&["select public.customers"][..], "allow star"),
+        (&["insert public.customers"], "allow star"),
+        (&["insert public.orders", "select hr.people"], "allow star"),
+        (&["insert public.orders", "select public.customers"], "deny m"),
+        (&["insert public.orders", "implied select public.customers"], "deny m"),
+        (&["create public.copy", "select public.customers"], "deny m"),
+        (&["update public.orders"], "allow star"),
+        (&["update public.customers"], "deny m"),
+        (&["update-all public.customers"], "deny m"),
+        (&["update public.orders", "select public.customers"], "deny m"),
+        (&["delete public.customers", "select public.customers"], "allow star"),
+        (&["alter public.orders"], "allow star"),
+        (&["alter public.customers"], "deny m"),
+        (&["alter schema public"], "deny m"),
+        (&["alter schema hr"], "allow star"),
+    ] {
+        check(&policy, actions, expect);
+    }
+}
+
+#[test]
 fn what_is_not_known_never_helps_the_one_who_asks() {
     let gone = Principal { cgroup: None, ..reporter() };
     let by_exe = |decision: &str, key: &str| {

@@ -82,7 +82,7 @@ fn an_explanation_names_the_decision_the_rule_and_its_place() {
     let out = arguments("BEGIN; DELETE FROM orders");
     assert!(out.starts_with("deny by rule \"shop-whole-tables\"\n"), "{out}");
     assert!(out.contains("  Give the statement a condition."), "{out}");
-    assert!(out.contains("application.yaml:38:5"), "{out}");
+    assert!(out.contains("application.yaml:33:5"), "{out}");
     assert!(out.contains("  allow  transaction"), "{out}");
     assert!(arguments("SELECT 1").starts_with("allow"), "constants alone");
 }
