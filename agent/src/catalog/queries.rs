@@ -66,10 +66,18 @@ pub(super) const BASES: &str = "\
     WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class \
     UNION \
     SELECT t.ev_class, t.relid, 0::int2 \
-    FROM (SELECT r.ev_class, pg_catalog.cardinality(pg_catalog.string_to_array(r.tree, '{VAR ')) - 1 \
-                   <> (SELECT count(*) FROM pg_catalog.regexp_matches(r.tree, ':varattno -?[1-9]', 'g')) AS whole, \
-                 (pg_catalog.regexp_matches(r.tree, ':relid ([0-9]+)', 'g'))[1]::pg_catalog.oid AS relid \
-          FROM (SELECT ev_class, ev_action::text || ev_qual::text AS tree FROM pg_catalog.pg_rewrite) r) t \
+    FROM (SELECT r.ev_class, \
+                 r.variables <> r.numbered AS whole, \
+                 pg_catalog.split_part(pg_catalog.left(field, 20), ' ', 1)::pg_catalog.oid AS relid \
+          FROM (SELECT ev_class, \
+                       pg_catalog.string_to_array(tree, ':relid ') AS fields, \
+                       pg_catalog.cardinality(pg_catalog.string_to_array(tree, '{VAR ')) - 1 AS variables, \
+                       pg_catalog.cardinality(pg_catalog.string_to_array(tree, ':varattno ')) \
+                       - pg_catalog.cardinality(pg_catalog.string_to_array(tree, ':varattno 0 ')) AS numbered \
+                FROM (SELECT ev_class, ev_action::text || ev_qual::text AS tree \
+                      FROM pg_catalog.pg_rewrite) rule \
+                OFFSET 0) r, \
+               pg_catalog.unnest(r.fields[2:]) field) t \
     WHERE t.relid <> t.ev_class AND t.relid <> 0 AND (t.whole OR t.relid < 16384) \
     ORDER BY 1, 2, 3";
 
