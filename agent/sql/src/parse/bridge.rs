@@ -23,14 +23,12 @@ pub(super) fn tokens(text: &str, tokens: &[Token]) -> Vec<TokenWithSpan> {
             index += skipped;
             continue;
         }
-        if token.kind == Kind::Word {
-            if token.is(text, "table") && table_is_query(text, tokens, index) {
-                for word in [keyword("select", Keyword::SELECT), To::Mul, keyword("from", Keyword::FROM)] {
-                    out.push(TokenWithSpan { token: word, span });
-                }
-                index += 1;
-                continue;
+        if token.is(text, "table") && table_is_query(text, tokens, index) {
+            for word in [keyword("select", Keyword::SELECT), To::Mul, keyword("from", Keyword::FROM)] {
+                out.push(TokenWithSpan { token: word, span });
             }
+            index += 1;
+            continue;
         }
         out.push(TokenWithSpan { token: one(text, *token), span });
         index += 1;

@@ -47,10 +47,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        let into = match cursor.eat_one(&["from", "to"])? {
-            "from" => true,
-            _ => false,
-        };
+        let into = cursor.eat_one(&["from", "to"])? == "from";
         let server = self.copy_at_server(cursor)?;
         let (data, copy) = match (into, server) {
             (true, true) => (Verb::Insert, Verb::CopyServer),

@@ -218,9 +218,9 @@ impl<'a> Reader<'a> {
                 cursor.next();
                 continue;
             }
-            if cursor.eat_all(&["partition", "of"]) || cursor.eat_one(&["inherit"]).is_some() {
-                self.named_relation(cursor, Verb::Alter);
-            } else if cursor.eat_all(&["attach", "partition"]) || cursor.eat_all(&["detach", "partition"]) {
+            let kin: [&[&str]; 4] =
+                [&["partition", "of"], &["inherit"], &["attach", "partition"], &["detach", "partition"]];
+            if kin.iter().any(|words| cursor.eat_all(words)) {
                 self.named_relation(cursor, Verb::Alter);
             } else if cursor.sees("inherits") {
                 cursor.next();
