@@ -25,7 +25,7 @@ pub use body::{
 };
 pub use cbor::DecodeError;
 pub use header::{Header, Kind};
-pub use id::{BootId, Digest, Hasher, SessionId};
+pub use id::{BootId, Digest, Hasher, NotAnId, SessionId};
 pub use lane::{Appended, Lane, Mark, TooLarge};
 pub use sign::{PublicKey, Signer};
 

@@ -60,15 +60,27 @@ impl Verifier {
 
     /// Reads one segment file's bytes. A lane's segments come in the order of their names.
     pub fn segment(&mut self, file: &str, bytes: &[u8]) {
-        walk::segment(self, file, bytes);
+        walk::segment(self, file, bytes, bytes.len());
+    }
+
+    /// Reads one segment file's bytes while a daemon still writes. Records from the offset `settled` on are
+    /// [in flight](Verifier::record_in_flight).
+    pub fn growing_segment(&mut self, file: &str, bytes: &[u8], settled: usize) {
+        walk::segment(self, file, bytes, settled);
     }
 
     /// Reads one record, as a store has it. `None` as body, or an empty one, is an erased body.
     pub fn record(&mut self, header: &[u8], body: Option<&[u8]>) {
-        self.read(Place::default(), header, body.unwrap_or_default());
+        self.read(Place::default(), true, header, body.unwrap_or_default());
     }
 
-    fn read(&mut self, mut place: Place, header_bytes: &[u8], body: &[u8]) {
+    /// Reads a record that came so late that others which it names may not have been read: what it signed and is
+    /// not there is no fault.
+    pub fn record_in_flight(&mut self, header: &[u8], body: Option<&[u8]>) {
+        self.read(Place::default(), false, header, body.unwrap_or_default());
+    }
+
+    fn read(&mut self, mut place: Place, settled: bool, header_bytes: &[u8], body: &[u8]) {
         let header = match Header::decode(header_bytes) {
             Ok(header) => header,
             Err(error) => {
@@ -98,7 +110,7 @@ impl Verifier {
             return;
         }
         if header.kind.is_signed() {
-            boot.signed(&header, body, place, &mut self.findings);
+            boot.signed(&header, body, settled, place, &mut self.findings);
             return;
         }
         match Body::decode(header.kind, body) {

@@ -57,3 +57,10 @@ pub enum Error {
     #[error("the record has been ended: the daemon is stopping")]
     Stopped,
 }
+
+impl Error {
+    /// Whether a segment was removed between the look at the folder and the reading.
+    pub fn is_reclaimed(&self) -> bool {
+        matches!(self, Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}

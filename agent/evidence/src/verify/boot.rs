@@ -65,6 +65,7 @@ impl LaneState {
 struct SignedRecord {
     header: Header,
     body: Vec<u8>,
+    settled: bool,
     place: Place,
 }
 
@@ -75,6 +76,7 @@ struct Claim {
     by: Kind,
     by_lane: u32,
     at: u64,
+    settled: bool,
 }
 
 impl BootState {
@@ -149,7 +151,14 @@ impl BootState {
         self.previous = start.previous.map(|previous| (previous, place.clone()));
     }
 
-    pub(super) fn signed(&mut self, header: &Header, body: &[u8], place: Place, findings: &mut Findings) {
+    pub(super) fn signed(
+        &mut self,
+        header: &Header,
+        body: &[u8],
+        settled: bool,
+        place: Place,
+        findings: &mut Findings,
+    ) {
         match Body::decode(header.kind, body) {
             Ok(decoded) => {
                 match &decoded {
@@ -161,13 +170,13 @@ impl BootState {
                 }
                 match self.key.as_ref().map(|(key, _)| *key) {
                     Some(key) => {
-                        if !self.judge_signature(header, body, std::iter::once(&key)) {
+                        if !self.judge_signature(header, body, settled, std::iter::once(&key)) {
                             findings.add(&place, Fault::Signature(header.kind));
                         }
                     }
                     None => {
                         let (header, body) = (header.clone(), body.to_vec());
-                        self.unjudged.push(SignedRecord { header, body, place });
+                        self.unjudged.push(SignedRecord { header, body, settled, place });
                     }
                 }
             }
@@ -250,8 +259,8 @@ impl BootState {
     fn judge_unjudged(&mut self, trusted: &BTreeSet<PublicKey>, findings: &mut Findings) {
         let own: Option<BTreeSet<PublicKey>> = self.key.as_ref().map(|(key, _)| BTreeSet::from([*key]));
         let mut told = false;
-        for SignedRecord { header, body, place } in std::mem::take(&mut self.unjudged) {
-            if self.judge_signature(&header, &body, own.as_ref().unwrap_or(trusted)) {
+        for SignedRecord { header, body, settled, place } in std::mem::take(&mut self.unjudged) {
+            if self.judge_signature(&header, &body, settled, own.as_ref().unwrap_or(trusted)) {
                 continue;
             }
             if own.is_some() {
@@ -268,6 +277,7 @@ impl BootState {
         &mut self,
         header: &Header,
         body: &[u8],
+        settled: bool,
         keys: impl IntoIterator<Item = &'k PublicKey>,
     ) -> bool {
         let (Ok(signed), Ok(decoded)) = (Signed::decode(body), Body::decode(header.kind, body)) else {
@@ -284,8 +294,9 @@ impl BootState {
             if self.digest(tip.lane, tip.sequence) == Some(tip.digest) {
                 self.cover(tip.lane, tip.sequence);
             } else {
-                let claim = Claim { by: header.kind, by_lane: header.lane, at: header.sequence };
-                self.claims.entry((tip.lane, tip.sequence, tip.digest)).or_insert(claim);
+                let claim = Claim { by: header.kind, by_lane: header.lane, at: header.sequence, settled };
+                let known = self.claims.entry((tip.lane, tip.sequence, tip.digest)).or_insert(claim);
+                known.settled |= settled;
             }
         }
         true
@@ -299,14 +310,15 @@ impl BootState {
 
     /// Tips of records that had not come when they were claimed.
     fn judge_claims(&mut self, boot: BootId, reclaimed: &[Reclaimed], findings: &mut Findings) {
-        for ((lane, sequence, digest), Claim { by, by_lane, at }) in std::mem::take(&mut self.claims) {
+        for ((lane, sequence, digest), Claim { by, by_lane, at, settled }) in std::mem::take(&mut self.claims)
+        {
             let place = nowhere(boot, lane, sequence);
             match self.digest(lane, sequence) {
                 Some(found) if found == digest => self.cover(lane, sequence),
                 Some(_) => findings.add(&place, Fault::Tip { by, by_lane, at }),
                 None => {
                     let gone = Reclaimed { boot, lane, from: sequence, before: sequence.saturating_add(1) };
-                    if !explains(reclaimed, &gone) {
+                    if settled && !explains(reclaimed, &gone) {
                         findings.add(&place, Fault::Truncated { by, by_lane, at });
                     }
                 }

@@ -437,6 +437,32 @@ fn records_that_were_removed_on_the_record_are_told_and_no_fault() {
 }
 
 #[test]
+fn what_a_record_in_flight_signed_may_be_missing_but_not_differ() {
+    let mut world = World::new(BOOT, 1, None);
+    world.statement("select 1");
+    world.end();
+    let early = world.files.clone();
+    world.beat();
+    world.statement("select 2");
+    world.end();
+    // The worker's lane was read later than the host's, as from under a running daemon.
+    let mut files = world.files.clone();
+    let (name, host) = early.iter().next().unwrap();
+    files.insert(name.clone(), host.clone());
+    assert!(matches!(verify(&files).problems[..], [Problem { fault: Fault::Truncated { .. }, .. }]));
+    let growing = |files: &BTreeMap<String, Vec<u8>>| {
+        let mut verifier = Verifier::new();
+        for (name, bytes) in files {
+            verifier.growing_segment(name, bytes, early[name].len());
+        }
+        verifier.finish()
+    };
+    assert_eq!(growing(&files).problems, []);
+    recompute(&mut world, |header, body| (header.kind == Kind::Statement).then(|| edited(body)));
+    assert_ne!(growing(&world.files).problems, []);
+}
+
+#[test]
 fn records_after_the_stop_are_found() {
     let mut world = World::usual();
     let late = Incident { kind: "late".into(), detail: "".into(), count: 1 };

@@ -6,7 +6,7 @@ use crate::header::{Header, MAX_HEADER};
 use crate::id::BootId;
 use crate::segment::{self, FRAME_HEAD, FrameError, HEAD_LEN, Head, HeadError, frame_unchecked};
 
-pub(super) fn segment(verifier: &mut Verifier, file: &str, bytes: &[u8]) {
+pub(super) fn segment(verifier: &mut Verifier, file: &str, bytes: &[u8], settled: usize) {
     let mut place = Place { file: Some(file.to_owned()), ..Place::default() };
     let head = match Head::decode(bytes) {
         Ok(head) => head,
@@ -17,7 +17,7 @@ pub(super) fn segment(verifier: &mut Verifier, file: &str, bytes: &[u8]) {
         }
         Err(error) => {
             verifier.findings.add(&place, Fault::Head(error));
-            return walk(verifier, &place, bytes, None);
+            return walk(verifier, &place, bytes, settled, None);
         }
     };
     place.boot = Some(head.boot);
@@ -26,7 +26,7 @@ pub(super) fn segment(verifier: &mut Verifier, file: &str, bytes: &[u8]) {
     if segment::parse_file_name(name).is_some_and(|name| name != (head.lane, head.first)) {
         verifier.findings.add(&place, Fault::Misnamed);
     }
-    walk(verifier, &place, bytes, Some(head));
+    walk(verifier, &place, bytes, settled, Some(head));
 }
 
 /// Boot and lane of a file named `…/<boot>/lane-<lane>-<first>.seg`.
@@ -36,7 +36,7 @@ fn place_by_name(file: &str) -> Option<(BootId, u32)> {
     Some((boot, segment::parse_file_name(name)?.0))
 }
 
-fn walk(verifier: &mut Verifier, file: &Place, bytes: &[u8], head: Option<Head>) {
+fn walk(verifier: &mut Verifier, file: &Place, bytes: &[u8], settled: usize, head: Option<Head>) {
     let mut at = HEAD_LEN;
     let mut first = true;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
@@ -64,7 +64,7 @@ fn walk(verifier: &mut Verifier, file: &Place, bytes: &[u8], head: Option<Head>)
                     }
                 }
                 first = false;
-                verifier.read(place, frame.header, frame.body);
+                verifier.read(place, at < settled, frame.header, frame.body);
                 at += frame.len;
             }
             Ok(None) => return,

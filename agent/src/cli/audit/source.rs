@@ -1,14 +1,18 @@
 //! Where records are read from.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use evidence::segment::{FrameError, Frames, HEAD_LEN};
-use evidence::verify::Verifier;
-use evidence::{Header, SessionId};
+use evidence::verify::{Report, Verifier};
+use evidence::{Header, PublicKey, SessionId};
 
 use super::Error;
-use crate::recorder::folder;
+use crate::recorder::{self, folder};
+
+/// How often a verification begins anew because a segment was reclaimed under it.
+const ATTEMPTS: u32 = 3;
 
 /// Takes one record: its header, and its body, which is empty where it was erased.
 pub type Take<'t> = &'t mut dyn FnMut(&Header, &[u8]) -> Result<(), Error>;
@@ -22,11 +26,11 @@ pub trait Source {
     /// with a word on standard error: what is wrong with it is [`Source::verify`]'s to say.
     fn read(&self, session: Option<SessionId>, take: Take<'_>) -> Result<(), Error>;
 
-    /// Gives everything to a verifier.
+    /// Verifies everything. `keys` were learnt elsewhere; once there is one, each boot's own must be among them.
     ///
     /// # Errors
     /// Whatever keeps the records from being read.
-    fn verify(&self, verifier: &mut Verifier) -> Result<(), Error>;
+    fn verify(&self, keys: &[PublicKey]) -> Result<Report, Error>;
 }
 
 /// A folder of segments, as the recorder writes it.
@@ -46,7 +50,10 @@ impl Source for Folder {
     fn read(&self, session: Option<SessionId>, take: Take<'_>) -> Result<(), Error> {
         let mut damaged = 0;
         for segment in folder::scan(&self.directory)? {
-            let bytes = segment.read()?;
+            let bytes = match segment.read() {
+                Err(error) if error.is_reclaimed() => continue,
+                bytes => bytes?,
+            };
             for (_, frame) in Frames::new(&bytes, HEAD_LEN) {
                 let record = match &frame {
                     Ok(frame) => Header::decode(frame.header).ok().map(|header| (header, frame.body)),
@@ -73,10 +80,32 @@ impl Source for Folder {
         Ok(())
     }
 
-    fn verify(&self, verifier: &mut Verifier) -> Result<(), Error> {
-        for segment in folder::scan(&self.directory)? {
-            verifier.segment(&segment.name(), &segment.read()?);
+    fn verify(&self, keys: &[PublicKey]) -> Result<Report, Error> {
+        let mut attempts = 1..=ATTEMPTS;
+        loop {
+            match self.verify_once(keys) {
+                Err(error) if error.is_reclaimed() && attempts.next().is_some() => {}
+                result => return Ok(result?),
+            }
         }
-        Ok(())
+    }
+}
+
+impl Folder {
+    /// A daemon may be writing: a record that was there before everything was read names none that was not
+    /// written by then, so only those are held to all that they signed.
+    fn verify_once(&self, keys: &[PublicKey]) -> Result<Report, recorder::Error> {
+        let settled: BTreeMap<PathBuf, u64> =
+            folder::scan(&self.directory)?.into_iter().map(|segment| (segment.path, segment.len)).collect();
+        let mut verifier = Verifier::new();
+        for key in keys {
+            verifier.trust(*key);
+        }
+        for segment in folder::scan(&self.directory)? {
+            let settled =
+                settled.get(&segment.path).map_or(0, |len| usize::try_from(*len).unwrap_or(usize::MAX));
+            verifier.growing_segment(&segment.name(), &segment.read()?, settled);
+        }
+        Ok(verifier.finish())
     }
 }

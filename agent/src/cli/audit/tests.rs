@@ -338,3 +338,40 @@ fn a_session_is_found_by_a_unique_beginning_only() {
     assert!(matches!(find("ff"), Err(Error::NoSession(_))));
     assert!(matches!(find("first"), Err(Error::Id { .. })));
 }
+
+#[test]
+fn a_verification_under_a_running_daemon_finds_no_fault() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let scratch = tempfile::tempdir().unwrap();
+    let config = Config { directory: scratch.path().to_owned(), segment_bytes: 20_000, ..Config::default() };
+    let host = HostInfo::of_this_host(Digest::of(b"policy"), Digest::of(b"config"));
+    let recorder = Recorder::open(&config, host, 2).unwrap();
+    let done = AtomicBool::new(false);
+    let clock = recorder.clock();
+    std::thread::scope(|scope| {
+        for number in 1..=2 {
+            let (mut lane, done) = (recorder.lane(number).unwrap(), &done);
+            scope.spawn(move || {
+                let mut bodies = session();
+                // The end signs the tips of all lanes; few of them, as a signature takes long to verify.
+                let (end, beginning) = (bodies.pop().unwrap(), bodies.swap_remove(1));
+                for sequence in 0..2000 {
+                    let body = if sequence % 20 == 0 { &end } else { &beginning };
+                    lane.append(Some((SESSION, sequence)), body, clock.now()).unwrap();
+                    lane.commit().unwrap();
+                    if done.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+        }
+        for _ in 0..10 {
+            recorder.beat().unwrap();
+            let report = Folder::new(scratch.path()).verify(&[]).unwrap();
+            assert_eq!(report.problems, []);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    recorder.stop("SIGTERM").unwrap();
+    assert_eq!(Folder::new(scratch.path()).verify(&[]).unwrap().problems, []);
+}

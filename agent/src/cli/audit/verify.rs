@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use evidence::PublicKey;
-use evidence::verify::{BootEnd, BootReport, Problem, Report, Verifier};
+use evidence::verify::{BootEnd, BootReport, Problem, Report};
 use serde_json::{Value, json};
 
 use super::table::{plain, time};
@@ -20,12 +20,7 @@ pub(super) fn run(
     format: Format,
     out: &mut dyn Write,
 ) -> Result<ExitCode, Error> {
-    let mut verifier = Verifier::new();
-    for key in keys {
-        verifier.trust(*key);
-    }
-    source.verify(&mut verifier)?;
-    let report = verifier.finish();
+    let report = source.verify(keys)?;
     match format {
         Format::Table => print(&report, out)?,
         Format::Json => print_json(&report, out)?,
