@@ -4,8 +4,12 @@
 
 mod build_ebpf;
 mod cache;
+mod demo;
+mod e2e;
 mod layers;
+mod postgres;
 mod process;
+mod test;
 mod toolchain;
 
 use std::{io::Write as _, process::ExitCode};
@@ -22,6 +26,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run every check there is; CI runs this
+    Test,
+    /// Show the main job from end to end, with real eBPF and a real PostgreSQL
+    Demo(demo::Args),
+    /// Run the end-to-end stories alone
+    E2e(e2e::Args),
     /// Build the kernel side, and the tools that this needs
     BuildEbpf(build_ebpf::Args),
     /// Hold the tree to its import order
@@ -30,6 +40,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Test => test::run(),
+        Command::Demo(args) => demo::run(&args),
+        Command::E2e(args) => e2e::run(&args),
         Command::BuildEbpf(args) => build_ebpf::run(&args),
         Command::Layers => layers::run(),
     };

@@ -1,0 +1,59 @@
+//! What the end-to-end world needs of Debian: PostgreSQL, and the programs that make networks and namespaces.
+
+use std::{fs, process::Command};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::process::{exists, run, say};
+
+/// A package, and how to see that it is there.
+struct Package {
+    name: &'static str,
+    is_there: fn() -> bool,
+}
+
+const PACKAGES: [Package; 4] = [
+    Package { name: "postgresql", is_there: has_postgres },
+    Package { name: "iproute2", is_there: || exists("ip") },
+    Package { name: "util-linux", is_there: || exists("setpriv") && exists("nsenter") && exists("unshare") },
+    Package { name: "openssl", is_there: || exists("openssl") },
+];
+
+/// Finds the packages, or installs what is missing.
+///
+/// # Errors
+///
+/// Something is missing and cannot be installed; with the cure.
+pub(crate) fn ensure() -> Result<()> {
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|package| !(package.is_there)()).map(|package| package.name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    let cure = format!("install it: apt-get install {list}");
+    if !rustix::process::geteuid().is_root() {
+        bail!("this machine lacks {list}, which only root may install\ncure: {cure}");
+    }
+    if !exists("apt-get") {
+        bail!("this machine lacks {list} and has no apt-get\ncure: install what these Debian packages hold");
+    }
+    say(&format!("installing Debian's {list} (a minute)"));
+    // No cluster of its own: the world makes throwaway ones.
+    let apt = || {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").env("PG_CREATE_CLUSTER", "no");
+        command
+    };
+    run(apt().args(["-qq", "update"])).context(cure.clone())?;
+    run(apt().args(["-qq", "-y", "--no-install-recommends", "install"]).args(&missing)).context(cure)?;
+    match PACKAGES.iter().find(|package| !(package.is_there)()) {
+        None => Ok(()),
+        Some(package) => bail!("{} was installed, and what it should hold is not there", package.name),
+    }
+}
+
+fn has_postgres() -> bool {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    exists("psql") && versions.into_iter().any(|version| version.path().join("bin/postgres").is_file())
+}

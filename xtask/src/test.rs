@@ -1,0 +1,179 @@
+//! `cargo xtask test`: every check there is, in the order in which they fail soonest. CI runs this and nothing
+//! else.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    build_ebpf, e2e, layers, postgres,
+    process::{cargo, exists, output, run as run_command, say, workspace},
+    toolchain::RustSrc,
+};
+
+/// What came of the checks so far. A check that is no set of tests counts as one.
+#[derive(Default)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    /// What failed, by name.
+    failures: Vec<String>,
+}
+
+/// The command.
+pub(crate) fn run() -> Result<()> {
+    let mut tally = Tally::default();
+    let ground = e2e::ground().and_then(|()| postgres::ensure());
+    tally.check("Format", || {
+        component("rustfmt", "fmt")?;
+        run_command(cargo().args(["fmt", "--all", "--check"]).current_dir(workspace()))
+    });
+    tally.check("Import order", layers::run);
+    tally.check("Kernel side", || {
+        build_ebpf::ensure(RustSrc::default())?;
+        component("clippy", "clippy")?;
+        build_ebpf::lint(RustSrc::default())
+    });
+    tally.check("Lints", || {
+        let lints = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        run_command(cargo().args(lints).current_dir(workspace()))
+    });
+    if exists("cargo-deny") {
+        tally.check("Dependencies", || {
+            let deny = ["deny", "check", "bans", "licenses", "sources"];
+            run_command(cargo().args(deny).current_dir(workspace()))
+        });
+    }
+    tally.tests("Units and properties", ground.is_ok(), || {
+        let mut command = cargo();
+        command.args(["test", "--workspace", "--exclude", "e2e", "--no-fail-fast"]);
+        command.current_dir(workspace());
+        command
+    });
+    // The policies are tested with the program itself, and the stories run it from outside.
+    tally.check("Program", || {
+        run_command(cargo().args(["build", "--package", "portreeve"]).current_dir(workspace()))
+    });
+    tally.check("Example policies", || {
+        let portreeve = ["run", "--quiet", "--package", "portreeve", "--", "policy", "test", "policies"];
+        run_command(cargo().args(portreeve).current_dir(workspace()))
+    });
+    match ground {
+        Ok(()) => tally.tests("End to end", true, e2e::stories),
+        Err(error) => {
+            heading("End to end");
+            let _ = writeln!(std::io::stderr(), "*** DID NOT RUN: {error:#} ***");
+            tally.fail("End to end (did not run)");
+        }
+    }
+    tally.tell()
+}
+
+impl Tally {
+    /// One check.
+    fn check(&mut self, name: &str, check: impl FnOnce() -> Result<()>) {
+        let begun = heading(name);
+        match check() {
+            Ok(()) => {
+                self.passed += 1;
+                say(&format!("{name}: ok, {:.0} s", begun.elapsed().as_secs_f32()));
+            }
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "xtask: {name}: {error:#}");
+                self.fail(name);
+            }
+        }
+    }
+
+    /// Tests of cargo's, each of which counts; with the kernel and real servers where `real`.
+    fn tests(&mut self, name: &str, real: bool, command: impl FnOnce() -> Command) {
+        let begun = heading(name);
+        let mut command = command();
+        command.env("PORTREEVE_E2E", if real { "1" } else { "0" });
+        match self.count(&mut command) {
+            Ok(true) => say(&format!("{name}: ok, {:.0} s", begun.elapsed().as_secs_f32())),
+            Ok(false) => {}
+            Err(error) => self.fail(&format!("{name}: {error:#}")),
+        }
+    }
+
+    /// Runs it, passes its output on, and counts what the test harness says. Whether all is well.
+    fn count(&mut self, command: &mut Command) -> Result<bool> {
+        let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+        let output = child.stdout.take().context("cargo has no output")?;
+        let failed_before = self.failed;
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            println!("{line}");
+            if let Some(counts) = line.strip_prefix("test result: ") {
+                self.passed += number_before(counts, " passed");
+                self.failed += number_before(counts, " failed");
+            } else if let Some(name) =
+                line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"))
+            {
+                self.failures.push(name.to_owned());
+            }
+        }
+        let status = child.wait()?;
+        if !status.success() && self.failed == failed_before {
+            // It did not compile, or a test's process died.
+            bail!("{status}");
+        }
+        Ok(status.success())
+    }
+
+    fn fail(&mut self, what: &str) {
+        self.failed += 1;
+        self.failures.push(what.to_owned());
+    }
+
+    fn tell(self) -> Result<()> {
+        heading("All");
+        for failure in &self.failures {
+            println!("FAILED {failure}");
+        }
+        println!("{} passed, {} failed", self.passed, self.failed);
+        if self.failed > 0 {
+            bail!("not all checks passed");
+        }
+        Ok(())
+    }
+}
+
+fn heading(name: &str) -> Instant {
+    println!("\n=== {name}");
+    Instant::now()
+}
+
+/// `12` of `ok. 12 passed; 0 failed; …`.
+fn number_before(text: &str, word: &str) -> u64 {
+    let before = text.split(word).next().unwrap_or_default();
+    before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// A component of the toolchain that brings a cargo command; rustup adds it where it is missing.
+fn component(name: &str, command: &str) -> Result<()> {
+    if output(cargo().args([command, "--version"])).is_ok() {
+        return Ok(());
+    }
+    say(&format!("adding {name} with rustup"));
+    output(Command::new("rustup").args(["component", "add", name])).map(drop).with_context(|| {
+        format!("the toolchain has no {name}\ncure: `rustup component add {name}` where rustup's server can be reached")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_from_what_the_harness_says() {
+        let line = "ok. 12 passed; 3 failed; 0 ignored; 0 measured; 1 filtered out; finished in 0.01s";
+        assert_eq!((number_before(line, " passed"), number_before(line, " failed")), (12, 3));
+        assert_eq!(number_before("something else", " passed"), 0);
+    }
+}
