@@ -19,6 +19,7 @@ use serde::Deserialize;
 use crate::{approvals, catalog, intercept, proxy, recorder, secret};
 
 pub use log::{Config as LogConfig, Format as LogFormat};
+pub(crate) use policies::CASES;
 pub use policies::{Error as PoliciesError, File as PolicyFile, in_folder, read as read_policies};
 pub use resources::{Config as ResourceConfig, Error as ResourcesError, credentials, resolve};
 

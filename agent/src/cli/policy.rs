@@ -13,8 +13,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::config::PoliciesError;
 use clap::{Args, Subcommand};
-use policy::DocumentError;
 
 /// Look at policy documents.
 #[derive(Debug, Args)]
@@ -46,25 +46,9 @@ struct Check {
 /// Why the command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file or folder cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is nothing to read in a folder.
-    #[error("there is no {what} in {}", path.display())]
-    Nothing {
-        /// What was looked for.
-        what: &'static str,
-        /// Where.
-        path: PathBuf,
-    },
-    /// Documents are wrong. One line for each mistake.
-    #[error("{}", lines(.0))]
-    Documents(Vec<DocumentError>),
+    /// Documents or cases are missing or wrong.
+    #[error(transparent)]
+    Policies(#[from] PoliciesError),
     /// `--as` is wrong.
     #[error("--as {given}: {reason}; write key=value with one of {}", principal::KEYS.join(", "))]
     Principal {
@@ -76,10 +60,6 @@ pub enum Error {
     /// What was found cannot be printed.
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),
-}
-
-fn lines(errors: &[DocumentError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Runs the command. It fails (exit code 1) where a case comes out otherwise than expected.
@@ -106,7 +86,7 @@ impl Check {
             let known: Vec<&str> = known.chain(policy.resources().iter().map(|r| r.name.as_str())).collect();
             let unknown = policy.unknown_resources(&known);
             if !unknown.is_empty() {
-                return Err(Error::Documents(unknown));
+                return Err(PoliciesError::Documents(unknown).into());
             }
         }
         for remark in policy.remarks() {

@@ -11,6 +11,7 @@ use policy::{CaseFile, Catalog, Masked, Subject};
 use super::files::{self, File};
 use super::judged::judge;
 use super::{Error, principal};
+use crate::config::PoliciesError;
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
@@ -41,7 +42,7 @@ impl Explain {
         let (catalog, search_path) = match &self.schema {
             Some(path) => {
                 let file = File::read(path.clone())?;
-                let cases = CaseFile::parse(&file.document()).map_err(Error::Documents)?;
+                let cases = CaseFile::parse(&file.document()).map_err(PoliciesError::Documents)?;
                 (cases.catalog, cases.search_path)
             }
             None => (Catalog::default(), vec!["pg_catalog".to_owned(), "public".to_owned()]),

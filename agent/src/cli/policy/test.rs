@@ -11,6 +11,7 @@ use policy::CaseFile;
 use super::Error;
 use super::files::{self, File};
 use super::judged::judge;
+use crate::config::PoliciesError;
 
 #[derive(Debug, Args)]
 pub(super) struct Test {
@@ -25,7 +26,7 @@ impl Test {
         for (policy, cases) in files::cases(&self.folder)? {
             let policy = Arc::new(files::policy(&[policy])?);
             let file = File::read(cases)?;
-            let cases = CaseFile::parse(&file.document()).map_err(Error::Documents)?;
+            let cases = CaseFile::parse(&file.document()).map_err(PoliciesError::Documents)?;
             let known = (&cases.catalog, cases.search_path.as_slice());
             let mut mismatches = Vec::new();
             for case in &cases.cases {

@@ -1,0 +1,23 @@
+-- Roles belong to the cluster, not to the database: another store may have made them already.
+-- portreeve_owner owns everything and runs what agents call, so that nothing of it runs as a superuser.
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['portreeve_owner', 'portreeve_agent', 'portreeve_auditor'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = wanted) THEN
+            EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', wanted);
+        END IF;
+    END LOOP;
+    -- An administrator who is no superuser acts as the owner by being its member.
+    IF NOT pg_catalog.pg_has_role(current_user, 'portreeve_owner', 'MEMBER') THEN
+        EXECUTE pg_catalog.format('GRANT portreeve_owner TO %I', current_user);
+    END IF;
+END
+$$;
+CREATE SCHEMA IF NOT EXISTS portreeve AUTHORIZATION portreeve_owner;
+SET LOCAL ROLE portreeve_owner;
+CREATE TABLE IF NOT EXISTS portreeve.schema_version (
+    version int PRIMARY KEY,
+    applied timestamptz NOT NULL DEFAULT now()
+);
