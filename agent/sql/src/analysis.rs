@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use policy::{Action, Oid, Output};
+use policy::{Action, Lineage, Oid, Output};
 
 /// A whole text, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub struct Statement {
     /// What its rows are made of. For PREPARE and DECLARE, which give back none: what the rows of the statement
     /// that they name are made of, for the EXECUTE or FETCH that comes.
     pub output: Output,
+    /// What the values may carry that it stores or hands on other than as rows: written columns, a created table's
+    /// contents, a file, the arguments of functions that are not harmless. A masked column in here leaves the
+    /// reach of its mask.
+    pub written: Lineage,
     /// Every relation that is named or implied, a view's bases too; sorted, without repetition.
     pub relations: Vec<Oid>,
     /// What the session must follow.
@@ -52,6 +56,7 @@ impl Statement {
             tag: "",
             actions: vec![Action::opaque(reason)],
             output: Output::Unknown,
+            written: Lineage::Unknown,
             relations: Vec::new(),
             effects: Effects::anything(),
             constants: Vec::new(),

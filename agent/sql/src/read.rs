@@ -17,10 +17,10 @@ pub(crate) use access::{Target, relation_object};
 
 use std::collections::BTreeSet;
 
-use policy::{Action, Oid};
+use policy::{Action, Lineage, Oid};
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
-use crate::flow::Rows;
+use crate::flow::{Rows, add, constant};
 use crate::keywords::{is_reserved, may_name_column};
 use crate::lexer::{Kind, Token};
 use crate::names::{Name, Names};
@@ -39,6 +39,8 @@ pub(crate) struct Reader<'a> {
     /// Relations that earlier statements of the same text create.
     pub(crate) created: &'a [Name],
     pub(crate) actions: Vec<Action>,
+    /// What the values carry that are stored or handed on.
+    pub(crate) written: Lineage,
     pub(crate) relations: BTreeSet<Oid>,
     pub(crate) effects: Effects,
     pub(crate) wants: Wants,
@@ -57,6 +59,7 @@ impl<'a> Reader<'a> {
             names,
             created,
             actions: Vec::new(),
+            written: constant(),
             relations: BTreeSet::new(),
             effects: Effects::default(),
             wants: Wants::default(),
@@ -85,6 +88,11 @@ impl<'a> Reader<'a> {
         if self.actions.len() < MAX_ACTIONS && !self.actions.contains(&action) {
             self.actions.push(action);
         }
+    }
+
+    /// Notes what a stored value carries.
+    pub(crate) fn store(&mut self, lineage: Lineage) {
+        add(&mut self.written, lineage);
     }
 
     pub(crate) fn opaque(&mut self, reason: impl Into<String>) {

@@ -1,6 +1,6 @@
 //! One statement's tokens into a [`Statement`]: who reads it, and the limits before anyone does.
 
-use policy::{Action, Catalog, ObjectKind, Output, Verb};
+use policy::{Action, Catalog, Lineage, ObjectKind, Output, Verb};
 use sqlparser::ast::Statement as Tree;
 
 use crate::cursor::Cursor;
@@ -67,6 +67,7 @@ pub(crate) fn read(
         tag: done.tag,
         actions: reader.actions,
         output,
+        written: if opaque { Lineage::Unknown } else { reader.written },
         relations: reader.relations.into_iter().collect(),
         effects: reader.effects,
         wants: reader.wants,

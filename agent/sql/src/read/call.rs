@@ -6,9 +6,17 @@ use super::Reader;
 use crate::flow::constant;
 use crate::names::{Builtin, Name, builtin};
 
+/// What a call brings.
+pub(crate) struct Called {
+    /// What its result carries beside its arguments.
+    pub(crate) carried: Lineage,
+    /// It is not harmless: its arguments may end anywhere.
+    pub(crate) keeps: bool,
+}
+
 impl Reader<'_> {
-    /// A call by that name. Gives what its result carries beside its arguments.
-    pub(crate) fn call(&mut self, verb: Verb, name: &Name) -> Lineage {
+    /// A call by that name.
+    pub(crate) fn call(&mut self, verb: Verb, name: &Name) -> Called {
         let functions = self.names.functions(name);
         let own = name.schema.is_none() || name.schema.as_deref() == Some("pg_catalog");
         let known = if own { builtin(&name.name) } else { Builtin::Other };
@@ -34,7 +42,7 @@ impl Reader<'_> {
                 carried = Lineage::Unknown;
             }
         }
-        carried
+        Called { carried, keeps: known != Builtin::Harmless || !users.is_empty() }
     }
 
     fn call_builtin(&mut self, verb: Verb, name: &Name, functions: &[&Function]) {
@@ -82,10 +90,10 @@ impl Reader<'_> {
     }
 
     /// `x.name` may be the call `name(x)` (attribute notation, 4.2.6), if there is such a function.
-    pub(super) fn call_as_attribute(&mut self, name: &str) -> Lineage {
+    pub(super) fn call_as_attribute(&mut self, name: &str) -> Called {
         let name = Name { schema: None, name: name.to_owned() };
         if builtin(&name.name) != Builtin::Harmless && self.names.functions(&name).is_empty() {
-            return constant();
+            return Called { carried: constant(), keeps: false };
         }
         self.call(Verb::Function, &name)
     }

@@ -244,7 +244,8 @@ impl<'a> Reader<'a> {
             self.object_name(column, false);
         }
         if let Some(source) = source {
-            self.query(source, outer);
+            let rows = self.query(source, outer);
+            self.store(rows.all());
         }
         let item = self.target_item(&target, &name, alias);
         let mut scope = Scope::inside(outer);
@@ -307,7 +308,8 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
-            self.expr(value, scope);
+            let lineage = self.expr(value, scope);
+            self.store(lineage);
         }
     }
 
@@ -426,7 +428,8 @@ impl<'a> Reader<'a> {
                     match &insert.kind {
                         MergeInsertKind::Values(values) => {
                             for expr in values.rows.iter().flat_map(|row| &row.content) {
-                                self.expr(expr, &scope);
+                                let lineage = self.expr(expr, &scope);
+                                self.store(lineage);
                             }
                         }
                         // INSERT DEFAULT VALUES is not read by sqlparser at all.

@@ -6,6 +6,7 @@ use policy::{Lineage, Verb};
 use sqlparser::ast::{AccessExpr, BinaryOperator, Expr, Subscript, UnaryOperator, Value, ValueWithSpan};
 
 use super::Reader;
+use super::call::Called;
 use super::scope::Scope;
 use crate::flow::{add, constant};
 use crate::names::{Name, is_builtin_operator};
@@ -34,14 +35,14 @@ impl Reader<'_> {
     }
 
     /// An expression that stands alone, over the columns of a relation or none.
-    pub(crate) fn lone_expression(&mut self, expr: &Expr, over: Option<&Name>) {
+    pub(crate) fn lone_expression(&mut self, expr: &Expr, over: Option<&Name>) -> Lineage {
         let mut scope = Scope::inside(None);
         if let Some(name) = over {
             let target = self.target(name);
             let item = self.target_item(&target, name, None);
             scope.items.push(item);
         }
-        self.expr(expr, &scope);
+        self.expr(expr, &scope)
     }
 
     /// What the expression's value may carry.
@@ -52,7 +53,8 @@ impl Reader<'_> {
             Expr::CompoundFieldAccess { root, access_chain } => {
                 let mut sum = self.expr(root, scope);
                 for access in access_chain {
-                    add(&mut sum, self.access(access, scope));
+                    let lineage = self.access(access, &sum, scope);
+                    add(&mut sum, lineage);
                 }
                 sum
             }
@@ -202,12 +204,16 @@ impl Reader<'_> {
         }
     }
 
-    fn access(&mut self, access: &AccessExpr, scope: &Scope<'_>) -> Lineage {
+    fn access(&mut self, access: &AccessExpr, value: &Lineage, scope: &Scope<'_>) -> Lineage {
         match access {
             // A field of a composite value, which the value already carries; or a call.
             AccessExpr::Dot(Expr::Identifier(ident)) => {
                 let name = self.part(ident);
-                self.call_as_attribute(&name)
+                let called = self.call_as_attribute(&name);
+                if called.keeps {
+                    self.store(value.clone());
+                }
+                called.carried
             }
             AccessExpr::Dot(_) => self.unsupported("field"),
             AccessExpr::Subscript(Subscript::Index { index }) => self.expr(index, scope),
@@ -252,7 +258,10 @@ impl Reader<'_> {
         match Scope::column_of(item, column) {
             Some(lineage) => lineage,
             None => {
-                let mut sum = self.call_as_attribute(column);
+                let Called { carried: mut sum, keeps } = self.call_as_attribute(column);
+                if keeps {
+                    self.store(whole.clone());
+                }
                 add(&mut sum, whole);
                 sum
             }
@@ -376,13 +385,13 @@ impl Reader<'_> {
     }
 
     /// A function by its written name.
-    pub(super) fn call_written(&mut self, name: &sqlparser::ast::ObjectName) -> Lineage {
+    pub(super) fn call_written(&mut self, name: &sqlparser::ast::ObjectName) -> Called {
         match self.object_name(name, true) {
             Some(Name { schema: None, name }) if !self.is_callable(&name) => {
-                self.unsupported("a word in the place of a function")
+                Called { carried: self.unsupported("a word in the place of a function"), keeps: true }
             }
             Some(name) => self.call(Verb::Function, &name),
-            None => Lineage::Unknown,
+            None => Called { carried: Lineage::Unknown, keeps: true },
         }
     }
 }

@@ -7,6 +7,7 @@ use sqlparser::ast::{
 
 use super::Reader;
 use super::access::Target;
+use super::call::Called;
 use super::scope::{Item, Scope};
 use crate::flow::{Rows, add};
 use crate::names::Name;
@@ -210,9 +211,13 @@ impl Reader<'_> {
         alias: Alias,
         scope: &Scope<'_>,
     ) -> Item {
-        let mut lineage = self.call_written(name);
+        let Called { carried: mut lineage, keeps } = self.call_written(name);
         for arg in args {
-            add(&mut lineage, self.argument(arg, scope));
+            let argument = self.argument(arg, scope);
+            if keeps {
+                self.store(argument.clone());
+            }
+            add(&mut lineage, argument);
         }
         let own = name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.clone());
         let alias = Alias { name: alias.name.or(own), columns: Vec::new() };

@@ -267,6 +267,7 @@ impl Reader<'_> {
         }
         let rows = self.select_items(projection, &scope);
         if let Some(into) = into {
+            self.store(rows.all());
             self.select_into(into, outer.is_some());
             return (Rows::Columns(Vec::new()), scope);
         }

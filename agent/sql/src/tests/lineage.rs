@@ -122,3 +122,47 @@ fn returning_carries_the_target() {
     check("DELETE FROM customers c USING orders o RETURNING o.total, c", "101.3 100.0");
     check("DELETE FROM customers", "none");
 }
+
+#[test]
+fn what_is_stored_is_told() {
+    use policy::Lineage;
+
+    use super::fixture::{CUSTOMERS, read};
+    let written = |text: &str| match &read(text).statements[0].written {
+        Lineage::From(columns) => columns
+            .iter()
+            .map(|c| if c.relation == CUSTOMERS { c.attnum.to_string() } else { "other".to_owned() })
+            .collect::<Vec<_>>()
+            .join(" "),
+        Lineage::Unknown => "?".to_owned(),
+    };
+    for (text, expected) in [
+        ("SELECT ssn FROM customers", ""),
+        ("INSERT INTO t VALUES (1, 'x')", ""),
+        ("INSERT INTO t SELECT id, ssn FROM customers", "1 3"),
+        ("UPDATE t SET b = c.ssn FROM customers c WHERE c.id = a", "3"),
+        ("UPDATE customers SET name = lower(name)", "2"),
+        ("INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = (SELECT ssn FROM customers)", "3"),
+        ("MERGE INTO t USING customers c ON a = c.id WHEN MATCHED THEN UPDATE SET b = c.ssn", "3"),
+        ("CREATE TABLE n AS SELECT ssn FROM customers", "3"),
+        ("SELECT ssn INTO n FROM customers", "3"),
+        ("CREATE MATERIALIZED VIEW n AS SELECT ssn FROM customers", "3"),
+        ("COPY customers TO '/tmp/x'", "0"),
+        ("COPY (SELECT ssn FROM customers) TO STDOUT", "3"),
+        ("SELECT audit(id), lower(ssn) FROM customers", "1"),
+        ("SELECT * FROM customers c, audit(c.ssn)", "3"),
+        ("SELECT (c).audit FROM customers c", "0"),
+        ("SELECT set_config('x.y', ssn, false) FROM customers", "3"),
+        ("SELECT pg_notify('c', ssn) FROM customers", "3"),
+        ("WITH x AS (INSERT INTO t SELECT ssn FROM customers RETURNING a) SELECT a FROM x", "3"),
+        ("DO $$ $$", "?"),
+    ] {
+        assert_eq!(written(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn parameters_of_execute_that_carry_something_are_not_inherited() {
+    check("EXECUTE p (1, 'x', now())", "inherited p");
+    check("EXECUTE p (public.audit(1))", "unknown");
+}

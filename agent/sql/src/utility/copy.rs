@@ -1,6 +1,6 @@
 //! COPY: what is read or written, and whether the client or the server holds the other end.
 
-use policy::{Action, Verb};
+use policy::{Action, Lineage, Verb};
 
 use super::Read;
 use super::expression::comma_parts;
@@ -16,11 +16,14 @@ impl<'a> Reader<'a> {
         if cursor.sees_kind(Kind::LeftParen) {
             let tokens = cursor.group()?;
             let query = Cursor::new(self.text, tokens);
-            if ["insert", "update", "delete", "merge"].iter().any(|word| query.sees(word)) {
+            let writes = ["insert", "update", "delete", "merge"].iter().any(|word| query.sees(word));
+            let carried = if writes {
                 self.data_statement(tokens);
+                Lineage::Unknown
             } else {
-                self.query_of(tokens);
-            }
+                self.query_of(tokens).all()
+            };
+            self.store(carried);
             if !cursor.eat("to") {
                 return None;
             }
@@ -70,11 +73,16 @@ impl<'a> Reader<'a> {
 
     fn touch_for_copy(&mut self, name: &Name, data: Verb, copy: Verb) {
         match self.touch(data, name) {
-            Target::Known(relation) => self.act(Action {
-                verb: copy,
-                object: crate::read::relation_object(relation),
-                implied: false,
-            }),
+            Target::Known(relation) => {
+                if data == Verb::Select {
+                    self.store(crate::flow::column(relation.oid, 0));
+                }
+                self.act(Action {
+                    verb: copy,
+                    object: crate::read::relation_object(relation),
+                    implied: false,
+                });
+            }
             Target::Created(_) | Target::Missing => self.act(Action::bare(copy)),
         }
     }

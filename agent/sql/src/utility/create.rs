@@ -59,7 +59,10 @@ impl<'a> Reader<'a> {
                 let end = trailing_with(cursor.text, cursor.rest);
                 let query = &cursor.rest[..end];
                 cursor.rest = &cursor.rest[end..];
-                self.query_of(query);
+                let rows = self.query_of(query);
+                if object_type.class == "materialized view" {
+                    self.store(rows.all());
+                }
                 cursor.eat("with");
                 cursor.eat_one(&["no", "cascaded", "local"]);
                 let _ = cursor.eat("data") || cursor.eat_all(&["check", "option"]);
@@ -189,11 +192,13 @@ impl<'a> Reader<'a> {
         let mut inside = Cursor::new(self.text, query);
         if inside.eat("execute") {
             self.execute(&mut inside)?;
+            self.store(policy::Lineage::Unknown);
             if !inside.is_end() {
                 return None;
             }
         } else {
-            self.query_of(query);
+            let rows = self.query_of(query);
+            self.store(rows.all());
         }
         cursor.eat("with");
         cursor.eat("no");

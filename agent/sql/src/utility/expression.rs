@@ -3,7 +3,7 @@
 use policy::Lineage;
 
 use crate::cursor::Cursor;
-use crate::flow::Rows;
+use crate::flow::{Rows, add, constant};
 use crate::lexer::{Kind, Token};
 use crate::names::Name;
 use crate::parse;
@@ -29,39 +29,44 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An expression made of these tokens, over the columns of a relation or none.
-    pub(super) fn expression_of(&mut self, tokens: &'a [Token], over: Option<&Name>) {
+    /// An expression made of these tokens, over the columns of a relation or none; gives what it carries.
+    pub(super) fn expression_of(&mut self, tokens: &'a [Token], over: Option<&Name>) -> Lineage {
         if !self.fits(tokens) {
-            return;
+            return Lineage::Unknown;
         }
         match parse::expression(self.text, tokens) {
             Ok(expr) => self.within(tokens, |reader| {
-                reader.lone_expression(&expr, over);
+                let lineage = reader.lone_expression(&expr, over);
                 reader.close();
+                lineage
             }),
             Err(failed) => {
                 self.opaque_at("unsupported syntax", failed.at.and_then(|i| tokens.get(i)).copied());
+                Lineage::Unknown
             }
         }
     }
 
-    /// Expressions with commas between.
-    pub(super) fn expression_list(&mut self, tokens: &'a [Token]) {
+    /// Expressions with commas between; gives what they carry.
+    pub(super) fn expression_list(&mut self, tokens: &'a [Token]) -> Lineage {
+        let mut sum = constant();
         for part in comma_parts(tokens) {
             let mut cursor = Cursor::new(self.text, part);
             // name => value
-            if part.len() > 2 && part[0].kind.is_name() {
-                let named = part[1].kind == Kind::ColonEquals
-                    || (part[1].kind == Kind::Operator && part[1].written(self.text) == "=>");
-                if named {
-                    cursor.rest = &part[2..];
-                }
+            if let [name, arrow, value @ ..] = part
+                && name.kind.is_name()
+                && !value.is_empty()
+                && (arrow.kind == Kind::ColonEquals
+                    || (arrow.kind == Kind::Operator && arrow.written(self.text) == "=>"))
+            {
+                cursor.rest = value;
             }
             cursor.eat("variadic");
             if !cursor.is_end() {
-                self.expression_of(cursor.rest, None);
+                add(&mut sum, self.expression_of(cursor.rest, None));
             }
         }
+        sum
     }
 
     /// Types with commas between.

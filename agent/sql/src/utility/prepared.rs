@@ -7,6 +7,7 @@ use policy::{Action, ObjectKind, Output, Verb};
 use super::{Read, action};
 use crate::TransactionEffect;
 use crate::cursor::Cursor;
+use crate::flow::constant;
 use crate::lexer::Kind;
 use crate::read::Reader;
 
@@ -41,11 +42,15 @@ impl<'a> Reader<'a> {
 
     pub(super) fn execute(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
         let name = cursor.name()?.into_owned();
-        if let Some(arguments) = cursor.group() {
-            self.expression_list(arguments);
-        }
+        let arguments = match cursor.group() {
+            Some(arguments) => self.expression_list(arguments),
+            None => constant(),
+        };
         self.effects.executes = Some(name.clone());
-        Some(Read { tag: "EXECUTE", output: Output::Inherited(name) })
+        // What was prepared is known to carry nothing in its parameters; these may.
+        let output = if arguments == constant() { Output::Inherited(name) } else { Output::Unknown };
+        self.store(arguments);
+        Some(Read { tag: "EXECUTE", output })
     }
 
     pub(super) fn deallocate(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
@@ -127,7 +132,8 @@ impl<'a> Reader<'a> {
         let name = cursor.qualified()?;
         let arguments = cursor.group()?;
         self.call(Verb::Call, &name);
-        self.expression_list(arguments);
+        let carried = self.expression_list(arguments);
+        self.store(carried);
         self.effects.ddl = true;
         self.effects.search_path = true;
         self.effects.string_syntax = true;

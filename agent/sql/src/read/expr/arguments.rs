@@ -7,6 +7,7 @@ use sqlparser::ast::{
 };
 
 use super::super::Reader;
+use super::super::call::Called;
 use super::super::scope::Scope;
 use crate::flow::{add, constant};
 use crate::keywords::{is_reserved, may_name_function};
@@ -42,12 +43,16 @@ impl Reader<'_> {
                 return self.unsupported("call");
             }
             (FunctionArguments::List(list), _) => {
-                let mut sum = self.call_written(name);
+                let Called { carried: mut sum, keeps } = self.call_written(name);
                 if name.0.last().and_then(|p| p.as_ident()).is_some_and(|i| i.value == "set_config") {
                     self.set_config(list.args.first());
                 }
                 for arg in &list.args {
-                    add(&mut sum, self.argument(arg, scope));
+                    let lineage = self.argument(arg, scope);
+                    if keeps {
+                        self.store(lineage.clone());
+                    }
+                    add(&mut sum, lineage);
                 }
                 for clause in &list.clauses {
                     add(&mut sum, self.argument_clause(clause, scope));
