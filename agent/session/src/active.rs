@@ -46,6 +46,8 @@ pub(crate) struct Active {
     policy: Arc<SubjectPolicy>,
     /// Absent where nothing is masked for this principal.
     masks: Option<Rc<MaskSet>>,
+    /// Rises when the policy masks other columns than before.
+    mask_rules: u64,
     facts: Facts,
     names: Names,
     queue: Queue,
@@ -61,6 +63,8 @@ pub(crate) struct Active {
     holds: u64,
     /// The catalog was read again for the message in front.
     catalog_asked: bool,
+    /// The server was asked for the search path for the message in front.
+    facts_asked: bool,
     /// A notice for the client that waits for the end of the frame that is on its way.
     notice: Option<String>,
     pub(crate) terminated: bool,
@@ -83,6 +87,7 @@ impl Active {
             database,
             policy,
             masks: None,
+            mask_rules: 0,
             facts: Facts::new(catalog),
             names: Names::default(),
             queue: Queue::default(),
@@ -95,6 +100,7 @@ impl Active {
             held: None,
             holds: 0,
             catalog_asked: false,
+            facts_asked: false,
             notice: None,
             terminated: false,
         };
@@ -119,6 +125,11 @@ impl Active {
     /// Every answer has come.
     pub(crate) fn settled(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// The client's last frame was taken whole, so that another may stand behind it.
+    pub(crate) fn backend_at_boundary(&self) -> bool {
+        self.from_frontend.at_boundary()
     }
 
     /// No frame is half on its way to the client.
@@ -168,7 +179,8 @@ impl Active {
     }
 
     fn ask_facts(&mut self, turn: &mut Turn<'_>) {
-        turn.own(Own::Facts);
+        let name = format!("{}-facts", self.options.absent);
+        turn.own(Own::Facts { name: name.as_bytes() });
         self.push(Expected::OwnFacts { schemas: Vec::new(), failed: false });
     }
 

@@ -50,7 +50,10 @@ impl Fault {
     /// The SQLSTATE to tell the client.
     pub fn sqlstate(&self) -> &'static str {
         match self {
-            Fault::Frontend(FrameError::TooLarge { .. }) | Fault::Masking(_) | Fault::Limit { .. } => "54000",
+            Fault::Frontend(FrameError::TooLarge { .. })
+            | Fault::Backend(FrameError::TooLarge { .. })
+            | Fault::Masking(_)
+            | Fault::Limit { .. } => "54000",
             Fault::Frontend(_)
             | Fault::Startup(_)
             | Fault::FrontendOutOfPlace { .. }

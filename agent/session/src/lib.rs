@@ -20,6 +20,8 @@ mod own;
 mod request;
 mod session;
 mod startup;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 pub use active::ReadingCache;

@@ -6,13 +6,15 @@
 //! of the server can take away.
 
 use bytes::BytesMut;
+use pgwire::EncodeError;
 use pgwire::frontend::{Target, encode};
 
 /// A message of the session's own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Own<'a> {
-    /// Asks for the effective schemas, in order.
-    Facts,
+    /// Asks for the effective schemas, in order, up to a Sync: by a statement and a portal of this name, since a
+    /// Query would take the client's unnamed statement and portal with it.
+    Facts { name: &'a [u8] },
     /// Describe of the client's portal; its answer is swallowed.
     DescribePortal(&'a [u8]),
     /// A Query that is a syntax error.
@@ -40,7 +42,7 @@ impl Own<'_> {
     /// cannot fail on them.
     pub(crate) fn encode(self, out: &mut BytesMut) {
         let encoded = match self {
-            Own::Facts => encode::query(out, FACTS.as_bytes()),
+            Own::Facts { name } => facts(out, name),
             Own::DescribePortal(name) => encode::describe(out, Target::Portal, name),
             Own::FailingQuery => encode::query(out, REFUSED),
             Own::FailingParse(name) => encode::parse(out, name, REFUSED, &[]),
@@ -54,4 +56,16 @@ impl Own<'_> {
         };
         debug_assert!(encoded.is_ok(), "a message of our own does not encode");
     }
+}
+
+fn facts(out: &mut BytesMut, name: &[u8]) -> Result<(), EncodeError> {
+    // One that failed half-way may have left its statement behind.
+    encode::close(out, Target::Statement, name)?;
+    encode::parse(out, name, FACTS.as_bytes(), &[])?;
+    encode::bind(out, name, name, &[], &[], &[])?;
+    encode::execute(out, name, 0)?;
+    encode::close(out, Target::Portal, name)?;
+    encode::close(out, Target::Statement, name)?;
+    encode::sync(out);
+    Ok(())
 }

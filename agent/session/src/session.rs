@@ -155,10 +155,7 @@ impl Session {
             Event::FrontendClosed => {
                 self.frontend_closed = true;
                 match &mut self.phase {
-                    Phase::Active(active) if active.held() => {
-                        active.end_hold(Ending::Disconnected, turn)?;
-                        self.end("frontend closed", turn);
-                    }
+                    Phase::Active(active) if active.held() => self.end("frontend closed", turn),
                     Phase::Active(_) => self.finish_if_done(turn),
                     _ => self.end("frontend closed", turn),
                 }
@@ -175,12 +172,13 @@ impl Session {
             }
             Event::Cancel => match &mut self.phase {
                 Phase::Active(active) if active.held() => active.end_hold(Ending::Cancelled, turn),
-                _ => {
+                Phase::Active(_) => {
                     if let Some((process_id, secret)) = self.key.clone() {
                         turn.request(Request::CancelBackend { process_id, secret });
                     }
                     Ok(())
                 }
+                _ => Ok(()),
             },
             Event::Drain { now } => {
                 let idle = match &self.phase {
@@ -324,8 +322,12 @@ impl Session {
             }
             Phase::Login(login) => (login.active.ledger, Some(())),
             Phase::Active(mut active) => {
+                // The fifth way in which a wait ends: there is nobody left to run it for.
+                drop(active.end_hold(Ending::Disconnected, turn));
                 drop(active.cut_off(turn));
-                turn.own(Own::Terminate);
+                if !active.terminated && active.backend_at_boundary() {
+                    turn.own(Own::Terminate);
+                }
                 (active.ledger, Some(()))
             }
         };

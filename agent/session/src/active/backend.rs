@@ -1,11 +1,15 @@
 //! Messages from the server: each answers what is in front of the queue, and is masked and recorded before
 //! the client has it.
 
+use std::borrow::Cow;
+
+use evidence::{Body, StatementEnd};
 use pgwire::backend::{Message, Notice, NoticeFields, TransactionStatus, notice, tag};
 use pgwire::{FrameError, HEADER_LEN, Piece, Whole};
 use policy::Output;
 
 use super::expected::Expected;
+use super::names::Change;
 use super::refusal::Refusal;
 use super::run::Run;
 use super::{Active, Waiting};
@@ -17,17 +21,20 @@ const MOST: usize = 16 << 20;
 impl Active {
     /// Takes what the server sent, and says how many bytes of it are done with.
     pub(crate) fn backend(&mut self, input: &[u8], turn: &mut Turn<'_>) -> Result<usize, Fault> {
-        let row = match self.masks.is_some() {
-            true => Whole::Needed { limit: self.options.limits.row },
-            false => Whole::Streamed,
-        };
-        let whole = |tag: u8| match tag {
-            tag::DATA_ROW => row,
-            tag::COPY_DATA | tag::FUNCTION_CALL_RESPONSE => Whole::Streamed,
-            _ => Whole::Needed { limit: MOST },
-        };
+        let limit = self.options.limits.row;
         let mut at = 0;
         loop {
+            let row = match self.queue.front() {
+                Some(Expected::Query { run, .. } | Expected::Execute { run, .. }) if run.masks.is_none() => {
+                    Whole::Streamed
+                }
+                _ => Whole::Needed { limit },
+            };
+            let whole = |tag: u8| match tag {
+                tag::DATA_ROW => row,
+                tag::COPY_DATA | tag::FUNCTION_CALL_RESPONSE => Whole::Streamed,
+                _ => Whole::Needed { limit: MOST },
+            };
             let rest = input.get(at..).unwrap_or_default();
             let Some(piece) = self.from_backend.next(rest, whole).map_err(Fault::Backend)? else { break };
             at += piece.len();
@@ -79,7 +86,7 @@ impl Active {
             Message::ErrorResponse(error) => self.error(error, frame, turn),
             Message::NoticeResponse(notice) => {
                 self.flush_results(turn)?;
-                match self.masks.is_some() {
+                match self.hides_texts() {
                     true => cut(&notice, false, turn),
                     false => turn.frontend().extend_from_slice(frame),
                 }
@@ -113,20 +120,15 @@ impl Active {
             },
             Message::CopyInResponse(_) => {
                 self.result(tag, frame, turn)?;
+                self.current_run(tag)?.copy_begun = true;
                 self.queue.copy_in_begins();
+                if self.waiting == Some(Waiting::CopyIn) {
+                    self.waiting = None;
+                }
                 Ok(())
             }
-            Message::ParseComplete => {
-                let Some(Expected::Parse { .. }) = self.queue.front() else { return out_of_place(tag) };
-                self.acknowledged(frame, turn)
-            }
-            Message::BindComplete => {
-                let Some(Expected::Bind { .. }) = self.queue.front() else { return out_of_place(tag) };
-                self.acknowledged(frame, turn)
-            }
-            Message::CloseComplete => {
-                let Some(Expected::Close { .. }) = self.queue.front() else { return out_of_place(tag) };
-                self.acknowledged(frame, turn)
+            Message::ParseComplete | Message::BindComplete | Message::CloseComplete => {
+                self.acknowledged(tag, frame, turn)
             }
             Message::Authentication(_)
             | Message::BackendKeyData { .. }
@@ -140,10 +142,39 @@ impl Active {
         }
     }
 
-    fn acknowledged(&mut self, frame: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
-        self.queue.pop();
+    /// One of our own that must fail and does not is a server that breaks the protocol.
+    fn acknowledged(&mut self, tag: u8, frame: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
+        match (tag, self.queue.pop()) {
+            (tag::PARSE_COMPLETE, Some(Expected::Parse { change, refusal: None, .. }))
+            | (tag::BIND_COMPLETE, Some(Expected::Bind { change: Some(change), refusal: None, .. }))
+            | (tag::CLOSE_COMPLETE, Some(Expected::Close { change })) => self.names.happened(change),
+            (tag::PARSE_COMPLETE | tag::BIND_COMPLETE | tag::CLOSE_COMPLETE, Some(facts))
+                if matches!(facts, Expected::OwnFacts { .. }) =>
+            {
+                self.queue.put_back(facts);
+                return Ok(());
+            }
+            (
+                tag::ROW_DESCRIPTION | tag::NO_DATA,
+                Some(Expected::DescribeStatement | Expected::DescribePortal),
+            ) => {}
+            _ => return out_of_place(tag),
+        }
         turn.frontend().extend_from_slice(frame);
         Ok(())
+    }
+
+    /// Texts of errors and notices may hold masked values: of what runs, or of what may run now.
+    fn hides_texts(&mut self) -> bool {
+        let of_run = match self.queue.front() {
+            Some(
+                Expected::Query { run, .. }
+                | Expected::Execute { run, .. }
+                | Expected::FunctionCall { run, .. },
+            ) => run.masks.is_some(),
+            _ => false,
+        };
+        of_run || self.masks.is_some()
     }
 
     fn current_run(&mut self, tag: u8) -> Result<&mut Run, Fault> {
@@ -177,9 +208,9 @@ impl Active {
             }
             return Ok(());
         }
-        let masked = self.masks.is_some();
         let options = std::rc::Rc::clone(&self.options);
         let run = self.current_run(tag::DATA_ROW)?;
+        let masked = run.masks.is_some();
         run.row();
         let from = turn.frontend().len();
         if masked {
@@ -200,23 +231,24 @@ impl Active {
         frame: &[u8],
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
-        let masks = self.masks.clone();
         match self.queue.front() {
-            Some(Expected::DescribeStatement | Expected::DescribePortal) => self.acknowledged(frame, turn),
+            Some(Expected::DescribeStatement | Expected::DescribePortal) => {
+                self.acknowledged(tag, frame, turn)
+            }
             Some(Expected::OwnDescribe { portal }) => {
-                if let (Some(masks), Some(fields)) = (masks, fields) {
+                if let (Some(masks), Some(fields)) = (&portal.masks, fields) {
                     // It is set once: each Bind makes a portal of its own.
-                    drop(portal.plan.set(masking::RowPlan::new(fields, &portal.output, &masks)));
+                    drop(portal.plan.set(masking::RowPlan::new(fields, &portal.output, masks)));
                 }
                 self.queue.pop();
                 Ok(())
             }
             Some(Expected::OwnFacts { .. }) => Ok(()),
             Some(Expected::Query { run, refusal: None }) => {
-                if let (Some(masks), Some(fields)) = (masks, fields) {
+                if let (Some(masks), Some(fields)) = (&run.masks, fields) {
                     let statement = run.reading.statements().get(run.at);
                     let lineage = statement.map_or(&Output::Unknown, |s| &s.output);
-                    run.plan = Some(masking::RowPlan::new(fields, lineage, &masks));
+                    run.plan = Some(masking::RowPlan::new(fields, lineage, masks));
                 }
                 self.result(tag, frame, turn)
             }
@@ -230,9 +262,11 @@ impl Active {
         }
         self.result(tag, frame, turn)?;
         self.current_run(tag)?.complete(text);
+        self.queue.take_sync_in_doubt();
         if let Some(Expected::Execute { .. }) = self.queue.front()
-            && let Some(Expected::Execute { run, .. }) = self.queue.pop()
+            && let Some(Expected::Execute { mut run, .. }) = self.queue.pop()
         {
+            self.settle_names(&mut run, usize::MAX);
             run.end(&mut self.ledger, turn, self.options.limits.recorded)?;
         }
         Ok(())
@@ -260,13 +294,13 @@ impl Active {
         };
         match &refusal {
             Some(refusal) => refusal.encode(turn.frontend())?,
-            None if self.masks.is_some() => cut(&error, true, turn),
+            None if self.hides_texts() => cut(&error, true, turn),
             None => turn.frontend().extend_from_slice(frame),
         }
         let (sqlstate, message) = match &refusal {
             Some(Refusal { sqlstate, message, .. }) => (sqlstate.as_bytes(), message.as_bytes()),
             None => {
-                let masked = self.masks.is_some();
+                let masked = self.hides_texts();
                 let message = error.get(notice::code::MESSAGE).filter(|_| !masked);
                 (error.get(notice::code::SQLSTATE).unwrap_or_default(), message.unwrap_or_default())
             }
@@ -284,16 +318,26 @@ impl Active {
                 } else {
                     run.delivered(turn, from);
                 }
-                let at = run.at;
-                let undos = std::mem::take(&mut run.undos);
-                for (index, undo) in undos.into_iter().rev() {
-                    if index >= at {
-                        self.names.undo(undo);
-                    }
-                }
+                run.copy_begun = false;
+                let (at, mut changes) = (run.at, std::mem::take(&mut run.changes));
+                self.settle_changes(&mut changes, at);
+            }
+            Some(Expected::Parse { sent, .. } | Expected::Bind { sent, .. }) => {
+                let failed = StatementEnd {
+                    statement: sent.record,
+                    sqlstate: Cow::Borrowed(sqlstate),
+                    message: Cow::Borrowed(if sent.veiled && refusal.is_none() { b"" } else { message }),
+                    duration_us: turn.now.mono_ns.saturating_sub(sent.begun.mono_ns) / 1000,
+                    ..StatementEnd::default()
+                };
+                self.ledger.write(turn, &Body::StatementEnd(failed))?;
             }
             _ => {}
         }
+        if matches!(self.waiting, Some(Waiting::Names | Waiting::CopyIn)) {
+            self.waiting = None;
+        }
+        let sync_in_doubt = self.queue.take_sync_in_doubt();
         match self.queue.front() {
             // Everything that was sent behind a message of the extended protocol is skipped up to its Sync.
             Some(Expected::Query { .. } | Expected::FunctionCall { .. } | Expected::OwnFacts { .. })
@@ -303,51 +347,62 @@ impl Active {
             Some(Expected::Sync) => {}
             Some(_) => self.skip_to_sync(turn)?,
         }
+        if sync_in_doubt && !fatal {
+            // One answer too many would give each result that follows to the statement before it.
+            return Err(Fault::FrontendOutOfPlace { message: "Sync" });
+        }
         Ok(())
     }
 
     fn skip_to_sync(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
-        let most = self.options.limits.recorded;
-        let mut skipped = self.queue.skip_to_sync();
-        // Names are put back in the reverse order of their changes; records end in the order of their begin.
-        for entry in skipped.iter_mut().rev() {
-            self.put_back(entry);
-        }
-        for (index, entry) in skipped.into_iter().enumerate() {
-            if let Expected::Execute { mut run, .. } = entry {
-                if index > 0 {
-                    run.failed(b"", b"skipped: an earlier message of the pipeline failed");
-                }
-                run.end(&mut self.ledger, turn, most)?;
+        let mut skipped = self.queue.skip_to_sync().into_iter();
+        match skipped.next() {
+            // What it was about has failed; the rest was never looked at.
+            Some(Expected::Parse { change, .. }) => self.names.parse_failed(change),
+            Some(Expected::Execute { run, .. }) => {
+                run.end(&mut self.ledger, turn, self.options.limits.recorded)?;
             }
+            Some(front) => self.skip(front, turn)?,
+            None => {}
+        }
+        skipped.try_for_each(|entry| self.skip(entry, turn))
+    }
+
+    /// A message that the server does not answer: its names stay what they were, and its record ends.
+    pub(super) fn skip(&mut self, entry: Expected, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        match entry {
+            Expected::Parse { change, .. }
+            | Expected::Bind { change: Some(change), .. }
+            | Expected::Close { change } => self.names.undone(change),
+            Expected::Execute { mut run, .. }
+            | Expected::Query { mut run, .. }
+            | Expected::FunctionCall { mut run, .. } => {
+                self.settle_names(&mut run, 0);
+                run.failed(b"", b"skipped: an earlier message of the pipeline failed");
+                run.end(&mut self.ledger, turn, self.options.limits.recorded)?;
+            }
+            Expected::Bind { change: None, .. }
+            | Expected::OwnDescribe { .. }
+            | Expected::DescribeStatement
+            | Expected::DescribePortal
+            | Expected::Sync
+            | Expected::CopyEnd
+            | Expected::OwnFacts { .. } => {}
         }
         Ok(())
     }
 
-    /// A message that the server will not answer: what its name stood for is put back.
-    pub(super) fn undo(&mut self, mut skipped: Expected) {
-        self.put_back(&mut skipped);
+    /// The statements of a run before that one have changed their names, the others have not.
+    fn settle_names(&mut self, run: &mut Run, done: usize) {
+        self.settle_changes(&mut run.changes, done);
     }
 
-    fn put_back(&mut self, entry: &mut Expected) {
-        match entry {
-            Expected::Parse { undo, .. } | Expected::Bind { undo, .. } | Expected::Close { undo } => {
-                if let Some(undo) = undo.take() {
-                    self.names.undo(undo);
-                }
+    fn settle_changes(&mut self, changes: &mut Vec<(usize, Change)>, done: usize) {
+        for (index, change) in changes.drain(..) {
+            match index < done {
+                true => self.names.happened(change),
+                false => self.names.undone(change),
             }
-            Expected::Execute { run, .. } | Expected::Query { run, .. } => {
-                for (_, undo) in std::mem::take(&mut run.undos).into_iter().rev() {
-                    self.names.undo(undo);
-                }
-            }
-            Expected::OwnDescribe { .. }
-            | Expected::DescribeStatement
-            | Expected::DescribePortal
-            | Expected::Sync
-            | Expected::FunctionCall { .. }
-            | Expected::CopyEnd
-            | Expected::OwnFacts { .. } => {}
         }
     }
 
@@ -355,7 +410,11 @@ impl Active {
         let most = self.options.limits.recorded;
         let own = match self.queue.pop() {
             Some(Expected::Sync) => false,
-            Some(Expected::Query { run, .. } | Expected::FunctionCall { run, .. }) => {
+            Some(
+                Expected::Query { mut run, refusal: None }
+                | Expected::FunctionCall { mut run, refusal: None },
+            ) => {
+                self.settle_names(&mut run, usize::MAX);
                 run.end(&mut self.ledger, turn, most)?;
                 false
             }
@@ -380,8 +439,11 @@ impl Active {
                 self.waiting = None;
             }
         }
+        if matches!(self.waiting, Some(Waiting::Names | Waiting::CopyIn)) {
+            self.waiting = None;
+        }
         if self.idle() && !own {
-            self.names.end_of_transaction(self.queue.has_binds());
+            self.names.end_of_transaction();
         }
         Ok(())
     }

@@ -7,18 +7,22 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::names::{Portal, Undo};
+use evidence::Times;
+
+use super::names::{Change, Portal};
 use super::refusal::Refusal;
 use super::run::Run;
 
 /// One answer that is owed.
 pub(crate) enum Expected {
     Parse {
-        undo: Option<Undo>,
+        sent: Sent,
+        change: Change,
         refusal: Option<Refusal>,
     },
     Bind {
-        undo: Option<Undo>,
+        sent: Sent,
+        change: Option<Change>,
         refusal: Option<Refusal>,
     },
     /// The session's own Describe of a portal: its answer makes the masks and is swallowed.
@@ -32,7 +36,7 @@ pub(crate) enum Expected {
         refusal: Option<Refusal>,
     },
     Close {
-        undo: Option<Undo>,
+        change: Change,
     },
     Sync,
     Query {
@@ -52,6 +56,15 @@ pub(crate) enum Expected {
     },
 }
 
+/// What of a Parse or a Bind is needed to record that it failed.
+pub(crate) struct Sent {
+    /// Sequence in the session of its record.
+    pub(crate) record: u64,
+    pub(crate) begun: Times,
+    /// The error's text may hold what must not be recorded.
+    pub(crate) veiled: bool,
+}
+
 /// The queue.
 #[derive(Default)]
 pub(crate) struct Queue {
@@ -60,6 +73,9 @@ pub(crate) struct Queue {
     skipping: bool,
     /// The server reads COPY data: Sync and Flush are ignored until CopyDone or CopyFail.
     copying: bool,
+    /// A Sync was sent before it was known that COPY data is read. Whether the server has ignored it cannot be
+    /// told if the COPY fails.
+    sync_in_doubt: bool,
 }
 
 /// What became of an entry that was handed in.
@@ -80,6 +96,8 @@ impl Queue {
                 self.copying = false;
                 return Pushed::Skipped(entry);
             }
+            // The server ignores it where it reads no COPY data.
+            Expected::CopyEnd if self.copying_run().is_none() => return Pushed::Skipped(entry),
             _ if self.skipping => return Pushed::Skipped(entry),
             _ => {}
         }
@@ -94,6 +112,11 @@ impl Queue {
         self.entries.front_mut()
     }
 
+    /// What was taken from the front is still owed.
+    pub(crate) fn put_back(&mut self, entry: Expected) {
+        self.entries.push_front(entry);
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Expected> {
         self.front();
         self.entries.pop_front()
@@ -102,6 +125,7 @@ impl Queue {
     /// CopyInResponse has come for the entry in front: a Sync that was sent behind it, before the end of the
     /// data, is ignored by the server ("COPY Operations" in the manual).
     pub(crate) fn copy_in_begins(&mut self) {
+        self.sync_in_doubt = false;
         let mut index = 1;
         while let Some(entry) = self.entries.get(index) {
             match entry {
@@ -109,7 +133,10 @@ impl Queue {
                     self.entries.remove(index);
                     return;
                 }
-                Expected::Sync => drop(self.entries.remove(index)),
+                Expected::Sync => {
+                    self.entries.remove(index);
+                    self.sync_in_doubt = true;
+                }
                 _ => index += 1,
             }
         }
@@ -137,6 +164,28 @@ impl Queue {
         self.copying = false;
     }
 
+    /// The server reads COPY data.
+    pub(crate) fn copying(&self) -> bool {
+        self.copying
+    }
+
+    /// The COPY in front has failed, or has ended. Whether the server may still answer a Sync that was taken to
+    /// be ignored.
+    pub(crate) fn take_sync_in_doubt(&mut self) -> bool {
+        std::mem::take(&mut self.sync_in_doubt)
+    }
+
+    /// A COPY from the client has been sent and the server has not said yet whether it reads the data.
+    pub(crate) fn copy_in_is_open(&self) -> bool {
+        let copies = |entry: &Expected| match entry {
+            Expected::Query { run, refusal: None } | Expected::Execute { run, refusal: None } => {
+                run.copies_in() && !run.copy_begun
+            }
+            _ => false,
+        };
+        !self.skipping && self.entries.iter().any(copies)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.iter().all(|e| matches!(e, Expected::CopyEnd))
     }
@@ -149,11 +198,6 @@ impl Queue {
         self.entries.len()
     }
 
-    /// A portal is on its way to the server, so that not all that are known belong to the last transaction.
-    pub(crate) fn has_binds(&self) -> bool {
-        self.entries.iter().any(|e| matches!(e, Expected::Bind { .. } | Expected::Query { .. }))
-    }
-
     /// The COPY from the client that is running, or that was sent last and has not been answered yet.
     pub(crate) fn copying_run(&mut self) -> Option<&mut Run> {
         if self.skipping {
@@ -161,7 +205,7 @@ impl Queue {
         }
         self.entries.iter_mut().rev().find_map(|entry| match entry {
             Expected::Query { run, refusal: None } | Expected::Execute { run, refusal: None } => {
-                run.copies_in().then_some(&mut **run)
+                (run.copies_in() || run.copy_begun).then_some(&mut **run)
             }
             _ => None,
         })

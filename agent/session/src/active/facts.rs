@@ -20,6 +20,8 @@ pub(crate) struct Facts {
     catalog_doubtful: bool,
     /// A relation was renamed or moved by a transaction that is still open: names cannot be told until it ends.
     names_doubtful: bool,
+    /// The catalog could not be read again: nothing is known of names until it is.
+    catalog_lost: bool,
     /// A setting was changed inside the open transaction, so that its end may change it back.
     unsettled: bool,
     /// The catalog as it was last read.
@@ -39,6 +41,7 @@ impl Facts {
             strings_doubtful: false,
             catalog_doubtful: false,
             names_doubtful: false,
+            catalog_lost: false,
             unsettled: false,
             catalog,
             overlay: None,
@@ -72,7 +75,7 @@ impl Facts {
     /// The settings to read a statement by, as far as they are known.
     pub(crate) fn settings(&self) -> Settings {
         let mut settings = self.settings.clone();
-        if self.path_doubtful || self.names_doubtful {
+        if self.path_doubtful || self.names_doubtful() {
             settings.search_path = SearchPath::Unknown;
         }
         if self.strings_doubtful {
@@ -94,7 +97,7 @@ impl Facts {
     }
 
     pub(crate) fn names_doubtful(&self) -> bool {
-        self.names_doubtful
+        self.names_doubtful || self.catalog_lost
     }
 
     /// A statement with this reading is on its way to the server.
@@ -119,6 +122,7 @@ impl Facts {
         if changes.rolls_back && self.unsettled {
             self.path_doubtful = true;
             self.strings_doubtful = true;
+            self.epoch += 1;
         }
     }
 
@@ -135,6 +139,16 @@ impl Facts {
                 _ => RelationKind::Table,
             };
             if let Some(schema) = &action.object.schema {
+                // It may not be created after all (IF NOT EXISTS), or stand in the place of what others stand
+                // on: then what comes along with the name cannot be told.
+                if let Some(known) = self.catalog.relation_named(schema, &action.object.name) {
+                    self.names_doubtful |= known.has_rules
+                        || known.has_triggers
+                        || !(known.bases.is_empty()
+                            && known.functions.is_empty()
+                            && known.parents.is_empty()
+                            && known.children.is_empty());
+                }
                 self.created.push((schema.clone(), action.object.name.clone(), kind));
             }
         }
@@ -158,13 +172,14 @@ impl Facts {
     }
 
     /// The server has said what the effective schemas are.
-    pub(crate) fn path_is(&mut self, schemas: Vec<String>) {
-        self.path_doubtful = false;
-        let path = SearchPath::Known(schemas);
-        if self.settings.search_path != path {
-            self.settings.search_path = path;
-            self.epoch += 1;
+    pub(crate) fn path_is(&mut self, mut schemas: Vec<String>) {
+        // What the open transaction has created there is known by the schema's other name.
+        if let Some(at) = schemas.iter().position(|schema| schema.starts_with("pg_temp_")) {
+            schemas.insert(at, "pg_temp".to_owned());
         }
+        self.path_doubtful = false;
+        self.settings.search_path = SearchPath::Known(schemas);
+        self.epoch += 1;
     }
 
     /// A ParameterStatus has come.
@@ -184,10 +199,11 @@ impl Facts {
         }
     }
 
-    /// A newer catalog cannot be had. Until there is one, what depends on names is not understood.
+    /// A newer catalog cannot be had. Until there is one, what depends on names is not understood; it is asked
+    /// for again with the next message.
     pub(crate) fn catalog_lost(&mut self) {
-        self.names_doubtful = true;
-        self.catalog_doubtful = false;
+        self.catalog_lost = true;
+        self.catalog_doubtful = true;
         self.epoch += 1;
     }
 
@@ -200,9 +216,12 @@ impl Facts {
         } else if !self.created.is_empty() {
             self.overlay = Some(Arc::new(catalog.with_created(&self.created)));
         }
-        if settled || catalog.generation() != self.catalog.generation() {
+        if settled || self.catalog_lost || catalog.generation() != self.catalog.generation() {
             self.epoch += 1;
         }
+        self.catalog_lost = false;
+        // The effective path holds only schemas that are there.
+        self.path_doubtful |= !catalog.schemas().eq(self.catalog.schemas());
         self.catalog = catalog;
     }
 }

@@ -6,15 +6,15 @@ use std::rc::Rc;
 use bytes::Bytes;
 use evidence::{Parameter, Protocol, Ruling, Statement};
 use pgwire::frontend::{Bind, FunctionCall, Message, Parse, Target, tag};
-use pgwire::{HEADER_LEN, Piece, Whole};
+use pgwire::{FrameError, HEADER_LEN, Piece, Whole};
 use policy::{Action, Object, ObjectKind, Output, Permit, Verb};
 
 use super::Active;
-use super::expected::Expected;
+use super::expected::{Expected, Sent};
 use super::hold::{HeldMessage, Shown};
-use super::judging::{Ready, Ruled};
+use super::judging::{Ready, Ruled, Waiting};
 use super::ledger::{parameters, recordable};
-use super::names::{Judged, Portal, Prepared, Undo, slice};
+use super::names::{Change, Judged, MOST_NAMES, Portal, Prepared, slice};
 use super::reading::Reading;
 use super::refusal::Refusal;
 use super::run::Run;
@@ -48,6 +48,12 @@ impl Active {
         let mut at = 0;
         while !self.blocked() && self.queue.len() < MOST_EXPECTED {
             let rest = input.get(at..).unwrap_or_default();
+            if self.from_frontend.at_boundary()
+                && let Some(tag) = rest.first()
+                && tag::name(*tag).is_none()
+            {
+                return Err(Fault::Frontend(FrameError::UnknownTag { tag: *tag }));
+            }
             let Some(piece) = self.from_frontend.next(rest, whole).map_err(Fault::Frontend)? else { break };
             let taken = match piece {
                 Piece::Frame { tag: tag::COPY_DATA, frame } => self.copy_data(frame, turn)?,
@@ -68,7 +74,7 @@ impl Active {
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let message = Message::parse(tag, body).map_err(Fault::Frontend)?;
         if self.names.full() {
-            return Err(Fault::Limit { what: "too many prepared statements or portals", limit: 100_000 });
+            return Err(Fault::Limit { what: "too many prepared statements or portals", limit: MOST_NAMES });
         }
         let taken = match message {
             Message::Query(text) => self.query(text, frame, turn)?,
@@ -79,36 +85,31 @@ impl Active {
             Message::Describe { target, .. } => {
                 self.batch_open = true;
                 turn.control(tag, frame)?;
-                self.push(match target {
+                let described = match target {
                     Target::Statement => Expected::DescribeStatement,
                     Target::Portal => Expected::DescribePortal,
-                });
+                };
+                self.expect(described, turn)?;
                 Taken::Yes
             }
             Message::Close { target, name } => {
                 self.batch_open = true;
                 turn.control(tag, frame)?;
-                let undo = match target {
+                let change = match target {
                     Target::Statement => self.names.close_statement(name),
                     Target::Portal => self.names.close_portal(name),
                 };
-                self.expect(Expected::Close { undo: Some(undo) });
+                self.expect(Expected::Close { change }, turn)?;
                 Taken::Yes
             }
-            Message::Sync => {
-                turn.control(tag, frame)?;
-                self.batch_open = false;
-                self.batch_refused = false;
-                self.push(Expected::Sync);
-                Taken::Yes
-            }
+            Message::Sync => self.sync(frame, turn)?,
             Message::Flush => {
                 turn.control(tag, frame)?;
                 Taken::Yes
             }
             Message::CopyDone | Message::CopyFail(_) => {
                 turn.control(tag, frame)?;
-                self.push(Expected::CopyEnd);
+                self.expect(Expected::CopyEnd, turn)?;
                 Taken::Yes
             }
             Message::Terminate => {
@@ -121,8 +122,28 @@ impl Active {
         };
         if matches!(taken, Taken::Yes) {
             self.catalog_asked = false;
+            self.facts_asked = false;
         }
         Ok(taken)
+    }
+
+    /// While the server reads COPY data it ignores Sync, and answers it as soon as the COPY has failed. Which of
+    /// the two becomes of one that crosses the failure cannot be told from here: so none is sent in that time,
+    /// and none behind a COPY of which it is not known yet whether it has begun.
+    fn sync(&mut self, frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
+        if self.queue.copying() {
+            return Ok(Taken::Yes);
+        }
+        if self.queue.copy_in_is_open() {
+            self.waiting = Some(Waiting::CopyIn);
+            return Ok(Taken::NotYet);
+        }
+        turn.control(tag::SYNC, frame)?;
+        self.batch_open = false;
+        self.batch_refused = false;
+        self.names.stretch_ends();
+        self.expect(Expected::Sync, turn)?;
+        Ok(Taken::Yes)
     }
 
     fn query(&mut self, text: &[u8], frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
@@ -143,10 +164,10 @@ impl Active {
             return Ok(Taken::Yes);
         }
         match ruled.permit() {
-            Some(permit) => self.send_query(text, frame, permit, &ruled, record, turn),
+            Some(permit) => self.send_query(text, frame, permit, &ruled, record, turn)?,
             None => {
                 let refusal = ruled.refusal();
-                self.refuse_query(record, ruled.reading(), refusal, turn);
+                self.refuse_query(record, ruled.reading(), refusal, turn)?;
             }
         }
         Ok(Taken::Yes)
@@ -160,12 +181,13 @@ impl Active {
         ruled: &Ruled,
         record: u64,
         turn: &mut Turn<'_>,
-    ) {
+    ) -> Result<(), Fault> {
         turn.statement(permit, frame);
         let mut run = self.run(record, ruled.reading(), turn);
-        run.undos = self.change_names(text, ruled.judged(), record);
+        run.changes = self.change_names(text, ruled.judged(), record);
+        self.names.stretch_ends();
         self.facts.sent(ruled.reading());
-        self.expect(Expected::Query { run, refusal: None });
+        self.expect(Expected::Query { run, refusal: None }, turn)
     }
 
     pub(super) fn refuse_query(
@@ -174,10 +196,11 @@ impl Active {
         reading: &Rc<Reading>,
         refusal: Refusal,
         turn: &mut Turn<'_>,
-    ) {
+    ) -> Result<(), Fault> {
         turn.own(Own::FailingQuery);
         let run = self.run(record, reading, turn);
-        self.expect(Expected::Query { run, refusal: Some(refusal) });
+        self.names.stretch_ends();
+        self.expect(Expected::Query { run, refusal: Some(refusal) }, turn)
     }
 
     fn parse(&mut self, parse: &Parse<'_>, frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
@@ -205,21 +228,29 @@ impl Active {
         };
         let prepared = Prepared {
             text: Bytes::copy_from_slice(parse.query),
+            inside: false,
             record,
             judged: RefCell::new(Some(ruled.judged().clone())),
         };
-        let undo = self.names.prepare(parse.name, Rc::new(prepared));
-        self.expect(Expected::Parse { undo: Some(undo), refusal });
+        let change = self.names.prepare(parse.name, Rc::new(prepared));
+        let veiled = veiled || ruled.reading().has_secrets();
+        let sent = Sent { record, begun: turn.now, veiled };
+        self.expect(Expected::Parse { sent, change, refusal }, turn)?;
         Ok(Taken::Yes)
     }
 
     fn bind(&mut self, bind: &Bind<'_>, frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
+        if !self.names.statement_is_certain(bind.statement) {
+            self.waiting = Some(Waiting::Names);
+            return Ok(Taken::NotYet);
+        }
         let Some(prepared) = self.names.statement(bind.statement).cloned() else {
             self.batch_open = true;
             let ruled = self.absent("26000", "prepared statement", bind.statement);
             let named = Statement { name: bind.statement.into(), ..Statement::new(Protocol::Bind) };
-            self.ledger.statement(turn, Statement { portal: bind.portal.into(), ..named }, &ruled)?;
-            self.refuse_bind(bind.portal, ruled.refusal(), turn);
+            let record =
+                self.ledger.statement(turn, Statement { portal: bind.portal.into(), ..named }, &ruled)?;
+            self.refuse_bind(bind.portal, record, ruled.refusal(), turn)?;
             return Ok(Taken::Yes);
         };
         let Ready::Now(ruled) = self.judge_prepared(&prepared, turn) else { return Ok(Taken::NotYet) };
@@ -254,9 +285,9 @@ impl Active {
         match ruled.permit() {
             Some(permit) => {
                 turn.statement(permit, frame);
-                self.bound(bind.portal, prepared, ruled.judged().clone(), None, record, turn);
+                self.bound(bind.portal, prepared, ruled.judged().clone(), None, record, turn)?;
             }
-            None => self.refuse_bind(bind.portal, ruled.refusal(), turn),
+            None => self.refuse_bind(bind.portal, record, ruled.refusal(), turn)?,
         }
         Ok(Taken::Yes)
     }
@@ -270,22 +301,46 @@ impl Active {
         grant: Option<policy::Grant>,
         record: u64,
         turn: &mut Turn<'_>,
-    ) {
+    ) -> Result<(), Fault> {
+        let veiled = self.veils(&judged.reading) || judged.reading.has_secrets();
         let output = judged.reading.statements().first().map_or(Output::None, |s| s.output.clone());
-        let portal = Rc::new(Portal { prepared, judged, grant, output, record, plan: OnceCell::new() });
-        let undo = self.names.bind(name, Rc::clone(&portal));
-        self.expect(Expected::Bind { undo: Some(undo), refusal: None });
-        if self.masks.is_some() {
-            turn.own(Own::DescribePortal(name));
-            self.push(Expected::OwnDescribe { portal });
-        }
+        let portal = Rc::new(Portal {
+            prepared,
+            judged,
+            grant,
+            output,
+            record,
+            masks: self.masks.clone(),
+            mask_rules: self.mask_rules,
+            plan: OnceCell::new(),
+        });
+        let change = Some(self.names.bind(name, Rc::clone(&portal)));
+        let sent = Sent { record, begun: turn.now, veiled };
+        self.expect(Expected::Bind { sent, change, refusal: None }, turn)?;
+        self.describe_own(name, portal, turn)
     }
 
-    pub(super) fn refuse_bind(&mut self, portal: &[u8], refusal: Refusal, turn: &mut Turn<'_>) {
+    /// What the server says of a portal makes the plan that masks its rows.
+    fn describe_own(&mut self, name: &[u8], portal: Rc<Portal>, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        if portal.masks.is_none() {
+            return Ok(());
+        }
+        turn.own(Own::DescribePortal(name));
+        self.expect(Expected::OwnDescribe { portal }, turn)
+    }
+
+    pub(super) fn refuse_bind(
+        &mut self,
+        portal: &[u8],
+        record: u64,
+        refusal: Refusal,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
         turn.own(Own::FailingBind { portal, absent: self.options.absent.as_bytes() });
         self.batch_refused = true;
         // The portal of that name stays what it was: the failing Bind does not come as far as to replace it.
-        self.expect(Expected::Bind { undo: None, refusal: Some(refusal) });
+        let sent = Sent { record, begun: turn.now, veiled: true };
+        self.expect(Expected::Bind { sent, change: None, refusal: Some(refusal) }, turn)
     }
 
     fn execute(
@@ -295,15 +350,20 @@ impl Active {
         frame: &[u8],
         turn: &mut Turn<'_>,
     ) -> Result<Taken, Fault> {
-        self.batch_open = true;
+        if !self.names.portal_is_certain(name) {
+            self.waiting = Some(Waiting::Names);
+            return Ok(Taken::NotYet);
+        }
         let Some(portal) = self.names.portal(name).cloned() else {
+            self.batch_open = true;
             let ruled = self.absent("34000", "portal", name);
             let statement = Statement { portal: name.into(), ..Statement::new(Protocol::Execute) };
             let record = self.ledger.statement(turn, statement, &ruled)?;
-            self.refuse_execute(record, ruled.reading(), ruled.refusal(), turn);
+            self.refuse_execute(record, ruled.reading(), ruled.refusal(), turn)?;
             return Ok(Taken::Yes);
         };
-        let ruled = self.rejudge(&portal);
+        let Ready::Now(ruled) = self.rejudge(&portal) else { return Ok(Taken::NotYet) };
+        self.batch_open = true;
         let statement = Statement {
             portal: name.into(),
             of: Some(portal.record),
@@ -314,16 +374,23 @@ impl Active {
         let record = self.ledger.statement(turn, statement, &ruled)?;
         match approved.map(policy::Grant::permit).or_else(|| ruled.permit()) {
             Some(permit) => {
+                if portal.plan.get().is_none() && portal.declared() {
+                    self.describe_own(name, Rc::clone(&portal), turn)?;
+                }
                 turn.statement(permit, frame);
                 let mut run = self.run(record, ruled.reading(), turn);
-                run.undos = self.change_names(&portal.prepared.text, ruled.judged(), portal.prepared.record);
+                run.masks = portal.masks.clone();
+                if !portal.prepared.inside {
+                    run.changes =
+                        self.change_names(&portal.prepared.text, ruled.judged(), portal.prepared.record);
+                }
                 run.portal = Some(portal);
                 self.facts.sent(ruled.reading());
-                self.expect(Expected::Execute { run, refusal: None });
+                self.expect(Expected::Execute { run, refusal: None }, turn)?;
             }
             None => {
                 let refusal = ruled.refusal();
-                self.refuse_execute(record, ruled.reading(), refusal, turn);
+                self.refuse_execute(record, ruled.reading(), refusal, turn)?;
             }
         }
         Ok(Taken::Yes)
@@ -331,29 +398,45 @@ impl Active {
 
     /// What a portal does was judged when it was bound; it is judged again where anything has moved since, by
     /// what was bound and by what the text would be now: utility statements resolve names only when they run.
-    fn rejudge(&mut self, portal: &Portal) -> Ruled {
+    fn rejudge(&mut self, portal: &Portal) -> Ready<Ruled> {
         let bound = &portal.judged;
-        if bound.epoch == self.facts.epoch() && !bound.reading.inherits() {
-            return self.ruled(bound.clone());
+        let unmoved = bound.epoch == self.facts.epoch();
+        if unmoved && !bound.reading.inherits() {
+            return Ready::Now(self.ruled(bound.clone()));
         }
         let reading = self.reread(&portal.prepared.text);
+        if !self.names_are_certain(&reading) {
+            self.waiting = Some(Waiting::Names);
+            return Ready::Wait;
+        }
         let now = self.rule(reading);
-        if now.reading().actions() != bound.reading.actions() && now.ruling() != Ruling::Allow {
+        let same = now.reading().actions() == bound.reading.actions();
+        let gives_same = now.reading().outputs().eq(bound.reading.outputs());
+        let masks_moved = self.mask_rules != portal.mask_rules;
+        let untold = !same && now.ruling() != Ruling::Allow;
+        let unmasked = self.masks.is_some() && bound.reading.inherits() && !gives_same;
+        if untold || unmasked || masks_moved {
             let refusal = Refusal::because(
                 "what the portal does can no longer be told since it was bound",
                 Some("Bind it again after Sync.".to_owned()),
             );
-            return Ruled::refused(now.judged().clone(), "rebound", refusal);
+            return Ready::Now(Ruled::refused(now.judged().clone(), "rebound", refusal));
         }
         let judgement = Rc::new(self.policy.judge(bound.reading.actions()));
-        self.ruled(Judged { judgement, ..bound.clone() })
+        Ready::Now(self.ruled(Judged { judgement, ..bound.clone() }))
     }
 
-    fn refuse_execute(&mut self, record: u64, reading: &Rc<Reading>, refusal: Refusal, turn: &mut Turn<'_>) {
+    fn refuse_execute(
+        &mut self,
+        record: u64,
+        reading: &Rc<Reading>,
+        refusal: Refusal,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
         turn.own(Own::FailingExecute { absent: self.options.absent.as_bytes() });
         self.batch_refused = true;
         let run = self.run(record, reading, turn);
-        self.expect(Expected::Execute { run, refusal: Some(refusal) });
+        self.expect(Expected::Execute { run, refusal: Some(refusal) }, turn)
     }
 
     fn function_call(
@@ -377,11 +460,7 @@ impl Active {
             None => Action::opaque(format!("function with OID {} is not in the catalog", call.function)),
         };
         let reading = Rc::new(Reading::of_function(action));
-        let mut ruled = self.rule(reading);
-        if self.masks.is_some() {
-            let refusal = Refusal::because("a FunctionCall is refused where columns are masked", None);
-            ruled = Ruled::refused(ruled.judged().clone(), "masking", refusal);
-        }
+        let ruled = self.rule(reading);
         let veiled = self.masks.is_some();
         let statement = Statement {
             function: call.function,
@@ -397,10 +476,10 @@ impl Active {
             return Ok(Taken::Yes);
         }
         match ruled.permit() {
-            Some(permit) => self.send_function_call(frame, permit, &ruled, record, turn),
+            Some(permit) => self.send_function_call(frame, permit, &ruled, record, turn)?,
             None => {
                 let refusal = ruled.refusal();
-                self.refuse_function_call(record, ruled.reading(), refusal, turn);
+                self.refuse_function_call(record, ruled.reading(), refusal, turn)?;
             }
         }
         Ok(Taken::Yes)
@@ -413,10 +492,12 @@ impl Active {
         ruled: &Ruled,
         record: u64,
         turn: &mut Turn<'_>,
-    ) {
+    ) -> Result<(), Fault> {
         turn.statement(permit, frame);
         let run = self.run(record, ruled.reading(), turn);
-        self.expect(Expected::FunctionCall { run, refusal: None });
+        self.names.stretch_ends();
+        self.facts.sent(ruled.reading());
+        self.expect(Expected::FunctionCall { run, refusal: None }, turn)
     }
 
     pub(super) fn refuse_function_call(
@@ -425,10 +506,11 @@ impl Active {
         reading: &Rc<Reading>,
         refusal: Refusal,
         turn: &mut Turn<'_>,
-    ) {
+    ) -> Result<(), Fault> {
         turn.own(Own::FailingFunctionCall);
         let run = self.run(record, reading, turn);
-        self.expect(Expected::FunctionCall { run, refusal: Some(refusal) });
+        self.names.stretch_ends();
+        self.expect(Expected::FunctionCall { run, refusal: Some(refusal) }, turn)
     }
 
     /// Data of a COPY. What belongs to no COPY the server would ignore: it does not leave.
@@ -445,7 +527,8 @@ impl Active {
     fn run(&self, record: u64, reading: &Rc<Reading>, turn: &Turn<'_>) -> Box<Run> {
         let mut run = Run::new(record, Rc::clone(reading), turn.now);
         run.veils_values = self.veils(reading);
-        run.veils_errors = run.veils_values || reading.statements().iter().any(|s| !s.secrets.is_empty());
+        run.veils_errors = run.veils_values || reading.has_secrets();
+        run.masks = self.masks.clone();
         Box::new(run)
     }
 
@@ -454,28 +537,30 @@ impl Active {
         self.batch_refused || self.queue.skipping()
     }
 
-    /// Enters what is owed. Where the server will not answer, what the names stood for is put back.
-    fn expect(&mut self, expected: Expected) {
-        if let Some(skipped) = self.push(expected) {
-            self.undo(skipped);
+    /// Enters what is owed. Where the server will not answer, it ends here.
+    fn expect(&mut self, expected: Expected, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        match self.push(expected) {
+            Some(skipped) => self.skip(skipped, turn),
+            None => Ok(()),
         }
     }
 
     /// PREPARE, DEALLOCATE and DECLARE share their name spaces with Parse, Close and Bind.
-    fn change_names(&mut self, text: &[u8], judged: &Judged, record: u64) -> Vec<(usize, Undo)> {
-        let mut undos = Vec::new();
+    fn change_names(&mut self, text: &[u8], judged: &Judged, record: u64) -> Vec<(usize, Change)> {
+        let mut changes = Vec::new();
         for (index, statement) in judged.reading.statements().iter().enumerate() {
             let effects = &statement.effects;
             let named = || {
                 Rc::new(Prepared {
                     text: slice(&Bytes::copy_from_slice(text), &statement.range),
+                    inside: true,
                     record,
                     // PREPARE's and DECLARE's own actions are those of what they name.
                     judged: RefCell::new(None),
                 })
             };
             if let Some(name) = &effects.prepares {
-                undos.push((index, self.names.prepare(name.as_bytes(), named())));
+                changes.push((index, self.names.prepare(name.as_bytes(), named())));
             }
             if let Some(name) = &effects.declares {
                 let portal = Portal {
@@ -484,17 +569,19 @@ impl Active {
                     grant: None,
                     output: statement.output.clone(),
                     record,
+                    masks: self.masks.clone(),
+                    mask_rules: self.mask_rules,
                     plan: OnceCell::new(),
                 };
-                undos.push((index, self.names.bind(name.as_bytes(), Rc::new(portal))));
+                changes.push((index, self.names.bind(name.as_bytes(), Rc::new(portal))));
             }
             match &effects.deallocates {
-                Some(Some(name)) => undos.push((index, self.names.close_statement(name.as_bytes()))),
-                Some(None) => self.names.deallocate_all(),
+                Some(Some(name)) => changes.push((index, self.names.close_statement(name.as_bytes()))),
+                Some(None) => changes.push((index, self.names.deallocate_all())),
                 None => {}
             }
         }
-        undos
+        changes
     }
 
     /// A name that stands for nothing here. Had the server something of that name all the same, it would run

@@ -150,18 +150,39 @@ impl Active {
         if outcome == HoldOutcome::Disconnected {
             return Ok(());
         }
-        let decided = decided.and_then(|grant| self.still_allowed(grant, &ruled));
+        let text = match &message {
+            HeldMessage::Query { text, .. } => Some(text),
+            HeldMessage::Bind { prepared, .. } => Some(&prepared.text),
+            HeldMessage::FunctionCall { .. } => None,
+        };
+        let decided = decided.and_then(|grant| self.still_allowed(grant, &ruled, text));
         self.resume(message, &ruled, record, decided, turn)
     }
 
-    /// The policy may have changed while the statement waited: an approval lifts a hold, not a denial.
-    fn still_allowed(&self, grant: Grant, ruled: &Ruled) -> Result<Grant, Refusal> {
-        if ruled.judgement().policy() == &self.policy.digest()
-            || self.decision_now(ruled.reading().actions()) != Decision::Deny
-        {
+    /// Policy and catalog may have changed while the statement waited: an approval lifts a hold, not a denial,
+    /// and it is about what the statement was understood to do.
+    fn still_allowed(&mut self, grant: Grant, ruled: &Ruled, text: Option<&Bytes>) -> Result<Grant, Refusal> {
+        if ruled.judged().epoch == self.facts.epoch() {
             return Ok(grant);
         }
-        Err(Refusal::not_approved("the policy has changed while the statement waited, and denies it".into()))
+        if self.decision_now(ruled.reading().actions()) == Decision::Deny {
+            let why = "the policy has changed while the statement waited, and denies it";
+            return Err(Refusal::not_approved(why.to_owned()));
+        }
+        if let Some(refusal) = self.unmaskable(ruled.reading()) {
+            return Err(refusal);
+        }
+        if let Some(text) = text {
+            let reading = self.reread(text);
+            let now = self.rule(reading);
+            if now.reading().actions() != ruled.reading().actions()
+                || !now.reading().outputs().eq(ruled.reading().outputs())
+            {
+                let why = "what the statement does has changed while it waited";
+                return Err(Refusal::not_approved(why.to_owned()));
+            }
+        }
+        Ok(grant)
     }
 
     fn resume(
@@ -175,24 +196,25 @@ impl Active {
         debug_assert!(ruled.ruling() == Ruling::Hold, "only what was held is resumed");
         match (message, decided) {
             (HeldMessage::Query { text, frame }, Ok(grant)) => {
-                self.send_query(&text, &frame, grant.permit(), ruled, record, turn);
+                self.send_query(&text, &frame, grant.permit(), ruled, record, turn)
             }
             (HeldMessage::Query { .. }, Err(refusal)) => {
-                self.refuse_query(record, ruled.reading(), refusal, turn);
+                self.refuse_query(record, ruled.reading(), refusal, turn)
             }
             (HeldMessage::Bind { prepared, portal, frame }, Ok(grant)) => {
                 turn.statement(grant.permit(), &frame);
-                self.bound(&portal, prepared, ruled.judged().clone(), Some(grant), record, turn);
+                self.bound(&portal, prepared, ruled.judged().clone(), Some(grant), record, turn)
             }
-            (HeldMessage::Bind { portal, .. }, Err(refusal)) => self.refuse_bind(&portal, refusal, turn),
+            (HeldMessage::Bind { portal, .. }, Err(refusal)) => {
+                self.refuse_bind(&portal, record, refusal, turn)
+            }
             (HeldMessage::FunctionCall { frame }, Ok(grant)) => {
-                self.send_function_call(&frame, grant.permit(), ruled, record, turn);
+                self.send_function_call(&frame, grant.permit(), ruled, record, turn)
             }
             (HeldMessage::FunctionCall { .. }, Err(refusal)) => {
-                self.refuse_function_call(record, ruled.reading(), refusal, turn);
+                self.refuse_function_call(record, ruled.reading(), refusal, turn)
             }
         }
-        Ok(())
     }
 }
 

@@ -4,12 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use evidence::Ruling;
-use policy::{Action, Decision, Judgement, Output, Permit, Verb};
-use sql::CopyDirection;
+use policy::{Action, Decision, Judgement, ObjectKind, Output, Permit, Verb};
+use sql::{CopyDirection, Effects};
 
 use super::Active;
 use super::names::{Judged, Prepared};
-use super::reading::Reading;
+use super::reading::{Changes, Reading};
 use super::refusal::Refusal;
 use crate::{Request, Turn};
 
@@ -22,6 +22,10 @@ pub(crate) enum Waiting {
     Catalog,
     /// ReadyForQuery: what is in flight changes what the message means.
     Rest,
+    /// Whether what is in flight has changed a name that the message is about.
+    Names,
+    /// Whether the server reads COPY data now, and so ignores a Sync.
+    CopyIn,
 }
 
 /// A message can be judged now, or it cannot yet.
@@ -96,6 +100,9 @@ impl Active {
             Ready::Now(reading) => reading,
             Ready::Wait => return Ready::Wait,
         };
+        if !self.names_are_certain(&reading) {
+            return self.wait(Waiting::Names);
+        }
         Ready::Now(self.rule(reading))
     }
 
@@ -124,15 +131,27 @@ impl Active {
 
     /// Adds what the session itself refuses.
     pub(super) fn ruled(&self, judged: Judged) -> Ruled {
-        let copies_out = |s: &sql::Statement| s.effects.copy == Some(CopyDirection::Out);
-        if self.masks.is_some() && judged.reading.statements().iter().any(copies_out) {
-            let refusal = Refusal::because(
-                "COPY TO is refused where columns are masked",
-                Some("Use SELECT: its rows can be masked.".to_owned()),
-            );
+        if judged.judgement.decision() != Decision::Deny
+            && let Some(refusal) = self.unmaskable(&judged.reading)
+        {
             return Ruled::refused(judged, "masking", refusal);
         }
         Ruled::new(judged)
+    }
+
+    /// Results that are no rows cannot be masked. (What a statement stores is the policy's to refuse.)
+    pub(super) fn unmaskable(&self, reading: &Reading) -> Option<Refusal> {
+        self.masks.as_ref()?;
+        if reading.is_function() {
+            return Some(Refusal::because("a FunctionCall is refused where columns are masked", None));
+        }
+        let copies_out = |s: &sql::Statement| s.effects.copy == Some(CopyDirection::Out);
+        reading.statements().iter().any(copies_out).then(|| {
+            Refusal::because(
+                "COPY TO is refused where columns are masked",
+                Some("Use SELECT: its rows can be masked.".to_owned()),
+            )
+        })
     }
 
     /// What EXECUTE does, and what EXECUTE and FETCH give back, is what their names stand for.
@@ -153,39 +172,62 @@ impl Active {
                 _ if prepared_here.contains(&name.as_str()) => {
                     resolved.inherit(index, &[], &[], Output::Unknown)
                 }
-                Some(prepared) => {
-                    // It is planned again where the search path has changed: what counts is what it means now.
-                    let meant = self.reread(&prepared.text);
-                    let (mut relations, mut output) = (Vec::new(), Output::Unknown);
-                    if let [statement] = meant.statements() {
-                        relations.clone_from(&statement.relations);
-                        output.clone_from(&statement.output);
-                    }
-                    resolved.inherit(index, meant.actions(), &relations, output);
-                }
-                None => {
-                    let unknown = Action::opaque("EXECUTE of a statement that was not prepared here");
-                    resolved.inherit(index, &[unknown], &[], Output::Unknown);
-                }
+                Some(prepared) => self.inherit_prepared(&mut resolved, index, prepared),
+                None => resolved.doubt(index, "EXECUTE of a statement that was not prepared here"),
             }
         }
         resolved
     }
 
+    /// It is planned again where the search path has changed: what counts is what it means now. PREPARE takes
+    /// only queries and writes; Parse takes anything, and what that changes would have to be followed, too.
+    fn inherit_prepared(&self, resolved: &mut Reading, index: usize, prepared: &Prepared) {
+        let meant = self.reread(&prepared.text);
+        let [statement] = meant.statements() else {
+            return resolved.doubt(index, "EXECUTE of more than one statement");
+        };
+        if meant.changes() != Changes::default() || acts_on_session(&statement.effects, prepared.inside) {
+            return resolved.doubt(index, "EXECUTE of what is neither a query nor a write");
+        }
+        // Values that EXECUTE itself brings make its output something else than what was prepared gives.
+        let output = match resolved.statements().get(index).map(|s| &s.output) {
+            Some(Output::Inherited(_)) => statement.output.clone(),
+            _ => Output::Unknown,
+        };
+        resolved.inherit(index, meant.actions(), &statement.relations, output);
+    }
+
+    /// Whether every name that a reading inherits from is known to stand for what it will find.
+    pub(super) fn names_are_certain(&self, reading: &Reading) -> bool {
+        reading.statements().iter().all(|s| {
+            s.effects.executes.as_ref().is_none_or(|name| self.names.statement_is_certain(name.as_bytes()))
+                && s.effects.fetches.as_ref().is_none_or(|name| self.names.portal_is_certain(name.as_bytes()))
+        })
+    }
+
     /// Reads a text by what is known now, without waiting for more.
     pub(super) fn reread(&self, text: &[u8]) -> Rc<Reading> {
+        if self.facts.strings_doubtful() && text.contains(&b'\\') {
+            return Rc::new(Reading::unreadable(text, "how strings are read may have changed before it"));
+        }
         let settings = Rc::new(self.facts.settings());
         let (catalog, shared) = self.facts.catalog();
-        let mut cache = self.cache.borrow_mut();
-        match shared {
-            true => cache.read(&self.database, text, &settings, catalog),
-            false => cache.read_alone(text, &settings, catalog),
-        }
+        let reading = {
+            let mut cache = self.cache.borrow_mut();
+            match shared {
+                true => cache.read(&self.database, text, &settings, catalog),
+                false => cache.read_alone(text, &settings, catalog),
+            }
+        };
+        if self.facts.names_doubtful() { Rc::new(without_names(&reading)) } else { reading }
     }
 
     /// Something that a reading stands on may have changed since it was last known.
     fn doubtful(&self) -> bool {
-        self.facts.path_doubtful() || self.facts.strings_doubtful() || self.facts.catalog_doubtful()
+        self.facts.path_doubtful()
+            || self.facts.strings_doubtful()
+            || self.facts.catalog_doubtful()
+            || self.facts.names_doubtful()
     }
 
     /// Reads the text of the message in front, once everything is known that its meaning needs.
@@ -195,7 +237,8 @@ impl Active {
             return self.wait(Waiting::Rest);
         }
         if self.facts.catalog_doubtful() {
-            if at_rest && self.idle() {
+            if at_rest && self.idle() && !self.catalog_asked {
+                self.catalog_asked = true;
                 turn.request(Request::RefreshCatalog);
                 return self.wait(Waiting::Catalog);
             }
@@ -204,12 +247,13 @@ impl Active {
             }
         }
         let reading = self.reread(text);
-        if reading.wants_search_path() && self.facts.path_doubtful() && !self.facts.names_doubtful() {
-            if at_rest && !self.failed() {
+        if self.facts.path_doubtful() && !self.facts.names_doubtful() && reading.names_something() {
+            if at_rest && !self.failed() && !self.facts_asked {
+                self.facts_asked = true;
                 self.ask_facts(turn);
                 return self.wait(Waiting::Facts);
             }
-            if !at_rest && self.comes_to_rest() {
+            if reading.wants_search_path() && !at_rest && self.comes_to_rest() {
                 return self.wait(Waiting::Rest);
             }
         }
@@ -240,6 +284,9 @@ impl Active {
 
     /// The policy has changed.
     pub(crate) fn policy_is(&mut self, policy: Arc<policy::SubjectPolicy>) {
+        if policy.masks() != self.policy.masks() {
+            self.mask_rules += 1;
+        }
         self.policy = policy;
         self.facts.moved();
         self.resolve_masks();
@@ -255,4 +302,44 @@ impl Active {
     pub(super) fn decision_now(&self, actions: &[Action]) -> Decision {
         self.policy.judge(actions).decision()
     }
+}
+
+/// Whether a statement does more than read and write rows. `prepares_itself`: it is a PREPARE that stands for the
+/// statement inside.
+fn acts_on_session(effects: &Effects, prepares_itself: bool) -> bool {
+    let Effects {
+        ddl,
+        search_path,
+        string_syntax,
+        transaction,
+        prepares,
+        executes,
+        deallocates,
+        declares,
+        fetches,
+        copy,
+        temp,
+    } = effects;
+    *ddl || *search_path
+        || *string_syntax
+        || *temp
+        || transaction.is_some()
+        || prepares.is_some() != prepares_itself
+        || executes.is_some()
+        || deallocates.is_some()
+        || declares.is_some()
+        || fetches.is_some()
+        || copy.is_some()
+}
+
+/// A reading at a time when names may stand for other relations than the catalog knows.
+fn without_names(reading: &Reading) -> Reading {
+    let mut doubted = reading.clone();
+    for (index, statement) in reading.statements().iter().enumerate() {
+        let named = |a: &Action| matches!(a.object.kind, ObjectKind::Relation | ObjectKind::Function);
+        if !statement.relations.is_empty() || statement.actions.iter().any(named) {
+            doubted.doubt(index, "names may have changed their meaning in this transaction");
+        }
+    }
+    doubted
 }

@@ -1,16 +1,17 @@
 //! Prepared statements and portals by name, as the server will have them once it has come to this point.
 //!
-//! A name is entered when its Parse or Bind is sent, before the server's answer is known. The entry keeps what
-//! it replaced, so that a failure puts that back: judging an Execute by a portal that the server never made
-//! would judge another statement than the one that runs.
+//! A change of a name is entered when its message is sent, and settled by the server's answer. Until then it
+//! counts for what is sent behind it up to the next Sync, Query or FunctionCall: were it to fail, the server
+//! would skip all of that. Whatever comes later must not stand on it: the server may run another statement under
+//! that name than the one that was judged.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use masking::RowPlan;
+use masking::{MaskSet, RowPlan};
 use policy::{Grant, Judgement, Output};
 
 use super::reading::Reading;
@@ -19,6 +20,8 @@ use super::reading::Reading;
 pub(crate) struct Prepared {
     /// The text that its Parse carried, or of the statement inside a PREPARE.
     pub(crate) text: Bytes,
+    /// The text is a PREPARE or a DECLARE and stands for the statement inside.
+    pub(crate) inside: bool,
     /// Sequence in the session of the record that holds the text.
     pub(crate) record: u64,
     /// The last reading, good for one epoch.
@@ -45,25 +48,68 @@ pub(crate) struct Portal {
     pub(crate) output: Output,
     /// Sequence in the session of the record of its Bind.
     pub(crate) record: u64,
-    /// How its rows are masked; set by the answer to the session's own Describe. Absent where nothing is masked.
+    /// What is masked in it, as of then. Absent where nothing is.
+    pub(crate) masks: Option<Rc<MaskSet>>,
+    /// Which rules that was by.
+    pub(crate) mask_rules: u64,
+    /// How its rows are masked; set by the answer to the session's own Describe.
     pub(crate) plan: OnceCell<RowPlan>,
 }
 
-/// What a name stood for before: to be put back if the message that changed it fails.
-pub(crate) enum Undo {
-    Statement(Vec<u8>, Option<Rc<Prepared>>),
-    Portal(Vec<u8>, Option<Rc<Portal>>),
+impl Portal {
+    /// It was made by DECLARE, so that no Describe came with it.
+    pub(crate) fn declared(&self) -> bool {
+        self.judged.reading.statements().iter().any(|s| s.effects.declares.is_some())
+    }
+}
+
+/// A change of a name, to be settled by the server's answer.
+#[must_use = "a change that is never settled stays in doubt"]
+pub(crate) struct Change {
+    of: Of,
+    number: u64,
+}
+
+enum Of {
+    Statement(Vec<u8>),
+    Portal(Vec<u8>),
+    /// DEALLOCATE ALL.
+    EveryStatement,
 }
 
 /// The session's names.
 #[derive(Default)]
 pub(crate) struct Names {
-    statements: HashMap<Vec<u8>, Rc<Prepared>>,
-    portals: HashMap<Vec<u8>, Rc<Portal>>,
+    statements: Space<Prepared>,
+    portals: Space<Portal>,
+    /// Number of the next change.
+    next: u64,
+    /// Which stretch between two of Sync, Query and FunctionCall this is.
+    stretch: u64,
 }
 
-/// More names than any honest client holds: the memory of a session is bounded.
-const MOST: usize = 100_000;
+/// One name space.
+struct Space<T> {
+    entries: HashMap<Vec<u8>, Entry<T>>,
+    /// Changes of all names at once: number and stretch, in their order.
+    clears: VecDeque<(u64, u64)>,
+    bytes: usize,
+}
+
+struct Entry<T> {
+    settled: Option<Rc<T>>,
+    pending: VecDeque<Pending<T>>,
+}
+
+struct Pending<T> {
+    number: u64,
+    stretch: u64,
+    value: Option<Rc<T>>,
+}
+
+/// More names, and more bytes behind them, than any honest client holds: the memory of a session is bounded.
+pub(crate) const MOST_NAMES: usize = 100_000;
+pub(crate) const MOST_BYTES: usize = 256 << 20;
 
 impl Names {
     pub(crate) fn statement(&self, name: &[u8]) -> Option<&Rc<Prepared>> {
@@ -74,46 +120,184 @@ impl Names {
         self.portals.get(name)
     }
 
-    pub(crate) fn prepare(&mut self, name: &[u8], prepared: Rc<Prepared>) -> Undo {
-        Undo::Statement(name.to_vec(), self.statements.insert(name.to_vec(), prepared))
+    /// Whether [`Names::statement`] tells what the server will find; else its answers have to be waited for.
+    pub(crate) fn statement_is_certain(&self, name: &[u8]) -> bool {
+        self.statements.is_certain(name, self.stretch)
     }
 
-    pub(crate) fn bind(&mut self, name: &[u8], portal: Rc<Portal>) -> Undo {
-        Undo::Portal(name.to_vec(), self.portals.insert(name.to_vec(), portal))
+    /// The same for [`Names::portal`].
+    pub(crate) fn portal_is_certain(&self, name: &[u8]) -> bool {
+        self.portals.is_certain(name, self.stretch)
     }
 
-    pub(crate) fn close_statement(&mut self, name: &[u8]) -> Undo {
-        Undo::Statement(name.to_vec(), self.statements.remove(name))
+    pub(crate) fn prepare(&mut self, name: &[u8], prepared: Rc<Prepared>) -> Change {
+        self.change_statement(name, Some(prepared))
     }
 
-    pub(crate) fn close_portal(&mut self, name: &[u8]) -> Undo {
-        Undo::Portal(name.to_vec(), self.portals.remove(name))
+    pub(crate) fn close_statement(&mut self, name: &[u8]) -> Change {
+        self.change_statement(name, None)
     }
 
-    /// DEALLOCATE ALL. It cannot fail once it runs, so there is nothing to put back.
-    pub(crate) fn deallocate_all(&mut self) {
-        self.statements.clear();
+    pub(crate) fn bind(&mut self, name: &[u8], portal: Rc<Portal>) -> Change {
+        self.change_portal(name, Some(portal))
     }
 
-    /// The transaction has ended, and with it every portal, but for those that `more` of have been sent since.
-    pub(crate) fn end_of_transaction(&mut self, more: bool) {
-        if !more {
-            self.portals.clear();
+    pub(crate) fn close_portal(&mut self, name: &[u8]) -> Change {
+        self.change_portal(name, None)
+    }
+
+    /// DEALLOCATE ALL.
+    pub(crate) fn deallocate_all(&mut self) -> Change {
+        let number = self.number();
+        self.statements.clears.push_back((number, self.stretch));
+        Change { of: Of::EveryStatement, number }
+    }
+
+    /// A Sync, a Query or a FunctionCall has been sent: an error before it does not skip what comes behind it.
+    pub(crate) fn stretch_ends(&mut self) {
+        self.stretch += 1;
+    }
+
+    /// The server has carried it out.
+    pub(crate) fn happened(&mut self, change: Change) {
+        match change.of {
+            Of::Statement(name) => self.statements.settle(&name, change.number, true),
+            Of::Portal(name) => self.portals.settle(&name, change.number, true),
+            Of::EveryStatement => self.statements.settle_clear(change.number, true),
         }
     }
 
-    pub(crate) fn undo(&mut self, undo: Undo) {
-        match undo {
-            Undo::Statement(name, Some(old)) => drop(self.statements.insert(name, old)),
-            Undo::Statement(name, None) => drop(self.statements.remove(&name)),
-            Undo::Portal(name, Some(old)) => drop(self.portals.insert(name, old)),
-            Undo::Portal(name, None) => drop(self.portals.remove(&name)),
+    /// The server has not carried it out.
+    pub(crate) fn undone(&mut self, change: Change) {
+        match change.of {
+            Of::Statement(name) => self.statements.settle(&name, change.number, false),
+            Of::Portal(name) => self.portals.settle(&name, change.number, false),
+            Of::EveryStatement => self.statements.settle_clear(change.number, false),
         }
+    }
+
+    /// The Parse that it belongs to has failed: one of the unnamed statement takes the old one with it.
+    pub(crate) fn parse_failed(&mut self, change: Change) {
+        if let Of::Statement(name) = &change.of
+            && name.is_empty()
+            && let Some(entry) = self.statements.entries.get_mut(&b""[..])
+            && let Some(pending) = entry.pending.iter_mut().find(|p| p.number == change.number)
+        {
+            self.statements.bytes -= cost(b"", pending.value.take().as_deref());
+            return self.happened(change);
+        }
+        self.undone(change);
+    }
+
+    /// The transaction has ended, and with it every portal that the server has. Those on their way stay.
+    pub(crate) fn end_of_transaction(&mut self) {
+        self.portals.clear();
     }
 
     pub(crate) fn full(&self) -> bool {
-        self.statements.len() >= MOST || self.portals.len() >= MOST
+        self.statements.entries.len() >= MOST_NAMES
+            || self.portals.entries.len() >= MOST_NAMES
+            || self.statements.bytes + self.portals.bytes >= MOST_BYTES
     }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn change_statement(&mut self, name: &[u8], value: Option<Rc<Prepared>>) -> Change {
+        let number = self.number();
+        self.statements.change(name, Pending { number, stretch: self.stretch, value });
+        Change { of: Of::Statement(name.to_vec()), number }
+    }
+
+    fn change_portal(&mut self, name: &[u8], value: Option<Rc<Portal>>) -> Change {
+        let number = self.number();
+        self.portals.change(name, Pending { number, stretch: self.stretch, value });
+        Change { of: Of::Portal(name.to_vec()), number }
+    }
+}
+
+impl<T> Default for Space<T> {
+    fn default() -> Self {
+        Space { entries: HashMap::new(), clears: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl<T: Weighs> Space<T> {
+    fn get(&self, name: &[u8]) -> Option<&Rc<T>> {
+        let entry = self.entries.get(name)?;
+        let cleared = self.clears.back().map(|clear| clear.0);
+        match entry.pending.back() {
+            Some(pending) if Some(pending.number) > cleared => pending.value.as_ref(),
+            _ if cleared.is_some() => None,
+            Some(pending) => pending.value.as_ref(),
+            None => entry.settled.as_ref(),
+        }
+    }
+
+    fn is_certain(&self, name: &[u8], stretch: u64) -> bool {
+        let last = self.entries.get(name).and_then(|entry| entry.pending.back());
+        let changed = last.map(|pending| (pending.number, pending.stretch));
+        changed.max(self.clears.back().copied()).is_none_or(|(_, of)| of == stretch)
+    }
+
+    fn change(&mut self, name: &[u8], pending: Pending<T>) {
+        self.bytes += cost(name, pending.value.as_deref());
+        let empty = || Entry { settled: None, pending: VecDeque::new() };
+        self.entries.entry(name.to_vec()).or_insert_with(empty).pending.push_back(pending);
+    }
+
+    fn settle(&mut self, name: &[u8], number: u64, happened: bool) {
+        let Some(entry) = self.entries.get_mut(name) else { return };
+        let Some(at) = entry.pending.iter().position(|p| p.number == number) else { return };
+        let Some(pending) = entry.pending.remove(at) else { return };
+        let gone = match happened {
+            true => std::mem::replace(&mut entry.settled, pending.value),
+            false => pending.value,
+        };
+        self.bytes -= cost(name, gone.as_deref());
+        if entry.settled.is_none() && entry.pending.is_empty() {
+            self.entries.remove(name);
+        }
+    }
+
+    fn settle_clear(&mut self, number: u64, happened: bool) {
+        self.clears.retain(|clear| clear.0 != number);
+        if happened {
+            self.clear();
+        }
+    }
+
+    /// Nothing of what is settled is there any more.
+    fn clear(&mut self) {
+        let bytes = &mut self.bytes;
+        self.entries.retain(|name, entry| {
+            *bytes -= cost(name, entry.settled.take().as_deref());
+            !entry.pending.is_empty()
+        });
+    }
+}
+
+/// About what something takes in memory, in bytes.
+trait Weighs {
+    fn weight(&self) -> usize;
+}
+
+impl Weighs for Prepared {
+    fn weight(&self) -> usize {
+        256 + self.text.len()
+    }
+}
+
+impl Weighs for Portal {
+    fn weight(&self) -> usize {
+        512 + self.prepared.text.len()
+    }
+}
+
+fn cost<T: Weighs>(name: &[u8], value: Option<&T>) -> usize {
+    value.map_or(0, |value| name.len() + value.weight())
 }
 
 /// The part of a text that one statement of it is.

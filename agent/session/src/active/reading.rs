@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use policy::{Action, Catalog, Oid, Output, Verb};
+use policy::{Action, Catalog, ObjectKind, Oid, Output, Verb};
 use sql::{Analysis, Limits, Settings, Statement, TransactionEffect};
 
 /// What a text changes that the reading of later texts depends on.
@@ -18,25 +18,37 @@ pub(crate) struct Changes {
     pub(crate) rolls_back: bool,
 }
 
+impl Changes {
+    fn anything() -> Self {
+        Changes { search_path: true, string_syntax: true, ddl: true, ..Changes::default() }
+    }
+}
+
 /// A text, read.
 #[derive(Debug, Clone)]
 pub(crate) struct Reading {
     statements: Vec<Statement>,
     actions: Vec<Action>,
     changes: Changes,
+    function: bool,
 }
 
 impl Reading {
     pub(crate) fn new(text: &[u8], analysis: Analysis) -> Self {
         let mut actions: Vec<Action> = Vec::new();
         let mut changes = Changes::default();
+        let path = |a: &Action| {
+            // The effective path holds only schemas that are there and may be used.
+            a.object.kind == ObjectKind::Schema || matches!(a.verb, Verb::Role | Verb::Grant | Verb::Revoke)
+        };
         for statement in &analysis.statements {
             for action in &statement.actions {
                 if !actions.contains(action) {
                     actions.push(action.clone());
                 }
             }
-            changes.search_path |= statement.effects.search_path;
+            changes.search_path |=
+                statement.effects.search_path || statement.effects.temp || statement.actions.iter().any(path);
             changes.string_syntax |= statement.effects.string_syntax;
             changes.ddl |= statement.effects.ddl;
             changes.rolls_back |= matches!(
@@ -45,14 +57,47 @@ impl Reading {
             );
             changes.renames |= statement.effects.ddl && renames(text, statement);
         }
-        Reading { statements: analysis.statements, actions, changes }
+        Reading { statements: analysis.statements, actions, changes, function: false }
     }
 
     /// A FunctionCall: no text, one action, and whatever the function may change.
     pub(crate) fn of_function(action: Action) -> Self {
         let statement = Statement { actions: vec![action.clone()], ..Statement::opaque(0..0, "") };
-        let changes = Changes { search_path: true, string_syntax: true, ddl: true, ..Changes::default() };
-        Reading { statements: vec![statement], actions: vec![action], changes }
+        Reading {
+            statements: vec![statement],
+            actions: vec![action],
+            changes: Changes::anything(),
+            function: true,
+        }
+    }
+
+    /// It is a FunctionCall's.
+    pub(crate) fn is_function(&self) -> bool {
+        self.function
+    }
+
+    /// A text that cannot be read now.
+    pub(crate) fn unreadable(text: &[u8], why: &str) -> Self {
+        let mut statement = Statement::opaque(0..text.len(), why);
+        statement.constants = std::iter::once(0..text.len()).collect();
+        statement.secrets.clone_from(&statement.constants);
+        Reading::new(text, Analysis { statements: vec![statement] })
+    }
+
+    /// The same, but one of its statements may do anything.
+    pub(crate) fn doubt(&mut self, statement: usize, why: &str) {
+        self.changes = Changes::anything();
+        self.inherit(statement, &[Action::opaque(why)], &[], Output::Unknown);
+    }
+
+    /// What each of its statements gives back.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &Output> {
+        self.statements.iter().map(|s| &s.output)
+    }
+
+    /// Something in it must never be recorded, and may be told by an error.
+    pub(crate) fn has_secrets(&self) -> bool {
+        self.statements.iter().any(|s| !s.secrets.is_empty())
     }
 
     /// The same with what one of its statements inherits from a name of the session.
@@ -69,6 +114,7 @@ impl Reading {
             }
         }
         if let Some(statement) = self.statements.get_mut(statement) {
+            statement.actions.extend_from_slice(actions);
             statement.relations.extend_from_slice(relations);
             statement.output = output;
         }
@@ -84,6 +130,11 @@ impl Reading {
 
     pub(crate) fn changes(&self) -> Changes {
         self.changes
+    }
+
+    /// There is a statement in it: where it does not want the search path, those behind it in a batch may.
+    pub(crate) fn names_something(&self) -> bool {
+        !self.statements.is_empty()
     }
 
     /// Something was not understood for want of the search path.
@@ -102,13 +153,13 @@ impl Reading {
     }
 }
 
-/// Whether a change of the catalog may make a name stand for another relation. Errs to yes: any statement that
+/// Whether a change of the catalog may make a name stand for another relation, or for more of them. Errs to yes: any statement that
 /// has one of these words in it.
 fn renames(text: &[u8], statement: &Statement) -> bool {
     let alters = statement.actions.iter().any(|a| matches!(a.verb, Verb::Alter | Verb::Opaque));
     let text = text.get(statement.range.clone()).unwrap_or(text);
     let has = |word: &[u8]| text.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
-    alters && (has(b"rename") || has(b"schema"))
+    alters && [&b"rename"[..], b"schema", b"inherit", b"attach"].iter().any(|word| has(word))
 }
 
 /// Readings of texts, shared by the sessions of one worker.

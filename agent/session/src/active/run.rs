@@ -5,11 +5,11 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use evidence::{Body, Hasher, ResultChunk, ResultCut, StatementEnd, Stream, Times};
-use masking::RowPlan;
+use masking::{MaskSet, RowPlan};
 use sql::CopyDirection;
 
 use super::ledger::Ledger;
-use super::names::{Portal, Undo};
+use super::names::{Change, Portal};
 use super::reading::Reading;
 use crate::{Fault, Turn};
 
@@ -24,8 +24,12 @@ pub(crate) struct Run {
     pub(crate) plan: Option<RowPlan>,
     /// Which statement of a Query the next message is about.
     pub(crate) at: usize,
-    /// Names that the statements change, by statement: to be put back where one fails.
-    pub(crate) undos: Vec<(usize, Undo)>,
+    /// What is masked in it: the policy as of when it was sent.
+    pub(crate) masks: Option<Rc<MaskSet>>,
+    /// Names that the statements change, by statement.
+    pub(crate) changes: Vec<(usize, Change)>,
+    /// The server reads COPY data for it.
+    pub(crate) copy_begun: bool,
     /// The error's text may hold what must not be recorded.
     pub(crate) veils_errors: bool,
     /// Data that the client copies in may hold what must not be recorded.
@@ -65,7 +69,9 @@ impl Run {
             portal: None,
             plan: None,
             at: 0,
-            undos: Vec::new(),
+            masks: None,
+            changes: Vec::new(),
+            copy_begun: false,
             veils_errors: false,
             veils_values: false,
             begun,
@@ -114,6 +120,7 @@ impl Run {
         self.tags.extend_from_slice(tag);
         self.at += 1;
         self.plan = None;
+        self.copy_begun = false;
     }
 
     /// ErrorResponse.

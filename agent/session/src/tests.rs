@@ -1,0 +1,13 @@
+//! Sessions between a client that sends what it likes and a model of PostgreSQL.
+
+mod client;
+mod fixture;
+mod journal;
+mod server;
+mod world;
+
+mod copy;
+mod hold;
+mod masking;
+mod names;
+mod pipeline;

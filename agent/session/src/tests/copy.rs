@@ -1,0 +1,95 @@
+//! COPY: in by both protocols, with Sync before, inside and behind the data, and out.
+
+use evidence::Stream;
+
+use super::client::*;
+use super::fixture::*;
+use super::world::World;
+
+const IN: &str = "COPY orders FROM STDIN";
+const FAILS: &str = "COPY vault.orders FROM STDIN";
+
+#[track_caller]
+fn check(rules: &str, script: &[Vec<u8>], expect: &[&str]) -> World {
+    let mut world = World::new(rules);
+    world.send(&[query("SELECT id FROM orders")]);
+    let mut script = script.to_vec();
+    script.push(query("SELECT 7"));
+    let got = world.send(&script);
+    let behind = ["columns 7", "row 7#1", "row 7#2", "row 7#3", "SELECT 3", "ready I"];
+    assert_eq!(got, [expect, &behind].concat());
+    world
+}
+
+#[test]
+fn data_that_is_copied_in_is_recorded_as_it_was_sent() {
+    let data = [copy_data(b"1\ta\n"), copy_data(b"2\tb\n"), copy_done()].concat();
+    let simple = check(GUARDED, &[query(IN), data.clone()], &["copy-in", "COPY 1", "ready I"]);
+    let sent = [copy_data(b"1\ta\n"), copy_data(b"2\tb\n")].concat();
+    assert_eq!(simple.records.stream(Stream::CopyIn), sent);
+    let extended = ["parsed", "bound", "copy-in", "COPY 1", "ready I"];
+    check(GUARDED, &[run(IN), data.clone(), sync()], &extended);
+    check(GUARDED, &[run(IN), sync(), data.clone(), sync()], &extended);
+    check(GUARDED, &[run(IN), copy_data(b"1"), sync(), copy_done(), sync()], &extended);
+}
+
+#[test]
+fn a_copy_that_fails_skips_to_the_sync_behind_its_data() {
+    let bad = [copy_data(b"bad"), copy_data(b"more"), copy_done()].concat();
+    let extended = ["parsed", "bound", "copy-in", "error 22P02 bad data", "ready I"];
+    check(GUARDED, &[query(IN), bad.clone()], &["copy-in", "error 22P02 bad data", "ready I"]);
+    check(GUARDED, &[run(IN), bad.clone(), sync()], &extended);
+    check(GUARDED, &[run(IN), sync(), bad.clone(), sync()], &extended);
+    let refused = ["parsed", "bound", "copy-in", "error 57014 COPY from stdin failed", "ready I"];
+    check(GUARDED, &[run(IN), sync(), copy_data(b"1"), copy_fail(), sync()], &refused);
+}
+
+/// The server answers both Syncs of a client that pipelines if the COPY fails before it reads a message.
+#[test]
+fn a_copy_that_fails_before_its_data_does_not_move_answers_to_other_statements() {
+    for masked in [GUARDED, MASKED] {
+        let mut world = World::new(masked);
+        world.send(&[query("SELECT id FROM orders")]);
+        let got = world.send(&[
+            run(FAILS),
+            sync(),
+            copy_data(b"1"),
+            sync(),
+            copy_done(),
+            sync(),
+            query("SELECT upper(ssn) FROM customers"),
+            query("SELECT upper(name) FROM customers"),
+        ]);
+        let shown = got.join("\n");
+        assert!(masked == GUARDED || !shown.contains("row upper(ssn)"), "{shown}");
+        assert_eq!(got.iter().filter(|line| line.starts_with("ready")).count(), 5, "{shown}");
+    }
+}
+
+#[test]
+fn a_copy_that_could_not_be_read_ends_the_session_rather_than_lose_count() {
+    let mut world = World::new(ALL);
+    world.send(&[query("SELECT id FROM orders")]);
+    // The model takes the words in this place; the session understands nothing of them.
+    let odd = "COPY \"vault.orders FROM STDIN";
+    let got = world.send(&[run(odd), sync(), copy_done(), sync()]);
+    assert!(got.last().unwrap().contains("the client sent Sync where it has no place"), "{got:?}");
+    assert!(world.closed);
+}
+
+#[test]
+fn data_of_no_copy_does_not_leave() {
+    let world = check(GUARDED, &[copy_data(b"1"), copy_done(), copy_fail()], &[]);
+    assert!(world.server.received.iter().all(|frame| frame.first() != Some(&b'd')));
+}
+
+#[test]
+fn copy_out_passes_and_is_recorded_but_not_where_columns_are_masked() {
+    let out = "COPY orders TO STDOUT";
+    let got = ["copy-out", "copy 1\tssn#1\n", "CopyDone", "COPY 1", "ready I"];
+    let world = check(GUARDED, &[query(out)], &got);
+    assert!(world.records.everything().contains("COPY 1"));
+    let mut world = World::new(MASKED);
+    let got = world.send(&[query(out)]).join("\n");
+    assert!(got.starts_with("error 42501") && got.contains("COPY"), "{got}");
+}

@@ -1,0 +1,435 @@
+//! A model of PostgreSQL as far as sessions see it: names, transactions, the skip to Sync, COPY.
+//!
+//! It answers texts of a few words, and keeps what it really ran, whatever the session believes.
+
+mod text;
+
+use std::collections::HashMap;
+
+use bytes::BytesMut;
+use pgwire::backend::{Field, NoticeFields, TransactionStatus, encode};
+use pgwire::frontend::{Bind, Message, Target, tag};
+use pgwire::{Format, HEADER_LEN, Header};
+
+use super::fixture::TEXT;
+use text::{Sql, columns, split};
+
+pub(crate) struct Server {
+    input: BytesMut,
+    held: BytesMut,
+    pub(crate) output: BytesMut,
+    statements: HashMap<Vec<u8>, String>,
+    portals: HashMap<Vec<u8>, Portal>,
+    status: TransactionStatus,
+    skipping: bool,
+    /// In COPY FROM STDIN, begun by a Query or not.
+    copying: Option<bool>,
+    pub(crate) path: Vec<String>,
+    /// Every statement that ran, as it was when it ran.
+    pub(crate) ran: Vec<String>,
+    /// Every message but those of the start-up, whole.
+    pub(crate) received: Vec<Vec<u8>>,
+    pub(crate) closed: bool,
+    started: bool,
+}
+
+struct Portal {
+    text: String,
+    /// What runs here: an EXECUTE or a FETCH reads its name only now.
+    rows_given: Option<usize>,
+}
+
+/// What stands in the way of a statement.
+struct Failure(&'static str, String);
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        Server {
+            input: BytesMut::new(),
+            held: BytesMut::new(),
+            output: BytesMut::new(),
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            status: TransactionStatus::Idle,
+            skipping: false,
+            copying: None,
+            path: vec!["pg_catalog".to_owned(), "public".to_owned()],
+            ran: Vec::new(),
+            received: Vec::new(),
+            closed: false,
+            started: false,
+        }
+    }
+
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// Takes one message, if there is one.
+    pub(crate) fn step(&mut self) -> bool {
+        if self.closed {
+            return false;
+        }
+        if !self.started {
+            return self.start();
+        }
+        let Some(header) = Header::parse(&self.input).unwrap() else { return false };
+        if self.input.len() < header.frame_len() {
+            return false;
+        }
+        let frame = self.input.split_to(header.frame_len());
+        self.received.push(frame.to_vec());
+        self.message(header.tag, &frame[HEADER_LEN..]);
+        true
+    }
+
+    fn start(&mut self) -> bool {
+        let Some((_, len)) = pgwire::startup::Packet::parse(&self.input).unwrap() else { return false };
+        drop(self.input.split_to(len));
+        self.started = true;
+        encode::authentication_ok(&mut self.output);
+        encode::parameter_status(&mut self.output, b"standard_conforming_strings", b"on").unwrap();
+        encode::parameter_status(&mut self.output, b"client_encoding", b"UTF8").unwrap();
+        encode::backend_key_data(&mut self.output, 77, b"real").unwrap();
+        encode::ready_for_query(&mut self.output, self.status);
+        true
+    }
+
+    fn flush(&mut self) {
+        self.output.extend_from_slice(&self.held.split());
+    }
+
+    fn message(&mut self, tag: u8, body: &[u8]) {
+        let message = Message::parse(tag, body).unwrap();
+        if let Some(simple) = self.copying {
+            return self.copy(&message, simple);
+        }
+        match message {
+            Message::Sync => {
+                self.skipping = false;
+                self.ready();
+            }
+            Message::Terminate => self.closed = true,
+            _ if self.skipping => {}
+            Message::Query(text) => self.query(&String::from_utf8_lossy(text)),
+            Message::FunctionCall(call) => {
+                match call.function {
+                    21_000 => {
+                        self.ran.push("function settle".to_owned());
+                        encode::function_call_response(&mut self.held, Some(b"settled")).unwrap();
+                    }
+                    _ => self.fail(&Failure("42883", "function does not exist".to_owned())),
+                }
+                self.ready();
+            }
+            Message::Flush => self.flush(),
+            Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => {}
+            message => {
+                if let Err(failure) = self.extended(&message) {
+                    self.fail(&failure);
+                    self.skipping = true;
+                }
+            }
+        }
+    }
+
+    fn ready(&mut self) {
+        if self.status == TransactionStatus::Idle {
+            self.portals.clear();
+        }
+        encode::ready_for_query(&mut self.held, self.status);
+        self.flush();
+    }
+
+    fn fail(&mut self, Failure(sqlstate, message): &Failure) {
+        NoticeFields::new("ERROR", sqlstate, message).encode_error(&mut self.held).unwrap();
+        self.flush();
+        self.copying = None;
+        if self.status == TransactionStatus::InTransaction {
+            self.status = TransactionStatus::Failed;
+        } else if self.status == TransactionStatus::Idle {
+            self.portals.clear();
+        }
+    }
+
+    fn query(&mut self, text: &str) {
+        self.statements.remove(&b""[..]);
+        self.portals.remove(&b""[..]);
+        let statements = split(text);
+        if statements.is_empty() {
+            encode::empty_query_response(&mut self.held);
+        }
+        for statement in statements {
+            if statement.starts_with("refused")
+                || statement.contains("fail") && statement.starts_with("CREATE")
+            {
+                self.fail(&Failure("42601", "syntax error".to_owned()));
+                break;
+            }
+            if let Err(failure) = self.run(&statement, true, &mut None, 0) {
+                self.fail(&failure);
+                break;
+            }
+            if self.copying.is_some() {
+                return;
+            }
+        }
+        self.ready();
+    }
+
+    fn extended(&mut self, message: &Message<'_>) -> Result<(), Failure> {
+        match message {
+            Message::Parse(parse) => {
+                let text = String::from_utf8_lossy(parse.query).into_owned();
+                if parse.name.is_empty() {
+                    self.statements.remove(parse.name);
+                }
+                if text.starts_with("refused") || text == "SYNTAX" {
+                    return Err(Failure("42601", "syntax error".to_owned()));
+                }
+                self.allowed_now(&text)?;
+                if self.statements.contains_key(parse.name) {
+                    return Err(Failure("42P05", "prepared statement already exists".to_owned()));
+                }
+                self.statements.insert(parse.name.to_vec(), text);
+                encode::parse_complete(&mut self.held);
+            }
+            Message::Bind(Bind { portal, statement, .. }) => {
+                let missing = || Failure("26000", "prepared statement does not exist".to_owned());
+                let text = self.statements.get(*statement).ok_or_else(missing)?.clone();
+                self.allowed_now(&text)?;
+                if !portal.is_empty() && self.portals.contains_key(*portal) {
+                    return Err(Failure("42P03", "cursor already exists".to_owned()));
+                }
+                self.portals.insert(portal.to_vec(), Portal { text, rows_given: None });
+                encode::bind_complete(&mut self.held);
+            }
+            Message::Describe { target: Target::Statement, name } => {
+                let missing = || Failure("26000", "prepared statement does not exist".to_owned());
+                let text = self.statements.get(*name).ok_or_else(missing)?.clone();
+                encode::parameter_description(&mut self.held, &[]).unwrap();
+                self.describe(&text);
+            }
+            Message::Describe { target: Target::Portal, name } => {
+                let missing = || Failure("34000", "portal does not exist".to_owned());
+                let text = self.portals.get(*name).ok_or_else(missing)?.text.clone();
+                self.describe(&text);
+            }
+            Message::Close { target, name } => {
+                match target {
+                    Target::Statement => drop(self.statements.remove(*name)),
+                    Target::Portal => drop(self.portals.remove(*name)),
+                }
+                encode::close_complete(&mut self.held);
+            }
+            Message::Execute { portal, max_rows } => {
+                let missing = || Failure("34000", "portal does not exist".to_owned());
+                let found = self.portals.get(*portal).ok_or_else(missing)?;
+                let (text, mut given) = (found.text.clone(), found.rows_given);
+                self.run(&text, false, &mut given, usize::try_from(*max_rows).unwrap_or(0))?;
+                if let Some(portal) = self.portals.get_mut(*portal) {
+                    portal.rows_given = given;
+                }
+            }
+            other => panic!("{other:?} is not of the extended protocol"),
+        }
+        Ok(())
+    }
+
+    /// In a failed transaction nothing but its end is.
+    fn allowed_now(&self, text: &str) -> Result<(), Failure> {
+        let ends = matches!(Sql::of(text), Sql::Commit | Sql::Rollback);
+        if self.status == TransactionStatus::Failed && !ends {
+            return Err(Failure("25P02", "current transaction is aborted".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn describe(&mut self, text: &str) {
+        match self.output_of(text) {
+            Some(text) => self.row_description(&text),
+            None => encode::no_data(&mut self.held),
+        }
+    }
+
+    /// The SELECT whose rows a text gives back.
+    fn output_of(&self, text: &str) -> Option<String> {
+        match Sql::of(text) {
+            Sql::Select { .. } | Sql::Schemas => Some(text.to_owned()),
+            Sql::Execute(name) => self.output_of(self.statements.get(name.as_bytes())?),
+            Sql::Fetch(name) => self.output_of(&self.portals.get(name.as_bytes())?.text),
+            _ => None,
+        }
+    }
+
+    fn row_description(&mut self, text: &str) {
+        let columns = columns(text, &self.path);
+        let fields: Vec<Field<'_>> = columns
+            .iter()
+            .map(|column| Field {
+                name: column.name.as_bytes(),
+                table_oid: column.table,
+                column_attnum: column.attnum,
+                type_oid: TEXT,
+                type_size: -1,
+                type_modifier: -1,
+                format: Format::TEXT,
+            })
+            .collect();
+        encode::row_description(&mut self.held, &fields).unwrap();
+    }
+
+    fn complete(&mut self, tag: &str) {
+        encode::command_complete(&mut self.held, tag.as_bytes()).unwrap();
+    }
+
+    fn run(
+        &mut self,
+        text: &str,
+        simple: bool,
+        given: &mut Option<usize>,
+        most: usize,
+    ) -> Result<(), Failure> {
+        self.allowed_now(text)?;
+        let sql = Sql::of(text);
+        self.ran.push(text.to_owned());
+        if text.contains("'fail'") {
+            return Err(Failure("22012", "division by zero near ssn#1".to_owned()));
+        }
+        match sql {
+            Sql::Schemas => {
+                self.row_description_if(simple, text);
+                for schema in self.path.clone() {
+                    encode::data_row(&mut self.held, &[Some(schema.as_bytes())]).unwrap();
+                }
+                self.complete("SELECT 2");
+            }
+            Sql::Select { .. } => self.select(text, simple, given, most),
+            Sql::Execute(name) => {
+                let missing = || Failure("26000", "prepared statement does not exist".to_owned());
+                let inner = self.statements.get(name.as_bytes()).ok_or_else(missing)?.clone();
+                return self.run(&inner, simple, given, most);
+            }
+            Sql::Fetch(name) => {
+                let missing = || Failure("34000", "cursor does not exist".to_owned());
+                let inner = self.portals.get(name.as_bytes()).ok_or_else(missing)?.text.clone();
+                return self.run(&inner, simple, given, most);
+            }
+            Sql::Prepare(name, inner) => {
+                if self.statements.contains_key(name.as_bytes()) {
+                    return Err(Failure("42P05", "prepared statement already exists".to_owned()));
+                }
+                self.statements.insert(name.into_bytes(), inner);
+                self.complete("PREPARE");
+            }
+            Sql::Declare(name, inner) => {
+                self.portals.insert(name.into_bytes(), Portal { text: inner, rows_given: None });
+                self.complete("DECLARE CURSOR");
+            }
+            Sql::Deallocate(None) => {
+                self.statements.clear();
+                self.complete("DEALLOCATE ALL");
+            }
+            Sql::Deallocate(Some(name)) => {
+                if self.statements.remove(name.as_bytes()).is_none() {
+                    return Err(Failure("26000", "prepared statement does not exist".to_owned()));
+                }
+                self.complete("DEALLOCATE");
+            }
+            Sql::Begin => {
+                self.status = TransactionStatus::InTransaction;
+                self.complete("BEGIN");
+            }
+            Sql::Commit | Sql::Rollback => {
+                self.status = TransactionStatus::Idle;
+                self.complete("ROLLBACK");
+            }
+            Sql::SetPath(path) => {
+                self.path = vec!["pg_catalog".to_owned(), path];
+                self.complete("SET");
+            }
+            Sql::SetStrings(value) => {
+                encode::parameter_status(&mut self.held, b"standard_conforming_strings", value.as_bytes())
+                    .unwrap();
+                self.complete("SET");
+            }
+            Sql::CopyIn => {
+                encode::copy_in_response(&mut self.held, Format::TEXT, &[]).unwrap();
+                self.flush();
+                if text.contains("vault") {
+                    return Err(Failure("42501", "a statement trigger says no".to_owned()));
+                }
+                self.copying = Some(simple);
+            }
+            Sql::CopyOut => {
+                encode::copy_out_response(&mut self.held, Format::TEXT, &[]).unwrap();
+                encode::copy_data(&mut self.held, b"1\tssn#1\n").unwrap();
+                encode::copy_done(&mut self.held);
+                self.complete("COPY 1");
+            }
+            Sql::Other => self.complete("OK"),
+        }
+        Ok(())
+    }
+
+    fn row_description_if(&mut self, simple: bool, text: &str) {
+        if simple {
+            self.row_description(text);
+        }
+    }
+
+    fn select(&mut self, text: &str, simple: bool, given: &mut Option<usize>, most: usize) {
+        const ROWS: usize = 3;
+        self.row_description_if(simple, text);
+        let columns = columns(text, &self.path);
+        let from = given.unwrap_or(0);
+        let to = if most == 0 { ROWS } else { ROWS.min(from + most) };
+        for row in from..to {
+            let cells: Vec<String> = columns.iter().map(|c| format!("{}#{}", c.value, row + 1)).collect();
+            let cells: Vec<Option<&[u8]>> = cells.iter().map(|c| Some(c.as_bytes())).collect();
+            encode::data_row(&mut self.held, &cells).unwrap();
+        }
+        *given = Some(to);
+        if most > 0 && to < ROWS {
+            encode::portal_suspended(&mut self.held);
+        } else {
+            self.complete(&format!("SELECT {}", to - from));
+        }
+    }
+
+    /// While COPY data is read, Flush and Sync are ignored, and whatever else is no COPY data ends it all.
+    fn copy(&mut self, message: &Message<'_>, simple: bool) {
+        let failure = match message {
+            Message::Flush | Message::Sync => return,
+            Message::CopyData(data) if data.starts_with(b"bad") => Failure("22P02", "bad data".to_owned()),
+            Message::CopyData(_) => return,
+            Message::CopyFail(_) => Failure("57014", "COPY from stdin failed".to_owned()),
+            Message::CopyDone => {
+                self.copying = None;
+                self.complete("COPY 1");
+                if simple {
+                    self.ready();
+                }
+                return;
+            }
+            _ => {
+                NoticeFields::new("FATAL", "08P01", "lost synchronization")
+                    .encode_error(&mut self.held)
+                    .unwrap();
+                self.flush();
+                self.closed = true;
+                return;
+            }
+        };
+        self.fail(&failure);
+        match simple {
+            true => self.ready(),
+            false => self.skipping = true,
+        }
+    }
+}
+
+/// Whether a message is one that carries a statement.
+pub(crate) fn carries_statement(frame: &[u8]) -> bool {
+    matches!(frame.first(), Some(&(tag::QUERY | tag::PARSE | tag::BIND | tag::EXECUTE | tag::FUNCTION_CALL)))
+}
