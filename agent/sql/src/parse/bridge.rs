@@ -1,7 +1,8 @@
 //! Our tokens as `sqlparser`'s, rewritten where it would read another statement than PostgreSQL.
 //!
-//! Four rewrites: ONLY before a relation is left out (the reading then covers more), `TABLE x` as a query
-//! becomes `SELECT * FROM x`, OVERRIDING … VALUE is left out, and `OPERATOR(schema.op)` becomes one operator.
+//! The rewrites: ONLY before a relation is left out (the reading then covers more), `TABLE x` as a query becomes
+//! `SELECT * FROM x`, `OPERATOR(schema.op)` becomes one operator, and modifiers that `sqlparser` does not know
+//! (OVERRIDING … VALUE, NO KEY, SYMMETRIC, VARIADIC) are left out.
 
 use sqlparser::ast::DollarQuotedString;
 use sqlparser::keywords::Keyword;
@@ -37,7 +38,7 @@ pub(super) fn tokens(text: &str, tokens: &[Token]) -> Vec<TokenWithSpan> {
 }
 
 /// How many tokens from here on have no place of their own in the tree: ONLY, OVERRIDING … VALUE,
-/// `OPERATOR(schema.op)`.
+/// `OPERATOR(schema.op)`, and words that only modify what stands around them.
 pub(crate) fn without_place(text: &str, tokens: &[Token], index: usize) -> usize {
     let Some(token) = tokens.get(index).filter(|t| t.kind == Kind::Word) else { return 0 };
     let is = |i: usize, keyword: &str| tokens.get(i).is_some_and(|t| t.is(text, keyword));
@@ -50,6 +51,23 @@ pub(crate) fn without_place(text: &str, tokens: &[Token], index: usize) -> usize
         && is(index + 2, "value")
     {
         return 3;
+    }
+    let after = |keyword: &str| index.checked_sub(1).is_some_and(|i| is(i, keyword));
+    // FOR NO KEY UPDATE, FOR KEY SHARE: weaker locks of the same rows.
+    if token.is(text, "no") && after("for") && is(index + 1, "key") && is(index + 2, "update") {
+        return 2;
+    }
+    if token.is(text, "key") && after("for") && is(index + 1, "share") {
+        return 1;
+    }
+    // Reserved words that change how the same operands are compared or passed.
+    if (token.is(text, "symmetric") || token.is(text, "asymmetric")) && after("between") {
+        return 1;
+    }
+    if token.is(text, "variadic")
+        && index.checked_sub(1).and_then(kind).is_some_and(|k| matches!(k, Kind::LeftParen | Kind::Comma))
+    {
+        return 1;
     }
     if token.is(text, "operator") && kind(index + 1) == Some(Kind::LeftParen) {
         let mut at = index + 2;

@@ -142,6 +142,10 @@ fn the_harmless_neighbours_of_attacks_are_still_read() {
         "SELECT extract(year FROM now()), position('a' in b), substring(b from 1 for 2), trim(both 'x' from b) FROM t",
         "INSERT INTO t (a) OVERRIDING SYSTEM VALUE VALUES (1)",
         "INSERT INTO t DEFAULT VALUES",
+        "SELECT a FROM t FOR NO KEY UPDATE SKIP LOCKED",
+        "SELECT a FROM t FOR KEY SHARE",
+        "SELECT a FROM t WHERE a BETWEEN SYMMETRIC 2 AND 1",
+        "SELECT concat(VARIADIC array[a, b]) FROM t",
         "SELECT a FROM t WHERE a = ANY (ARRAY[1, 2]) AND b LIKE 'x%' ESCAPE '!'",
     ] {
         assert!(!is_opaque(text), "{text:?} gave {}", actions(text));

@@ -32,6 +32,7 @@ fn transactions_are_followed() {
         assert_eq!(read(text).statements[0].effects.transaction, Some(effect), "{text}");
     }
     check("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "transaction");
+    check("SET LOCAL TRANSACTION READ ONLY", "transaction");
     check("SET CONSTRAINTS ALL DEFERRED", "transaction");
     assert!(is_opaque("BEGIN DROP TABLE t"));
 }

@@ -62,15 +62,6 @@ impl<'a> Reader<'a> {
             }
             return cursor.eat_one(&["deferred", "immediate"]).map(|_| Read::quiet("SET CONSTRAINTS"));
         }
-        if cursor.sees("transaction") && !assigns(cursor) {
-            cursor.next();
-            self.act(Action::bare(Verb::Transaction));
-            if cursor.eat("snapshot") {
-                cursor.string()?;
-            }
-            transaction::modes(cursor);
-            return Some(SET);
-        }
         if cursor.eat_all(&["session", "characteristics", "as", "transaction"]) {
             self.act(Action::bare(Verb::Transaction));
             transaction::modes(cursor);
@@ -89,8 +80,13 @@ impl<'a> Reader<'a> {
             return self.set_to_role(cursor, SET);
         }
         if cursor.sees("transaction") && !assigns(cursor) {
-            // SET LOCAL TRANSACTION, SET SESSION TRANSACTION do not exist.
-            return None;
+            cursor.next();
+            self.act(Action::bare(Verb::Transaction));
+            if cursor.eat("snapshot") {
+                cursor.string()?;
+            }
+            transaction::modes(cursor);
+            return Some(SET);
         }
         for (words, setting) in [(&["time", "zone"][..], "timezone"), (&["xml", "option"], "xmloption")] {
             if cursor.eat_all(words) {
