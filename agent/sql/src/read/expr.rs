@@ -3,15 +3,16 @@
 //! The match names every variant; what PostgreSQL does not have makes the statement opaque (guard 4).
 
 use policy::{Lineage, Verb};
-use sqlparser::ast::{AccessExpr, BinaryOperator, Expr, Subscript, UnaryOperator, Value, ValueWithSpan};
+use sqlparser::ast::{AccessExpr, Expr, Subscript, UnaryOperator, Value, ValueWithSpan};
 
 use super::Reader;
 use super::call::Called;
 use super::scope::Scope;
 use crate::flow::{add, constant};
-use crate::names::{Name, is_builtin_operator};
+use crate::names::Name;
 
 mod arguments;
+mod operators;
 
 pub(super) use arguments::is_value_word;
 
@@ -294,94 +295,6 @@ impl Reader<'_> {
             | Value::NationalQuoteDelimitedStringLiteral(_)
             | Value::DoubleQuotedString(_) => self.unsupported("literal"),
         }
-    }
-
-    /// The operator itself: PostgreSQL's own carry nothing beside their operands.
-    fn binary_operator(&mut self, op: &BinaryOperator) -> Lineage {
-        match op {
-            BinaryOperator::Plus
-            | BinaryOperator::Minus
-            | BinaryOperator::Multiply
-            | BinaryOperator::Divide
-            | BinaryOperator::Modulo
-            | BinaryOperator::StringConcat
-            | BinaryOperator::Gt
-            | BinaryOperator::Lt
-            | BinaryOperator::GtEq
-            | BinaryOperator::LtEq
-            | BinaryOperator::Eq
-            | BinaryOperator::NotEq
-            | BinaryOperator::And
-            | BinaryOperator::Or
-            | BinaryOperator::BitwiseOr
-            | BinaryOperator::BitwiseAnd
-            | BinaryOperator::BitwiseXor
-            | BinaryOperator::PGBitwiseXor
-            | BinaryOperator::PGBitwiseShiftLeft
-            | BinaryOperator::PGBitwiseShiftRight
-            | BinaryOperator::PGExp
-            | BinaryOperator::PGOverlap
-            | BinaryOperator::PGRegexMatch
-            | BinaryOperator::PGRegexIMatch
-            | BinaryOperator::PGRegexNotMatch
-            | BinaryOperator::PGRegexNotIMatch
-            | BinaryOperator::PGLikeMatch
-            | BinaryOperator::PGILikeMatch
-            | BinaryOperator::PGNotLikeMatch
-            | BinaryOperator::PGNotILikeMatch
-            | BinaryOperator::PGStartsWith
-            | BinaryOperator::Arrow
-            | BinaryOperator::LongArrow
-            | BinaryOperator::HashArrow
-            | BinaryOperator::HashLongArrow
-            | BinaryOperator::AtAt
-            | BinaryOperator::AtArrow
-            | BinaryOperator::ArrowAt
-            | BinaryOperator::HashMinus
-            | BinaryOperator::AtQuestion
-            | BinaryOperator::Question
-            | BinaryOperator::QuestionAnd
-            | BinaryOperator::QuestionPipe
-            | BinaryOperator::Overlaps
-            | BinaryOperator::DoubleHash
-            | BinaryOperator::LtDashGt
-            | BinaryOperator::AndLt
-            | BinaryOperator::AndGt
-            | BinaryOperator::LtLtPipe
-            | BinaryOperator::PipeGtGt
-            | BinaryOperator::AndLtPipe
-            | BinaryOperator::PipeAndGt
-            | BinaryOperator::LtCaret
-            | BinaryOperator::GtCaret
-            | BinaryOperator::QuestionHash
-            | BinaryOperator::QuestionDash
-            | BinaryOperator::QuestionDashPipe
-            | BinaryOperator::QuestionDoublePipe
-            | BinaryOperator::At
-            | BinaryOperator::TildeEq => constant(),
-            BinaryOperator::Custom(operator) => match operator.rsplit_once('.') {
-                Some((schema, operator)) => self.operator(Some(schema), operator),
-                None => self.operator(None, operator),
-            },
-            BinaryOperator::PGCustomBinaryOperator(_)
-            | BinaryOperator::Spaceship
-            | BinaryOperator::Xor
-            | BinaryOperator::DuckIntegerDivide
-            | BinaryOperator::MyIntegerDivide
-            | BinaryOperator::Match
-            | BinaryOperator::Regexp
-            | BinaryOperator::Glob
-            | BinaryOperator::Assignment => self.unsupported("operator"),
-        }
-    }
-
-    fn operator(&mut self, schema: Option<&str>, operator: &str) -> Lineage {
-        let own = schema.is_none_or(|s| s == "pg_catalog");
-        if own && is_builtin_operator(operator) {
-            return constant();
-        }
-        self.call_hidden("operator", schema, operator);
-        Lineage::Unknown
     }
 
     /// A function by its written name.
