@@ -1,1 +1,13 @@
-//! The stories.
+//! The stories: what a job, a reviewer, an operator and an auditor live through, from outside.
+//!
+//! Each runs in a [`e2e::World`] of its own; `cargo xtask e2e` runs them, as root.
+
+mod audit;
+mod crash;
+mod demo;
+mod hold;
+mod interception;
+mod masking;
+mod operation;
+mod refusal;
+mod relay;

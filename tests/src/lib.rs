@@ -5,6 +5,7 @@
 //! that worlds stand side by side; dropping one takes everything away. The program is used from outside, as an
 //! operator and a job use it.
 
+pub mod certificates;
 pub mod cgroup;
 pub mod daemon;
 pub mod forge;

@@ -102,6 +102,11 @@ impl Server {
         Ok(rows.trim_end().to_owned())
     }
 
+    /// Its Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join(format!(".s.PGSQL.{PORT}"))
+    }
+
     /// What the server has logged: every connection and every statement.
     pub fn log(&self) -> String {
         let log = fs::read(self.folder.join("log")).unwrap_or_default();
@@ -188,7 +193,11 @@ pub fn programs() -> Result<PathBuf> {
 }
 
 /// A user that PostgreSQL agrees to run as, with its group: never root.
-fn owner() -> Result<(u32, u32)> {
+///
+/// # Errors
+///
+/// There is none here.
+pub fn owner() -> Result<(u32, u32)> {
     for user in ["postgres", "nobody"] {
         let id = |flag: &str| -> Result<Option<u32>> {
             let found = finish(Command::new("id").args([flag, user]))?;

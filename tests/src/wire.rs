@@ -161,18 +161,27 @@ impl Wire {
         }
     }
 
-    /// Sends messages at once and gives the replies up to as many ReadyForQuery as asked for, a line each.
+    /// Sends messages at once and gives the replies up to as many ReadyForQuery as asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::receive`].
+    pub fn exchange(&mut self, messages: &[Vec<u8>], ready: usize) -> Result<Vec<Message>> {
+        self.send(&messages.concat())?;
+        let mut replies = Vec::new();
+        for _ in 0..ready {
+            replies.extend(self.until_ready()?);
+        }
+        Ok(replies)
+    }
+
+    /// As [`Self::exchange`], a line for each reply.
     ///
     /// # Errors
     ///
     /// As [`Self::receive`].
     pub fn talk(&mut self, messages: &[Vec<u8>], ready: usize) -> Result<Vec<String>> {
-        self.send(&messages.concat())?;
-        let mut lines = Vec::new();
-        for _ in 0..ready {
-            lines.extend(self.until_ready()?.iter().map(Message::line));
-        }
-        Ok(lines)
+        Ok(self.exchange(messages, ready)?.iter().map(Message::line).collect())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
@@ -11,6 +12,7 @@ use anyhow::{Result, bail};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls};
 
+use crate::certificates;
 use crate::cgroup::Cgroup;
 use crate::daemon::Daemon;
 use crate::job::Job;
@@ -18,6 +20,7 @@ use crate::leftovers;
 use crate::network::Network;
 use crate::postgres::{PORT, Server};
 use crate::process::finish;
+use crate::wire::Wire;
 
 /// What the job is called, which is neither a role nor a user of anything.
 pub const JOB: &str = "job";
@@ -59,6 +62,8 @@ pub struct Setup {
     pub config: String,
     /// How the server is spoken to: the value of `tls`.
     pub tls: String,
+    /// Whether the server speaks TLS, with a self-signed certificate for `db.example` in the folder `tls`.
+    pub certificate: bool,
     /// Which world's number is tried first: the demo has the first, for its address.
     pub first: Option<u16>,
 }
@@ -71,6 +76,7 @@ impl Default for Setup {
             server: Vec::new(),
             config: String::new(),
             tls: "{mode: disable}".to_owned(),
+            certificate: false,
             first: None,
         }
     }
@@ -80,6 +86,12 @@ impl Setup {
     /// A setup with that policy.
     pub fn policy(policy: &str) -> Self {
         Setup { policy: policy.to_owned(), ..Setup::default() }
+    }
+
+    /// The same with a server that speaks TLS.
+    pub fn with_certificate(mut self) -> Self {
+        self.certificate = true;
+        self
     }
 }
 
@@ -110,7 +122,11 @@ impl World {
         let folder = tempfile::Builder::new().prefix(&leftovers::name(network.number())).tempdir()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         prepare(folder.path(), setup, &network)?;
-        let server = Server::start(&folder.path().join("server"), &network, &setup.server)?;
+        let mut settings = setup.server.clone();
+        if setup.certificate {
+            settings.extend(certificates::make(&folder.path().join("tls"))?);
+        }
+        let server = Server::start(&folder.path().join("server"), &network, &settings)?;
         server.sql("postgres", &format!("CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'"))?;
         server.sql("postgres", &format!("CREATE DATABASE shop OWNER {ROLE}"))?;
         server.sql(
@@ -213,6 +229,30 @@ impl World {
             tokio::spawn(connection);
             Ok(client)
         })
+    }
+
+    /// A connection of this process that speaks the protocol message by message.
+    ///
+    /// # Errors
+    ///
+    /// It is refused.
+    pub fn wire(&self) -> Result<Wire> {
+        Wire::connect(self.destination(), "shop")
+    }
+
+    /// The same past Portreeve, as the role that the daemon logs in as.
+    ///
+    /// # Errors
+    ///
+    /// It is refused.
+    pub fn direct_wire(&self) -> Result<Wire> {
+        Wire::direct(&self.server.socket(), ROLE, "shop")
+    }
+
+    /// Where the server is, over IPv4.
+    pub fn destination(&self) -> SocketAddr {
+        let [v4, _] = self.network.server();
+        (v4, PORT).into()
     }
 
     /// Drives what this process does on its connections.

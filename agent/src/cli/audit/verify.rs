@@ -40,7 +40,7 @@ fn print(report: &Report, out: &mut dyn Write) -> Result<(), Error> {
             boot.boot,
             boot.started_us.map_or("?".to_owned(), time)
         )?;
-        writeln!(out, "  {}", end(&boot.end))?;
+        writeln!(out, "  {}", end(&boot.end, is_latest(report, boot)))?;
         let records: u64 = boot.lanes.iter().map(|lane| lane.records).sum();
         writeln!(
             out,
@@ -87,13 +87,18 @@ fn print(report: &Report, out: &mut dyn Write) -> Result<(), Error> {
     Ok(())
 }
 
-fn end(end: &BootEnd) -> String {
+/// A host has one daemon at a time: an earlier one does not run, however fresh its last beat is.
+fn is_latest(report: &Report, boot: &BootReport) -> bool {
+    !report.boots.iter().any(|other| other.host == boot.host && other.boot > boot.boot)
+}
+
+fn end(end: &BootEnd, latest: bool) -> String {
     let told = |at: &Option<u64>| at.map_or_else(|| "never".to_owned(), time);
     match end {
         BootEnd::Stopped { at_us, reason } => {
             format!("stopped in order {} ({})", time(*at_us), plain(reason.as_bytes(), false))
         }
-        BootEnd::Silent { last_beat_us, .. } if last_beat_us.is_some_and(is_recent) => {
+        BootEnd::Silent { last_beat_us, .. } if latest && last_beat_us.is_some_and(is_recent) => {
             format!("is running: last beat {}", told(last_beat_us))
         }
         BootEnd::Silent { last_beat_us, last_record_us } => format!(
@@ -111,7 +116,7 @@ fn is_recent(at_us: u64) -> bool {
 
 fn print_json(report: &Report, out: &mut dyn Write) -> Result<(), Error> {
     for boot in &report.boots {
-        writeln!(out, "{}", boot_json(boot))?;
+        writeln!(out, "{}", boot_json(boot, is_latest(report, boot)))?;
     }
     for problem in &report.problems {
         writeln!(out, "{}", problem_json(problem))?;
@@ -121,12 +126,12 @@ fn print_json(report: &Report, out: &mut dyn Write) -> Result<(), Error> {
     Ok(())
 }
 
-fn boot_json(boot: &BootReport) -> Value {
+fn boot_json(boot: &BootReport, latest: bool) -> Value {
     let end = match &boot.end {
         BootEnd::Stopped { at_us, reason } => json!({ "stopped": time(*at_us), "reason": reason }),
         BootEnd::Silent { last_beat_us, last_record_us } => json!({
             "silent": true, "last_beat": last_beat_us.map(time), "last_record": last_record_us.map(time),
-            "running": last_beat_us.is_some_and(is_recent),
+            "running": latest && last_beat_us.is_some_and(is_recent),
         }),
     };
     let lanes: Vec<Value> = boot

@@ -1,0 +1,175 @@
+//! A held statement waits, and ends in one of five ways.
+
+use std::process::{Child, Command, Output, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::process::{finish, output, signal};
+use e2e::wire::{self, Message};
+use e2e::world::{JOB_UID, text};
+use e2e::{Setup, World, eventually, story};
+use rustix::process::Signal;
+
+const POLICY: &str = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow }
+  - { name: wait, actions: [delete], decision: hold, message: A person looks. }
+";
+
+const DELETE: &str = "DELETE FROM orders WHERE id = 1";
+
+/// A job's psql that waits for a reviewer, with another statement after the held one.
+fn held(world: &World) -> Result<(Child, String)> {
+    let mut command = world.job().psql(&world.address());
+    command.args(["-c", DELETE, "-c", "SELECT 'goes on'"]);
+    let psql = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    Ok((psql, world.daemon.the_hold()?))
+}
+
+/// psql's end: what it wrote, and what it was told.
+fn end(psql: Child) -> Result<(String, String)> {
+    let Output { stdout, stderr, .. } = psql.wait_with_output()?;
+    Ok((text(&stdout), text(&stderr)))
+}
+
+fn orders(world: &World) -> Result<String> {
+    world.server.sql("shop", "SELECT count(*) FROM orders")
+}
+
+/// How the record says that the only hold ended.
+fn outcome(world: &World) -> Result<(String, String)> {
+    let records = world.daemon.export()?;
+    let end = records.iter().find(|record| record["kind"] == "hold-end").context("the hold has no end")?;
+    let field = |name: &str| end["body"][name].as_str().unwrap_or_default().to_owned();
+    Ok((field("outcome"), field("reviewer")))
+}
+
+#[test]
+fn an_approved_statement_runs_once() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        let (psql, id) = held(world)?;
+        ensure!(orders(world)? == "3", "it did not wait");
+        // Others do not wait with it.
+        ensure!(world.rows(&["SELECT 'not blocked'"])? == "not blocked");
+        output(&mut world.daemon.approvals(&["approve", &id, "--reason", "fine"])?)?;
+        let (rows, told) = end(psql)?;
+        ensure!(rows.contains("DELETE 1") && rows.contains("goes on"), "{rows}{told}");
+        ensure!(told.contains(&id) && told.contains("\"wait\""), "{told}");
+        ensure!(orders(world)? == "2");
+        ensure!(
+            outcome(world)?.0 == "approved" && outcome(world)?.1.contains("uid 0"),
+            "{:?}",
+            outcome(world)?
+        );
+        ensure!(output(&mut world.daemon.approvals(&["approve", &id])?).is_err(), "approved twice");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_denied_statement_does_not_run() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        let (psql, id) = held(world)?;
+        output(&mut world.daemon.approvals(&["deny", &id, "--reason", "not on a Friday"])?)?;
+        let (rows, told) = end(psql)?;
+        ensure!(told.contains("ERROR") && told.contains("not on a Friday"), "{told}");
+        ensure!(rows.contains("goes on") && orders(world)? == "3", "{rows}");
+        ensure!(outcome(world)?.0 == "denied");
+        Ok(())
+    })
+}
+
+#[test]
+fn nobody_answers_and_it_is_denied() -> Result<()> {
+    let config = "approvals: {socket: FOLDER/control.sock, expire_seconds: 1}\n".to_owned();
+    story(&Setup { config, ..Setup::policy(POLICY) }, |world| {
+        let output = world.psql(&[DELETE, "SELECT 'goes on'"])?;
+        let told = text(&output.stderr);
+        ensure!(told.contains("ERROR") && text(&output.stdout).contains("goes on"), "{told}");
+        ensure!(orders(world)? == "3" && outcome(world)?.0 == "expired", "{:?}", outcome(world)?);
+        Ok(())
+    })
+}
+
+#[test]
+fn the_client_cancels_it() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        let (psql, _) = held(world)?;
+        // What Ctrl-C does to psql: a CancelRequest.
+        signal(&psql, Signal::INT)?;
+        let (_, told) = end(psql)?;
+        ensure!(told.contains("canceling statement due to user request"), "{told}");
+        ensure!(orders(world)? == "3");
+        eventually("the hold is gone", || match &world.daemon.holds()?[..] {
+            [] => Ok(()),
+            holds => anyhow::bail!("{holds:?}"),
+        })?;
+        ensure!(outcome(world)?.0 == "cancelled", "{:?}", outcome(world)?);
+        Ok(())
+    })
+}
+
+#[test]
+fn the_client_goes_away() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        let (mut psql, _) = held(world)?;
+        psql.kill()?;
+        psql.wait()?;
+        eventually("the hold ends", || outcome(world)).and_then(|outcome| {
+            ensure!(outcome.0 == "disconnected", "{outcome:?}");
+            Ok(())
+        })?;
+        ensure!(world.daemon.holds()?.is_empty() && orders(world)? == "3");
+        Ok(())
+    })
+}
+
+#[test]
+fn who_asked_cannot_approve() -> Result<()> {
+    // A group that exists everywhere, so that reviewers need not be root.
+    let config = "approvals: {socket: FOLDER/control.sock, reviewers_group: daemon}\n".to_owned();
+    story(&Setup { config, ..Setup::policy(POLICY) }, |world| {
+        let (psql, id) = held(world)?;
+        let group = output(Command::new("getent").args(["group", "daemon"]))?;
+        let group = group.split(':').nth(2).context("getent gives the group's number")?.to_owned();
+        let review = |uid: u32| -> Result<Output> {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid", &uid.to_string(), "--regid", &group, "--clear-groups", "--"]);
+            let approve = world.daemon.approvals(&["approve", &id])?;
+            command.arg(approve.get_program()).args(approve.get_args());
+            finish(command.current_dir("/"))
+        };
+        let own = review(JOB_UID)?;
+        ensure!(!own.status.success() && orders(world)? == "3", "the job approved itself: {own:?}");
+        let other = review(JOB_UID + 1)?;
+        ensure!(other.status.success(), "{other:?}");
+        let (rows, told) = end(psql)?;
+        ensure!(rows.contains("DELETE 1"), "{rows}{told}");
+        ensure!(outcome(world)?.1.contains(&format!("uid {}", JOB_UID + 1)), "{:?}", outcome(world)?);
+        Ok(())
+    })
+}
+
+#[test]
+fn in_the_extended_protocol_one_approval_is_one_execution() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        // This process asks as root, so that another reviewer is needed: it denies, which is open to all.
+        let mut wire = world.wire()?;
+        let delete = |id: &str| [wire::bind("", "s", &[id]), wire::execute("", 0), wire::sync()].concat();
+        wire.send(&wire::parse("s", "DELETE FROM orders WHERE id = $1::int"))?;
+        wire.send(&delete("2"))?;
+        let id = world.daemon.the_hold()?;
+        let shown = output(&mut world.daemon.approvals(&["show", &id])?)?;
+        ensure!(shown.contains("$1") && shown.contains('2'), "the reviewer does not see the value: {shown}");
+        output(&mut world.daemon.approvals(&["deny", &id, "--reason", "no"])?)?;
+        let replies: Vec<String> = wire.until_ready()?.iter().map(Message::line).collect();
+        ensure!(replies.contains(&"E 42501".to_owned()), "{replies:?}");
+        wire.send(&delete("3"))?;
+        let next = world.daemon.the_hold()?;
+        ensure!(next != id, "the second execution has the first one's request");
+        output(&mut world.daemon.approvals(&["deny", &next, "--reason", "no"])?)?;
+        wire.until_ready()?;
+        ensure!(orders(world)? == "3");
+        Ok(())
+    })
+}

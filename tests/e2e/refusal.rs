@@ -1,0 +1,135 @@
+//! A refused statement leaves everything around it as an error of PostgreSQL's own would.
+
+use anyhow::{Result, ensure};
+use e2e::wire;
+use e2e::{Setup, World, story};
+
+const POLICY: &str = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\", opaque], decision: allow }
+  - { name: no-drop, actions: [drop, truncate], decision: deny, message: Ask for a migration. }
+  - { name: no-deletes, actions: [delete, delete-all], relations: [\"public.customers\"], decision: deny }
+";
+
+/// Sends the messages with a refused statement in them through Portreeve, and with one that PostgreSQL itself
+/// refuses to the server. The replies must be the same but for the code, and so must be what is in the table.
+fn check(world: &World, script: impl Fn(&str) -> Vec<Vec<u8>>, ready: usize) -> Result<()> {
+    let left = "DELETE FROM orders WHERE id >= 60 RETURNING id";
+    let got = world.wire()?.talk(&script("DELETE FROM customers WHERE id = 1"), ready)?;
+    let got_left = world.server.sql("shop", left)?;
+    let expect = world.direct_wire()?.talk(&script("DELETE FROM absent WHERE id = 1"), ready)?;
+    let expect: Vec<String> = expect.iter().map(|line| line.replace("E 42P01", "E 42501")).collect();
+    let expect_left = world.server.sql("shop", left)?;
+    ensure!(got == expect, "through Portreeve:\n{}\nfrom the server:\n{}", got.join("\n"), expect.join("\n"));
+    ensure!(got_left == expect_left, "left through Portreeve: {got_left}; by the server: {expect_left}");
+    ensure!(got.iter().any(|line| line == "E 42501"), "nothing was refused: {got:?}");
+    ensure!(world.server.sql("shop", "SELECT count(*) FROM customers WHERE id = 1")? == "1", "it ran");
+    Ok(())
+}
+
+fn execute(sql: &str) -> Vec<u8> {
+    [wire::parse("", sql), wire::bind("", "", &[]), wire::describe(b'P', ""), wire::execute("", 0)].concat()
+}
+
+#[test]
+fn the_client_learns_the_rule_and_the_session_goes_on() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        let output =
+            world.psql(&["\\set VERBOSITY verbose", "DROP TABLE orders", "SELECT count(*) FROM orders"])?;
+        let (rows, error) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(error.contains("42501") && error.contains("\"no-drop\""), "{error}");
+        ensure!(error.contains("HINT:  Ask for a migration."), "{error}");
+        ensure!(rows.trim() == "3", "{rows}");
+        ensure!(!world.server.log().contains("DROP TABLE"), "the server has seen it");
+        Ok(())
+    })
+}
+
+#[test]
+fn in_the_simple_protocol() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        check(world, |refused| vec![wire::query(refused), wire::query("SELECT 1")], 2)?;
+        check(world, |refused| ["BEGIN", refused, "SELECT 1", "ROLLBACK"].map(wire::query).to_vec(), 4)
+    })
+}
+
+#[test]
+fn a_query_with_one_refused_statement_does_not_run_at_all() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        let sql = "INSERT INTO orders VALUES (50, 1, 1, 'x'); DROP TABLE orders; SELECT 1";
+        let replies = world.wire()?.talk(&[wire::query(sql)], 1)?;
+        ensure!(replies == ["E 42501", "Z I"], "{replies:?}");
+        ensure!(world.server.sql("shop", "SELECT count(*) FROM orders WHERE id = 50")? == "0");
+        ensure!(!world.server.log().contains("INSERT INTO orders VALUES (50"), "the server has seen it");
+        Ok(())
+    })
+}
+
+#[test]
+fn in_the_extended_protocol() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        check(world, |refused| vec![execute(refused), wire::sync(), execute("SELECT 1"), wire::sync()], 2)
+    })
+}
+
+#[test]
+fn in_the_middle_of_a_pipeline() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        let insert = |id: u32| execute(&format!("INSERT INTO orders VALUES ({id}, 1, 1, 'new')"));
+        // What stands before it in the same implicit transaction is rolled back with it.
+        check(
+            world,
+            |refused| vec![insert(60), execute(refused), insert(61), wire::sync(), insert(62), wire::sync()],
+            2,
+        )
+    })
+}
+
+#[test]
+fn in_an_open_transaction() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        check(
+            world,
+            |refused| {
+                vec![
+                    wire::query("BEGIN"),
+                    wire::query("SAVEPOINT a"),
+                    execute(refused),
+                    execute("SELECT 1"),
+                    wire::sync(),
+                    execute("SELECT 2"),
+                    wire::sync(),
+                    wire::query("ROLLBACK TO a"),
+                    execute("SELECT 3"),
+                    wire::sync(),
+                    wire::query("COMMIT"),
+                ]
+            },
+            7,
+        )
+    })
+}
+
+#[test]
+fn a_refused_statement_can_be_prepared_again_and_stays_refused() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        let client = world.connect()?;
+        world.block_on(async {
+            for _ in 0..3 {
+                let error = client.execute("TRUNCATE orders", &[]).await;
+                ensure!(error.is_err_and(|error| error.code().is_some_and(|code| code.code() == "42501")));
+                let error = client.execute("DELETE FROM customers WHERE id = $1", &[&1_i32]).await;
+                ensure!(error.is_err_and(|error| error.code().is_some_and(|code| code.code() == "42501")));
+                ensure!(client.query("SELECT 1", &[]).await?.len() == 1);
+            }
+            client.batch_execute("PREPARE d AS DELETE FROM customers WHERE id = $1").await.ok();
+            ensure!(client.batch_execute("EXECUTE d(1)").await.is_err(), "EXECUTE ran a refused statement");
+            ensure!(client.query("SELECT 1", &[]).await?.len() == 1);
+            Ok(())
+        })?;
+        ensure!(world.server.sql("shop", "SELECT count(*) FROM customers")? == "3");
+        Ok(())
+    })
+}
