@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use policy::{Catalog, ColumnRef, MaskMethod, Masks, Oid, Relation, RelationKind};
+use policy::{Catalog, ColumnRef, Lineage, MaskMethod, Masks, Oid, Relation, RelationKind};
 
 mod leaks;
 #[cfg(test)]
@@ -117,6 +117,14 @@ impl MaskSet {
     /// Whether a column may be shown.
     pub fn is_clear(&self, column: ColumnRef) -> bool {
         self.column(column.relation, column.attnum) == Verdict::Clear
+    }
+
+    /// Whether a value of that lineage may hold something masked.
+    pub fn hides(&self, lineage: &Lineage) -> bool {
+        match lineage {
+            Lineage::From(columns) => !columns.iter().all(|column| self.is_clear(*column)),
+            Lineage::Unknown => self.active,
+        }
     }
 
     /// Whether a relation's rows may hold something masked: itself, through what its view reads, or through its

@@ -12,7 +12,7 @@ use crate::principal::Principal;
 use crate::resource::Resource;
 use crate::rule::{Judging, Rule};
 use crate::who::Standing;
-use exposure::Exposure;
+use exposure::{Around, Exposure};
 
 /// Who asks, and where.
 #[derive(Debug, Clone, Copy)]
@@ -118,17 +118,29 @@ impl SubjectPolicy {
         self.policy.digest
     }
 
-    /// Judges a statement, or all of a Query at once, by its actions.
+    /// Judges a statement, or all of a Query at once, by its actions, where nothing that it stores comes from a
+    /// masked column.
     pub fn judge<'a>(&self, actions: impl IntoIterator<Item = &'a Action>) -> Judgement {
+        self.judge_storing(actions, false)
+    }
+
+    /// The same where `stores_masked` says whether a value that it stores, or hands to a function, may come from
+    /// a column that is masked for this subject: it could be read back in clear, so it is denied.
+    pub fn judge_storing<'a>(
+        &self,
+        actions: impl IntoIterator<Item = &'a Action>,
+        stores_masked: bool,
+    ) -> Judgement {
         let actions: Vec<&Action> = actions.into_iter().collect();
         let reads_masked = !self.masks.is_empty()
             && actions.iter().any(|a| a.verb == Verb::Select && exposure::touches(&self.masks, &a.object));
-        let findings = actions.into_iter().map(|action| self.find(action, reads_masked)).collect();
+        let around = Around { reads_masked, stores_masked: stores_masked && !self.masks.is_empty() };
+        let findings = actions.into_iter().map(|action| self.find(action, around)).collect();
         Judgement::new(findings, self.policy.digest)
     }
 
-    /// The finding on one action. The others count only in so far as the statement reads masked relations.
-    fn find(&self, action: &Action, reads_masked: bool) -> Finding {
+    /// The finding on one action. The others count only in so far as they make up what is around it.
+    fn find(&self, action: &Action, around: Around) -> Finding {
         let finding = |decision, rule, cause, message| Finding {
             action: action.clone(),
             decision,
@@ -144,7 +156,7 @@ impl SubjectPolicy {
             };
         };
         let under_mask = |cause| self.masking.clone().map(|rule| (Decision::Deny, rule, cause));
-        let least = match exposure::of(action, &self.masks, reads_masked) {
+        let least = match exposure::of(action, &self.masks, around) {
             Exposure::Anything => self.opaque.clone(),
             Exposure::Copies => under_mask(Cause::CopyUnderMask),
             Exposure::Stores => under_mask(Cause::StoreUnderMask),

@@ -1,9 +1,10 @@
 //! What an action could do past the masks.
 //!
 //! Masking changes cells on their way out. It cannot see a value that a statement stores elsewhere and another
-//! reads back, nor a column that has got another name. It goes by the relations' names alone, so it errs to more:
-//! an update of a relation with a masked column counts, whatever it sets, and a mask on `public.*.ssn` counts for
-//! every relation of `public`.
+//! reads back, nor a column that has got another name. Whether a stored value may come from a masked column is
+//! told from outside, by who knows the statement's lineage; definitions (CREATE, ALTER) are looked at by the
+//! relations' names alone, so there it errs to more: a mask on `public.*.ssn` counts for every relation of
+//! `public`.
 
 use crate::action::{Action, Object, ObjectKind, Verb};
 use crate::mask::Masks;
@@ -30,36 +31,49 @@ pub(super) fn touches(masks: &Masks, object: &Object) -> bool {
     }
 }
 
-/// The exposure by one action of a statement that reads masked relations or not.
-pub(super) fn of(action: &Action, masks: &Masks, reads_masked: bool) -> Exposure {
+/// What is known of the statement that an action is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Around {
+    /// It reads relations with masked columns.
+    pub(super) reads_masked: bool,
+    /// A value that it stores, or hands to a function, may come from a masked column.
+    pub(super) stores_masked: bool,
+}
+
+/// The exposure by one action.
+pub(super) fn of(action: &Action, masks: &Masks, around: Around) -> Exposure {
+    let Around { reads_masked, stores_masked } = around;
     let stores = match action.verb {
         Verb::Opaque => return Exposure::Anything,
         Verb::CopyOut | Verb::CopyServer => return Exposure::Copies,
-        Verb::Insert | Verb::Create => reads_masked,
-        Verb::Update | Verb::UpdateAll | Verb::Alter => reads_masked || touches(masks, &action.object),
+        Verb::Create => reads_masked || stores_masked,
+        Verb::Alter => reads_masked || touches(masks, &action.object),
+        Verb::Insert
+        | Verb::Update
+        | Verb::UpdateAll
+        | Verb::CopyIn
+        | Verb::Set
+        | Verb::Notify
+        | Verb::Call
+        | Verb::Function
+        | Verb::Do
+        | Verb::System => stores_masked,
         Verb::Select
         | Verb::Delete
         | Verb::DeleteAll
         | Verb::Truncate
         | Verb::Lock
-        | Verb::CopyIn
         | Verb::Drop
         | Verb::Maintain
         | Verb::Grant
         | Verb::Revoke
         | Verb::Role
         | Verb::SetRole
-        | Verb::Set
         | Verb::Show
         | Verb::Transaction
         | Verb::Prepare
         | Verb::Cursor
-        | Verb::Notify
-        | Verb::Call
-        | Verb::Function
-        | Verb::Do
-        | Verb::Explain
-        | Verb::System => false,
+        | Verb::Explain => false,
     };
     if stores { Exposure::Stores } else { Exposure::None }
 }

@@ -422,7 +422,7 @@ impl Active {
             );
             return Ready::Now(Ruled::refused(now.judged().clone(), "rebound", refusal));
         }
-        let judgement = Rc::new(self.policy.judge(bound.reading.actions()));
+        let judgement = self.judgement(&bound.reading);
         Ready::Now(self.ruled(Judged { judgement, ..bound.clone() }))
     }
 

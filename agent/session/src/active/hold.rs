@@ -165,7 +165,7 @@ impl Active {
         if ruled.judged().epoch == self.facts.epoch() {
             return Ok(grant);
         }
-        if self.decision_now(ruled.reading().actions()) == Decision::Deny {
+        if self.judgement(ruled.reading()).decision() == Decision::Deny {
             let why = "the policy has changed while the statement waited, and denies it";
             return Err(Refusal::not_approved(why.to_owned()));
         }

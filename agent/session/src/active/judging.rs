@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use evidence::Ruling;
-use policy::{Action, Decision, Judgement, ObjectKind, Output, Permit, Verb};
+use policy::{Action, Decision, Judgement, Lineage, ObjectKind, Output, Permit, Verb};
 use sql::{CopyDirection, Effects};
 
 use super::Active;
@@ -125,8 +125,17 @@ impl Active {
     /// What the policy says of a reading.
     pub(super) fn rule(&mut self, reading: Rc<Reading>) -> Ruled {
         let reading = if reading.inherits() { Rc::new(self.inherited(&reading)) } else { reading };
-        let judgement = Rc::new(self.policy.judge(reading.actions()));
+        let judgement = self.judgement(&reading);
         self.ruled(Judged { epoch: self.facts.epoch(), reading, judgement })
+    }
+
+    /// What the policy says of a reading, as it is.
+    pub(super) fn judgement(&self, reading: &Reading) -> Rc<Judgement> {
+        let stores_masked = |masks: &Rc<masking::MaskSet>| {
+            reading.statements().iter().any(|statement| masks.hides(&statement.written))
+        };
+        let stores_masked = self.masks.as_ref().is_some_and(stores_masked);
+        Rc::new(self.policy.judge_storing(reading.actions(), stores_masked))
     }
 
     /// Adds what the session itself refuses.
@@ -165,12 +174,12 @@ impl Active {
             if let Some(name) = &effects.fetches {
                 let cursor = self.names.portal(name.as_bytes());
                 let output = cursor.map_or(Output::Unknown, |portal| portal.output.clone());
-                resolved.inherit(index, &[], &[], output);
+                resolved.inherit(index, &[], &[], output, Lineage::From(Vec::new()));
             }
             let Some(name) = &effects.executes else { continue };
             match self.names.statement(name.as_bytes()) {
                 _ if prepared_here.contains(&name.as_str()) => {
-                    resolved.inherit(index, &[], &[], Output::Unknown)
+                    resolved.inherit(index, &[], &[], Output::Unknown, Lineage::Unknown)
                 }
                 Some(prepared) => self.inherit_prepared(&mut resolved, index, prepared),
                 None => resolved.doubt(index, "EXECUTE of a statement that was not prepared here"),
@@ -194,7 +203,7 @@ impl Active {
             Some(Output::Inherited(_)) => statement.output.clone(),
             _ => Output::Unknown,
         };
-        resolved.inherit(index, meant.actions(), &statement.relations, output);
+        resolved.inherit(index, meant.actions(), &statement.relations, output, statement.written.clone());
     }
 
     /// Whether every name that a reading inherits from is known to stand for what it will find.
@@ -297,10 +306,6 @@ impl Active {
         let masks = self.policy.masks();
         self.masks = (!masks.is_empty())
             .then(|| Rc::new(masking::MaskSet::resolve(masks, self.facts.committed_catalog())));
-    }
-
-    pub(super) fn decision_now(&self, actions: &[Action]) -> Decision {
-        self.policy.judge(actions).decision()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use policy::{Action, Catalog, ObjectKind, Oid, Output, Verb};
+use policy::{Action, Catalog, Lineage, ObjectKind, Oid, Output, Verb};
 use sql::{Analysis, Limits, Settings, Statement, TransactionEffect};
 
 /// What a text changes that the reading of later texts depends on.
@@ -87,7 +87,7 @@ impl Reading {
     /// The same, but one of its statements may do anything.
     pub(crate) fn doubt(&mut self, statement: usize, why: &str) {
         self.changes = Changes::anything();
-        self.inherit(statement, &[Action::opaque(why)], &[], Output::Unknown);
+        self.inherit(statement, &[Action::opaque(why)], &[], Output::Unknown, Lineage::Unknown);
     }
 
     /// What each of its statements gives back.
@@ -107,6 +107,7 @@ impl Reading {
         actions: &[Action],
         relations: &[Oid],
         output: Output,
+        written: Lineage,
     ) {
         for action in actions {
             if !self.actions.contains(action) {
@@ -117,6 +118,7 @@ impl Reading {
             statement.actions.extend_from_slice(actions);
             statement.relations.extend_from_slice(relations);
             statement.output = output;
+            statement.written = written;
         }
     }
 
@@ -153,8 +155,8 @@ impl Reading {
     }
 }
 
-/// Whether a change of the catalog may make a name stand for another relation, or for more of them. Errs to yes: any statement that
-/// has one of these words in it.
+/// Whether a change of the catalog may make a name stand for another relation, or for more of them. Errs to
+/// yes: any statement that has one of these words in it.
 fn renames(text: &[u8], statement: &Statement) -> bool {
     let alters = statement.actions.iter().any(|a| matches!(a.verb, Verb::Alter | Verb::Opaque));
     let text = text.get(statement.range.clone()).unwrap_or(text);

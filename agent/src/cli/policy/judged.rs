@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use masking::MaskSet;
-use policy::{Catalog, Judgement, Lineage, Masked, Output, Policy, Subject};
+use policy::{Catalog, Judgement, Masked, Output, Policy, Subject};
 use sql::{Limits, SearchPath, Settings, Statement};
 
 /// Reading SQL is recursive; the workers have stacks of this size, and so must whoever reads the same texts.
@@ -37,8 +37,10 @@ pub(super) fn judge(
     // A reader that could not start or that died has understood nothing.
     let statements = statements
         .unwrap_or_else(|| vec![Statement::opaque(0..text.len(), "the statement could not be read")]);
-    let judgement = policy.judge(statements.iter().flat_map(|statement| &statement.actions));
     let set = MaskSet::resolve(policy.masks(), catalog);
+    let stores_masked = statements.iter().any(|statement| set.hides(&statement.written));
+    let actions = statements.iter().flat_map(|statement| &statement.actions);
+    let judgement = policy.judge_storing(actions, stores_masked);
     let output = statements.iter().map(|statement| &statement.output).find(|output| **output != Output::None);
     let masked = masked(output.unwrap_or(&Output::None), &set);
     Judged { statements, judgement, masked }
@@ -52,12 +54,8 @@ fn masked(output: &Output, set: &MaskSet) -> Masked {
     match output {
         Output::None => none,
         Output::Columns(columns) => {
-            let hidden = |lineage: &Lineage| match lineage {
-                Lineage::From(inputs) => !inputs.iter().all(|column| set.is_clear(*column)),
-                Lineage::Unknown => true,
-            };
             let numbered = columns.iter().zip(1..);
-            Masked::Columns(numbered.filter(|(lineage, _)| hidden(lineage)).map(|(_, at)| at).collect())
+            Masked::Columns(numbered.filter(|(lineage, _)| set.hides(lineage)).map(|(_, at)| at).collect())
         }
         Output::Within(columns) if columns.iter().all(|column| set.is_clear(*column)) => none,
         Output::Within(_) | Output::Inherited(_) | Output::Unknown => Masked::Every,
