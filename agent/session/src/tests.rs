@@ -7,7 +7,12 @@ mod server;
 mod world;
 
 mod copy;
+mod ending;
+mod facts;
 mod hold;
 mod masking;
 mod names;
 mod pipeline;
+mod properties;
+mod record;
+mod start;

@@ -153,6 +153,7 @@ fn errors_are_cut_and_a_refused_copy_of_values_is_refused_by_masking() {
     for text in [
         "INSERT INTO notes SELECT id, ssn FROM customers",
         "INSERT INTO customers SELECT id, name, ssn FROM customers",
+        "INSERT INTO notes SELECT id, upper(ssn) FROM customers",
         "UPDATE customers SET name = ssn WHERE id = 1",
         "UPDATE notes SET note = (SELECT ssn FROM customers LIMIT 1) WHERE id = 1",
         "INSERT INTO customers VALUES ('1', 'x', 'y') ON CONFLICT (id) DO UPDATE SET name = customers.ssn",
@@ -172,6 +173,7 @@ fn errors_are_cut_and_a_refused_copy_of_values_is_refused_by_masking() {
     }
     for text in [
         "INSERT INTO customers VALUES ('1', 'x', 'y')",
+        "INSERT INTO notes SELECT id, name FROM customers",
         "INSERT INTO notes SELECT id, note FROM orders",
         "UPDATE notes SET note = 'x' WHERE id = 1",
         "CREATE TABLE copied AS SELECT note FROM orders",

@@ -31,6 +31,7 @@ pub(crate) struct Server {
     pub(crate) received: Vec<Vec<u8>>,
     pub(crate) closed: bool,
     started: bool,
+    depth: usize,
 }
 
 struct Portal {
@@ -58,6 +59,7 @@ impl Server {
             received: Vec::new(),
             closed: false,
             started: false,
+            depth: 0,
         }
     }
 
@@ -195,7 +197,7 @@ impl Server {
                 encode::parse_complete(&mut self.held);
             }
             Message::Bind(Bind { portal, statement, .. }) => {
-                let missing = || Failure("26000", "prepared statement does not exist".to_owned());
+                let missing = || no_statement(statement);
                 let text = self.statements.get(*statement).ok_or_else(missing)?.clone();
                 self.allowed_now(&text)?;
                 if !portal.is_empty() && self.portals.contains_key(*portal) {
@@ -205,13 +207,13 @@ impl Server {
                 encode::bind_complete(&mut self.held);
             }
             Message::Describe { target: Target::Statement, name } => {
-                let missing = || Failure("26000", "prepared statement does not exist".to_owned());
+                let missing = || no_statement(name);
                 let text = self.statements.get(*name).ok_or_else(missing)?.clone();
                 encode::parameter_description(&mut self.held, &[]).unwrap();
                 self.describe(&text);
             }
             Message::Describe { target: Target::Portal, name } => {
-                let missing = || Failure("34000", "portal does not exist".to_owned());
+                let missing = || no_portal(name);
                 let text = self.portals.get(*name).ok_or_else(missing)?.text.clone();
                 self.describe(&text);
             }
@@ -223,12 +225,15 @@ impl Server {
                 encode::close_complete(&mut self.held);
             }
             Message::Execute { portal, max_rows } => {
-                let missing = || Failure("34000", "portal does not exist".to_owned());
+                let missing = || no_portal(portal);
                 let found = self.portals.get(*portal).ok_or_else(missing)?;
                 let (text, mut given) = (found.text.clone(), found.rows_given);
+                if given.is_some() && self.output_of(&text).is_none() {
+                    return Err(Failure("55000", "portal cannot be run".to_owned()));
+                }
                 self.run(&text, false, &mut given, usize::try_from(*max_rows).unwrap_or(0))?;
                 if let Some(portal) = self.portals.get_mut(*portal) {
-                    portal.rows_given = given;
+                    portal.rows_given = Some(given.unwrap_or(0));
                 }
             }
             other => panic!("{other:?} is not of the extended protocol"),
@@ -256,8 +261,15 @@ impl Server {
     fn output_of(&self, text: &str) -> Option<String> {
         match Sql::of(text) {
             Sql::Select { .. } | Sql::Schemas => Some(text.to_owned()),
-            Sql::Execute(name) => self.output_of(self.statements.get(name.as_bytes())?),
-            Sql::Fetch(name) => self.output_of(&self.portals.get(name.as_bytes())?.text),
+            Sql::Execute(name) => self.rows_of(self.statements.get(name.as_bytes())?),
+            Sql::Fetch(name) => self.rows_of(&self.portals.get(name.as_bytes())?.text),
+            _ => None,
+        }
+    }
+
+    fn rows_of(&self, text: &str) -> Option<String> {
+        match Sql::of(text) {
+            Sql::Select { .. } => Some(text.to_owned()),
             _ => None,
         }
     }
@@ -308,12 +320,12 @@ impl Server {
             Sql::Execute(name) => {
                 let missing = || Failure("26000", "prepared statement does not exist".to_owned());
                 let inner = self.statements.get(name.as_bytes()).ok_or_else(missing)?.clone();
-                return self.run(&inner, simple, given, most);
+                return self.run_inner(&inner, simple, given, most);
             }
             Sql::Fetch(name) => {
                 let missing = || Failure("34000", "cursor does not exist".to_owned());
                 let inner = self.portals.get(name.as_bytes()).ok_or_else(missing)?.text.clone();
-                return self.run(&inner, simple, given, most);
+                return self.run_inner(&inner, simple, given, most);
             }
             Sql::Prepare(name, inner) => {
                 if self.statements.contains_key(name.as_bytes()) {
@@ -372,6 +384,22 @@ impl Server {
         Ok(())
     }
 
+    fn run_inner(
+        &mut self,
+        inner: &str,
+        simple: bool,
+        given: &mut Option<usize>,
+        most: usize,
+    ) -> Result<(), Failure> {
+        if self.depth == 5 {
+            return Err(Failure("54001", "stack depth limit exceeded".to_owned()));
+        }
+        self.depth += 1;
+        let ran = self.run(inner, simple, given, most);
+        self.depth -= 1;
+        ran
+    }
+
     fn row_description_if(&mut self, simple: bool, text: &str) {
         if simple {
             self.row_description(text);
@@ -427,6 +455,18 @@ impl Server {
             false => self.skipping = true,
         }
     }
+}
+
+fn no_statement(name: &[u8]) -> Failure {
+    let message = match name {
+        b"" => "unnamed prepared statement does not exist".to_owned(),
+        name => format!("prepared statement \"{}\" does not exist", String::from_utf8_lossy(name)),
+    };
+    Failure("26000", message)
+}
+
+fn no_portal(name: &[u8]) -> Failure {
+    Failure("34000", format!("portal \"{}\" does not exist", String::from_utf8_lossy(name)))
 }
 
 /// Whether a message is one that carries a statement.

@@ -196,6 +196,7 @@ impl World {
         let mut from_server = 0;
         while moved && !self.closed {
             moved = false;
+            let asked = self.requests.len();
             if arrived < self.unread.len() {
                 arrived += (self.chooser)(self.unread.len() - arrived).clamp(1, self.unread.len() - arrived);
                 moved = true;
@@ -218,7 +219,7 @@ impl World {
             let taken = self.turn(|session, turn| session.backend(&bytes, turn));
             self.arrived.advance(taken);
             from_server -= taken;
-            moved |= taken > 0;
+            moved |= taken > 0 || asked < self.requests.len();
         }
     }
 
@@ -226,7 +227,10 @@ impl World {
     pub(crate) fn statements_sent(&self) -> u64 {
         let own = |frame: &[u8]| {
             let text = String::from_utf8_lossy(frame);
-            text.contains(ABSENT) || text.contains("refused by portreeve") || text.contains("current_schemas")
+            frame.starts_with(b"F\0\0\0\x0e\0\0\0\0")
+                || text.contains(ABSENT)
+                || text.contains("refused by portreeve")
+                || text.contains("current_schemas")
         };
         let carries = |frame: &&Vec<u8>| super::server::carries_statement(frame) && !own(frame);
         self.server.received.iter().filter(carries).count() as u64

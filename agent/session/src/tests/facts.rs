@@ -1,0 +1,87 @@
+//! What a text means depends on what came before it: search path, strings, catalog.
+
+use policy::Answer;
+
+use super::client::*;
+use super::fixture::*;
+use super::world::World;
+
+/// Orders of the vault may not be read.
+const VAULT: &str = r#"
+  - { name: all, actions: ["*"], decision: allow }
+  - { name: no-vault, actions: [select], relations: ["vault.*"], decision: deny }
+  - { name: hold-deletes, actions: [delete, delete-all], decision: hold }
+"#;
+
+const READ: &str = "SELECT id FROM orders";
+
+#[track_caller]
+fn check_vault_unread(script: &[Vec<u8>]) {
+    let mut world = World::new(VAULT);
+    world.reviewer = Some(Answer::Deny);
+    let clear = world.send(&[query(READ)]);
+    assert_eq!(clear.last().unwrap(), "ready I");
+    world.send(script);
+    world.send(&[sync()]);
+    let behind = world.server.ran.iter().skip_while(|ran| !ran.starts_with("SET"));
+    assert!(!behind.clone().any(|ran| ran == READ), "{:?}", world.server.ran);
+}
+
+#[test]
+fn a_search_path_that_moves_moves_what_names_mean() {
+    let set = "SET search_path = vault";
+    check_vault_unread(&[query(set), query(READ)]);
+    check_vault_unread(&[run(set), run(READ), sync()]);
+    check_vault_unread(&[run(set), sync(), run(READ), sync()]);
+    check_vault_unread(&[parse("r", READ), sync(), query(set), bind("", "r"), execute("", 0), sync()]);
+    check_vault_unread(&[parse("r", READ), run(set), bind("", "r"), execute("", 0), sync()]);
+    check_vault_unread(&[parse("s", set), sync(), query("EXECUTE s"), query(READ)]);
+    check_vault_unread(&[query("PREPARE r AS SELECT id FROM orders"), query(set), query("EXECUTE r")]);
+}
+
+#[test]
+fn names_that_a_transaction_has_moved_are_not_believed_qualified_or_not() {
+    let swap = [
+        query("BEGIN"),
+        query("ALTER TABLE public.orders RENAME TO was"),
+        query("ALTER TABLE vault.orders SET SCHEMA public"),
+    ]
+    .concat();
+    for read in [READ, "SELECT id FROM public.orders"] {
+        let mut world = World::new(VAULT);
+        world.send(&[query(READ), swap.clone()]);
+        let got = world.send(&[query(read)]).join("\n");
+        assert!(got.starts_with("error 42501"), "{got}");
+    }
+}
+
+#[test]
+fn strings_are_not_guessed_where_how_they_are_read_may_have_changed() {
+    let mut world = World::new(VAULT);
+    world.reviewer = Some(Answer::Deny);
+    world.send(&[query(READ), query("SET standard_conforming_strings = off")]);
+    let text = "SELECT '\\'; DELETE FROM orders; --'";
+    world.send(&[run("SET standard_conforming_strings = on"), query(text), sync()]);
+    assert!(!world.server.ran.iter().any(|ran| ran.starts_with("DELETE")), "{:?}", world.server.ran);
+}
+
+#[test]
+fn a_catalog_that_is_lost_is_asked_for_with_each_message_and_nothing_is_read_by_the_old_one() {
+    let mut world = World::new(VAULT);
+    world.send(&[query(READ), query("ALTER TABLE orders RENAME TO was")]);
+    world.catalog = None;
+    for _ in 0..2 {
+        let got = world.send(&[query("SELECT id FROM public.orders")]).join("\n");
+        assert!(got.starts_with("error 42501") && got.ends_with("ready I"), "{got}");
+    }
+    world.catalog = Some(catalog(2));
+    assert_eq!(world.send(&[query(READ)]).last().unwrap(), "ready I");
+    assert!(world.server.ran.last().unwrap() == READ, "{:?}", world.server.ran);
+}
+
+#[test]
+fn a_batch_that_begins_with_begin_knows_its_names() {
+    let mut world = World::new(VAULT);
+    let got = world.send(&[run("BEGIN"), run(READ), run("COMMIT"), sync()]);
+    assert!(got.contains(&"SELECT 3".to_owned()), "{got:?}");
+}
