@@ -27,6 +27,7 @@ pub struct Verifier {
     boots: BTreeMap<BootId, BootState>,
     trusted: BTreeSet<PublicKey>,
     reclaimed: Vec<Reclaimed>,
+    keeps_all: bool,
     findings: Findings,
 }
 
@@ -56,6 +57,12 @@ impl Verifier {
     /// must be among them.
     pub fn trust(&mut self, key: PublicKey) {
         self.trusted.insert(key);
+    }
+
+    /// What was removed from a host's disk to make room must still be here, as it must be in a central store: a
+    /// record of the removal explains nothing that is missing.
+    pub fn keeps_all(&mut self) {
+        self.keeps_all = true;
     }
 
     /// Reads one segment file's bytes. A lane's segments come in the order of their names.
@@ -115,7 +122,7 @@ impl Verifier {
         }
         match Body::decode(header.kind, body) {
             Ok(Body::HostStart(start)) => boot.started(&header, &start, &place, &mut self.findings),
-            Ok(Body::Reclaimed(reclaimed)) => self.reclaimed.push(reclaimed),
+            Ok(Body::Reclaimed(reclaimed)) if !self.keeps_all => self.reclaimed.push(reclaimed),
             Ok(_) => boot.sessions += u64::from(header.kind == Kind::SessionStart),
             Err(error) => self.findings.add(&place, Fault::Unreadable(error.to_string())),
         }

@@ -146,6 +146,12 @@ pub enum Fault {
     /// The start record's key is none of those that were given.
     #[error("the start record's key {0} is not a given one: key replaced")]
     Key(PublicKey),
+    /// A store's columns, which people query, say something else than the record.
+    #[error("edited: the columns beside the record do not say what the record says")]
+    Columns,
+    /// A store knows a boot, and has nothing of it.
+    #[error("dropped: the boot is known here, and all of its records are missing")]
+    NoRecords,
     /// The boot before is gone.
     #[error("the boot before this one, {0}, is missing")]
     PreviousBootMissing(BootId),

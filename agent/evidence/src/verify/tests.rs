@@ -434,6 +434,11 @@ fn records_that_were_removed_on_the_record_are_told_and_no_fault() {
     let report = verify(&world.files);
     assert_eq!(report.problems, []);
     assert_eq!(report.boots[0].lanes[1].reclaimed, 2);
+    // A central store must still have them.
+    let mut verifier = Verifier::new();
+    verifier.keeps_all();
+    world.files.iter().for_each(|(name, bytes)| verifier.segment(name, bytes));
+    assert!(matches!(verifier.finish().problems[..], [Problem { fault: Fault::Gap { from: 0, to: 1 }, .. }]));
 }
 
 #[test]
