@@ -184,6 +184,11 @@ impl Recorder {
         self.shared.budget.usage()
     }
 
+    /// The last written record of each lane that has one.
+    pub fn tips(&self) -> Vec<Tip> {
+        self.shared.tips.iter().filter_map(|tip| *lock(tip)).collect()
+    }
+
     /// Writes a signed sign of life. The daemon calls it every second.
     pub fn beat(&self) -> Result<(), Error> {
         self.host_record(|tips| Body::Beat(Beat { tips }))

@@ -127,7 +127,7 @@ pub(super) fn last_of_latest_boot(found: &[SegmentFile]) -> Result<Option<Previo
 }
 
 /// The last whole record of a segment: its place in the lane and its header's digest.
-pub(super) fn end(file: &SegmentFile) -> Result<Option<(u64, Digest)>, Error> {
+pub fn end(file: &SegmentFile) -> Result<Option<(u64, Digest)>, Error> {
     let bytes = file.read()?;
     if Head::decode(&bytes).is_err() {
         return Ok(None);

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::atomic::Ordering;
 
 use evidence::{Body, BootId, Reclaimed};
 
@@ -55,6 +56,10 @@ pub(super) fn reclaim(recorder: &Recorder, shipped: &Shipped) -> Result<u64, Err
         };
         {
             let mut host = lock(&recorder.host);
+            // Nothing follows the stop record; what is left is the next boot's to remove.
+            if recorder.shared.stopped.load(Ordering::Acquire) {
+                break;
+            }
             for reclaimed in say {
                 host.append(None, &Body::Reclaimed(reclaimed), recorder.clock.now())?;
             }
