@@ -4,6 +4,7 @@ pub mod approvals;
 pub mod audit;
 pub mod policy;
 pub mod status;
+pub mod store;
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ enum Command {
     Policy(policy::PolicyCommand),
     /// Look at the record.
     Audit(audit::AuditCommand),
+    /// Prepare the central store.
+    Store(store::StoreCommand),
     /// Take everything out of the kernel: from then on nothing is protected. The daemon must have stopped.
     Release(Configured),
 }
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Approvals(command) => told(approvals::run(&command)),
         Command::Policy(command) => told(policy::run(&command)),
         Command::Audit(command) => told(audit::run(&command)),
+        Command::Store(command) => told(store::run(&command)),
         Command::Release(at) => told(release(&at)),
     }
 }

@@ -9,6 +9,7 @@
 mod log;
 mod policies;
 mod resources;
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub use log::{Config as LogConfig, Format as LogFormat};
 pub(crate) use policies::CASES;
 pub use policies::{Error as PoliciesError, File as PolicyFile, in_folder, read as read_policies};
 pub use resources::{Config as ResourceConfig, Error as ResourcesError, credentials, resolve};
+pub use store::{Config as StoreConfig, tls as store_tls};
 
 /// The file as it was written.
 #[derive(Debug, Deserialize)]
@@ -37,6 +39,8 @@ pub struct Config {
     /// Where the record goes.
     #[serde(default)]
     pub evidence: recorder::Config,
+    /// The central store that the record is shipped to; without one, the record stays where it is.
+    pub store: Option<StoreConfig>,
     /// Who decides on held statements, and how long they wait.
     #[serde(default)]
     pub approvals: approvals::Config,
@@ -49,7 +53,8 @@ pub struct Config {
     /// What the daemon says about itself.
     #[serde(default)]
     pub log: LogConfig,
-    /// How long running sessions are given when the daemon stops, in seconds (default 25).
+    /// How long running sessions, and then the records that wait for the store, are given when the daemon stops, in
+    /// seconds (default 25).
     #[serde(default = "drain_seconds")]
     pub drain_seconds: u64,
 }
@@ -164,5 +169,21 @@ mod tests {
         error(&format!("{LEAST}sesions: {{}}\n"), "did you mean `sessions`?");
         error("policies: [/etc/p]\n", "resources");
         error(&format!("{LEAST}intercept: {{port: 70000}}\n"), "p.yaml:3:");
+    }
+
+    #[test]
+    fn the_store_is_named_without_its_password() {
+        let config = Config::parse(
+            &format!(
+                "{LEAST}store: {{url: 'postgresql://ci@audit/store', password_file: /p, tls: {{mode: require}}}}"
+            ),
+            Path::new("p.yaml"),
+        );
+        let store = config.unwrap().store.unwrap();
+        assert_eq!(store.url.to_string(), "database store at audit:5432 as ci");
+        assert_eq!((store.tls, store.interval_ms), (proxy::TlsConfig::Require, 200));
+        error(&format!("{LEAST}store: {{url: 'postgresql://ci:secret@audit/store'}}"), "p.yaml:3:");
+        error(&format!("{LEAST}store: {{url: 'postgresql://ci:secret@audit/store'}}"), "a file that has it");
+        error(&format!("{LEAST}store: {{url: 'postgresql://ci@a', batch: 3}}"), "unknown field `batch`");
     }
 }

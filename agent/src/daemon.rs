@@ -8,8 +8,10 @@
 mod control;
 mod policies;
 mod run;
+mod shipping;
 
 pub use run::{Error, run};
+pub use shipping::Recorded;
 
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
@@ -18,6 +20,7 @@ use crate::config::Config;
 use crate::drain::Drain;
 use crate::intercept::Interception;
 use crate::proxy::{Shared, Worker};
+use crate::store::Forwarder;
 
 /// The running daemon, as its tasks see it.
 struct Daemon {
@@ -27,6 +30,8 @@ struct Daemon {
     shared: Arc<Shared>,
     workers: Arc<Vec<Worker>>,
     drain: Drain,
+    /// Ships the record, where there is a central store.
+    store: Option<Forwarder>,
     /// Names of the policy documents that hold.
     documents: RwLock<Vec<String>>,
 }

@@ -32,7 +32,7 @@ use crate::intercept::OwnSockets;
 use crate::recorder::{Clock, Recorder};
 
 pub use accept::accept;
-pub use backend::{Error as BackendError, connect as connect_backend};
+pub use backend::{Error as BackendError, connect as connect_backend, secure};
 pub use cancel::Cancels;
 pub use config::Config;
 pub use resources::{Resource, Resources};

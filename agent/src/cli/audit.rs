@@ -8,6 +8,7 @@ mod replay;
 mod sessions;
 mod show;
 mod source;
+mod stored;
 mod story;
 mod table;
 #[cfg(test)]
@@ -15,14 +16,18 @@ mod tests;
 mod verify;
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use evidence::{NotAnId, PublicKey, SessionId};
 
+use super::store::LoginError;
+use super::store::login::Login;
 use crate::recorder;
+use crate::store::{self, Address, AddressError};
 pub use source::{Folder, Source, Take};
+pub use stored::Stored;
 
 /// Read and verify the evidence.
 #[derive(Debug, Args)]
@@ -46,10 +51,18 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct Where {
-    /// The folder of the evidence.
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/portreeve/evidence")]
+struct Origin {
+    /// The folder of the evidence, or the central store: postgresql://auditor@host/database.
+    #[arg(long, value_name = "DIR|URL", default_value = "/var/lib/portreeve/evidence")]
     from: PathBuf,
+    #[command(flatten)]
+    login: Login,
+}
+
+#[derive(Debug, Args)]
+struct Where {
+    #[command(flatten)]
+    from: Origin,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -94,9 +107,8 @@ struct Export {
     /// Only the records of this session.
     #[arg(long)]
     session: Option<String>,
-    /// The folder of the evidence.
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/portreeve/evidence")]
-    from: PathBuf,
+    #[command(flatten)]
+    from: Origin,
 }
 
 fn key(text: &str) -> Result<PublicKey, &'static str> {
@@ -111,6 +123,15 @@ pub enum Error {
     /// The folder or one of its files cannot be read.
     #[error(transparent)]
     Read(#[from] recorder::Error),
+    /// `--from` is no address.
+    #[error("--from: {0}")]
+    Address(#[from] AddressError),
+    /// Nobody can log in to the central store so.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The central store cannot be read.
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// What was found cannot be printed.
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),
@@ -154,23 +175,23 @@ pub fn run(command: &AuditCommand) -> Result<ExitCode, Error> {
 
 fn run_to(command: &AuditCommand, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match &command.command {
-        Command::Sessions(place) => sessions::run(&*source(&place.from), place.format, out)?,
+        Command::Sessions(place) => sessions::run(&*source(&place.from)?, place.format, out)?,
         Command::Show(one) => {
-            let source = source(&one.place.from);
+            let source = source(&one.place.from)?;
             let session = find(&*source, &one.session)?;
             show::run(&*source, session, one.place.format, out)?;
         }
         Command::Replay(Replay { one, speed }) => {
-            let source = source(&one.place.from);
+            let source = source(&one.place.from)?;
             let session = find(&*source, &one.session)?;
             replay::run(&*source, session, one.place.format, *speed, out)?;
         }
         Command::Verify(verify) => {
-            let source = source(&verify.place.from);
+            let source = source(&verify.place.from)?;
             return verify::run(&*source, &verify.keys, verify.place.format, out);
         }
         Command::Export(export) => {
-            let source = source(&export.from);
+            let source = source(&export.from)?;
             let session = export.session.as_deref().map(|given| find(&*source, given)).transpose()?;
             export::run(&*source, session, out)?;
         }
@@ -179,8 +200,11 @@ fn run_to(command: &AuditCommand, out: &mut dyn Write) -> Result<ExitCode, Error
 }
 
 /// What `--from` means.
-fn source(from: &Path) -> Box<dyn Source> {
-    Box::new(Folder::new(from))
+fn source(from: &Origin) -> Result<Box<dyn Source>, Error> {
+    match from.from.to_str().filter(|text| Address::is_meant(text)) {
+        Some(url) => Ok(Box::new(Stored::new(url.parse()?, &from.login)?)),
+        None => Ok(Box::new(Folder::new(&from.from))),
+    }
 }
 
 /// The session that is meant.

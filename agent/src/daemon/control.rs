@@ -2,11 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
 use super::Daemon;
 use crate::approvals::{Answering, Control};
+use crate::store::Status;
 
 /// The daemon behind the control socket.
 pub(super) struct Answers(pub(super) Arc<Daemon>);
@@ -82,8 +84,25 @@ impl Daemon {
                 "budget_bytes": usage.budget,
                 "accepts_sessions": shared.recorder.accepts_sessions(),
             },
+            "store": self.store.as_ref().map(|store| shipping(&store.status())),
             "interception": interception,
             "detached_programs": detached,
         })
     }
+}
+
+fn shipping(status: &Status) -> Value {
+    let seconds_ago = |at: SystemTime| at.elapsed().unwrap_or_default().as_secs();
+    let refused = |(boot, why): (&evidence::BootId, &String)| json!({ "boot": boot.to_string(), "why": why });
+    json!({
+        "connected": status.connected,
+        "shipped_records": status.shipped,
+        "waiting_records": status.backlog.records,
+        "waiting_bytes": status.backlog.bytes,
+        "conflicts": status.conflicts,
+        "failures": status.failures,
+        "last_error": status.last_error,
+        "last_shipped_seconds_ago": status.last_shipped.map(seconds_ago),
+        "refused_boots": status.refused.iter().map(refused).collect::<Vec<_>>(),
+    })
 }

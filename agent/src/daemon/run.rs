@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Daemon;
 use super::control::Answers;
+use super::shipping;
 use crate::approvals::{Approvals, Server};
 use crate::catalog::Catalogs;
 use crate::config::{
@@ -23,6 +24,7 @@ use crate::identity::Identifier;
 use crate::intercept::Interception;
 use crate::proxy::{Cancels, Counters, Message, Shared, SideConnector, Worker, accept};
 use crate::recorder::{HostInfo, Recorder};
+use crate::store::Forwarder;
 use crate::{approvals, catalog, config, drain, intercept, recorder};
 
 /// Why the daemon does not run. Nothing that was protected before has become open by it.
@@ -60,10 +62,16 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// TLS to the central store.
+    #[error("the store: {0}")]
+    Store(#[from] crate::proxy::TlsError),
     /// Threads, signals or random numbers.
     #[error("the system does not give what the daemon needs: {0}")]
     System(#[from] std::io::Error),
 }
+
+/// How long the store has at least for the last records, where the sessions have used up the time to drain.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
 
 /// How long sessions have to say good-bye once the drain's deadline is over.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -137,6 +145,10 @@ fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
         let lane = recorder.lane(number).ok_or(recorder::Error::Stopped)?;
         workers.push(Worker::start(number, lane, Arc::clone(&shared))?);
     }
+    let patience = Duration::from_secs(config.sessions.connect_seconds);
+    let store = config.store.as_ref();
+    let store = store.map(|store| shipping::start(store, &recorder, interception.own_sockets(), patience));
+    let store = store.transpose()?;
     interception.protected().set(&destinations)?;
     Ok(Daemon {
         config,
@@ -145,6 +157,7 @@ fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
         shared,
         workers: Arc::new(workers),
         drain: drain::channel().0,
+        store,
         documents: RwLock::new(documents),
     })
 }
@@ -249,6 +262,7 @@ fn incident(recorder: &Recorder, kind: &str, detail: &str, count: u64) {
 async fn stop(daemon: &Daemon, reason: &str) {
     tell_systemd(NotifyState::Stopping);
     let patience = Duration::from_secs(daemon.config.drain_seconds);
+    let deadline = Instant::now() + patience;
     tracing::info!(reason, sessions = daemon.drain.sessions(), "stopping");
     let tell = |now| {
         for worker in daemon.workers.iter() {
@@ -265,6 +279,23 @@ async fn stop(daemon: &Daemon, reason: &str) {
     }
     if let Err(error) = daemon.shared.recorder.stop(reason) {
         tracing::error!(%error, "the record has no end: it will show as having fallen silent");
+    }
+    if let Some(store) = &daemon.store {
+        ship_the_rest(store, deadline.saturating_duration_since(Instant::now()).max(LAST_RECORDS)).await;
+    }
+}
+
+async fn ship_the_rest(store: &Forwarder, patience: Duration) {
+    let status = store.drain(patience).await;
+    if status.backlog.records == 0 {
+        tracing::info!(shipped = status.shipped, "the store has everything");
+    } else {
+        tracing::warn!(
+            records = status.backlog.records,
+            bytes = status.backlog.bytes,
+            error = status.last_error.unwrap_or_default(),
+            "records are left on disk; the next start ships them"
+        );
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use pgwire::startup::Packet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{BackendStream, Tls};
 use crate::intercept::OwnSockets;
@@ -36,20 +37,29 @@ pub async fn connect(
     patience: Duration,
 ) -> Result<BackendStream, Error> {
     let connected = tokio::time::timeout(patience, async {
-        let mut stream = own_sockets.connect(server).await?;
-        stream.set_nodelay(true)?;
-        let Some((connector, name)) = tls.connector(server.ip()) else {
-            return Ok(BackendStream::Plain(stream));
-        };
-        let mut request = BytesMut::new();
-        // SSLRequest has a fixed form.
-        let _ = Packet::SslRequest.encode(&mut request);
-        stream.write_all(&request).await?;
-        if stream.read_u8().await? != b'S' {
-            return Err(Error::NoTls);
-        }
-        let stream = connector.connect(name, stream).await.map_err(super::tls::handshake)?;
-        Ok(BackendStream::Tls(Box::new(stream)))
+        let stream = own_sockets.connect(server).await?;
+        secure(stream, tls).await
     });
     connected.await.unwrap_or(Err(Error::Slow(patience)))
+}
+
+/// Puts TLS on a fresh connection to a server where it is wanted.
+///
+/// # Errors
+///
+/// The server has none, or its certificate is not accepted.
+pub async fn secure(mut stream: TcpStream, tls: &Tls) -> Result<BackendStream, Error> {
+    stream.set_nodelay(true)?;
+    let Some((connector, name)) = tls.connector(stream.peer_addr()?.ip()) else {
+        return Ok(BackendStream::Plain(stream));
+    };
+    let mut request = BytesMut::new();
+    // SSLRequest has a fixed form.
+    let _ = Packet::SslRequest.encode(&mut request);
+    stream.write_all(&request).await?;
+    if stream.read_u8().await? != b'S' {
+        return Err(Error::NoTls);
+    }
+    let stream = connector.connect(name, stream).await.map_err(super::tls::handshake)?;
+    Ok(BackendStream::Tls(Box::new(stream)))
 }

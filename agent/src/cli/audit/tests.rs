@@ -16,6 +16,8 @@ use policy::Principal;
 use super::*;
 use crate::recorder::{Config, HostInfo, Recorder};
 
+mod stored;
+
 const SESSION: SessionId = SessionId(*b"\x01\x92\xab\x00\x11\x22\x7a\xbc\xde\xf0\x00\x01\x02\x03\x04\xff");
 
 #[derive(Parser)]

@@ -1,0 +1,123 @@
+//! How a person logs in to the central store: where the password comes from, and TLS.
+//!
+//! The connection is an ordinary one. On a host where the store's address is protected, it is intercepted as any
+//! other program's.
+
+use std::env;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::config::store_tls;
+use crate::proxy::{Tls, TlsConfig, TlsError, secure};
+use crate::secret::{self, Secret};
+use crate::store::{Address, Connect, Connected, Connecting, Endpoint, SourceError, Stream};
+
+/// How to log in to the central store.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Login {
+    /// A file with the password, which nobody but its owner can read. Else PGPASSWORD counts.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// How to speak to the store.
+    #[arg(long, value_enum, default_value_t)]
+    tls: TlsMode,
+    /// Certificates of authorities in PEM, for `--tls verify-full`.
+    #[arg(long, value_name = "FILE", required_if_eq("tls", "verify-full"))]
+    ca_file: Option<PathBuf>,
+}
+
+/// As libpq's sslmode.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum TlsMode {
+    /// In clear text.
+    #[default]
+    Disable,
+    /// Encrypted, without a look at who the server is.
+    Require,
+    /// Encrypted, with a certificate for the host's name.
+    VerifyFull,
+}
+
+/// Why nobody can log in.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// TLS.
+    #[error("the store: {0}")]
+    Tls(#[from] TlsError),
+    /// The password.
+    #[error(transparent)]
+    Password(#[from] secret::Error),
+    /// The system.
+    #[error("the system does not give what is needed to connect: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl Login {
+    /// What connects so.
+    ///
+    /// # Errors
+    /// The password's file or the authorities' cannot be read.
+    pub fn connector(&self, address: &Address) -> Result<Connector, LoginError> {
+        let tls = match (self.tls, &self.ca_file) {
+            (TlsMode::VerifyFull, Some(ca_file)) => {
+                TlsConfig::VerifyFull { ca_file: ca_file.clone(), server_name: None }
+            }
+            (TlsMode::Require, _) => TlsConfig::Require,
+            // clap asks for the file with verify-full.
+            (TlsMode::Disable | TlsMode::VerifyFull, _) => TlsConfig::Disable,
+        };
+        if let Some(file) = &self.password_file {
+            // Told now, and not as an error of the connection.
+            Secret::read(file)?;
+        }
+        let tls = store_tls(&tls, &address.endpoint)?;
+        Ok(Connector { tls, password_file: self.password_file.clone() })
+    }
+}
+
+/// Connects as a person does.
+#[derive(Debug)]
+pub struct Connector {
+    tls: Tls,
+    password_file: Option<PathBuf>,
+}
+
+impl Connector {
+    fn password(&self) -> Result<Option<Secret>, secret::Error> {
+        match &self.password_file {
+            Some(file) => Secret::read(file).map(Some),
+            None => Ok(env::var_os("PGPASSWORD").map(|password| Secret::new(password.into_vec()))),
+        }
+    }
+
+    async fn stream(&self, address: &Address) -> Result<Box<dyn Stream>, SourceError> {
+        match &address.endpoint {
+            Endpoint::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            Endpoint::Tcp(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                Ok(Box::new(secure(stream, &self.tls).await?))
+            }
+        }
+    }
+}
+
+impl Connect for Connector {
+    fn connect<'a>(&'a self, address: &'a Address) -> Connecting<'a> {
+        Box::pin(async move {
+            let password = self.password()?;
+            Ok(Connected { stream: self.stream(address).await?, password })
+        })
+    }
+}
+
+/// Runs one thing to its end on a runtime of its own.
+///
+/// # Errors
+/// The system gives no runtime.
+pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, LoginError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(work))
+}
