@@ -118,7 +118,11 @@ impl Reading {
             statement.actions.extend_from_slice(actions);
             statement.relations.extend_from_slice(relations);
             statement.output = output;
-            statement.written = written;
+            // What EXECUTE hands over as values counts beside what was prepared to be written.
+            match (&mut statement.written, written) {
+                (Lineage::From(own), Lineage::From(more)) => own.extend(more),
+                (own, _) => *own = Lineage::Unknown,
+            }
         }
     }
 

@@ -183,6 +183,18 @@ fn errors_are_cut_and_a_refused_copy_of_values_is_refused_by_masking() {
     }
 }
 
+/// The values of an EXECUTE may bring what the statement inside could not read.
+#[test]
+fn what_execute_hands_over_is_stored_as_well() {
+    let mut world = masked();
+    world.send(&[query("PREPARE w(text) AS INSERT INTO notes VALUES ('1', $1)")]);
+    assert_eq!(world.send(&[query("EXECUTE w('plain')")]).last().unwrap(), "ready I");
+    let ran = world.server.ran.len();
+    let got = world.send(&[query("EXECUTE w(settle())")]);
+    assert!(got[0].starts_with("error 42501"), "{got:?}");
+    assert_eq!(world.server.ran.len(), ran);
+}
+
 #[test]
 fn literals_and_values_that_may_meet_a_masked_column_are_recorded_as_digests() {
     let mut world = masked();

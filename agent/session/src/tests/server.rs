@@ -2,17 +2,17 @@
 //!
 //! It answers texts of a few words, and keeps what it really ran, whatever the session believes.
 
+mod run;
 mod text;
 
 use std::collections::HashMap;
 
 use bytes::BytesMut;
-use pgwire::backend::{Field, NoticeFields, TransactionStatus, encode};
+use pgwire::backend::{NoticeFields, TransactionStatus, encode};
 use pgwire::frontend::{Bind, Message, Target, tag};
-use pgwire::{Format, HEADER_LEN, Header};
+use pgwire::{HEADER_LEN, Header};
 
-use super::fixture::TEXT;
-use text::{Sql, columns, split};
+use text::{Sql, split};
 
 pub(crate) struct Server {
     input: BytesMut,
@@ -248,181 +248,6 @@ impl Server {
             return Err(Failure("25P02", "current transaction is aborted".to_owned()));
         }
         Ok(())
-    }
-
-    fn describe(&mut self, text: &str) {
-        match self.output_of(text) {
-            Some(text) => self.row_description(&text),
-            None => encode::no_data(&mut self.held),
-        }
-    }
-
-    /// The SELECT whose rows a text gives back.
-    fn output_of(&self, text: &str) -> Option<String> {
-        match Sql::of(text) {
-            Sql::Select { .. } | Sql::Schemas => Some(text.to_owned()),
-            Sql::Execute(name) => self.rows_of(self.statements.get(name.as_bytes())?),
-            Sql::Fetch(name) => self.rows_of(&self.portals.get(name.as_bytes())?.text),
-            _ => None,
-        }
-    }
-
-    fn rows_of(&self, text: &str) -> Option<String> {
-        match Sql::of(text) {
-            Sql::Select { .. } => Some(text.to_owned()),
-            _ => None,
-        }
-    }
-
-    fn row_description(&mut self, text: &str) {
-        let columns = columns(text, &self.path);
-        let fields: Vec<Field<'_>> = columns
-            .iter()
-            .map(|column| Field {
-                name: column.name.as_bytes(),
-                table_oid: column.table,
-                column_attnum: column.attnum,
-                type_oid: TEXT,
-                type_size: -1,
-                type_modifier: -1,
-                format: Format::TEXT,
-            })
-            .collect();
-        encode::row_description(&mut self.held, &fields).unwrap();
-    }
-
-    fn complete(&mut self, tag: &str) {
-        encode::command_complete(&mut self.held, tag.as_bytes()).unwrap();
-    }
-
-    fn run(
-        &mut self,
-        text: &str,
-        simple: bool,
-        given: &mut Option<usize>,
-        most: usize,
-    ) -> Result<(), Failure> {
-        self.allowed_now(text)?;
-        let sql = Sql::of(text);
-        self.ran.push(text.to_owned());
-        if text.contains("'fail'") {
-            return Err(Failure("22012", "division by zero near ssn#1".to_owned()));
-        }
-        match sql {
-            Sql::Schemas => {
-                self.row_description_if(simple, text);
-                for schema in self.path.clone() {
-                    encode::data_row(&mut self.held, &[Some(schema.as_bytes())]).unwrap();
-                }
-                self.complete("SELECT 2");
-            }
-            Sql::Select { .. } => self.select(text, simple, given, most),
-            Sql::Execute(name) => {
-                let missing = || Failure("26000", "prepared statement does not exist".to_owned());
-                let inner = self.statements.get(name.as_bytes()).ok_or_else(missing)?.clone();
-                return self.run_inner(&inner, simple, given, most);
-            }
-            Sql::Fetch(name) => {
-                let missing = || Failure("34000", "cursor does not exist".to_owned());
-                let inner = self.portals.get(name.as_bytes()).ok_or_else(missing)?.text.clone();
-                return self.run_inner(&inner, simple, given, most);
-            }
-            Sql::Prepare(name, inner) => {
-                if self.statements.contains_key(name.as_bytes()) {
-                    return Err(Failure("42P05", "prepared statement already exists".to_owned()));
-                }
-                self.statements.insert(name.into_bytes(), inner);
-                self.complete("PREPARE");
-            }
-            Sql::Declare(name, inner) => {
-                self.portals.insert(name.into_bytes(), Portal { text: inner, rows_given: None });
-                self.complete("DECLARE CURSOR");
-            }
-            Sql::Deallocate(None) => {
-                self.statements.clear();
-                self.complete("DEALLOCATE ALL");
-            }
-            Sql::Deallocate(Some(name)) => {
-                if self.statements.remove(name.as_bytes()).is_none() {
-                    return Err(Failure("26000", "prepared statement does not exist".to_owned()));
-                }
-                self.complete("DEALLOCATE");
-            }
-            Sql::Begin => {
-                self.status = TransactionStatus::InTransaction;
-                self.complete("BEGIN");
-            }
-            Sql::Commit | Sql::Rollback => {
-                self.status = TransactionStatus::Idle;
-                self.complete("ROLLBACK");
-            }
-            Sql::SetPath(path) => {
-                self.path = vec!["pg_catalog".to_owned(), path];
-                self.complete("SET");
-            }
-            Sql::SetStrings(value) => {
-                encode::parameter_status(&mut self.held, b"standard_conforming_strings", value.as_bytes())
-                    .unwrap();
-                self.complete("SET");
-            }
-            Sql::CopyIn => {
-                encode::copy_in_response(&mut self.held, Format::TEXT, &[]).unwrap();
-                self.flush();
-                if text.contains("vault") {
-                    return Err(Failure("42501", "a statement trigger says no".to_owned()));
-                }
-                self.copying = Some(simple);
-            }
-            Sql::CopyOut => {
-                encode::copy_out_response(&mut self.held, Format::TEXT, &[]).unwrap();
-                encode::copy_data(&mut self.held, b"1\tssn#1\n").unwrap();
-                encode::copy_done(&mut self.held);
-                self.complete("COPY 1");
-            }
-            Sql::Other => self.complete("OK"),
-        }
-        Ok(())
-    }
-
-    fn run_inner(
-        &mut self,
-        inner: &str,
-        simple: bool,
-        given: &mut Option<usize>,
-        most: usize,
-    ) -> Result<(), Failure> {
-        if self.depth == 5 {
-            return Err(Failure("54001", "stack depth limit exceeded".to_owned()));
-        }
-        self.depth += 1;
-        let ran = self.run(inner, simple, given, most);
-        self.depth -= 1;
-        ran
-    }
-
-    fn row_description_if(&mut self, simple: bool, text: &str) {
-        if simple {
-            self.row_description(text);
-        }
-    }
-
-    fn select(&mut self, text: &str, simple: bool, given: &mut Option<usize>, most: usize) {
-        const ROWS: usize = 3;
-        self.row_description_if(simple, text);
-        let columns = columns(text, &self.path);
-        let from = given.unwrap_or(0);
-        let to = if most == 0 { ROWS } else { ROWS.min(from + most) };
-        for row in from..to {
-            let cells: Vec<String> = columns.iter().map(|c| format!("{}#{}", c.value, row + 1)).collect();
-            let cells: Vec<Option<&[u8]>> = cells.iter().map(|c| Some(c.as_bytes())).collect();
-            encode::data_row(&mut self.held, &cells).unwrap();
-        }
-        *given = Some(to);
-        if most > 0 && to < ROWS {
-            encode::portal_suspended(&mut self.held);
-        } else {
-            self.complete(&format!("SELECT {}", to - from));
-        }
     }
 
     /// While COPY data is read, Flush and Sync are ignored, and whatever else is no COPY data ends it all.
