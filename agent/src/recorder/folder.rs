@@ -44,28 +44,33 @@ impl SegmentFile {
 
 /// All segments below the folder, by boot (oldest first), lane and place. Other files are left alone.
 pub fn scan(directory: &Path) -> Result<Vec<SegmentFile>, Error> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Folder { path, source }
-    };
+    let failed = |source| Error::Folder { path: directory.to_owned(), source };
     let mut found = Vec::new();
-    for entry in fs::read_dir(directory).map_err(failed(directory))? {
-        let entry = entry.map_err(failed(directory))?;
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
         let Some(boot) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let path = entry.path();
-        for entry in fs::read_dir(&path).map_err(failed(&path))? {
-            let entry = entry.map_err(failed(&path))?;
-            let Some((lane, first)) = entry.file_name().to_str().and_then(segment::parse_file_name) else {
-                continue;
-            };
-            let len = match entry.metadata() {
-                Ok(metadata) => metadata.len(),
-                // Reclaimed between the two looks.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(source) => return Err(Error::Folder { path: entry.path(), source }),
-            };
-            found.push(SegmentFile { boot, lane, first, path: entry.path(), len });
-        }
+        found.extend(scan_boot(&entry.path(), boot)?);
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// One boot's segments in its folder, by lane and place.
+pub(super) fn scan_boot(path: &Path, boot: BootId) -> Result<Vec<SegmentFile>, Error> {
+    let failed = |source| Error::Folder { path: path.to_owned(), source };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let Some((lane, first)) = entry.file_name().to_str().and_then(segment::parse_file_name) else {
+            continue;
+        };
+        let len = match entry.metadata() {
+            Ok(metadata) => metadata.len(),
+            // Reclaimed between the two looks.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(Error::Folder { path: entry.path(), source }),
+        };
+        found.push(SegmentFile { boot, lane, first, path: entry.path(), len });
     }
     found.sort();
     Ok(found)

@@ -37,6 +37,8 @@ pub struct Tail {
     next: Shipped,
     /// Where in which segment that record begins, where it is known.
     offsets: BTreeMap<(BootId, u32), (u64, u64)>,
+    /// Whether the earlier boots, which do not grow, were read to their ends: there may be a thousand of them.
+    is_past_earlier: bool,
 }
 
 impl Recorder {
@@ -48,6 +50,7 @@ impl Recorder {
             directory: self.config.directory.clone(),
             next: shipped,
             offsets: BTreeMap::new(),
+            is_past_earlier: false,
         }
     }
 }
@@ -60,12 +63,17 @@ impl Tail {
     /// Where the folder or a segment cannot be read. What was read until then is read again the next time.
     pub fn read(&mut self, most_bytes: usize) -> Result<Vec<Written>, Error> {
         let mut lanes: BTreeMap<(BootId, u32), Vec<SegmentFile>> = BTreeMap::new();
-        for segment in folder::scan(&self.directory)? {
+        let segments = if self.is_past_earlier {
+            folder::scan_boot(&self.shared.directory, self.shared.boot)?
+        } else {
+            folder::scan(&self.directory)?
+        };
+        for segment in segments {
             lanes.entry((segment.boot, segment.lane)).or_default().push(segment);
         }
         // So that a busy lane does not keep the others waiting.
         let share = (most_bytes / lanes.len().max(1)).max(READ.min(most_bytes));
-        let mut records = Vec::new();
+        let mut records: Vec<Written> = Vec::new();
         let mut after = Vec::new();
         let mut left = most_bytes;
         for (lane, segments) in &lanes {
@@ -89,6 +97,8 @@ impl Tail {
                 break;
             }
         }
+        let is_earlier = |boot: BootId| boot != self.shared.boot;
+        self.is_past_earlier |= left > 0 && !records.iter().any(|record| is_earlier(record.header.boot));
         for (lane, next, offset) in after {
             self.next.0.insert(lane, next);
             self.offsets.extend(offset.map(|offset| (lane, offset)));
