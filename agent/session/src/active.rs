@@ -4,6 +4,7 @@
 //! or reorders a message of the client's: a refused one is replaced by one that must fail in its place.
 
 mod backend;
+mod description;
 mod expected;
 mod facts;
 mod frontend;

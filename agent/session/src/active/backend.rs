@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use evidence::{Body, StatementEnd};
 use pgwire::backend::{Message, Notice, NoticeFields, TransactionStatus, notice, tag};
 use pgwire::{FrameError, HEADER_LEN, Piece, Whole};
-use policy::Output;
 
 use super::expected::Expected;
 use super::names::Change;
@@ -106,7 +105,7 @@ impl Active {
             Message::RowDescription(fields) => self.described(Some(fields), tag, frame, turn),
             Message::NoData => self.described(None, tag, frame, turn),
             Message::ParameterDescription(_) => match self.queue.front() {
-                Some(Expected::DescribeStatement) => {
+                Some(Expected::DescribeStatement { .. }) => {
                     turn.frontend().extend_from_slice(frame);
                     Ok(())
                 }
@@ -143,7 +142,7 @@ impl Active {
     }
 
     /// One of our own that must fail and does not is a server that breaks the protocol.
-    fn acknowledged(&mut self, tag: u8, frame: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
+    pub(super) fn acknowledged(&mut self, tag: u8, frame: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
         match (tag, self.queue.pop()) {
             (tag::PARSE_COMPLETE, Some(Expected::Parse { change, refusal: None, .. }))
             | (tag::BIND_COMPLETE, Some(Expected::Bind { change: Some(change), refusal: None, .. }))
@@ -156,7 +155,7 @@ impl Active {
             }
             (
                 tag::ROW_DESCRIPTION | tag::NO_DATA,
-                Some(Expected::DescribeStatement | Expected::DescribePortal),
+                Some(Expected::DescribeStatement { .. } | Expected::DescribePortal { .. }),
             ) => {}
             _ => return out_of_place(tag),
         }
@@ -189,7 +188,7 @@ impl Active {
     }
 
     /// Bytes of a result go to the client as they are.
-    fn result(&mut self, tag: u8, bytes: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
+    pub(super) fn result(&mut self, tag: u8, bytes: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
         let run = self.current_run(tag)?;
         let from = turn.frontend().len();
         turn.frontend().extend_from_slice(bytes);
@@ -222,38 +221,6 @@ impl Active {
         }
         run.delivered(turn, from);
         Ok(())
-    }
-
-    fn described(
-        &mut self,
-        fields: Option<pgwire::backend::RowDescription<'_>>,
-        tag: u8,
-        frame: &[u8],
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Fault> {
-        match self.queue.front() {
-            Some(Expected::DescribeStatement | Expected::DescribePortal) => {
-                self.acknowledged(tag, frame, turn)
-            }
-            Some(Expected::OwnDescribe { portal }) => {
-                if let (Some(masks), Some(fields)) = (&portal.masks, fields) {
-                    // It is set once: each Bind makes a portal of its own.
-                    drop(portal.plan.set(masking::RowPlan::new(fields, &portal.output, masks)));
-                }
-                self.queue.pop();
-                Ok(())
-            }
-            Some(Expected::OwnFacts { .. }) => Ok(()),
-            Some(Expected::Query { run, refusal: None }) => {
-                if let (Some(masks), Some(fields)) = (&run.masks, fields) {
-                    let statement = run.reading.statements().get(run.at);
-                    let lineage = statement.map_or(&Output::Unknown, |s| &s.output);
-                    run.plan = Some(masking::RowPlan::new(fields, lineage, masks));
-                }
-                self.result(tag, frame, turn)
-            }
-            _ => out_of_place(tag),
-        }
     }
 
     fn complete(&mut self, tag: u8, text: &[u8], frame: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
@@ -383,8 +350,8 @@ impl Active {
             }
             Expected::Bind { change: None, .. }
             | Expected::OwnDescribe { .. }
-            | Expected::DescribeStatement
-            | Expected::DescribePortal
+            | Expected::DescribeStatement { .. }
+            | Expected::DescribePortal { .. }
             | Expected::Sync
             | Expected::CopyEnd
             | Expected::OwnFacts { .. } => {}
@@ -464,7 +431,7 @@ impl Active {
     }
 }
 
-fn out_of_place<T>(tag: u8) -> Result<T, Fault> {
+pub(super) fn out_of_place<T>(tag: u8) -> Result<T, Fault> {
     match tag::name(tag) {
         Some(message) => Err(Fault::BackendOutOfPlace { message }),
         None => Err(Fault::Backend(FrameError::UnknownTag { tag })),

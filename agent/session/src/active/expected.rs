@@ -29,8 +29,14 @@ pub(crate) enum Expected {
     OwnDescribe {
         portal: Rc<Portal>,
     },
-    DescribeStatement,
-    DescribePortal,
+    /// `of`: the record of the Parse that its answer describes, where that is known.
+    DescribeStatement {
+        of: Option<u64>,
+    },
+    /// `of`: the record of the Bind, where its description is not recorded on the session's own account.
+    DescribePortal {
+        of: Option<u64>,
+    },
     Execute {
         run: Box<Run>,
         refusal: Option<Refusal>,

@@ -82,12 +82,17 @@ impl Active {
             Message::Bind(bind) => self.bind(&bind, frame, turn)?,
             Message::Execute { portal, max_rows } => self.execute(portal, max_rows, frame, turn)?,
             Message::FunctionCall(call) => self.function_call(&call, frame, turn)?,
-            Message::Describe { target, .. } => {
+            Message::Describe { target, name } => {
                 self.batch_open = true;
                 turn.control(tag, frame)?;
                 let described = match target {
-                    Target::Statement => Expected::DescribeStatement,
-                    Target::Portal => Expected::DescribePortal,
+                    Target::Statement => Expected::DescribeStatement {
+                        of: self.names.statement(name).map(|prepared| prepared.record),
+                    },
+                    Target::Portal => {
+                        let portal = self.names.portal(name).filter(|portal| portal.masks.is_none());
+                        Expected::DescribePortal { of: portal.map(|portal| portal.record) }
+                    }
                 };
                 self.expect(described, turn)?;
                 Taken::Yes

@@ -88,3 +88,31 @@ fn the_session_counts_its_statements() {
     });
     assert_eq!(rulings.map(|r| r.0).collect::<Vec<_>>(), [Ruling::Allow, Ruling::Deny]);
 }
+
+#[test]
+fn a_description_in_the_extended_protocol_is_recorded_with_what_it_describes() {
+    // Without masks the client's own Describe is recorded, with them the session's own, once.
+    let script = |world: &mut World| {
+        world.send(&[
+            parse("s", "SELECT id FROM orders"),
+            describe_statement("s"),
+            bind("", "s"),
+            describe_portal(""),
+            execute("", 0),
+            sync(),
+        ]);
+        let described = |record: &Record| match record {
+            Record::Chunk { statement, frames, .. } if frames.first() == Some(&b'T') => Some(*statement),
+            _ => None,
+        };
+        let statements = |record: &Record| match record {
+            Record::Statement { sequence, protocol, .. } => Some((*sequence, *protocol)),
+            _ => None,
+        };
+        let statements: Vec<_> = world.records.0.iter().filter_map(statements).collect();
+        let of = |sequence| statements.iter().find(|s| s.0 == sequence).map(|s| s.1);
+        world.records.0.iter().filter_map(described).map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(script(&mut World::new(ALL)), [Some("parse"), Some("bind")]);
+    assert_eq!(script(&mut World::new(MASKED)), [Some("parse"), Some("bind")]);
+}
