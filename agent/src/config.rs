@@ -124,11 +124,13 @@ fn first_line(text: &str) -> String {
 
 /// An unknown key gets the nearest known one, of those that the error names.
 fn with_nearest(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let Some(unknown) = quoted.next().filter(|_| message.contains("unknown")) else {
+    let unknown = message.split('`').nth(1).filter(|_| message.starts_with("unknown"));
+    let (Some(unknown), Some((_, known))) = (unknown, message.split_once("expected one of ")) else {
         return message.to_owned();
     };
-    match policy::document::nearest(unknown, quoted) {
+    // The list ends with the message, or with the place in the file.
+    let known = known.split_once(" at line ").map_or(known, |(list, _)| list);
+    match policy::document::nearest(unknown, known.split(", ").map(|name| name.trim_matches('`'))) {
         Some(near) => format!("{message}; did you mean `{near}`?"),
         None => message.to_owned(),
     }

@@ -124,25 +124,37 @@ fn the_client_goes_away() -> Result<()> {
     })
 }
 
+/// A setup in which reviewers need not be root: they are in a group that exists everywhere.
+fn with_reviewers() -> Setup {
+    let config = "approvals: {socket: FOLDER/control.sock, reviewers_group: daemon}\n".to_owned();
+    Setup { config, ..Setup::policy(POLICY) }
+}
+
+/// What comes of an approval by that user.
+fn approve_as(world: &World, uid: u32, id: &str) -> Result<Output> {
+    let group = output(Command::new("getent").args(["group", "daemon"]))?;
+    let group = group.split(':').nth(2).context("getent gives the group's number")?.to_owned();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &uid.to_string(), "--regid", &group, "--clear-groups", "--"]);
+    let approve = world.daemon.approvals(&["approve", id])?;
+    command.arg(approve.get_program()).args(approve.get_args());
+    finish(command.current_dir("/"))
+}
+
+/// Approves as somebody who is neither root nor the job.
+fn approve(world: &World, id: &str) -> Result<()> {
+    let approved = approve_as(world, JOB_UID + 1, id)?;
+    ensure!(approved.status.success(), "{approved:?}");
+    Ok(())
+}
+
 #[test]
 fn who_asked_cannot_approve() -> Result<()> {
-    // A group that exists everywhere, so that reviewers need not be root.
-    let config = "approvals: {socket: FOLDER/control.sock, reviewers_group: daemon}\n".to_owned();
-    story(&Setup { config, ..Setup::policy(POLICY) }, |world| {
+    story(&with_reviewers(), |world| {
         let (psql, id) = held(world)?;
-        let group = output(Command::new("getent").args(["group", "daemon"]))?;
-        let group = group.split(':').nth(2).context("getent gives the group's number")?.to_owned();
-        let review = |uid: u32| -> Result<Output> {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid", &uid.to_string(), "--regid", &group, "--clear-groups", "--"]);
-            let approve = world.daemon.approvals(&["approve", &id])?;
-            command.arg(approve.get_program()).args(approve.get_args());
-            finish(command.current_dir("/"))
-        };
-        let own = review(JOB_UID)?;
+        let own = approve_as(world, JOB_UID, &id)?;
         ensure!(!own.status.success() && orders(world)? == "3", "the job approved itself: {own:?}");
-        let other = review(JOB_UID + 1)?;
-        ensure!(other.status.success(), "{other:?}");
+        approve(world, &id)?;
         let (rows, told) = end(psql)?;
         ensure!(rows.contains("DELETE 1"), "{rows}{told}");
         ensure!(outcome(world)?.1.contains(&format!("uid {}", JOB_UID + 1)), "{:?}", outcome(world)?);
@@ -152,24 +164,92 @@ fn who_asked_cannot_approve() -> Result<()> {
 
 #[test]
 fn in_the_extended_protocol_one_approval_is_one_execution() -> Result<()> {
-    story(&Setup::policy(POLICY), |world| {
-        // This process asks as root, so that another reviewer is needed: it denies, which is open to all.
+    story(&with_reviewers(), |world| {
         let mut wire = world.wire()?;
         let delete = |id: &str| [wire::bind("", "s", &[id]), wire::execute("", 0), wire::sync()].concat();
         wire.send(&wire::parse("s", "DELETE FROM orders WHERE id = $1::int"))?;
-        wire.send(&delete("2"))?;
-        let id = world.daemon.the_hold()?;
-        let shown = output(&mut world.daemon.approvals(&["show", &id])?)?;
-        ensure!(shown.contains("$1") && shown.contains('2'), "the reviewer does not see the value: {shown}");
-        output(&mut world.daemon.approvals(&["deny", &id, "--reason", "no"])?)?;
-        let replies: Vec<String> = wire.until_ready()?.iter().map(Message::line).collect();
-        ensure!(replies.contains(&"E 42501".to_owned()), "{replies:?}");
-        wire.send(&delete("3"))?;
-        let next = world.daemon.the_hold()?;
-        ensure!(next != id, "the second execution has the first one's request");
-        output(&mut world.daemon.approvals(&["deny", &next, "--reason", "no"])?)?;
-        wire.until_ready()?;
-        ensure!(orders(world)? == "3");
+        let mut ids = Vec::new();
+        for (value, left) in [("2", "2"), ("3", "1")] {
+            wire.send(&delete(value))?;
+            let id = world.daemon.the_hold()?;
+            let shown = output(&mut world.daemon.approvals(&["show", &id])?)?;
+            ensure!(
+                shown.contains("$1") && shown.contains(value),
+                "the reviewer does not see the value: {shown}"
+            );
+            approve(world, &id)?;
+            ids.push(id);
+            let replies = lines(&mut wire)?;
+            ensure!(replies.contains(&"C DELETE 1".to_owned()), "{replies:?}");
+            ensure!(orders(world)? == left);
+        }
+        ensure!(ids[0] != ids[1], "the second execution has the first one's request");
         Ok(())
     })
+}
+
+#[test]
+fn a_query_with_a_held_statement_waits_whole() -> Result<()> {
+    story(&with_reviewers(), |world| {
+        let mut wire = world.wire()?;
+        let sql = "INSERT INTO orders VALUES (70, 1, 1, 'x'); DELETE FROM orders WHERE id = 70; SELECT 'end'";
+        wire.send(&wire::query(sql))?;
+        let id = world.daemon.the_hold()?;
+        ensure!(!world.server.log().contains("(70,"), "its first statement did not wait");
+        approve(world, &id)?;
+        let replies = lines(&mut wire)?;
+        ensure!(replies == ["C INSERT 0 1", "C DELETE 1", "T", "D end", "C SELECT 1", "Z I"], "{replies:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_pipelined_behind_a_held_statement_keeps_its_place() -> Result<()> {
+    story(&with_reviewers(), |world| {
+        let run = |sql: &str| [wire::parse("", sql), wire::bind("", "", &[]), wire::execute("", 0)].concat();
+        let script = [
+            run("SELECT 'before'"),
+            wire::sync(),
+            run("SELECT 'with'"),
+            run(DELETE),
+            run("SELECT 'behind'"),
+            wire::sync(),
+            wire::query("SELECT 'after'"),
+        ];
+        let mut direct = world.direct_wire()?;
+        direct.exchange(&[wire::query("BEGIN")], 1)?;
+        let expect = direct.talk(&script, 3)?;
+        direct.exchange(&[wire::query("ROLLBACK")], 1)?;
+        let mut wire = world.wire()?;
+        wire.exchange(&[wire::query("BEGIN")], 1)?;
+        wire.send(&script.concat())?;
+        approve(world, &world.daemon.the_hold()?)?;
+        let mut got = Vec::new();
+        for _ in 0..3 {
+            got.extend(lines(&mut wire)?);
+        }
+        ensure!(got == expect, "{got:?}\n{expect:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_stop_of_the_daemon_ends_the_wait() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        let (psql, _) = held(world)?;
+        let status = world.daemon.stop()?;
+        ensure!(status.success(), "{status}");
+        let (rows, told) = end(psql)?;
+        ensure!(!rows.contains("DELETE") && orders(world)? == "3", "{rows}{told}");
+        ensure!(told.contains("FATAL") || told.contains("ERROR"), "the client is not told: {told}");
+        let outcome = outcome(world)?;
+        ensure!(!outcome.0.is_empty() && outcome.0 != "approved", "{outcome:?}");
+        Ok(())
+    })
+}
+
+/// The replies up to the next ReadyForQuery, without the notice of a hold.
+fn lines(wire: &mut wire::Wire) -> Result<Vec<String>> {
+    let replies = wire.until_ready()?;
+    Ok(replies.iter().filter(|reply| reply.tag != b'N').map(Message::line).collect())
 }

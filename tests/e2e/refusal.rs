@@ -1,6 +1,7 @@
 //! A refused statement leaves everything around it as an error of PostgreSQL's own would.
 
 use anyhow::{Result, ensure};
+use e2e::process::finish;
 use e2e::wire;
 use e2e::{Setup, World, story};
 
@@ -130,6 +131,28 @@ fn a_refused_statement_can_be_prepared_again_and_stays_refused() -> Result<()> {
             Ok(())
         })?;
         ensure!(world.server.sql("shop", "SELECT count(*) FROM customers")? == "3");
+        Ok(())
+    })
+}
+
+#[test]
+fn rules_are_about_the_process_that_connects() -> Result<()> {
+    let policy = "
+version: 1
+rules:
+  - { name: of-uid, who: { uid: 20007 }, actions: [select], decision: allow }
+  - { name: of-cgroup, who: { cgroup: \"/portreeve-e2e-*\", uid: 20008 }, actions: [select], decision: allow }
+  - { name: of-program, who: { executable: \"*/psql\", uid: 20009 }, actions: [select], decision: allow }
+  - { name: no-program, who: { executable: /usr/bin/absent, uid: 20010 }, actions: [select], decision: allow }
+";
+    story(&Setup::policy(policy), |world| {
+        for (uid, allowed) in
+            [(20_007, true), (20_008, true), (20_009, true), (20_010, false), (20_011, false)]
+        {
+            let mut psql = world.job_of(uid).psql(&world.address());
+            let output = finish(psql.args(["-c", "SELECT count(*) FROM orders"]))?;
+            ensure!(output.status.success() == allowed, "uid {uid}: {output:?}");
+        }
         Ok(())
     })
 }

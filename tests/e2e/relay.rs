@@ -251,3 +251,50 @@ fn a_notification_reaches_the_one_who_listens() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn large_copies_pass_in_both_directions() -> Result<()> {
+    story(&Setup::default(), |world| {
+        let rows = 200_000;
+        let path = world.folder().join("rows");
+        let line = |i: u32| format!("{i}\t{}\n", "x".repeat(80));
+        std::fs::write(&path, (0..rows).map(line).collect::<String>())?;
+        world.rows(&["CREATE TABLE bulk (id int, text text)"])?;
+        let copy = format!("\\copy bulk FROM '{}'", path.display());
+        ensure!(world.rows(&[&copy])? == format!("COPY {rows}"));
+        let out = finish(world.job().psql(&world.address()).args(["-c", "\\copy bulk TO STDOUT"]))?;
+        ensure!(out.stdout == std::fs::read(&path)?, "it came back otherwise: {} bytes", out.stdout.len());
+        Ok(())
+    })
+}
+
+#[test]
+fn many_clients_at_once_get_their_own_answers() -> Result<()> {
+    story(&Setup::default(), |world| {
+        let address = world.destination();
+        let client = |number: u32| -> Result<()> {
+            let mut wire = wire::Wire::connect(address, "shop")?;
+            for i in 0..40 {
+                let sql = format!("SELECT {number} * 1000 + $1::int");
+                let run = [
+                    wire::parse("", &sql),
+                    wire::bind("", "", &[&i.to_string()]),
+                    wire::execute("", 0),
+                    wire::sync(),
+                    wire::query(&format!("SELECT 'simple {number}'")),
+                ];
+                let replies = wire.talk(&run, 2)?;
+                ensure!(replies.contains(&format!("D {}", number * 1000 + i)), "{replies:?}");
+                ensure!(replies.contains(&format!("D simple {number}")), "{replies:?}");
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..24).map(|number| scope.spawn(move || client(number))).collect();
+            clients.into_iter().try_for_each(|client| match client.join() {
+                Ok(told) => told,
+                Err(_) => bail!("a client panicked"),
+            })
+        })
+    })
+}
