@@ -119,3 +119,64 @@ fn cut(text: &str, most: usize) -> String {
         if kept.contains('\0') { kept.replace('\0', "\u{fffd}").into() } else { kept.into() };
     kept.into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use evidence::{Digest, Kind, Protocol, Ruling, SessionId, Statement, StatementEnd, Times};
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &Body<'_>, expect: Value) {
+        let header = Header {
+            boot: evidence::BootId([1; 16]),
+            lane: 1,
+            sequence: 0,
+            session: Some((SessionId([2; 16]), 0)),
+            kind: body.kind(),
+            times: Times::default(),
+            predecessor: Digest::NONE,
+            body: Digest::NONE,
+            body_len: 0,
+        };
+        let mut bytes = Vec::new();
+        body.encode(&mut bytes);
+        assert_eq!(Value::Object(of(&header, &bytes)), expect);
+        assert!(of(&header, b"").is_empty() && of(&Header { kind: Kind::Hold, ..header }, &bytes).is_empty());
+    }
+
+    #[test]
+    fn a_column_holds_what_the_body_says_as_far_as_postgresql_can_store_it() {
+        let decision = Decision {
+            ruling: Ruling::Deny,
+            rule: "no-ddl".into(),
+            findings: vec![],
+            relations: vec!["public.t".into(), "x".repeat(1000).into()],
+            policy: None,
+        };
+        check(
+            &Body::Statement(Statement {
+                text: b"drop \0 \xff"[..].into(),
+                decision: Some(decision),
+                ..Statement::new(Protocol::Simple)
+            }),
+            json!({
+                "protocol": "simple", "query": "drop \u{fffd} \u{fffd}", "decision": "deny", "rule": "no-ddl",
+                "relations": ["public.t", "x".repeat(NAME)],
+            }),
+        );
+        check(
+            &Body::StatementEnd(StatementEnd { statement: 7, rows: u64::MAX, ..StatementEnd::default() }),
+            json!({ "statement": 7, "rows": i64::MAX, "duration_us": 0 }),
+        );
+        // A letter of two bytes is not cut in half.
+        check(
+            &Body::Statement(Statement {
+                text: format!("a{}", "ä".repeat(TEXT)).into_bytes().into(),
+                ..Statement::new(Protocol::Parse)
+            }),
+            json!({ "protocol": "parse", "query": format!("a{}", "ä".repeat(TEXT / 2 - 1)) }),
+        );
+    }
+}

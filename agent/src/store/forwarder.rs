@@ -25,8 +25,8 @@ const HELD_BATCHES: usize = 8;
 /// After this many looks that found nothing new, what is held waits for records that will not come.
 const QUIET_LOOKS: u32 = 2;
 
-/// How often the backlog is counted.
-const COUNT_EVERY: Duration = Duration::from_secs(1);
+/// How often the source is told what was shipped, and the backlog is counted.
+const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
 /// What is known of the running boot by heart.
 #[derive(Debug, Clone, Copy)]
@@ -218,8 +218,9 @@ impl Shipping {
                 }
                 continue;
             }
-            self.count_sometimes();
+            self.settle();
             if stopping && quiet > 0 && order.is_empty() {
+                self.source.shipped(&self.next);
                 return Ok(());
             }
             if quiet > 0 && !is_full {
@@ -260,18 +261,19 @@ impl Shipping {
                 self.source.conflict(boot, *lane, *sequence);
             }
         }
-        self.source.shipped(&self.next);
         {
             let mut status = lock(&self.status);
             status.shipped += batch.len() as u64;
             status.conflicts += taken.len() as u64;
             status.last_shipped = Some(SystemTime::now());
         }
-        self.count_sometimes();
+        self.settle();
     }
 
-    fn count_sometimes(&mut self) {
-        if self.counted.is_none_or(|at| at.elapsed() >= COUNT_EVERY) {
+    /// Says from time to time what the store has, and counts what it has not: both look at all segments.
+    fn settle(&mut self) {
+        if self.counted.is_none_or(|at| at.elapsed() >= SETTLE_EVERY) {
+            self.source.shipped(&self.next);
             self.count();
         }
     }

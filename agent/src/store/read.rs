@@ -18,6 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 const BOOTS: &str = "SELECT b.boot::text, b.day::text, b.public_key FROM portreeve.boot b ORDER BY b.boot";
 
+/// Those too that have records and no entry, or records of another day than theirs: an agent makes none such.
+const BOOTS_AND_STRAYS: &str = "SELECT p.boot::text, p.day::text, b.public_key
+     FROM (SELECT boot, day FROM portreeve.boot UNION SELECT boot, day FROM portreeve.record) p
+     LEFT JOIN portreeve.boot b ON b.boot = p.boot AND b.day = p.day ORDER BY p.boot, p.day";
+
 const OF_SESSION: &str = "SELECT DISTINCT r.boot::text, r.day::text, NULL::bytea
      FROM portreeve.record r WHERE r.session = $1::text::uuid ORDER BY 1";
 
@@ -79,7 +84,11 @@ impl Reader {
     ) -> Result<(), E> {
         let Reader { login, address } = self;
         let snapshot = snapshot(login, address).await?;
-        for boot in snapshot.boots(session).await? {
+        let boots = match session {
+            None => snapshot.boots(BOOTS, &[]).await?,
+            Some(session) => snapshot.boots(OF_SESSION, &[&session.to_string()]).await?,
+        };
+        for boot in boots {
             snapshot.records(&boot, session, take).await?;
         }
         Ok(())
@@ -97,7 +106,7 @@ impl Reader {
     ) -> Result<(), Error> {
         let Reader { login, address } = self;
         let snapshot = snapshot(login, address).await?;
-        for one in snapshot.boots(None).await? {
+        for one in snapshot.boots(BOOTS_AND_STRAYS, &[]).await? {
             boot(&one);
             snapshot
                 .records::<Error>(&one, None, &mut |row| {
@@ -141,11 +150,8 @@ impl Snapshot<'_> {
         within(self.address, self.transaction.query(text, parameters)).await
     }
 
-    async fn boots(&self, session: Option<SessionId>) -> Result<Vec<Boot>, Error> {
-        let rows = match session {
-            None => self.query(BOOTS, &[]).await?,
-            Some(session) => self.query(OF_SESSION, &[&session.to_string()]).await?,
-        };
+    async fn boots(&self, text: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Boot>, Error> {
+        let rows = self.query(text, parameters).await?;
         let mut boots = Vec::new();
         for row in rows {
             let read =

@@ -12,6 +12,7 @@ use evidence::{
 
 use super::*;
 
+mod away;
 mod order;
 pub(crate) mod postgres;
 mod real;

@@ -84,8 +84,9 @@ const MAX_PROBLEMS: usize = 1000;
 
 impl Verification {
     fn boot(&mut self, boot: &Boot) {
-        self.keys.extend(boot.public_key);
-        self.records.insert(boot.boot, 0);
+        // A boot that never arrived with a key has none that it could be trusted by.
+        self.keys.push(boot.public_key.unwrap_or(PublicKey([0; 32])));
+        self.records.entry(boot.boot).or_default();
     }
 
     fn record(&mut self, boot: &Boot, row: &Row) {

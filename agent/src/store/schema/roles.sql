@@ -9,10 +9,13 @@ BEGIN
             EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', wanted);
         END IF;
     END LOOP;
-    -- An administrator who is no superuser acts as the owner by being its member.
-    IF NOT pg_catalog.pg_has_role(current_user, 'portreeve_owner', 'MEMBER') THEN
+    -- An administrator who is no superuser acts as the owner by a grant to itself.
+    BEGIN
+        SET LOCAL ROLE portreeve_owner;
+        RESET ROLE;
+    EXCEPTION WHEN insufficient_privilege THEN
         EXECUTE pg_catalog.format('GRANT portreeve_owner TO %I', current_user);
-    END IF;
+    END;
 END
 $$;
 CREATE SCHEMA IF NOT EXISTS portreeve AUTHORIZATION portreeve_owner;

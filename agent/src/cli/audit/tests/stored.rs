@@ -124,6 +124,7 @@ fn what_was_changed_in_the_store_is_found(server: &Server, url: &str) {
             "UPDATE portreeve.boot SET public_key = sha256(public_key)".to_owned(),
             "is not a given one: key replaced",
         ),
+        ("DELETE FROM portreeve.boot".to_owned(), "is not a given one: key replaced"),
     ];
     let before = audit(Path::new(url), &["verify"]);
     assert!(before.1, "{}", before.0);
@@ -139,10 +140,31 @@ fn what_was_changed_in_the_store_is_found(server: &Server, url: &str) {
         server.execute(
             DATABASE,
             "DELETE FROM portreeve.record; INSERT INTO portreeve.record SELECT * FROM kept;
-             UPDATE portreeve.boot b SET public_key = o.public_key FROM boots o WHERE o.boot = b.boot",
+             DELETE FROM portreeve.boot; INSERT INTO portreeve.boot SELECT * FROM boots",
         );
         assert_eq!(audit(Path::new(url), &["verify"]), before);
     }
+}
+
+#[test]
+fn an_auditors_password_comes_from_a_file_and_is_shown_nowhere() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(server) = prepared() else { return };
+    server.execute(DATABASE, "ALTER ROLE ada PASSWORD 'hunter2'");
+    server.ask_for_passwords("ada");
+    let scratch = tempfile::tempdir().unwrap();
+    let url = server.uri("ada", DATABASE);
+    let told = |password: &str| {
+        let file = scratch.path().join("password");
+        std::fs::write(&file, format!("{password}\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let arguments = ["audit", "sessions", "--from", &url, "--password-file", file.to_str().unwrap()];
+        let cli = Cli::try_parse_from(arguments).unwrap();
+        run_to(&cli.command, &mut Vec::new()).map(drop).map_err(|error| error.to_string())
+    };
+    told("hunter2").unwrap();
+    let wrong = told("hunter3").unwrap_err();
+    assert!(wrong.contains("28P01") && !wrong.contains("hunter"), "{wrong}");
 }
 
 #[test]
@@ -164,10 +186,10 @@ fn what_was_shipped_may_go_from_the_disk_and_is_whole_in_the_store() {
     let written = recorder.usage().used;
     let forwarder = ship(&server, &recorder);
     eventually(|| forwarder.status(), |status| status.connected && status.backlog.records == 0);
+    eventually(|| recorder.usage().used, |used| *used < written / 2);
     recorder.stop("SIGTERM").unwrap();
     let status = finish(forwarder.drain(Duration::from_secs(60)));
     assert_eq!((status.backlog.records, status.failures), (0, 0), "{status:?}");
-    assert!(recorder.usage().used < written / 2, "{:?}", recorder.usage());
     let url = server.uri("ada", DATABASE);
     for place in [Path::new(&url), scratch.path()] {
         let (told, sound) = audit(place, &["verify"]);
