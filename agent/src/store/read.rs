@@ -10,8 +10,8 @@ use tokio_postgres::{IsolationLevel, Transaction};
 use super::connect::{Login, log_in};
 use super::{Address, Connect, Error, facts};
 
-/// Rows that are fetched at a time.
-const FETCH: i32 = 500;
+/// Rows that are fetched at a time: a body may be long.
+const FETCH: i32 = 100;
 
 /// How long the server may take for the next rows.
 const PATIENCE: Duration = Duration::from_secs(120);
