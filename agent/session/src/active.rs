@@ -6,6 +6,7 @@
 mod backend;
 mod description;
 mod expected;
+mod extended;
 mod facts;
 mod frontend;
 mod hold;
@@ -15,6 +16,7 @@ mod names;
 mod reading;
 mod refusal;
 mod run;
+mod simple;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -65,7 +65,7 @@ impl Ruled {
     pub(crate) fn ruling(&self) -> Ruling {
         match self.refusal {
             Some(_) => Ruling::Deny,
-            None => super::ledger::ruling(self.judged.judgement.decision()),
+            None => ruling(self.judged.judgement.decision()),
         }
     }
 
@@ -347,4 +347,13 @@ fn without_names(reading: &Reading) -> Reading {
         }
     }
     doubted
+}
+
+/// The record's word for a decision.
+pub(crate) fn ruling(decision: policy::Decision) -> Ruling {
+    match decision {
+        policy::Decision::Allow => Ruling::Allow,
+        policy::Decision::Hold => Ruling::Hold,
+        policy::Decision::Deny => Ruling::Deny,
+    }
 }

@@ -12,7 +12,7 @@ use evidence::{Body, Decision, Digest, Finding, Hasher, Parameter, Protocol, Rul
 use masking::HashKey;
 use pgwire::{Formats, Values};
 
-use super::judging::Ruled;
+use super::judging::{Ruled, ruling};
 use super::reading::Reading;
 use crate::{Fault, Turn};
 
@@ -115,14 +115,6 @@ fn relations(ruled: &Ruled) -> Vec<Cow<'_, str>> {
         }
     }
     relations
-}
-
-pub(crate) fn ruling(decision: policy::Decision) -> Ruling {
-    match decision {
-        policy::Decision::Allow => Ruling::Allow,
-        policy::Decision::Hold => Ruling::Hold,
-        policy::Decision::Deny => Ruling::Deny,
-    }
 }
 
 /// A text in the form in which it may be recorded and shown to a reviewer.
