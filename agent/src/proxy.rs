@@ -13,6 +13,7 @@ mod cancel;
 mod config;
 mod connection;
 mod journal;
+mod local;
 mod login;
 mod resources;
 mod side;

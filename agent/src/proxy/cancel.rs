@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use session::Event;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::connection::Signal;
+use super::local::Signal;
 
 type Key = (i32, Vec<u8>);
 type Keys = Arc<Mutex<HashMap<Key, UnboundedSender<Signal>>>>;

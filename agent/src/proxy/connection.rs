@@ -23,21 +23,12 @@ use tokio::time::Sleep;
 
 use super::cancel::Registered;
 use super::journal::LaneJournal;
+use super::local::{Local, Signal};
 use super::login::{self, LoggedIn, Refusal};
-use super::worker::Local;
 use super::{BackendStream, Resource, current};
 use crate::approvals::{Ask, Outcome};
 use crate::catalog::{self, Live};
 use crate::recorder;
-
-/// What reaches a session from elsewhere in the daemon.
-#[derive(Debug)]
-pub(super) enum Signal {
-    /// For the session itself.
-    Event(Event),
-    /// Another policy holds.
-    Policy,
-}
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 

@@ -1,7 +1,6 @@
 //! A worker: one thread, one runtime, one lane of the record, and the sessions that live on it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
@@ -15,7 +14,8 @@ use session::{Event, Options, Peer, ReadingCache, Session};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::LocalSet;
 
-use super::connection::{Connection, Opening, Signal};
+use super::connection::{Connection, Opening};
+use super::local::{Local, Signal};
 use super::{Resource, Shared};
 use crate::approvals::session_id;
 use crate::drain;
@@ -53,16 +53,6 @@ pub struct Arrival {
 pub struct Worker {
     messages: UnboundedSender<Message>,
     thread: JoinHandle<()>,
-}
-
-/// What the sessions of a worker share, without locks.
-pub(super) struct Local {
-    pub(super) shared: Arc<Shared>,
-    pub(super) lane: RefCell<LaneWriter>,
-    /// What sockets are read into; a session keeps only what is left over.
-    pub(super) buffer: RefCell<Vec<u8>>,
-    cache: Rc<RefCell<ReadingCache>>,
-    sessions: RefCell<HashMap<u64, UnboundedSender<Signal>>>,
 }
 
 /// A statement's tree is walked recursively: a deep one must not end the daemon.
@@ -167,13 +157,4 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
         drop(counted);
     });
     Ok(())
-}
-
-impl Local {
-    fn tell(&self, signal: impl Fn() -> Signal) {
-        for session in self.sessions.borrow().values() {
-            // One that ends just now needs no telling.
-            drop(session.send(signal()));
-        }
-    }
 }

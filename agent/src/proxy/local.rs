@@ -1,0 +1,40 @@
+//! What the sessions of one worker share, and how they are told what happens elsewhere in the daemon.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use session::{Event, ReadingCache};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::Shared;
+use crate::recorder::LaneWriter;
+
+/// What reaches a session from elsewhere in the daemon.
+#[derive(Debug)]
+pub(super) enum Signal {
+    /// For the session itself.
+    Event(Event),
+    /// Another policy holds.
+    Policy,
+}
+
+/// What the sessions of a worker share, without locks.
+pub(super) struct Local {
+    pub(super) shared: Arc<Shared>,
+    pub(super) lane: RefCell<LaneWriter>,
+    /// What sockets are read into; a session keeps only what is left over.
+    pub(super) buffer: RefCell<Vec<u8>>,
+    pub(super) cache: Rc<RefCell<ReadingCache>>,
+    pub(super) sessions: RefCell<HashMap<u64, UnboundedSender<Signal>>>,
+}
+
+impl Local {
+    pub(super) fn tell(&self, signal: impl Fn() -> Signal) {
+        for session in self.sessions.borrow().values() {
+            // One that ends just now needs no telling.
+            drop(session.send(signal()));
+        }
+    }
+}
