@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use e2e::process::output;
 use e2e::world::PASSWORD;
 use e2e::{eventually, forge};
 
@@ -26,16 +27,23 @@ impl Demo {
     }
 }
 
-/// Lists the sessions and gives the one with the held statement.
+/// Lists the sessions that the central store has, and gives the one with the held statement.
 pub(crate) fn sessions(demo: &Demo) -> Result<String> {
-    chapter(6, "The record: every session");
-    demo.audit(&["sessions"])?.succeeds()?.has(&["nobody", "psql", "shop"])?;
-    let of_hold = |record: &serde_json::Value| record["kind"] == "hold";
-    eventually("the record of the hold", || {
-        let records = demo.world.daemon.export()?;
-        let hold = records.into_iter().find(of_hold).context("no record of a hold")?;
-        Ok::<_, anyhow::Error>(hold["session"].as_str().context("a hold has a session")?.to_owned())
-    })
+    chapter(6, "The record: every session, in the central store within a second");
+    let store = demo.world.store.as_ref().context("the demo has a store")?;
+    eventually("all sessions are in the store", || {
+        let listed = output(&mut store.audit(&["sessions"])?)?;
+        ensure!(
+            listed.matches("nobody").count() == 4 && listed.matches("terminate").count() == 4,
+            "{listed}"
+        );
+        Ok::<_, anyhow::Error>(())
+    })?;
+    let line = format!("portreeve audit sessions --from {}", store.auditor());
+    show(&line, &mut store.audit(&["sessions"])?)?.succeeds()?.has(&["nobody", "psql", "shop"])?;
+    let records = demo.world.daemon.export()?;
+    let hold = records.iter().find(|record| record["kind"] == "hold").context("no record of a hold")?;
+    Ok(hold["session"].as_str().context("a hold has a session")?.to_owned())
 }
 
 pub(crate) fn replay(demo: &Demo, session: &str) -> Result<()> {
@@ -82,4 +90,16 @@ pub(crate) fn recomputed(demo: &Demo) -> Result<()> {
     note("all digests fit; only the daemon's key, which never left its memory, is missing");
     let shown = demo.verify_copy(&copy)?.fails()?.has(&["PROBLEM", "FAILED"])?.has_not(&["checksum"])?;
     shown.line_with("signature").map(drop)
+}
+
+/// The store has the bytes that were shipped before, and the key's public half.
+pub(crate) fn stored(demo: &Demo) -> Result<()> {
+    chapter(
+        11,
+        "And the central store, out of reach of whoever holds the machine, still has the true record",
+    );
+    let store = demo.world.store.as_ref().context("the demo has a store")?;
+    let line = format!("portreeve audit verify --from {}", store.auditor());
+    show(&line, &mut store.audit(&["verify"])?)?.succeeds()?.has(&["ok: the record is what was written"])?;
+    Ok(())
 }

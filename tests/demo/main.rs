@@ -45,9 +45,9 @@ fn main() -> ExitCode {
 
 fn run(keep: bool) -> Result<()> {
     note(
-        "starting a PostgreSQL server in a network namespace of its own, and the daemon with its eBPF programs",
+        "starting two PostgreSQL servers, each in a network namespace of its own, and the daemon with its eBPF",
     );
-    let setup = Setup { first: Some(0), ..Setup::policy(include_str!("policy.yaml")) };
+    let setup = Setup { first: Some(0), store: true, ..Setup::policy(include_str!("policy.yaml")) };
     let world = World::new(&setup)?;
     let job = Job { gid: NOBODY, ..world.job_of(NOBODY) };
     let demo = Demo { address: world.address(), job, world };
@@ -71,6 +71,7 @@ fn tell(demo: &Demo) -> Result<()> {
     evidence::verify(demo)?;
     evidence::edited(demo)?;
     evidence::recomputed(demo)?;
+    evidence::stored(demo)?;
     println!("\nEverything came out as it should.");
     Ok(())
 }
@@ -81,6 +82,9 @@ fn introduce(demo: &Demo) -> Result<()> {
         "the protected database: shop on {v4} and [{v6}], port {PORT}; only {ROLE} can log in there,"
     ));
     note("and only the daemon knows its password");
+    if let Some(store) = &demo.world.store {
+        note(&format!("the central store: {}", store.auditor()));
+    }
     note(&format!("the job: psql as user nobody, with {}", demo.address));
     note(&format!(
         "the policy: tests/demo/policy.yaml; the daemon's files: {}",
@@ -97,6 +101,7 @@ fn leave_running(demo: Demo) -> Result<()> {
     let program = e2e::process::portreeve()?;
     let program = program.display();
     let (socket, evidence) = (demo.world.daemon.socket(), demo.world.daemon.evidence());
+    let store = demo.world.store.as_ref().map(e2e::Store::auditor).unwrap_or_default();
     println!("\nIt is left running. Try, in another terminal of root:");
     for line in [
         format!("setpriv --reuid nobody --regid nogroup --clear-groups psql {}", demo.address),
@@ -104,6 +109,7 @@ fn leave_running(demo: Demo) -> Result<()> {
         format!("{program} approvals list --socket {}", socket.display()),
         format!("{program} approvals approve ID --socket {}", socket.display()),
         format!("{program} audit sessions --from {}", evidence.display()),
+        format!("PGPASSWORD='{}' {program} audit sessions --from {store}", e2e::store::PASSWORD),
         format!("{program} audit replay SESSION --from {}", evidence.display()),
         format!("{program} audit verify --from {}", evidence.display()),
         format!(

@@ -11,3 +11,4 @@ mod masking;
 mod operation;
 mod refusal;
 mod relay;
+mod store;

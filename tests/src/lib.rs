@@ -15,10 +15,12 @@ pub mod network;
 pub mod patience;
 pub mod postgres;
 pub mod process;
+pub mod store;
 pub mod wire;
 pub mod world;
 
 pub use daemon::Daemon;
 pub use job::Job;
 pub use patience::eventually;
+pub use store::Store;
 pub use world::{Setup, World, story};

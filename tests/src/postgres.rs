@@ -70,15 +70,26 @@ impl Server {
         })
     }
 
-    /// Ends it as a crash would, and starts it again.
+    /// Ends it as a crash would.
+    pub fn crash(&mut self) {
+        // SIGQUIT: the postmaster takes its children with it.
+        let _ = signal(&self.child, Signal::QUIT);
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again on what is there.
     ///
     /// # Errors
     ///
     /// It does not come back.
-    pub fn crash_and_restart(&mut self) -> Result<()> {
-        self.stop();
+    pub fn start_again(&mut self) -> Result<()> {
         self.child = spawn(&self.folder, &self.programs, &self.addresses, &self.namespace, &self.settings)?;
         self.wait_ready()
+    }
+
+    /// Where its socket, its log and its data are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// psql of the superuser past Portreeve, with nothing but rows in its output.
@@ -112,17 +123,11 @@ impl Server {
         let log = fs::read(self.folder.join("log")).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
     }
-
-    fn stop(&mut self) {
-        // SIGQUIT: the postmaster takes its children with it.
-        let _ = signal(&self.child, Signal::QUIT);
-        let _ = self.child.wait();
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop();
+        self.crash();
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Output;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls};
 
@@ -20,6 +20,7 @@ use crate::leftovers;
 use crate::network::Network;
 use crate::postgres::{PORT, Server};
 use crate::process::finish;
+use crate::store::Store;
 use crate::wire::Wire;
 
 /// What the job is called, which is neither a role nor a user of anything.
@@ -64,6 +65,8 @@ pub struct Setup {
     pub tls: String,
     /// Whether the server speaks TLS, with a self-signed certificate for `db.example` in the folder `tls`.
     pub certificate: bool,
+    /// Whether there is a central store.
+    pub store: bool,
     /// Which world's number is tried first: the demo has the first, for its address.
     pub first: Option<u16>,
 }
@@ -77,6 +80,7 @@ impl Default for Setup {
             config: String::new(),
             tls: "{mode: disable}".to_owned(),
             certificate: false,
+            store: false,
             first: None,
         }
     }
@@ -102,7 +106,9 @@ pub struct World {
     pub server: Server,
     /// The daemon; it runs when a story begins.
     pub daemon: Daemon,
-    /// The network between them.
+    /// The central store, where the setup asks for one.
+    pub store: Option<Store>,
+    /// The network between the jobs and the protected server.
     pub network: Network,
     runtime: Runtime,
     cgroup: Cgroup,
@@ -121,7 +127,11 @@ impl World {
         let network = Network::new(setup.first.unwrap_or_else(unused_number))?;
         let folder = tempfile::Builder::new().prefix(&leftovers::name(network.number())).tempdir()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
-        prepare(folder.path(), setup, &network)?;
+        let store = match setup.store {
+            true => Some(Store::start(folder.path(), network.number() + 1)?),
+            false => None,
+        };
+        prepare(folder.path(), setup, &network, store.as_ref())?;
         let mut settings = setup.server.clone();
         if setup.certificate {
             settings.extend(certificates::make(&folder.path().join("tls"))?);
@@ -138,11 +148,21 @@ impl World {
             cgroup: Cgroup::new(&leftovers::name(network.number()))?,
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
             server,
+            store,
             network,
             folder,
         };
         world.daemon.start()?;
         Ok(world)
+    }
+
+    /// The central store of a setup that asks for one.
+    ///
+    /// # Errors
+    ///
+    /// It did not ask.
+    pub fn store(&mut self) -> Result<&mut Store> {
+        self.store.as_mut().context("this world has no store")
     }
 
     /// The folder with everything in it.
@@ -324,7 +344,7 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 /// The daemon's files.
-fn prepare(folder: &Path, setup: &Setup, network: &Network) -> Result<()> {
+fn prepare(folder: &Path, setup: &Setup, network: &Network, store: Option<&Store>) -> Result<()> {
     let credentials = folder.join("credentials.yaml");
     fs::write(&credentials, format!("role: {ROLE}\npassword: {PASSWORD}\n"))?;
     fs::set_permissions(&credentials, fs::Permissions::from_mode(0o600))?;
@@ -348,6 +368,7 @@ fn prepare(folder: &Path, setup: &Setup, network: &Network) -> Result<()> {
     if !setup.config.contains("approvals:") {
         config += &format!("approvals: {{socket: {}}}\n", at("control.sock"));
     }
+    config += &store.map(Store::section).unwrap_or_default();
     config += &setup.config.replace("FOLDER", &folder.display().to_string());
     Ok(fs::write(folder.join("portreeve.yaml"), config)?)
 }
