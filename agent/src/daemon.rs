@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod control;
+mod error;
 mod policies;
 mod run;
 mod shipping;
 
-pub use run::{Error, run};
+pub use error::Error;
+pub use run::run;
 pub use shipping::Recorded;
 
 use std::sync::{Arc, RwLock};

@@ -12,63 +12,18 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Daemon;
 use super::control::Answers;
 use super::shipping;
+use super::{Daemon, Error};
 use crate::approvals::{Approvals, Server};
 use crate::catalog::Catalogs;
-use crate::config::{
-    Config, LogConfig, LogFormat, PoliciesError, Read, ResourcesError, credentials, read_policies, resolve,
-};
+use crate::config::{Config, LogConfig, LogFormat, Read, credentials, read_policies, resolve};
 use crate::identity::Identifier;
 use crate::intercept::Interception;
 use crate::proxy::{Cancels, Counters, Message, Shared, SideConnector, Worker, accept};
 use crate::recorder::{HostInfo, Recorder};
 use crate::store::Forwarder;
-use crate::{approvals, catalog, config, drain, intercept, recorder};
-
-/// Why the daemon does not run. Nothing that was protected before has become open by it.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The configuration.
-    #[error(transparent)]
-    Config(#[from] config::Error),
-    /// The policy documents.
-    #[error(transparent)]
-    Policies(#[from] PoliciesError),
-    /// The resources.
-    #[error(transparent)]
-    Resources(#[from] ResourcesError),
-    /// The credentials.
-    #[error(transparent)]
-    Credentials(#[from] crate::credentials::Error),
-    /// The record.
-    #[error(transparent)]
-    Record(#[from] recorder::Error),
-    /// The kernel side.
-    #[error(transparent)]
-    Intercept(#[from] intercept::Error),
-    /// The catalogs.
-    #[error(transparent)]
-    Catalog(#[from] catalog::Error),
-    /// The control socket.
-    #[error(transparent)]
-    Control(#[from] approvals::SocketError),
-    /// `log.filter` is not understood.
-    #[error("`log.filter: {filter}` is not understood: {message}")]
-    Filter {
-        /// What was written.
-        filter: String,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// TLS to the central store.
-    #[error("the store: {0}")]
-    Store(#[from] crate::proxy::TlsError),
-    /// Threads, signals or random numbers.
-    #[error("the system does not give what the daemon needs: {0}")]
-    System(#[from] std::io::Error),
-}
+use crate::{drain, recorder};
 
 /// How long the store has at least for the last records, where the sessions have used up the time to drain.
 const LAST_RECORDS: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use evidence::BootId;
 use tokio::net::{UnixStream, lookup_host};
 
-use super::run::Error;
+use super::Error;
 use crate::config::{StoreConfig, store_tls};
 use crate::intercept::OwnSockets;
 use crate::proxy::{Tls, connect_backend};
