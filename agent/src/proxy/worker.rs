@@ -149,12 +149,24 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
     let connection = Connection::new(Rc::clone(local), opening);
     shared.counters.sessions.fetch_add(1, Ordering::Relaxed);
     shared.counters.sessions_total.fetch_add(1, Ordering::Relaxed);
-    let local = Rc::clone(local);
+    let running = Running { local: Rc::clone(local), number, _counted: counted };
     tokio::task::spawn_local(async move {
+        let _running = running;
         connection.await;
-        local.sessions.borrow_mut().remove(&number);
-        local.shared.counters.sessions.fetch_sub(1, Ordering::Relaxed);
-        drop(counted);
     });
     Ok(())
+}
+
+/// A session, as its worker counts it: off the list when its task ends, also by a panic, which ends that task alone.
+struct Running {
+    local: Rc<Local>,
+    number: u64,
+    _counted: drain::Session,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.local.sessions.borrow_mut().remove(&self.number);
+        self.local.shared.counters.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
 }
