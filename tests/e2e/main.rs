@@ -9,6 +9,7 @@ mod hold;
 mod interception;
 mod masking;
 mod operation;
+mod protocol;
 mod refusal;
 mod relay;
 mod store;
