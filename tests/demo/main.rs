@@ -14,6 +14,7 @@ use e2e::postgres::PORT;
 use e2e::world::ROLE;
 use e2e::{Job, Setup, World};
 use teller::{note, print_line};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// `nobody`, on every Debian.
 const NOBODY: u32 = 65_534;
@@ -96,7 +97,7 @@ fn introduce(demo: &Demo) -> Result<()> {
     Ok(())
 }
 
-/// Hands the world over to whoever watches, until Enter or the end of the input.
+/// Hands the world over to whoever watches, until Enter or a signal.
 fn leave_running(demo: Demo) -> Result<()> {
     let program = e2e::process::portreeve()?;
     let program = program.display();
@@ -120,7 +121,23 @@ fn leave_running(demo: Demo) -> Result<()> {
     ] {
         print_line(&line);
     }
-    println!("Enter ends it and cleans up.");
-    std::io::stdin().read_line(&mut String::new())?;
-    Ok(())
+    println!("Enter or Ctrl-C ends it and cleans up.");
+    let (entered, line) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // Without a terminal there is no line to wait for: then a signal ends it.
+        if std::io::stdin().read_line(&mut String::new()).is_ok_and(|length| length > 0) {
+            let _ = entered.send(());
+        } else {
+            std::mem::forget(entered);
+        }
+    });
+    demo.world.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            _ = line => {}
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    })
 }

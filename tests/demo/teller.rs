@@ -1,6 +1,6 @@
 //! Tells the demo: a heading, the command as one would type it, its real output, and what must be in it.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -15,7 +15,7 @@ pub(crate) struct Shown {
 
 /// Begins a chapter.
 pub(crate) fn chapter(number: u32, title: &str) {
-    println!("\n\x1b[1m{number}. {title}\x1b[0m");
+    println!("\n{}", styled("1", &format!("{number}. {title}")));
 }
 
 /// A sentence between two commands.
@@ -40,7 +40,15 @@ pub(crate) fn show(line: &str, command: &mut Command) -> Result<Shown> {
 
 /// Shows a command that is run by somebody else.
 pub(crate) fn print_line(line: &str) {
-    println!("   \x1b[36m$ {line}\x1b[0m");
+    println!("   {}", styled("36", &format!("$ {line}")));
+}
+
+/// Bold or coloured, where somebody watches and not a file.
+fn styled(style: &str, text: &str) -> String {
+    match std::io::stdout().is_terminal() {
+        true => format!("\x1b[{style}m{text}\x1b[0m"),
+        false => text.to_owned(),
+    }
 }
 
 /// Shows what such a command wrote.

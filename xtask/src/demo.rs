@@ -10,7 +10,7 @@ use crate::{
 /// Its arguments.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Leave it running at the end, with commands to try, until Enter
+    /// Leave it running at the end, with commands to try, until Enter or Ctrl-C
     #[arg(long)]
     keep: bool,
 }
