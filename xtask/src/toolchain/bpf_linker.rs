@@ -29,7 +29,7 @@ pub(super) fn ensure(compiler: &Compiler, cache: &Cache) -> Result<PathBuf> {
         build(compiler, cache, folder).with_context(|| {
             format!(
                 "bpf-linker {VERSION} cannot be built\n\
-                 cure: it needs the crates.io registry (or a mirror that cargo is configured for) and a C \
+                 cure: it needs cargo's registry (or a mirror that cargo is configured for) and a C \
                  compiler; a cache folder filled elsewhere with the same compiler works too (PORTREEVE_CACHE)"
             )
         })
