@@ -47,11 +47,25 @@ pub(crate) fn stories() -> Command {
 ///
 /// This machine does not give it; with the cure.
 pub(crate) fn prepare() -> Result<()> {
+    prepare_with(&[])
+}
+
+/// The same with an optimised daemon, for measuring.
+///
+/// # Errors
+///
+/// As [`prepare`].
+pub(crate) fn prepare_release() -> Result<()> {
+    prepare_with(&["--release"])
+}
+
+fn prepare_with(profile: &[&str]) -> Result<()> {
     ground()?;
     postgres::ensure()?;
     build_ebpf::ensure(RustSrc::default())?;
-    // The stories and the demo look for it beside themselves.
-    run_command(cargo().args(["build", "--package", "portreeve"]).current_dir(workspace()))
+    // The programs that run it look for it beside themselves.
+    let build = ["build", "--package", "portreeve"];
+    run_command(cargo().args(build).args(profile).current_dir(workspace()))
 }
 
 /// Whether this machine lets us load programs into its kernel and make networks.

@@ -2,6 +2,7 @@
 //!
 //! It is built without the agent, so that it can make what the agent's build needs.
 
+mod bench;
 mod build_ebpf;
 mod cache;
 mod demo;
@@ -32,6 +33,8 @@ enum Command {
     Demo(demo::Args),
     /// Run the end-to-end stories alone
     E2e(e2e::Args),
+    /// Measure what Portreeve costs, beside a plain relay and pgbouncer
+    Bench(bench::Args),
     /// Build the kernel side, and the tools that this needs
     BuildEbpf(build_ebpf::Args),
     /// Hold the tree to its import order
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Demo(args) => demo::run(&args),
         Command::E2e(args) => e2e::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::BuildEbpf(args) => build_ebpf::run(&args),
         Command::Layers => layers::run(),
     };

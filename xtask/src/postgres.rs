@@ -1,6 +1,6 @@
 //! What the end-to-end world needs of Debian: PostgreSQL, and the programs that make networks and namespaces.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -25,8 +25,21 @@ const PACKAGES: [Package; 4] = [
 ///
 /// Something is missing and cannot be installed; with the cure.
 pub(crate) fn ensure() -> Result<()> {
+    ensure_all(&PACKAGES)
+}
+
+/// Finds pgbouncer, or installs it.
+///
+/// # Errors
+///
+/// As [`ensure`].
+pub(crate) fn ensure_bouncer() -> Result<()> {
+    ensure_all(&[Package { name: "pgbouncer", is_there: || Path::new("/usr/sbin/pgbouncer").is_file() }])
+}
+
+fn ensure_all(packages: &[Package]) -> Result<()> {
     let missing: Vec<&str> =
-        PACKAGES.iter().filter(|package| !(package.is_there)()).map(|package| package.name).collect();
+        packages.iter().filter(|package| !(package.is_there)()).map(|package| package.name).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -39,15 +52,15 @@ pub(crate) fn ensure() -> Result<()> {
         bail!("this machine lacks {list} and has no apt-get\ncure: install what these Debian packages hold");
     }
     say(&format!("installing Debian's {list} (a minute)"));
-    // No cluster of its own: the world makes throwaway ones.
+    // No cluster of its own: the world makes throwaway ones. Nor does any service begin to run.
     let apt = || {
         let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").env("PG_CREATE_CLUSTER", "no");
+        command.env("DEBIAN_FRONTEND", "noninteractive").env("PG_CREATE_CLUSTER", "no").env("RUNLEVEL", "1");
         command
     };
     run(apt().args(["-qq", "update"])).context(cure.clone())?;
     run(apt().args(["-qq", "-y", "--no-install-recommends", "install"]).args(&missing)).context(cure)?;
-    match PACKAGES.iter().find(|package| !(package.is_there)()) {
+    match packages.iter().find(|package| !(package.is_there)()) {
         None => Ok(()),
         Some(package) => bail!("{} was installed, and what it should hold is not there", package.name),
     }
