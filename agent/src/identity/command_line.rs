@@ -1,4 +1,4 @@
-//! A command line as people read it, without the passwords that people put there.
+//! A command line as people read it, without the passwords and the SQL that people put there.
 //!
 //! It is shown and recorded. It is never split again or run.
 
@@ -6,7 +6,7 @@
 const HIDDEN: &str = "***";
 
 /// The arguments of `/proc/PID/cmdline`, which end in a NUL each, with spaces between, control characters as
-/// U+FFFD, and passwords of connection strings hidden.
+/// U+FFFD, passwords of connection strings hidden, and texts cut to their first word.
 pub(super) fn display(arguments: &[u8]) -> String {
     let arguments = arguments.strip_suffix(b"\0").unwrap_or(arguments);
     let shown: Vec<String> = arguments
@@ -14,10 +14,20 @@ pub(super) fn display(arguments: &[u8]) -> String {
         .map(|argument| {
             let text = String::from_utf8_lossy(argument);
             let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-            without_assignments(&without_user_info(&text))
+            name_of_text(without_assignments(&without_user_info(&text)))
         })
         .collect();
     shown.join(" ")
+}
+
+/// An argument with white space in it is a text, such as the SQL of `psql -c`: it may hold values that are masked
+/// everywhere else in the record, and what it does is recorded as statements. Its first word tells what it is.
+fn name_of_text(argument: String) -> String {
+    match argument.trim_start().split_once(|c: char| c.is_whitespace()) {
+        None => argument,
+        Some((first, _)) if first.contains(['\'', '"', '$']) => "…".to_owned(),
+        Some((first, _)) => format!("{first} …"),
+    }
 }
 
 /// Hides the password in each `scheme://user:password@…`.

@@ -66,7 +66,7 @@ fn the_unit_is_the_one_whose_cgroup_the_kernel_saw() {
     let principal = identifier.identify(&peer);
     assert_eq!(principal.unit.as_deref(), Some("buildkite-agent.service"));
     assert_eq!(principal.cgroup.as_deref(), Some("/system.slice/buildkite-agent.service/job"));
-    assert_eq!(principal.command_line.as_deref(), Some("psql -c select 1"));
+    assert_eq!(principal.command_line.as_deref(), Some("psql -c select …"));
     assert_eq!(principal.user.as_deref(), Some("ci"));
     assert_eq!(principal.start_time, Some(5));
 
@@ -113,14 +113,17 @@ fn cgroup_lines_that_cannot_be_looked_up_are_none() {
 }
 
 #[test]
-fn passwords_on_a_command_line_are_hidden() {
+fn passwords_and_texts_on_a_command_line_are_hidden() {
     for (arguments, expect) in [
-        ("psql\0-c\0select 1\0", "psql -c select 1"),
+        ("psql\0-c\0select 1\0", "psql -c select …"),
+        ("psql\0-cselect 1\0", "psql -cselect …"),
+        ("psql\0-c\0  delete from c where ssn = '1'\0", "psql -c delete …"),
+        ("x\0'secret' y\0", "x …"),
         ("psql\0postgres://u:pw@h/d\0", "psql postgres://u:***@h/d"),
         ("psql\0postgres://u:p@w@h:5/d?x=1@2:3\0", "psql postgres://u:***@h:5/d?x=1@2:3"),
         ("psql\0postgres://h:5432/d\0", "psql postgres://h:5432/d"),
         ("psql\0postgres://u@h/d?password=pw&x=1\0", "psql postgres://u@h/d?password=***&x=1"),
-        ("psql\0host=h password = 'p w' user=u\0", "psql host=h password = *** user=u"),
+        ("psql\0host=h password = 'p w' user=u\0", "psql host=h …"),
         ("x\0PGPASSWORD=pw\0y\0", "x PGPASSWORD=*** y"),
         ("x\0--db-password=pw\0", "x --db-password=***"),
         ("x\0password\0", "x password"),
