@@ -36,6 +36,8 @@ pub struct MaskSet {
 struct Standing {
     /// Every column's number, with its own mask.
     columns: Vec<(i16, Option<MaskMethod>)>,
+    /// A mask names one of its columns.
+    named: bool,
     /// Something that could bring a mask is not in the catalog.
     unsure: bool,
     /// A view or a rule that reads a masked column: then no column of it is clear.
@@ -74,11 +76,13 @@ impl MaskSet {
         }
         let mut set = MaskSet { relations: HashMap::new(), active: true };
         for relation in catalog.relations() {
+            let mut any_named = false;
             let mut columns: Vec<_> = relation
                 .columns
                 .iter()
                 .map(|column| {
                     let named = masks.method(&relation.schema, &relation.name, &column.name);
+                    any_named |= named.is_some();
                     let leaks = leaks::holds_values(&relation.schema, &relation.name, &column.name);
                     (column.attnum, named.max(leaks.then_some(MaskMethod::Redact)))
                 })
@@ -86,7 +90,8 @@ impl MaskSet {
             columns.sort_unstable_by_key(|column| column.0);
             let lost_parent = relation.parents.iter().any(|parent| catalog.relation(*parent).is_none());
             let unsure = lost_parent || relation.kind == RelationKind::Toast;
-            set.relations.insert(relation.oid, Standing { columns, unsure, ..Standing::default() });
+            set.relations
+                .insert(relation.oid, Standing { columns, named: any_named, unsure, ..Standing::default() });
         }
         set.spread(catalog, |relation| relation.children.as_slice());
         set.spread(catalog, |relation| relation.parents.as_slice());
@@ -166,7 +171,10 @@ impl MaskSet {
         let mut changed = false;
         for relation in catalog.relations() {
             let stained = relation.functions.iter().any(|function| *function >= FIRST_NORMAL_OBJECT_ID)
-                || relation.bases.iter().any(|base| !self.is_clear(*base));
+                || relation
+                    .bases
+                    .iter()
+                    .any(|base| !self.is_clear(*base) && !self.is_told(relation.oid, base.relation));
             let below = relation.children.iter().any(|child| self.touches(*child));
             let Some(standing) = self.relations.get_mut(&relation.oid) else { continue };
             let masked = standing.columns.iter().any(|column| column.1.is_some());
@@ -175,6 +183,15 @@ impl MaskSet {
             (standing.stained, standing.touches) = (stained, touches);
         }
         changed
+    }
+
+    /// Of PostgreSQL's own views over its own tables it is known by name which columns hold values (`leaks`); the
+    /// rest of them (`pg_roles`, `information_schema.columns`, …) is what tools live on. A mask that names the base
+    /// counts all the same.
+    fn is_told(&self, view: Oid, base: Oid) -> bool {
+        view < FIRST_NORMAL_OBJECT_ID
+            && base < FIRST_NORMAL_OBJECT_ID
+            && self.relations.get(&base).is_some_and(|base| !base.named && !base.stained && !base.unsure)
     }
 }
 

@@ -35,7 +35,14 @@ const COLUMNS: &[(&str, &str)] = &[
 
 /// Whether the column holds values of tables, or texts of statements, that a mask could be meant for.
 pub(super) fn holds_values(schema: &str, relation: &str, column: &str) -> bool {
-    schema == "pg_catalog" && COLUMNS.binary_search(&(relation, column)).is_ok()
+    match schema {
+        "pg_catalog" => COLUMNS.binary_search(&(relation, column)).is_ok(),
+        "information_schema" => matches!(
+            (relation, column),
+            ("user_mapping_options", "option_value") | ("_pg_user_mappings", "umoptions")
+        ),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -228,3 +228,32 @@ fn without_masks_everything_is_clear() {
     assert_eq!(set.column(UNKNOWN, 1), Verdict::Clear);
     assert!(!set.touches(CUSTOMERS) && !set.touches(UNKNOWN));
 }
+
+#[test]
+fn a_view_of_postgresqls_own_shows_all_but_the_columns_that_hold_values() {
+    const AUTHID: Oid = 1_260;
+    const ROLES: Oid = 12_010;
+    const SHADOW: Oid = 12_011;
+    const USERS_VIEW: Oid = 20_070;
+    let relations = [
+        table(AUTHID, "pg_authid", &["rolname", "rolpassword"], &[]),
+        Relation {
+            name: "pg_roles".to_owned(),
+            ..view(ROLES, &["rolname", "rolpassword"], &[(AUTHID, 0), (AUTHID, 2)])
+        },
+        Relation {
+            name: "pg_shadow".to_owned(),
+            ..view(SHADOW, &["usename", "passwd"], &[(AUTHID, 0), (AUTHID, 2)])
+        },
+        view(USERS_VIEW, &["n"], &[(AUTHID, 2)]),
+    ];
+    let catalog = Catalog::new(1, [], relations, []);
+    let of = |masks: &str| {
+        let masks = Masks::new([(masks.parse().unwrap(), MaskMethod::Redact)]);
+        let set = MaskSet::resolve(&masks, &catalog);
+        [(ROLES, 1), (SHADOW, 1), (SHADOW, 2), (USERS_VIEW, 1)]
+            .map(|(oid, column)| set.column(oid, column) == Verdict::Clear)
+    };
+    assert_eq!(of("public.customers.ssn"), [true, true, false, false]);
+    assert_eq!(of("pg_catalog.pg_authid.rolname"), [false, false, false, false]);
+}
