@@ -121,6 +121,9 @@ impl<'a> Reader<'a> {
         if token.kind.is_constant() {
             return format!("{what} at a literal (character {character})");
         }
+        if crate::secrets::ends_in_password(before) {
+            return format!("{what} behind PASSWORD (character {character})");
+        }
         let shown: String = token.written(self.text).chars().take(64).collect();
         format!("{what} at \"{shown}\" (character {character})")
     }

@@ -7,11 +7,26 @@ use crate::lexer::Token;
 /// Strings of this statement that are, or may hold, a password.
 pub(crate) fn find(text: &str, tokens: &[Token]) -> Vec<Range<usize>> {
     let named = holds_credentials(text, tokens);
+    let word =
+        |i: usize, keywords: &[&str]| tokens.get(i).is_some_and(|t| keywords.iter().any(|k| t.is(text, k)));
+    let role = word(0, &["create", "alter"]) && word(1, &["role", "user", "group"]);
+    let after_password = |i: usize| i > 0 && tokens[i - 1].is(text, "password");
     tokens
         .iter()
-        .filter(|t| t.kind.is_string() && (named || looks_like_credentials(t.written(text))))
-        .map(|t| t.range())
+        .enumerate()
+        .filter(|(i, t)| {
+            let string = t.kind.is_string() && (named || looks_like_credentials(t.written(text)));
+            // A password whose quotes were forgotten, or are the wrong ones.
+            string || (role && t.kind.is_name() && after_password(*i) && !t.is(text, "null"))
+        })
+        .map(|(_, t)| t.range())
         .collect()
+}
+
+/// Whether what stands behind this text may be a password without quotes.
+pub(crate) fn ends_in_password(before: &str) -> bool {
+    let before = before.trim_end().as_bytes();
+    before.len().checked_sub(8).is_some_and(|at| before[at..].eq_ignore_ascii_case(b"password"))
 }
 
 /// What of a text that could not be read must not be recorded.

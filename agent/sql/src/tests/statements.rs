@@ -185,6 +185,8 @@ fn literals_are_found_and_passwords_too() {
     assert!(statement.secrets.is_empty());
     for (text, secret) in [
         ("CREATE ROLE x LOGIN PASSWORD 'hush'", "'hush'"),
+        ("ALTER ROLE x PASSWORD hush", "hush"),
+        ("ALTER ROLE x PASSWORD \"hush\" LOGIN", "\"hush\""),
         ("ALTER USER x ENCRYPTED PASSWORD 'hush' VALID UNTIL '2030-01-01'", "'hush'"),
         ("CREATE USER MAPPING FOR x SERVER s OPTIONS (user 'u', password 'hush')", "'hush'"),
         ("CREATE SUBSCRIPTION s CONNECTION 'host=a user=b' PUBLICATION p", "'host=a user=b'"),
@@ -198,6 +200,8 @@ fn literals_are_found_and_passwords_too() {
         let secrets: Vec<&str> = statement.secrets.iter().map(|r| &text[r.clone()]).collect();
         assert!(secrets.contains(&secret), "{text}: {secrets:?}");
     }
+    let told = format!("{:?}", read("ALTER ROLE x PASSWORD hush").statements[0].actions);
+    assert!(!told.contains("hush"), "{told}");
     let broken = read("ALTER ROLE x PASSWORD 'hush");
     assert_eq!(broken.statements[0].secrets.first(), Some(&(0..27)));
 }
