@@ -4,6 +4,7 @@
 //! or reorders a message of the client's: a refused one is replaced by one that must fail in its place.
 
 mod backend;
+mod cache;
 mod description;
 mod expected;
 mod extended;
@@ -27,7 +28,7 @@ use pgwire::Splitter;
 use pgwire::backend::TransactionStatus;
 use policy::{Catalog, SubjectPolicy};
 
-pub use reading::ReadingCache;
+pub use cache::ReadingCache;
 
 use crate::own::Own;
 use crate::{Options, Turn};

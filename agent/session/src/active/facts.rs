@@ -1,6 +1,7 @@
 //! What a text means depends on more than the text: the search path, how strings are read, the catalog. Here
 //! is what the session knows of that, and what it no longer knows since a statement may have changed it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use policy::{Action, Catalog, ObjectKind, RelationKind, Verb};
@@ -73,13 +74,13 @@ impl Facts {
     }
 
     /// The settings to read a statement by, as far as they are known.
-    pub(crate) fn settings(&self) -> Settings {
-        let mut settings = self.settings.clone();
+    pub(crate) fn settings(&self) -> Cow<'_, Settings> {
+        let mut settings = Cow::Borrowed(&self.settings);
         if self.path_doubtful || self.names_doubtful() {
-            settings.search_path = SearchPath::Unknown;
+            settings.to_mut().search_path = SearchPath::Unknown;
         }
         if self.strings_doubtful {
-            settings.utf8 = false;
+            settings.to_mut().utf8 = false;
         }
         settings
     }

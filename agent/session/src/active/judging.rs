@@ -219,7 +219,7 @@ impl Active {
         if self.facts.strings_doubtful() && text.contains(&b'\\') {
             return Rc::new(Reading::unreadable(text, "how strings are read may have changed before it"));
         }
-        let settings = Rc::new(self.facts.settings());
+        let settings = self.facts.settings();
         let (catalog, shared) = self.facts.catalog();
         let reading = {
             let mut cache = self.cache.borrow_mut();

@@ -1,11 +1,7 @@
 //! A text as it was read: the statements in it, what they do together, and what the session must follow.
 
-use std::collections::HashMap;
-use std::rc::Rc;
-use std::sync::Arc;
-
-use policy::{Action, Catalog, Lineage, ObjectKind, Oid, Output, Verb};
-use sql::{Analysis, Limits, Settings, Statement, TransactionEffect};
+use policy::{Action, Lineage, ObjectKind, Oid, Output, Verb};
+use sql::{Analysis, Statement, TransactionEffect};
 
 /// What a text changes that the reading of later texts depends on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -166,72 +162,4 @@ fn renames(text: &[u8], statement: &Statement) -> bool {
     let text = text.get(statement.range.clone()).unwrap_or(text);
     let has = |word: &[u8]| text.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
     alters && [&b"rename"[..], b"schema", b"inherit", b"attach"].iter().any(|word| has(word))
-}
-
-/// Readings of texts, shared by the sessions of one worker.
-///
-/// A reading is good for the text, the settings that change its meaning, and one generation of one database's
-/// catalog; all of these are the key. When it is full, the older half goes.
-pub struct ReadingCache {
-    young: HashMap<Key, Rc<Reading>>,
-    old: HashMap<Key, Rc<Reading>>,
-    bytes: usize,
-    budget: usize,
-    limits: Limits,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
-    database: Arc<str>,
-    generation: u64,
-    settings: Rc<Settings>,
-    text: Box<[u8]>,
-}
-
-/// Longer texts are rarely sent twice and would push out many short ones.
-const LONGEST_KEPT: usize = 64 * 1024;
-
-impl ReadingCache {
-    /// A cache that holds texts of about `budget` bytes.
-    pub fn new(budget: usize, limits: Limits) -> Self {
-        ReadingCache { young: HashMap::new(), old: HashMap::new(), bytes: 0, budget, limits }
-    }
-
-    /// Reads a text without looking into the cache: for catalogs that one session alone has.
-    pub(crate) fn read_alone(&self, text: &[u8], settings: &Settings, catalog: &Catalog) -> Rc<Reading> {
-        Rc::new(Reading::new(text, sql::analyse(text, settings, catalog, &self.limits)))
-    }
-
-    pub(crate) fn read(
-        &mut self,
-        database: &Arc<str>,
-        text: &[u8],
-        settings: &Rc<Settings>,
-        catalog: &Catalog,
-    ) -> Rc<Reading> {
-        if text.len() > LONGEST_KEPT {
-            return self.read_alone(text, settings, catalog);
-        }
-        let key = Key {
-            database: Arc::clone(database),
-            generation: catalog.generation(),
-            settings: Rc::clone(settings),
-            text: text.into(),
-        };
-        if let Some(found) = self.young.get(&key) {
-            return Rc::clone(found);
-        }
-        let reading = match self.old.remove(&key) {
-            Some(found) => found,
-            None => self.read_alone(text, settings, catalog),
-        };
-        // A reading takes several times its text: the text stands for it.
-        self.bytes += text.len() + 256;
-        if self.bytes > self.budget / 2 {
-            self.old = std::mem::take(&mut self.young);
-            self.bytes = text.len() + 256;
-        }
-        self.young.insert(key, Rc::clone(&reading));
-        reading
-    }
 }
