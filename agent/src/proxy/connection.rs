@@ -58,6 +58,8 @@ pub(super) struct Connection {
     frontend_closed: bool,
     backend_closed: bool,
     backend_finish: Finish,
+    /// The client has been told that no more comes.
+    frontend_finished: bool,
     draining: bool,
     /// Until the client has said who it is; then, while what is left is written, until that is given up.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -126,6 +128,7 @@ impl Connection {
             frontend_closed: false,
             backend_closed: false,
             backend_finish: Finish::No,
+            frontend_finished: false,
             draining: false,
             deadline: Some(Box::pin(tokio::time::sleep(patience))),
             closing: false,
@@ -447,6 +450,29 @@ impl Connection {
         moved
     }
 
+    /// Writes what is left, says that no more comes, and reads what the client still sends: were its bytes left
+    /// unread, the kernel would answer them with a reset, and the client would lose our last words.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_deadline(cx) {
+            return Poll::Ready(());
+        }
+        if !self.to_frontend.is_empty() || !(self.to_backend.is_empty() || self.backend.is_none()) {
+            return Poll::Pending;
+        }
+        self.backend = None;
+        if !self.frontend_finished {
+            ready!(Pin::new(&mut self.frontend).poll_shutdown(cx).map(drop));
+            self.frontend_finished = true;
+        }
+        let local = Rc::clone(&self.local);
+        let mut buffer = local.buffer.borrow_mut();
+        while !self.frontend_closed {
+            let read = ready!(read(Pin::new(&mut self.frontend), cx, &mut buffer));
+            self.frontend_closed = read == 0;
+        }
+        Poll::Ready(())
+    }
+
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> bool {
         let over = self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready());
         if over {
@@ -464,13 +490,7 @@ impl Future for Connection {
         loop {
             let mut moved = this.poll_writes(cx);
             if this.closing {
-                let nothing_left =
-                    this.to_frontend.is_empty() && (this.to_backend.is_empty() || this.backend.is_none());
-                if nothing_left || this.poll_deadline(cx) {
-                    ready!(Pin::new(&mut this.frontend).poll_shutdown(cx).map(drop));
-                    return Poll::Ready(());
-                }
-                return Poll::Pending;
+                return this.poll_close(cx);
             }
             if this.poll_deadline(cx) {
                 // The client never said who it is.
