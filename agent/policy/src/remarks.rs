@@ -1,10 +1,11 @@
-//! What is not wrong with a policy but most likely not meant: rules that can never decide.
+//! What is not wrong with a policy but most likely not meant: rules that can never decide, and rules that allow
+//! more than their pattern looks like.
 //!
 //! It errs to silence: who and where are compared as they are written, not by what they come to.
 
 use std::fmt;
 
-use crate::action::Verb;
+use crate::action::{Action, Object, ObjectKind, Verb};
 use crate::decision::Decision;
 use crate::judge::Policy;
 use crate::rule::{Judging, Place, Rule};
@@ -26,7 +27,8 @@ impl fmt::Display for Remark {
 
 impl Policy {
     /// Rules that can never decide, because another is at least as severe, comes first among equals, and is
-    /// about everything that they are about; and rules that name `opaque` in vain.
+    /// about everything that they are about; rules that name `opaque` in vain; and rules that allow, by a pattern,
+    /// something of PostgreSQL's own that reaches past every rule.
     pub fn remarks(&self) -> Vec<Remark> {
         let mut remarks = Vec::new();
         for (at, rule) in self.rules.iter().enumerate() {
@@ -43,6 +45,7 @@ impl Policy {
                     ),
                 });
             }
+            remarks.extend(self.reach(rule, judging));
             let opaque = judging.actions.has_verb(Verb::Opaque) && judging.decision != Decision::Deny;
             let hinders = |other: &Rule| other.decision() == Some(Decision::Deny) || !other.masks.is_empty();
             let hindering = self.rules.iter().find(|other| hinders(other) && meets(other, rule));
@@ -58,6 +61,78 @@ impl Policy {
             }
         }
         remarks
+    }
+
+    /// What a rule that allows lets through beside what its author will have thought of.
+    fn reach(&self, rule: &Rule, judging: &Judging) -> Option<Remark> {
+        if judging.decision != Decision::Allow || judging.objects.is_every() {
+            // A rule without patterns says plainly that it is about everything.
+            return None;
+        }
+        let denied = |action: &Action| {
+            let denies = |other: &Rule| {
+                other.decision() > Some(Decision::Allow)
+                    && other.judging.as_ref().is_some_and(|judging| judging.matches(action))
+                    && meets(other, rule)
+            };
+            self.rules.iter().any(denies)
+        };
+        let reached = REACHING.iter().find(|reaching| {
+            let action = reaching.action();
+            judging.matches(&action) && !denied(&action)
+        })?;
+        Some(Remark {
+            place: rule.place.clone(),
+            message: format!(
+                "rule \"{}\" allows pg_catalog.{} too, which {}; name what is meant, or deny it by a rule",
+                rule.name, reached.name, reached.what
+            ),
+        })
+    }
+}
+
+/// Something of PostgreSQL's own that reaches past the rules, for a role that is powerful enough.
+struct Reaching {
+    verb: Verb,
+    kind: ObjectKind,
+    name: &'static str,
+    what: &'static str,
+}
+
+/// One of each kind stands for its like.
+const REACHING: [Reaching; 4] = [
+    Reaching {
+        verb: Verb::Function,
+        kind: ObjectKind::Function,
+        name: "query_to_xml",
+        what: "runs SQL that no rule is asked about",
+    },
+    Reaching {
+        verb: Verb::Function,
+        kind: ObjectKind::Function,
+        name: "pg_read_file",
+        what: "reads files of the server",
+    },
+    Reaching {
+        verb: Verb::Select,
+        kind: ObjectKind::Relation,
+        name: "pg_authid",
+        what: "holds the roles' password verifiers",
+    },
+    Reaching {
+        verb: Verb::Select,
+        kind: ObjectKind::Relation,
+        name: "pg_statistic",
+        what: "holds values of every table's rows",
+    },
+];
+
+impl Reaching {
+    fn action(&self) -> Action {
+        let class = if self.kind == ObjectKind::Function { "function" } else { "table" };
+        let schema = Some("pg_catalog".to_owned());
+        let object = Object { kind: self.kind, class, schema, name: self.name.to_owned(), oid: None };
+        Action { verb: self.verb, object, implied: false }
     }
 }
 
@@ -98,6 +173,36 @@ mod tests {
             ),
             (format!("{a}- {{ name: b, who: {{uid: 1}}, actions: [read], decision: deny }}\n"), &[]),
             (format!("{a}- {{ name: b, relations: [a.b], actions: [select], decision: deny }}\n"), &[]),
+            (
+                format!(
+                    "{a}- {{ name: b, functions: [pg_catalog.lower], actions: [function], decision: allow }}\n"
+                ),
+                &[],
+            ),
+            (
+                format!(
+                    "{a}- {{ name: b, functions: [\"pg_catalog.*\"], actions: [function], decision: allow }}\n"
+                ),
+                &[
+                    "p:3:3: rule \"b\" allows pg_catalog.query_to_xml too, which runs SQL that no rule is asked \
+                   about; name what is meant, or deny it by a rule",
+                ],
+            ),
+            (
+                "- { name: b, functions: [\"pg_catalog.*\"], actions: [function], decision: allow }\n\
+                 - { name: d, functions: [\"pg_catalog.*_to_xml*\", \"pg_catalog.pg_read_*\"], \
+                    actions: [function], decision: deny }\n"
+                    .to_owned(),
+                &[],
+            ),
+            (
+                "- { name: b, relations: [\"pg_catalog.*\"], actions: [select], decision: allow }\n"
+                    .to_owned(),
+                &[
+                    "p:2:3: rule \"b\" allows pg_catalog.pg_authid too, which holds the roles' password verifiers; \
+                   name what is meant, or deny it by a rule",
+                ],
+            ),
             (
                 format!("{a}- {{ name: b, actions: [opaque], decision: allow, mask: a.b.c }}\n"),
                 &[

@@ -1,10 +1,13 @@
 //! Relations as they are touched: the named one, what a view stands on, and the kin by inheritance.
 
-use policy::{Action, Object, ObjectKind, Relation, Verb};
+use policy::{Action, Object, ObjectKind, Oid, Relation, Verb};
 
 use super::Reader;
 use crate::flow::{Cell, Rows, column};
 use crate::names::Name;
+
+/// Objects below are PostgreSQL's own (`src/include/access/transam.h`).
+const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
 
 /// What a relation's name turned out to be.
 pub(crate) enum Target<'a> {
@@ -97,7 +100,11 @@ impl<'a> Reader<'a> {
             if !carries {
                 continue;
             }
-            work.extend(relation.bases.iter().map(|base| (base.relation, implied)));
+            // PostgreSQL's own views are asked for by their own names: they show what they are made to show, and a
+            // rule about `pg_authid` would else take `pg_roles` away with it.
+            if !is_own(relation) {
+                work.extend(relation.bases.iter().map(|base| (base.relation, implied)));
+            }
             work.extend(relation.children.iter().chain(&relation.parents).map(|oid| (*oid, true)));
             for function in &relation.functions {
                 self.call_implied(*function);
@@ -119,6 +126,12 @@ impl<'a> Reader<'a> {
                 .collect(),
         )
     }
+}
+
+/// PostgreSQL's own: made by initdb, in a schema of its own.
+fn is_own(relation: &Relation) -> bool {
+    relation.oid < FIRST_NORMAL_OBJECT_ID
+        && matches!(relation.schema.as_str(), "pg_catalog" | "information_schema")
 }
 
 /// The object that actions on a relation name.
