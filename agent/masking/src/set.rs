@@ -68,7 +68,7 @@ impl MaskSet {
     ///
     /// A mask on a column holds for the column of the same name in every descendant by inheritance or
     /// partitioning, and in every ancestor of those, whose rows include theirs. A view, a materialised view or a
-    /// table with rules stands on what its definition reads; one that calls a user's function may read anything.
+    /// table with rules stands on what its definition reads; a generated column beside a masked one is masked; one that calls a user's function may read anything.
     /// While anything is masked, PostgreSQL's own copies of values (statistics and other sessions' texts) are too.
     pub fn resolve(masks: &Masks, catalog: &Catalog) -> Self {
         if masks.is_empty() {
@@ -95,6 +95,10 @@ impl MaskSet {
         }
         set.spread(catalog, |relation| relation.children.as_slice());
         set.spread(catalog, |relation| relation.parents.as_slice());
+        if set.generate(catalog) {
+            set.spread(catalog, |relation| relation.children.as_slice());
+            set.spread(catalog, |relation| relation.parents.as_slice());
+        }
         while set.stain(catalog) {}
         set
     }
@@ -163,6 +167,26 @@ impl MaskSet {
                 }
             }
         }
+    }
+
+    /// Masks columns that are computed where another of their row is masked: from which, the catalog does not say.
+    /// Whether there was any.
+    fn generate(&mut self, catalog: &Catalog) -> bool {
+        let mut any = false;
+        for relation in catalog.relations().filter(|r| r.columns.iter().any(|column| column.generated)) {
+            let Some(standing) = self.relations.get_mut(&relation.oid) else { continue };
+            if standing.columns.iter().all(|column| column.1.is_none()) {
+                continue;
+            }
+            for (attnum, method) in &mut standing.columns {
+                let generated = relation.columns.iter().any(|c| c.attnum == *attnum && c.generated);
+                if generated && method.is_none() {
+                    *method = Some(MaskMethod::Redact);
+                    any = true;
+                }
+            }
+        }
+        any
     }
 
     /// One round of following views, rules and children; whether anything changed. The facts only ever grow,

@@ -70,6 +70,8 @@ pub struct Column {
     pub name: String,
     /// `pg_attribute.atttypid`.
     pub type_oid: Oid,
+    /// `pg_attribute.attgenerated` is set: its values are computed from other columns of the row.
+    pub generated: bool,
 }
 
 /// One relation.

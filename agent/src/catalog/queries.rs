@@ -41,9 +41,9 @@ pub(super) const RELATIONS: &str = "\
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE n.nspname !~ '^pg_toast' ORDER BY c.oid";
 
-/// The columns of those that have rows: (attrelid, attnum, attname, atttypid).
+/// The columns of those that have rows: (attrelid, attnum, attname, atttypid, generated).
 pub(super) const COLUMNS: &str = "\
-    SELECT a.attrelid, a.attnum, a.attname, a.atttypid \
+    SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attgenerated <> '' \
     FROM pg_catalog.pg_attribute a \
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \

@@ -98,7 +98,12 @@ impl Reader<'_> {
             }
         }
         for row in self.rows(queries::COLUMNS).await? {
-            let column = Column { attnum: row.try_get(1)?, name: row.try_get(2)?, type_oid: row.try_get(3)? };
+            let column = Column {
+                attnum: row.try_get(1)?,
+                name: row.try_get(2)?,
+                type_oid: row.try_get(3)?,
+                generated: row.try_get(4)?,
+            };
             if let Some(relation) = relations.of(&row)? {
                 relation.columns.push(column);
             }

@@ -42,7 +42,12 @@ fn relation(oid: Oid, kind: Kind, name: &str, columns: &[&str]) -> Relation {
         name: name.to_owned(),
         kind,
         columns: columns
-            .map(|(name, attnum)| Column { attnum, name: (*name).to_owned(), type_oid: 25 })
+            .map(|(name, attnum)| Column {
+                attnum,
+                name: (*name).to_owned(),
+                type_oid: 25,
+                generated: name.starts_with("generated"),
+            })
             .collect(),
         bases: Vec::new(),
         functions: Vec::new(),
@@ -256,4 +261,28 @@ fn a_view_of_postgresqls_own_shows_all_but_the_columns_that_hold_values() {
     };
     assert_eq!(of("public.customers.ssn"), [true, true, false, false]);
     assert_eq!(of("pg_catalog.pg_authid.rolname"), [false, false, false, false]);
+}
+
+#[test]
+fn a_column_computed_beside_a_masked_one_is_masked_in_the_whole_family() {
+    const PARENT: Oid = 21_001;
+    const CHILD: Oid = 21_002;
+    const OTHER: Oid = 21_003;
+    let relations = [
+        table(PARENT, "family", &["id", "ssn", "generated_upper"], &[]),
+        table(CHILD, "child", &["id", "ssn", "generated_upper"], &[PARENT]),
+        table(OTHER, "other", &["id", "generated_upper"], &[]),
+    ];
+    let catalog = Catalog::new(1, [], relations, []);
+    let masks = Masks::new([("public.family.ssn".parse().unwrap(), MaskMethod::Null)]);
+    let set = MaskSet::resolve(&masks, &catalog);
+    for (relation, attnum, expect) in [
+        (PARENT, 1, Verdict::Clear),
+        (PARENT, 2, Verdict::Masked(MaskMethod::Null)),
+        (PARENT, 3, Verdict::Masked(MaskMethod::Redact)),
+        (CHILD, 3, Verdict::Masked(MaskMethod::Redact)),
+        (OTHER, 2, Verdict::Clear),
+    ] {
+        assert_eq!(set.column(relation, attnum), expect, "{relation} {attnum}");
+    }
 }

@@ -128,8 +128,9 @@ fn relation(
     let items = reader.items(columns);
     let texts = items.into_iter().filter_map(|node| reader.text(node, "a column"));
     let columns = (1..=i16::MAX).zip(texts.collect::<Vec<_>>());
-    let columns =
-        columns.map(|(attnum, name)| Column { attnum, name: name.to_owned(), type_oid: TEXT }).collect();
+    let columns = columns
+        .map(|(attnum, name)| Column { attnum, name: name.to_owned(), type_oid: TEXT, generated: false })
+        .collect();
     Some(Relation {
         oid,
         schema: schema.to_owned(),

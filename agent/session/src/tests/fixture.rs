@@ -51,7 +51,12 @@ pub(crate) fn relation(oid: Oid, schema: &str, name: &str, columns: &[&str]) -> 
         name: name.to_owned(),
         kind: RelationKind::Table,
         columns: columns
-            .map(|(name, attnum)| Column { attnum, name: (*name).to_owned(), type_oid: TEXT })
+            .map(|(name, attnum)| Column {
+                attnum,
+                name: (*name).to_owned(),
+                type_oid: TEXT,
+                generated: false,
+            })
             .collect(),
         bases: Vec::new(),
         functions: Vec::new(),

@@ -25,7 +25,7 @@ fn relation(oid: Oid, schema: &str, name: &str, kind: RelationKind, columns: &[&
         columns: columns
             .iter()
             .zip(1..)
-            .map(|(name, attnum)| Column { attnum, name: (*name).to_owned(), type_oid: 25 })
+            .map(|(name, attnum)| Column { attnum, name: (*name).to_owned(), type_oid: 25, generated: false })
             .collect(),
         bases: Vec::new(),
         functions: Vec::new(),
@@ -69,7 +69,12 @@ pub(super) fn catalog() -> Catalog {
         ["relkind", "reltablespace", "relhasindex", "relam", "relowner", "relchecks", "relhasrules"]
             .iter()
             .zip(4..)
-            .map(|(name, attnum)| Column { attnum, name: (*name).to_owned(), type_oid: 18 }),
+            .map(|(name, attnum)| Column {
+                attnum,
+                name: (*name).to_owned(),
+                type_oid: 18,
+                generated: false,
+            }),
     );
     let pg_namespace = relation(2615, "pg_catalog", "pg_namespace", Table, &["oid", "nspname", "nspowner"]);
     let pg_attribute =
