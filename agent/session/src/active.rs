@@ -58,6 +58,8 @@ pub(crate) struct Active {
     from_frontend: Splitter,
     from_backend: Splitter,
     status: TransactionStatus,
+    /// The beginning of the CopyData message that is coming has been sent on.
+    copy_data_leaves: bool,
     /// Messages of the extended protocol were sent since the last Sync.
     batch_open: bool,
     /// One of them was refused: the server skips the rest up to Sync, so nothing of it is held any more.
@@ -98,6 +100,7 @@ impl Active {
             from_frontend: Splitter::new(limits.bind.max(limits.message)),
             from_backend: Splitter::new(limits.row),
             status: TransactionStatus::Idle,
+            copy_data_leaves: false,
             batch_open: false,
             batch_refused: false,
             waiting: None,

@@ -50,9 +50,8 @@ impl Active {
             let taken = match piece {
                 Piece::Frame { tag: tag::COPY_DATA, frame } => self.copy_data(frame, turn)?,
                 Piece::Frame { tag, frame } => self.message(tag, frame, turn)?,
-                Piece::Begin { bytes, .. } | Piece::Middle { bytes, .. } | Piece::End { bytes, .. } => {
-                    self.copy_data(bytes, turn)?
-                }
+                Piece::Begin { bytes, .. } => self.copy_data(bytes, turn)?,
+                Piece::Middle { bytes, .. } | Piece::End { bytes, .. } => self.more_copy_data(bytes, turn)?,
             };
             match taken {
                 Taken::Yes => at += piece.len(),
@@ -146,10 +145,25 @@ impl Active {
     /// Data of a COPY. What belongs to no COPY the server would ignore: it does not leave.
     pub(super) fn copy_data(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
         let most = self.options.limits.recorded;
-        let Some(run) = self.queue.copying_run() else { return Ok(Taken::Yes) };
+        let run = self.queue.copying_run();
+        self.copy_data_leaves = run.is_some();
+        let Some(run) = run else { return Ok(Taken::Yes) };
         // The run is borrowed from the queue; whether it veils was settled when it was sent.
         let veiled = run.veils_values;
         run.copy_in(&mut self.ledger, turn, bytes, veiled, most)?;
+        turn.control(tag::COPY_DATA, bytes)?;
+        Ok(Taken::Yes)
+    }
+
+    /// More of a CopyData message that did not come whole. It goes where its beginning went, also where the COPY has
+    /// failed since: the server ignores it then, but would take what comes next for the rest of it.
+    fn more_copy_data(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
+        if !self.copy_data_leaves {
+            return Ok(Taken::Yes);
+        }
+        if self.queue.copying_run().is_some() {
+            return self.copy_data(bytes, turn);
+        }
         turn.control(tag::COPY_DATA, bytes)?;
         Ok(Taken::Yes)
     }

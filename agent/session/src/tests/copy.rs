@@ -93,3 +93,30 @@ fn copy_out_passes_and_is_recorded_but_not_where_columns_are_masked() {
     let got = world.send(&[query(out)]).join("\n");
     assert!(got.starts_with("error 42501") && got.contains("COPY"), "{got}");
 }
+
+#[test]
+fn a_piece_of_data_whose_copy_has_failed_meanwhile_still_ends_its_frame() {
+    // Half a frame has left when the failure comes: without the other half the server would take the next message
+    // for data.
+    let rest = copy_data(b"more data than one read brings");
+    let (half, other_half) = rest.split_at(12);
+    for (begin, failed) in [
+        (query(IN), vec!["copy-in", "error 22P02 bad data", "ready I"]),
+        ([run(IN), sync()].concat(), vec!["parsed", "bound", "copy-in", "error 22P02 bad data", "ready I"]),
+    ] {
+        let mut world = World::new(GUARDED);
+        world.send(&[query("SELECT id FROM orders")]);
+        let mut got = world.send(&[begin, copy_data(b"bad"), half.to_vec()]);
+        got.extend(world.send(&[other_half.to_vec(), copy_done(), sync()]));
+        assert_eq!(got[..failed.len()], failed);
+        let news = world.send(&[query("SELECT 7")]);
+        assert_eq!(news.last().map(String::as_str), Some("ready I"));
+        assert!(news.contains(&"SELECT 3".to_owned()), "{news:?}");
+    }
+    // And of a frame whose beginning did not leave, nothing does.
+    let mut world = World::new(GUARDED);
+    world.send(&[half.to_vec()]);
+    world.send(&[other_half.to_vec()]);
+    let news = world.send(&[query("SELECT 7")]);
+    assert!(news.contains(&"SELECT 3".to_owned()), "{news:?}");
+}

@@ -199,6 +199,8 @@ proptest! {
     fn where_all_is_allowed_bytes_pass_unchanged_both_ways(script in script(), choices in choices()) {
         // Whether that one still answers a Sync inside its COPY is a race that a client cannot build on.
         prop_assume!(!script.iter().any(|step| step.0.contains("COPY vault") || step.0.contains("bad")));
+        // A PREPARE that Parse has prepared and EXECUTE runs makes a name that is not followed: binding it is refused.
+        prop_assume!(!script.iter().any(|step| step.0.starts_with("parse(") && step.0.contains("PREPARE")));
         let mut direct = super::server::Server::new();
         direct.feed(&super::world::startup(&[("user", "job"), ("database", "shop")]));
         direct.feed(&bytes(&script).concat());
