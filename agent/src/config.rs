@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use evidence::Digest;
 use serde::Deserialize;
 
-use crate::{approvals, catalog, intercept, proxy, recorder, secret};
+use crate::{approvals, catalog, intercept, proxy, recorder};
 
 pub use log::{Config as LogConfig, Format as LogFormat};
 pub(crate) use policies::CASES;
@@ -134,15 +134,6 @@ fn with_nearest(message: &str) -> String {
         Some(near) => format!("{message}; did you mean `{near}`?"),
         None => message.to_owned(),
     }
-}
-
-/// Reads a secret that a section names by its file.
-///
-/// # Errors
-///
-/// The file is not there, or others can read it.
-pub fn secret_file(path: &Path) -> Result<secret::Secret, secret::Error> {
-    secret::Secret::read(path)
 }
 
 #[cfg(test)]

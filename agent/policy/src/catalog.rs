@@ -315,24 +315,4 @@ impl Catalog {
     pub fn has_schema(&self, name: &str) -> bool {
         self.schemas.contains(name)
     }
-
-    /// All that reading `oid` may read: itself, the bases of views (recursively), and children and parents by
-    /// inheritance, each with the columns concerned (attnum 0: the whole row). Relations that a view stands on
-    /// but that the catalog does not know are in it all the same.
-    pub fn reads(&self, oid: Oid) -> BTreeSet<ColumnRef> {
-        let mut seen = BTreeSet::new();
-        let mut whole = BTreeSet::new();
-        let mut work = vec![ColumnRef { relation: oid, attnum: 0 }];
-        while let Some(column) = work.pop() {
-            if !seen.insert(column) || !whole.insert(column.relation) {
-                continue;
-            }
-            if let Some(relation) = self.relations.get(&column.relation) {
-                work.extend(relation.bases.iter().copied());
-                let kin = relation.children.iter().chain(&relation.parents);
-                work.extend(kin.map(|oid| ColumnRef { relation: *oid, attnum: 0 }));
-            }
-        }
-        seen
-    }
 }

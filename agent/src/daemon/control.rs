@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Daemon;
 use crate::approvals::{Answering, Control};
+use crate::proxy::current;
 use crate::store::Status;
 
 /// The daemon behind the control socket.
@@ -38,8 +39,8 @@ impl Daemon {
     pub(super) fn status(&self) -> Value {
         let shared = &self.shared;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let policy = Arc::clone(&shared.policy.read().unwrap_or_else(PoisonError::into_inner));
-        let resources = Arc::clone(&shared.resources.read().unwrap_or_else(PoisonError::into_inner));
+        let policy = current(&shared.policy);
+        let resources = current(&shared.resources);
         let documents = self.documents.read().unwrap_or_else(PoisonError::into_inner).clone();
         let detached = self.interception.detached();
         let usage = shared.recorder.usage();

@@ -60,6 +60,6 @@ pub async fn secure(mut stream: TcpStream, tls: &Tls) -> Result<BackendStream, E
     if stream.read_u8().await? != b'S' {
         return Err(Error::NoTls);
     }
-    let stream = connector.connect(name, stream).await.map_err(super::tls::handshake)?;
+    let stream = connector.connect(name, stream).await.map_err(Error::Handshake)?;
     Ok(BackendStream::Tls(Box::new(stream)))
 }

@@ -1,6 +1,5 @@
 //! TLS towards the server, in the terms of libpq's `sslmode`.
 
-use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -150,9 +149,4 @@ impl ServerCertVerifier for Anyone {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
     }
-}
-
-/// What a TLS library calls an error, where an I/O error is expected.
-pub(super) fn handshake(error: io::Error) -> super::BackendError {
-    super::BackendError::Handshake(error)
 }
