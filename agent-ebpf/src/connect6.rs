@@ -14,7 +14,7 @@ use crate::{
 /// The third word of an IPv4-mapped address (`::ffff:0:0/96`), network byte order.
 pub(crate) const MAPPED: u32 = 0xffff_u32.to_be();
 /// The fourth word of `::1`, network byte order.
-const ONE: u32 = 1_u32.to_be();
+pub(crate) const ONE: u32 = 1_u32.to_be();
 
 /// Redirects a protected destination to `::1`, or an IPv4-mapped one to `::ffff:127.0.0.1`.
 #[cgroup_sock_addr(connect6)]
@@ -74,11 +74,11 @@ fn effective6(ctx: &SockAddrContext, address: [u32; 4]) -> [u32; 4] {
     if is_mapped(&bound) { [0, 0, MAPPED, LOOPBACK] } else { [0, 0, 0, ONE] }
 }
 
-/// The address that connect() was given, network byte order.
+/// The address that connect() or bind() was given, network byte order.
 #[inline(always)]
-fn words(ctx: &SockAddrContext) -> [u32; 4] {
+pub(crate) fn words(ctx: &SockAddrContext) -> [u32; 4] {
     let sock_addr = ctx.sock_addr;
-    // SAFETY: fields of the kernel's context, which connect6 may read, word by word.
+    // SAFETY: fields of the kernel's context, which connect6 and bind6 may read, word by word.
     unsafe {
         [
             ptr::read_volatile(&raw const (*sock_addr).user_ip6[0]),
@@ -90,7 +90,7 @@ fn words(ctx: &SockAddrContext) -> [u32; 4] {
 }
 
 #[inline(always)]
-fn bytes(words: &[u32; 4]) -> [u8; 16] {
+pub(crate) fn bytes(words: &[u32; 4]) -> [u8; 16] {
     let [a, b, c, d] =
         [words[0].to_ne_bytes(), words[1].to_ne_bytes(), words[2].to_ne_bytes(), words[3].to_ne_bytes()];
     [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], c[0], c[1], c[2], c[3], d[0], d[1], d[2], d[3]]

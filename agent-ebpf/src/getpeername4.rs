@@ -2,13 +2,17 @@
 
 use aya_ebpf::{macros::cgroup_sock_addr, programs::SockAddrContext};
 
-use crate::{ALLOW, maps::ORIGINS, redirect::socket};
+use crate::{ALLOW, maps::STREAMS, redirect::socket};
 
 /// Answers with the original destination.
 #[cgroup_sock_addr(getpeername4)]
 pub(crate) fn getpeername4(ctx: SockAddrContext) -> i32 {
     // SAFETY: `socket` gives this context's socket; a value that is not null lives while we run.
-    let Some(origin) = (unsafe { ORIGINS.get(socket(&ctx)).as_ref() }) else { return ALLOW };
+    let Some(stream) = (unsafe { STREAMS.get(socket(&ctx)).as_ref() }) else { return ALLOW };
+    if stream.redirected == 0 {
+        return ALLOW;
+    }
+    let origin = &stream.origin;
     let [a, b, c, d, ..] = origin.address;
     // SAFETY: fields of the kernel's context, which getpeername4 may write.
     unsafe {

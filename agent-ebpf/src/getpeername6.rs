@@ -5,13 +5,17 @@ use core::ptr;
 use agent_ebpf::AF_INET;
 use aya_ebpf::{macros::cgroup_sock_addr, programs::SockAddrContext};
 
-use crate::{ALLOW, connect6::MAPPED, maps::ORIGINS, redirect::socket};
+use crate::{ALLOW, connect6::MAPPED, maps::STREAMS, redirect::socket};
 
 /// Answers with the original destination, IPv4 as IPv4-mapped.
 #[cgroup_sock_addr(getpeername6)]
 pub(crate) fn getpeername6(ctx: SockAddrContext) -> i32 {
     // SAFETY: `socket` gives this context's socket; a value that is not null lives while we run.
-    let Some(origin) = (unsafe { ORIGINS.get(socket(&ctx)).as_ref() }) else { return ALLOW };
+    let Some(stream) = (unsafe { STREAMS.get(socket(&ctx)).as_ref() }) else { return ALLOW };
+    if stream.redirected == 0 {
+        return ALLOW;
+    }
+    let origin = &stream.origin;
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = origin.address;
     let first = u32::from_ne_bytes([a, b, c, d]);
     let words = if origin.family == AF_INET {

@@ -7,8 +7,16 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod counter;
+mod event;
+mod stream;
+
+pub use counter::{COUNTERS, Counter};
+pub use event::{Event, EventKind};
+pub use stream::{Stream, StreamState};
+
 /// The version of everything in this file. The agent refuses to adopt pinned maps of another version.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// `AF_INET`, as it stands in [`Destination::family`] and [`Origin::family`].
 pub const AF_INET: u16 = 2;
@@ -19,6 +27,10 @@ pub const AF_INET6: u16 = 10;
 pub const MAX_DESTINATIONS: usize = 4096;
 /// The largest number of redirected connections between their SYN and their acceptance.
 pub const MAX_TUPLES: usize = 16384;
+/// The largest number of network namespaces.
+pub const MAX_NAMESPACES: usize = 8192;
+/// The size of the ring of [`Event`]s, in bytes.
+pub const EVENTS_BYTES: usize = 256 << 10;
 /// The length of a task's name with its final zero (`TASK_COMM_LEN`).
 pub const COMM_LEN: usize = 16;
 
@@ -28,20 +40,25 @@ pub mod maps {
     pub const SETTINGS: &str = "SETTINGS";
     /// Longest-prefix trie from [`Destination`](crate::Destination) to a `u32` that is not read: what is protected.
     pub const DESTINATIONS: &str = "DESTINATIONS";
+    /// Hash from a network namespace's cookie (`u64`) to [`Namespace`](crate::Namespace): where the daemon listens.
+    pub const NAMESPACES: &str = "NAMESPACES";
     /// Socket storage, `u32`, one of [`OWN_UPSTREAM`](crate::OWN_UPSTREAM) and
     /// [`OWN_LISTENER`](crate::OWN_LISTENER): the daemon's own sockets. Accepted sockets inherit it.
     pub const OWN: &str = "OWN";
-    /// Socket storage of the job's socket, [`Origin`](crate::Origin): its connection is redirected.
-    pub const ORIGINS: &str = "ORIGINS";
+    /// Socket storage, [`Stream`](crate::Stream): what was decided of a socket's connection, and who opened it.
+    pub const STREAMS: &str = "STREAMS";
     /// Hash from [`Tuple`](crate::Tuple) to [`Origin`](crate::Origin): between SYN and acceptance.
     pub const TUPLES: &str = "TUPLES";
     /// Socket storage of the accepted socket, [`Origin`](crate::Origin): what the daemon reads.
     pub const ACCEPTED: &str = "ACCEPTED";
     /// Per-CPU array of `u64`, indexed by [`Counter`](crate::Counter).
     pub const COUNTERS: &str = "COUNTERS";
+    /// Ring buffer of [`Event`](crate::Event)s.
+    pub const EVENTS: &str = "EVENTS";
 
     /// All of them.
-    pub const ALL: [&str; 7] = [SETTINGS, DESTINATIONS, OWN, ORIGINS, TUPLES, ACCEPTED, COUNTERS];
+    pub const ALL: [&str; 9] =
+        [SETTINGS, DESTINATIONS, NAMESPACES, OWN, STREAMS, TUPLES, ACCEPTED, COUNTERS, EVENTS];
 }
 
 /// [`maps::OWN`]: a connection of the daemon to a backend; it is never redirected.
@@ -49,13 +66,46 @@ pub const OWN_UPSTREAM: u32 = 1;
 /// [`maps::OWN`]: the daemon's listener, and, by inheritance, what it accepts.
 pub const OWN_LISTENER: u32 = 2;
 
-/// Where redirected connections go.
+/// What holds in all network namespaces.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// [`ABI_VERSION`] of the daemon that wrote this.
     pub abi_version: u32,
-    /// The listener's port on 127.0.0.1, host byte order; 0 refuses every protected IPv4 connection.
+    /// The port on 127.0.0.1, host byte order, of a namespace that has no listener yet: where one is made.
+    pub port4: u16,
+    /// Likewise on `::1`; 0 refuses every protected IPv6 connection there.
+    pub port6: u16,
+    /// The first retransmission timeout of a redirected connection's SYN, in jiffies: it is dropped while there is
+    /// no listener, and should soon be tried again.
+    pub syn_timeout: u32,
+    /// How often a redirected connection's SYN is sent again before connect() fails (`TCP_SYNCNT`).
+    pub syn_retries: u32,
+    /// What is done about PostgreSQL on ports that are not protected: one of [`ContentMode`].
+    pub content: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// [`Settings::content`].
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentMode {
+    /// Nobody looks.
+    Off = 0,
+    /// What is found is told, and passes.
+    Report = 1,
+    /// What is found is told, and dropped.
+    Refuse = 2,
+}
+
+/// Where the daemon listens in a network namespace.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// Whether there is a listener: 0 while the daemon has only been told of the namespace.
+    pub served: u32,
+    /// The listener's port on 127.0.0.1, host byte order.
     pub port4: u16,
     /// The listener's port on `::1`, host byte order; 0 refuses every protected IPv6 connection.
     pub port6: u16,
@@ -96,7 +146,7 @@ impl Destination {
     }
 }
 
-/// Who opened a redirected connection, and to where.
+/// Who opened a connection, and to where.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -114,8 +164,8 @@ pub struct Origin {
     pub uid: u32,
     /// The real gid in the initial user namespace.
     pub gid: u32,
-    /// Zero; keeps the next field aligned.
-    pub reserved: u32,
+    /// The interface that the socket was bound to (`SO_BINDTODEVICE`), which had to be lifted; 0 for none.
+    pub device: u32,
     /// The process's cgroup in the cgroup2 hierarchy: the inode of its directory.
     pub cgroup_id: u64,
     /// The socket's network namespace (`SO_NETNS_COOKIE`).
@@ -146,37 +196,12 @@ pub struct Tuple {
     pub reserved: u32,
 }
 
-/// What the kernel side counts, as indices of [`maps::COUNTERS`].
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counter {
-    /// Connections redirected to the listener.
-    Redirected = 0,
-    /// Connections of the daemon's own to protected destinations, let through.
-    OwnPassed = 1,
-    /// Protected connections refused with `EPERM`: socket storage for the record could not be had.
-    RefusedNoStorage = 2,
-    /// Protected connections refused with `EPERM`: the daemon has no listener for their family.
-    RefusedNoListener = 3,
-    /// Redirected connections whose record did not fit into [`maps::TUPLES`]: accepted without a record.
-    TuplesFull = 4,
-    /// Accepted sockets that got their record.
-    Accepted = 5,
-    /// Connections that reached the listener without a record: a direct connect, or one of the failures above.
-    AcceptedUnknown = 6,
-    /// Accepted sockets that could not get their record: socket storage could not be had.
-    AcceptedNoStorage = 7,
-}
-
-/// The number of [`Counter`]s.
-pub const COUNTERS: usize = 8;
-
 // A hole in one of these would reach the other side as uninitialised bytes, and a different size
 // would be another ABI.
 const _: () = {
-    assert!(size_of::<Settings>() == 8);
+    assert!(size_of::<Settings>() == 24);
+    assert!(size_of::<Namespace>() == 8);
     assert!(size_of::<Destination>() == 20 && align_of::<Destination>() == 1);
     assert!(size_of::<Origin>() == 88 && align_of::<Origin>() == 8);
     assert!(size_of::<Tuple>() == 48 && align_of::<Tuple>() == 8);
-    assert!(Counter::AcceptedNoStorage as usize + 1 == COUNTERS);
 };

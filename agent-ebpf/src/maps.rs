@@ -1,8 +1,11 @@
 //! The maps, as `agent_ebpf::maps` describes them, and the counting.
 
-use agent_ebpf::{Counter, Destination, MAX_DESTINATIONS, MAX_TUPLES, Origin, Settings, Tuple};
+use agent_ebpf::{
+    Counter, Destination, EVENTS_BYTES, Event, EventKind, MAX_DESTINATIONS, MAX_NAMESPACES, MAX_TUPLES,
+    Namespace, Origin, Settings, Stream, Tuple,
+};
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, LpmTrie, PerCpuArray},
+    btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
     macros::btf_map,
 };
 
@@ -12,14 +15,18 @@ use crate::sk_storage::{INHERITED, PLAIN, SkStorage};
 pub(crate) static SETTINGS: Array<Settings, 1> = Array::new();
 
 #[btf_map]
-pub(crate) static DESTINATIONS: LpmTrie<Destination, u32, MAX_DESTINATIONS> = LpmTrie::new();
+static DESTINATIONS: LpmTrie<Destination, u32, MAX_DESTINATIONS> = LpmTrie::new();
+
+/// Not an LRU: a namespace without its entry would be refused.
+#[btf_map]
+pub(crate) static NAMESPACES: HashMap<u64, Namespace, MAX_NAMESPACES> = HashMap::new();
 
 /// Inherited by accepted sockets, so that `sock_ops` knows a connection that our listener took.
 #[btf_map]
 pub(crate) static OWN: SkStorage<u32, INHERITED> = SkStorage::new();
 
 #[btf_map]
-pub(crate) static ORIGINS: SkStorage<Origin, PLAIN> = SkStorage::new();
+pub(crate) static STREAMS: SkStorage<Stream, PLAIN> = SkStorage::new();
 
 /// Not an LRU: evicting an entry would take a live connection's record away.
 #[btf_map]
@@ -31,6 +38,15 @@ pub(crate) static ACCEPTED: SkStorage<Origin, PLAIN> = SkStorage::new();
 #[btf_map]
 static COUNTERS: PerCpuArray<u64, { agent_ebpf::COUNTERS }> = PerCpuArray::new();
 
+#[btf_map]
+static EVENTS: RingBuf<Event, EVENTS_BYTES> = RingBuf::new();
+
+/// Whether a destination is protected.
+#[inline(always)]
+pub(crate) fn is_protected(destination: Destination) -> bool {
+    DESTINATIONS.get(&Key::new(Destination::FULL_PREFIX, destination)).is_some()
+}
+
 /// Adds one to a counter of this CPU.
 #[inline(always)]
 pub(crate) fn count(counter: Counter) {
@@ -39,4 +55,23 @@ pub(crate) fn count(counter: Counter) {
         // that interrupt each other may lose a count, which a counter bears.
         unsafe { *slot += 1 };
     }
+}
+
+/// Tells the daemon. What finds no room is counted: the daemon then knows that something is missing.
+///
+/// The event is filled in its place in the ring, since a program's stack has but 512 bytes.
+#[inline(always)]
+pub(crate) fn tell(kind: EventKind, fill: impl FnOnce(&mut Event)) {
+    let Some(mut entry) = EVENTS.reserve(0) else {
+        count(Counter::EventsLost);
+        return;
+    };
+    let event = entry.as_mut_ptr();
+    // SAFETY: the entry has room for an event, all of whose fields may be zero; it is written before it is read.
+    unsafe {
+        event.write_bytes(0, 1);
+        (*event).kind = kind as u32;
+        fill(&mut *event);
+    }
+    entry.submit(0);
 }

@@ -3,25 +3,23 @@
 //! It decides by the maps alone. What cannot be remembered is refused: a redirected connection without
 //! its record would reach a daemon that cannot tell whose it is.
 
-use agent_ebpf::{AF_INET, Counter, Destination, Origin, Settings};
+use agent_ebpf::{AF_INET, Counter, Destination, EventKind, Namespace, OWN_UPSTREAM, Settings, StreamState};
 use aya_ebpf::{
-    EbpfContext as _,
-    bindings::bpf_sock,
-    btf_maps::lpm_trie::Key,
-    helpers::{
-        bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
-        generated::{
-            bpf_get_current_cgroup_id, bpf_get_netns_cookie, bpf_get_socket_cookie, bpf_ktime_get_ns,
-        },
-    },
-    programs::SockAddrContext,
+    EbpfContext as _, bindings::bpf_sock, helpers::generated::bpf_setsockopt, programs::SockAddrContext,
 };
-use aya_log_ebpf::error;
 
-use crate::maps::{DESTINATIONS, ORIGINS, OWN, SETTINGS, count};
+use crate::{
+    SOCK_STREAM,
+    maps::{NAMESPACES, OWN, SETTINGS, STREAMS, count, is_protected, tell},
+    who,
+};
 
-/// `SOCK_STREAM`: TCP, and what rides on it (MPTCP, SMC).
-const SOCK_STREAM: u32 = 1;
+/// socket(7).
+const SOL_SOCKET: i32 = 1;
+const SO_BINDTODEVICE: i32 = 25;
+/// tcp(7).
+const IPPROTO_TCP: i32 = 6;
+const TCP_SYNCNT: i32 = 7;
 
 /// What connect() is to do.
 pub(crate) enum Outcome {
@@ -36,11 +34,11 @@ pub(crate) enum Outcome {
 /// The socket that the program runs for.
 #[inline(always)]
 pub(crate) fn socket(ctx: &SockAddrContext) -> *mut bpf_sock {
-    // SAFETY: the context is the kernel's and its `sk` is set for connect and getpeername.
+    // SAFETY: the context is the kernel's and its `sk` is set for connect, getpeername and bind.
     unsafe { (*ctx.sock_addr).__bindgen_anon_1.sk }
 }
 
-/// Judges a connect() to `destination`, and remembers it on the socket if it is redirected.
+/// Judges a connect() to `destination`, and remembers on the socket what it is to become.
 #[inline(always)]
 pub(crate) fn decide(ctx: &SockAddrContext, destination: Destination) -> Outcome {
     // SAFETY: a field of the kernel's context.
@@ -48,65 +46,76 @@ pub(crate) fn decide(ctx: &SockAddrContext, destination: Destination) -> Outcome
         return Outcome::Leave;
     }
     let sk = socket(ctx);
-    if DESTINATIONS.get(&Key::new(Destination::FULL_PREFIX, destination)).is_none() {
-        // A socket may connect again elsewhere (after a refusal, or AF_UNSPEC). Its old record would
-        // make getpeername lie and would follow it to another listener.
-        // SAFETY: `sk` is this context's socket.
-        unsafe { ORIGINS.delete(sk) };
+    let is_protected = is_protected(destination);
+    // SAFETY: `sk` is this context's socket; zero is a value of all of Stream's fields.
+    let Some(stream) = (unsafe { STREAMS.get_or_zero(sk).as_mut() }) else {
+        if !is_protected {
+            // The guard judges its packets one by one.
+            return Outcome::Leave;
+        }
+        count(Counter::RefusedNoStorage);
+        tell(EventKind::NoStorage, |event| who::write(ctx, &destination, &mut event.origin));
+        return Outcome::Refuse;
+    };
+    // In the place of what an earlier connect() left: the socket may have been redirected then, and its record
+    // would make getpeername lie.
+    stream.state = StreamState::Connecting as u32;
+    stream.redirected = 0;
+    stream.told = 0;
+    who::write(ctx, &destination, &mut stream.origin);
+    if !is_protected {
         return Outcome::Leave;
     }
     // SAFETY: `sk` is this context's socket.
-    if !unsafe { OWN.get(sk) }.is_null() {
+    if unsafe { OWN.get(sk).as_ref() } == Some(&OWN_UPSTREAM) {
         count(Counter::OwnPassed);
         return Outcome::Leave;
     }
-    let port = match SETTINGS.get(0) {
-        Some(Settings { port4, .. }) if destination.family == AF_INET.to_be_bytes() => *port4,
-        Some(Settings { port6, .. }) => *port6,
-        None => 0,
+    let Some(settings) = SETTINGS.get(0) else { return Outcome::Refuse };
+    // SAFETY: nobody writes to an entry in place but the daemon, a whole entry at a time.
+    let (port4, port6) = match unsafe { NAMESPACES.get(stream.origin.netns_cookie) } {
+        Some(Namespace { served: 1, port4, port6 }) => (*port4, *port6),
+        // The SYN waits until the daemon has made a listener there.
+        _ => {
+            tell(EventKind::Namespace, |event| event.origin = stream.origin);
+            (settings.port4, settings.port6)
+        }
     };
+    let port = if destination.family == AF_INET.to_be_bytes() { port4 } else { port6 };
     if port == 0 {
         count(Counter::RefusedNoListener);
         return Outcome::Refuse;
     }
-    let origin = origin(ctx, &destination);
-    // SAFETY: `sk` is this context's socket; Origin has no padding (asserted beside it).
-    if !unsafe { ORIGINS.set(sk, &origin) } {
-        count(Counter::RefusedNoStorage);
-        error!(ctx, "connect of process {} refused: no socket storage for its record", origin.tgid);
-        return Outcome::Refuse;
-    }
+    stream.origin.device = lift_device(ctx, sk);
+    stream.redirected = 1;
+    be_patient(ctx, settings);
     count(Counter::Redirected);
     Outcome::To(port)
 }
 
+/// A socket that is bound to another interface would look for the listener there. The daemon binds its own
+/// socket to the same one. Gives the interface's index, or 0.
 #[inline(always)]
-fn origin(ctx: &SockAddrContext, destination: &Destination) -> Origin {
-    let pid_tgid = bpf_get_current_pid_tgid();
-    let uid_gid = bpf_get_current_uid_gid();
-    // SAFETY: all four helpers are offered to connect programs; the two with an argument get the
-    // program's own context.
-    let (cgroup_id, netns_cookie, socket_cookie, ktime_ns) = unsafe {
-        (
-            bpf_get_current_cgroup_id(),
-            bpf_get_netns_cookie(ctx.as_ptr()),
-            bpf_get_socket_cookie(ctx.as_ptr()),
-            bpf_ktime_get_ns(),
-        )
-    };
-    Origin {
-        address: destination.address,
-        port: u16::from_be_bytes(destination.port),
-        family: u16::from_be_bytes(destination.family),
-        tgid: (pid_tgid >> 32) as u32,
-        tid: pid_tgid as u32,
-        uid: uid_gid as u32,
-        gid: (uid_gid >> 32) as u32,
-        reserved: 0,
-        cgroup_id,
-        netns_cookie,
-        socket_cookie,
-        ktime_ns,
-        comm: bpf_get_current_comm().unwrap_or_default(),
+fn lift_device(ctx: &SockAddrContext, sk: *mut bpf_sock) -> u32 {
+    // SAFETY: the context's socket; the kernel lets connect programs read this field.
+    let device = unsafe { (*sk).bound_dev_if };
+    if device != 0 {
+        let mut none = 0_u32;
+        // SAFETY: the helper reads the given bytes, an empty name; a kernel that refuses leaves it bound, and
+        // the connection cannot be made.
+        unsafe {
+            bpf_setsockopt(ctx.as_ptr(), SOL_SOCKET, SO_BINDTODEVICE, (&raw mut none).cast(), 4);
+        }
+    }
+    device
+}
+
+/// Lets connect() go on as long as the daemon may take to come back.
+#[inline(always)]
+fn be_patient(ctx: &SockAddrContext, settings: &Settings) {
+    let mut retries = settings.syn_retries;
+    // SAFETY: the helper reads the given four bytes. A kernel that refuses waits for as long as it is used to.
+    unsafe {
+        bpf_setsockopt(ctx.as_ptr(), IPPROTO_TCP, TCP_SYNCNT, (&raw mut retries).cast(), 4);
     }
 }

@@ -10,7 +10,7 @@ use aya_ebpf::{
         BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE,
         bpf_sock,
     },
-    helpers::generated::{bpf_sk_storage_delete, bpf_sk_storage_get},
+    helpers::generated::bpf_sk_storage_get,
 };
 
 /// The flag that the kernel demands of every socket storage map.
@@ -63,6 +63,19 @@ impl<T, const FLAGS: usize> SkStorage<T, FLAGS> {
         unsafe { bpf_sk_storage_get(self.map(), sk.cast(), ptr::null_mut(), 0) }.cast()
     }
 
+    /// The socket's value, all zero where it had none; null if the kernel had no memory for it or the socket's
+    /// allowance (`net.core.optmem_max`) is used up.
+    ///
+    /// # Safety
+    ///
+    /// As for [`get`](Self::get); and all bits zero is a value of `T`.
+    #[inline(always)]
+    pub(crate) unsafe fn get_or_zero(&self, sk: *mut bpf_sock) -> *mut T {
+        let create = BPF_SK_STORAGE_GET_F_CREATE.into();
+        // SAFETY: the map is ours and `sk` is as the caller promises.
+        unsafe { bpf_sk_storage_get(self.map(), sk.cast(), ptr::null_mut(), create) }.cast()
+    }
+
     /// Gives the socket this value, in place of the one that it may have; false if the kernel had no
     /// memory for it or the socket's allowance (`net.core.optmem_max`) is used up.
     ///
@@ -86,17 +99,5 @@ impl<T, const FLAGS: usize> SkStorage<T, FLAGS> {
         // SAFETY: not null, so it is the socket's value, `size_of::<T>()` bytes long.
         unsafe { *stored = *value };
         true
-    }
-
-    /// Takes the socket's value away, if it has one.
-    ///
-    /// # Safety
-    ///
-    /// As for [`get`](Self::get).
-    #[inline(always)]
-    pub(crate) unsafe fn delete(&self, sk: *mut bpf_sock) {
-        // SAFETY: the map is ours and `sk` is as the caller promises. The only error is that there
-        // was no value, which is what the caller wants.
-        unsafe { bpf_sk_storage_delete(self.map(), sk.cast()) };
     }
 }

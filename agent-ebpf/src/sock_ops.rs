@@ -2,16 +2,17 @@
 //!
 //! At the client's SYN the record goes under the connection's addresses into `TUPLES`; when our
 //! listener's side is established it moves from there into the accepted socket's own storage, before
-//! accept() can return it; a client that closes first takes its entry away.
+//! accept() can return it; a client that closes first takes its entry away. Sockets that other listeners accept
+//! are marked as passed: who connects to them chose its port, which may be one that is protected.
 
 use core::ptr;
 
-use agent_ebpf::{Counter, Tuple};
+use agent_ebpf::{Counter, EventKind, Stream, StreamState, Tuple};
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{
         BPF_ANY, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG,
-        BPF_SOCK_OPS_TCP_CONNECT_CB, BPF_TCP_CLOSE, bpf_sock,
+        BPF_SOCK_OPS_TCP_CONNECT_CB, BPF_SOCK_OPS_TIMEOUT_INIT, BPF_TCP_CLOSE, bpf_sock,
     },
     helpers::generated::bpf_get_netns_cookie,
     macros::sock_ops,
@@ -21,16 +22,17 @@ use aya_log_ebpf::error;
 
 use crate::{
     connect6::{MAPPED, is_mapped},
-    maps::{ACCEPTED, ORIGINS, OWN, TUPLES, count},
+    maps::{ACCEPTED, OWN, SETTINGS, STREAMS, TUPLES, count, tell},
 };
 
 /// `AF_INET` as `bpf_sock_ops.family` has it.
 const AF_INET: u32 = agent_ebpf::AF_INET as u32;
 
-/// The program; its result is not used by the kernel for these callbacks.
+/// The program. Its result matters to no callback; what TIMEOUT_INIT asks for stands in the context's reply.
 #[sock_ops]
 pub(crate) fn sock_ops(ctx: SockOpsContext) -> u32 {
     match ctx.op() {
+        BPF_SOCK_OPS_TIMEOUT_INIT => timeout(&ctx),
         BPF_SOCK_OPS_TCP_CONNECT_CB => connecting(&ctx),
         BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB => accepted(&ctx),
         BPF_SOCK_OPS_STATE_CB if ctx.arg(1) == BPF_TCP_CLOSE => closed(&ctx),
@@ -39,20 +41,36 @@ pub(crate) fn sock_ops(ctx: SockOpsContext) -> u32 {
     1
 }
 
+/// How long a SYN waits for its answer before it is sent again.
+#[inline(always)]
+fn timeout(ctx: &SockOpsContext) {
+    if redirected(socket(ctx)).is_some()
+        && let Some(settings) = SETTINGS.get(0)
+    {
+        ctx.set_reply(settings.syn_timeout);
+    }
+}
+
+/// What is remembered of a redirected client.
+#[inline(always)]
+fn redirected<'a>(sk: *mut bpf_sock) -> Option<&'a Stream> {
+    if sk.is_null() {
+        return None;
+    }
+    // SAFETY: the context's socket, not null; a value that is not null lives while we run.
+    unsafe { STREAMS.get(sk).as_ref() }.filter(|stream| stream.redirected == 1)
+}
+
 /// The client's ports are chosen and its SYN is not out yet.
 #[inline(always)]
 fn connecting(ctx: &SockOpsContext) {
-    let sk = socket(ctx);
-    if sk.is_null() {
-        return;
-    }
-    // SAFETY: this context's socket, not null; a value that is not null lives while we run.
-    let Some(origin) = (unsafe { ORIGINS.get(sk).as_ref() }) else { return };
+    let Some(Stream { origin, .. }) = redirected(socket(ctx)) else { return };
     let tuple = tuple(ctx);
     // sockops cannot refuse the connection; without its entry it is accepted without a record, and
     // the daemon closes it.
     if TUPLES.insert(tuple, origin, BPF_ANY.into()).is_err() {
         count(Counter::TuplesFull);
+        tell(EventKind::TuplesFull, |event| event.origin = *origin);
         error!(ctx, "connection of process {} has no room for its record", origin.tgid);
         return;
     }
@@ -66,6 +84,11 @@ fn accepted(ctx: &SockOpsContext) {
     let sk = socket(ctx);
     if sk.is_null() {
         return;
+    }
+    // Without memory for it the guard judges every packet by itself.
+    // SAFETY: this context's socket, not null; zero is a value of all of Stream's fields.
+    if let Some(stream) = unsafe { STREAMS.get_or_zero(sk).as_mut() } {
+        stream.state = StreamState::Passed as u32;
     }
     // Inherited from our listener; every other listener of the machine ends here.
     // SAFETY: this context's socket, not null.

@@ -10,11 +10,13 @@ mod error;
 mod policies;
 mod run;
 mod shipping;
+mod watch;
 
 pub use error::Error;
 pub use run::run;
 pub use shipping::Recorded;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
@@ -32,6 +34,8 @@ struct Daemon {
     shared: Arc<Shared>,
     workers: Arc<Vec<Worker>>,
     drain: Drain,
+    /// How many programs of the kernel side are off.
+    detached: AtomicU64,
     /// Ships the record, where there is a central store.
     store: Option<Forwarder>,
     /// Names of the policy documents that hold.

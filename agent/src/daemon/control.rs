@@ -42,7 +42,7 @@ impl Daemon {
         let policy = current(&shared.policy);
         let resources = current(&shared.resources);
         let documents = self.documents.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let detached = self.interception.detached();
+        let detached = read(&self.detached);
         let usage = shared.recorder.usage();
         let approvals = shared.approvals.counts();
         let interception = match self.interception.counters() {
@@ -61,7 +61,7 @@ impl Daemon {
             .collect();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "state": if detached.is_empty() && !usage.failing { "running" } else { "impaired" },
+            "state": if detached == 0 && !usage.failing { "running" } else { "impaired" },
             "uptime_seconds": self.begun.elapsed().as_secs(),
             "boot": shared.recorder.boot().to_string(),
             "policy": { "digest": hex::encode(policy.digest()), "rules": policy.rules().len(), "documents": documents },
@@ -87,6 +87,7 @@ impl Daemon {
             },
             "store": self.store.as_ref().map(|store| shipping(&store.status())),
             "interception": interception,
+            "network_namespaces": self.interception.namespaces(),
             "detached_programs": detached,
         })
     }

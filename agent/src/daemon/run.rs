@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
@@ -10,20 +11,22 @@ use masking::HashKey;
 use ring::rand::{SecureRandom, SystemRandom};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::control::Answers;
 use super::shipping;
+use super::watch::{Watch, record_attempts};
 use super::{Daemon, Error};
 use crate::approvals::{Approvals, Server};
 use crate::catalog::Catalogs;
 use crate::config::{Config, LogConfig, LogFormat, Read, credentials, read_policies, resolve};
 use crate::identity::Identifier;
-use crate::intercept::Interception;
+use crate::intercept::{Inherited, Interception};
 use crate::proxy::{Cancels, Counters, Message, Shared, SideConnector, Worker, accept};
 use crate::recorder::{HostInfo, Recorder};
 use crate::store::Forwarder;
-use crate::{drain, recorder};
+use crate::{drain, intercept, recorder};
 
 /// How long the store has at least for the last records, where the sessions have used up the time to drain.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
@@ -71,8 +74,8 @@ fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
     };
     let host = HostInfo::of_this_host(Digest(policy.digest()), digest);
     let recorder = Arc::new(Recorder::open(&config.evidence, host, lanes)?);
-    let interception = Interception::start(&config.intercept)?;
-    let destinations = resources.destinations();
+    let inherited = Inherited::from_service_manager();
+    let interception = Interception::start(&config.intercept, &resources.destinations(), inherited)?;
     let resources = Arc::new(RwLock::new(Arc::new(resources)));
     let connector = SideConnector {
         own_sockets: interception.own_sockets(),
@@ -104,7 +107,6 @@ fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
     let store = config.store.as_ref();
     let store = store.map(|store| shipping::start(store, &recorder, interception.own_sockets(), patience));
     let store = store.transpose()?;
-    interception.protected().set(&destinations)?;
     Ok(Daemon {
         config,
         begun: Instant::now(),
@@ -112,6 +114,7 @@ fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
         shared,
         workers: Arc::new(workers),
         drain: drain::channel().0,
+        detached: AtomicU64::new(0),
         store,
         documents: RwLock::new(documents),
     })
@@ -138,6 +141,7 @@ async fn live(daemon: Arc<Daemon>) -> Result<ExitCode, Error> {
         Arc::clone(&daemon.workers),
         daemon.drain.watch(),
     ));
+    let attempts = tokio::spawn(record_attempts(Arc::clone(&daemon)));
     tell_systemd(NotifyState::Ready);
     tracing::info!(boot = %daemon.shared.recorder.boot(), "ready");
     let mut beat = interval(Duration::from_secs(1));
@@ -163,58 +167,14 @@ async fn live(daemon: Arc<Daemon>) -> Result<ExitCode, Error> {
             }
         }
     };
-    stop(&daemon, reason).await;
+    stop(&daemon, reason, accepting).await;
+    attempts.abort();
     drop(control);
     Ok(if reason.starts_with("SIG") { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What is looked at every second.
-#[derive(Default)]
-struct Watch {
-    unrecorded: u64,
-    detached: Vec<&'static str>,
-    beat_failed: bool,
-}
-
-impl Watch {
-    fn tick(&mut self, daemon: &Daemon) {
-        let recorder = &daemon.shared.recorder;
-        match recorder.beat() {
-            Ok(()) => self.beat_failed = false,
-            Err(error) if !self.beat_failed => {
-                self.beat_failed = true;
-                tracing::error!(%error, "the sign of life could not be recorded");
-            }
-            Err(_) => {}
-        }
-        let detached = daemon.interception.detached();
-        if detached != self.detached {
-            tracing::error!(
-                programs = detached.join(", "),
-                "programs are not attached: what they guard is open"
-            );
-            incident(recorder, "detached-programs", &detached.join(", "), 1);
-            self.detached = detached;
-        }
-        if let Ok(counters) = daemon.interception.counters() {
-            let unrecorded = counters.closed_unrecorded;
-            if unrecorded > self.unrecorded {
-                let count = unrecorded - self.unrecorded;
-                incident(recorder, "unknown-connection", "to the listener itself, closed", count);
-                self.unrecorded = unrecorded;
-            }
-        }
-    }
-}
-
-fn incident(recorder: &Recorder, kind: &str, detail: &str, count: u64) {
-    if let Err(error) = recorder.incident(kind, detail, count) {
-        tracing::error!(%error, kind, "an incident could not be recorded");
-    }
-}
-
-/// Sessions first, then the record; interception stays.
-async fn stop(daemon: &Daemon, reason: &str) {
+/// Connections first, then sessions, then the record; interception stays.
+async fn stop(daemon: &Daemon, reason: &str, accepting: JoinHandle<Result<(), intercept::Error>>) {
     tell_systemd(NotifyState::Stopping);
     let patience = Duration::from_secs(daemon.config.drain_seconds);
     let deadline = Instant::now() + patience;
@@ -224,6 +184,11 @@ async fn stop(daemon: &Daemon, reason: &str) {
             worker.tell(Message::Drain { now });
         }
     };
+    // What has arrived is served; what comes now waits for the next daemon.
+    daemon.interception.stop_listening();
+    if !accepting.is_finished() {
+        drop(tokio::time::timeout(LAST_WORDS, accepting).await);
+    }
     daemon.drain.signal();
     tell(false);
     let left = daemon.drain.drain(patience).await;

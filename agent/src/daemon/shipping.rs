@@ -11,7 +11,7 @@ use tokio::net::{UnixStream, lookup_host};
 
 use super::Error;
 use crate::config::{StoreConfig, store_tls};
-use crate::intercept::OwnSockets;
+use crate::intercept::{OwnSockets, Route};
 use crate::proxy::{Tls, connect_backend};
 use crate::recorder::folder::{self, SegmentFile};
 use crate::recorder::{Recorder, Shipped, Tail};
@@ -53,9 +53,10 @@ impl Connector {
             Endpoint::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
             Endpoint::Tcp(host, port) => (host.as_str(), *port),
         };
+        let here = Route::here();
         let mut last = None;
         for server in lookup_host((host, port)).await? {
-            match connect_backend(&self.own_sockets, server, &self.tls, self.patience).await {
+            match connect_backend(&self.own_sockets, &here, server, &self.tls, self.patience).await {
                 Ok(stream) => return Ok(Box::new(stream)),
                 Err(error) => last = Some(error),
             }

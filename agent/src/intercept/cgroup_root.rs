@@ -102,7 +102,7 @@ fn cgroup2_mounts(mountinfo: &[u8]) -> Vec<PathBuf> {
 }
 
 /// Undoes the octal escapes (`\040`) that mountinfo has for space, tab, newline and backslash.
-fn unescape(field: &[u8]) -> Vec<u8> {
+pub(super) fn unescape(field: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&first, tail)) = rest.split_first() {

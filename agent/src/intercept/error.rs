@@ -53,18 +53,6 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// What is pinned was made by a version that this one cannot take over.
-    #[error(
-        "the hooks pinned in {path} are of another version ({difference}); they refuse all protected \
-         connections meanwhile. To replace them, remove that directory, which ends the protection, and start \
-         again", path = path.display()
-    )]
-    Incompatible {
-        /// The pin directory.
-        path: PathBuf,
-        /// What differs.
-        difference: String,
-    },
     /// The kernel did not take the maps, or the object is damaged.
     #[error("the kernel refused the kernel side's maps: {source}; {}", NEEDS)]
     Load {
@@ -119,6 +107,12 @@ pub enum Error {
         "a socket cannot be marked as our own: {source}; raise net.core.optmem_max if it is out of memory"
     )]
     Mark {
+        /// Why.
+        source: io::Error,
+    },
+    /// The daemon's own network namespace, or the way into another, cannot be had.
+    #[error("network namespaces cannot be used: {source}; it takes /proc, CAP_SYS_ADMIN and setns(2)")]
+    Namespace {
         /// Why.
         source: io::Error,
     },

@@ -1,4 +1,4 @@
-//! Where redirected connections arrive.
+//! Where redirected connections arrive in one network namespace.
 //!
 //! A connection counts only with the record that the kernel side left on the accepted socket. One without
 //! it, such as a direct connect to the port, is closed: nobody knows where it wanted to go.
@@ -6,7 +6,8 @@
 use std::{
     future::pending,
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,204 +18,182 @@ use std::{
 use agent_ebpf::{AF_INET, AF_INET6, Origin, maps};
 use aya::maps::{Map, MapData, MapError, SkStorage};
 use rustix::net::{SocketFlags, accept_with};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{SockRef, Socket};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::{Error, OwnSockets, abi::Value};
+use super::{Error, OwnSockets, Peer, abi::Value};
 
 /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
 const BACKLOG: i32 = 4096;
 /// How long to leave the queue alone when this process is out of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-/// A connection that the kernel handed to us.
-#[derive(Debug)]
-pub struct Intercepted {
-    /// The job's side, non-blocking and registered with no runtime.
-    pub stream: TcpStream,
-    /// Where the job wanted to go; IPv4 also if it asked with an IPv4-mapped address.
-    pub destination: SocketAddr,
-    /// Who opened it.
-    pub peer: Peer,
+/// What a listener takes with the record.
+pub(super) struct Taken {
+    /// Non-blocking and registered with no runtime.
+    pub(super) stream: TcpStream,
+    pub(super) destination: SocketAddr,
+    pub(super) peer: Peer,
+    /// The interface that the client's socket was bound to; 0 for none.
+    pub(super) device: u32,
 }
 
-/// The process that called connect(), as the kernel saw it then. It may have ended since, and its pid may
-/// be another's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    /// The process (tgid), in the initial pid namespace.
-    pub pid: u32,
-    /// The thread, likewise.
-    pub tid: u32,
-    /// The real uid, in the initial user namespace.
-    pub uid: u32,
-    /// The real gid, likewise.
-    pub gid: u32,
-    /// The process's cgroup: the inode of its directory in the cgroup2 hierarchy.
-    pub cgroup_id: u64,
-    /// The network namespace of its socket (`SO_NETNS_COOKIE`).
-    pub netns_cookie: u64,
-    /// Its socket (`SO_COOKIE`).
-    pub socket_cookie: u64,
-    /// The thread's name. The process chooses it: for people to read, never to decide by.
-    pub comm: String,
-    /// When it called connect(), nanoseconds of `CLOCK_MONOTONIC`.
-    pub ktime_ns: u64,
-}
-
-/// The listener on both loopback addresses. All clones are the same one; any number of tasks of the runtime
-/// that made it may accept.
-#[derive(Clone)]
-pub struct Listener(Arc<Inner>);
-
-struct Inner {
-    v4: AsyncFd<TcpListener>,
-    /// None on a machine without IPv6, where the programs refuse protected IPv6 destinations.
-    v6: Option<AsyncFd<TcpListener>>,
-    port4: u16,
-    port6: u16,
+/// The records of accepted sockets, and how many had none.
+pub(super) struct Records {
     accepted: SkStorage<MapData, Value<Origin>>,
-    unrecorded: Arc<AtomicU64>,
+    unrecorded: AtomicU64,
 }
 
-impl Listener {
-    pub(super) fn bind(port: u16, own: &OwnSockets, accepted: Map) -> Result<Self, Error> {
+impl Records {
+    pub(super) fn new(accepted: Map) -> Result<Arc<Self>, Error> {
         let accepted = accepted.try_into().map_err(|source| Error::Map { map: maps::ACCEPTED, source })?;
-        let (v4, port4) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), own)?;
-        let (v6, port6) = match listen(SocketAddr::from((Ipv6Addr::LOCALHOST, port)), own) {
-            Ok((listener, port)) => (Some(listener), port),
-            Err(Error::Listen { source, .. }) if lacks_ipv6(&source) => {
-                tracing::warn!("there is no IPv6 loopback: protected IPv6 destinations are refused");
-                (None, 0)
-            }
-            Err(error) => return Err(error),
-        };
-        let unrecorded = Arc::new(AtomicU64::new(0));
-        Ok(Self(Arc::new(Inner { v4, v6, port4, port6, accepted, unrecorded })))
-    }
-
-    /// Waits for the next connection that has its record. Dropping the future loses none.
-    ///
-    /// # Errors
-    ///
-    /// The listener or the records cannot be used any more. What passes by itself (a connection that was
-    /// aborted, a lack of descriptors) is waited out.
-    pub async fn accept(&self) -> Result<Intercepted, Error> {
-        loop {
-            let stream = match self.next().await {
-                Ok(stream) => stream,
-                Err(error) if is_exhausted(&error) => {
-                    tracing::warn!(%error, "connections wait: the daemon is short of resources");
-                    tokio::time::sleep(EXHAUSTED_PAUSE).await;
-                    continue;
-                }
-                Err(error) if is_fatal(&error) => return Err(Error::Accept { source: error }),
-                Err(_) => continue,
-            };
-            match self.0.accepted.get(&stream, 0) {
-                Ok(Value(origin)) => {
-                    if let Some(destination) = destination(&origin) {
-                        return Ok(Intercepted { stream, destination, peer: peer(&origin) });
-                    }
-                }
-                Err(MapError::KeyNotFound) => {}
-                Err(source) => return Err(Error::Map { map: maps::ACCEPTED, source }),
-            }
-            self.0.unrecorded.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!("closed a connection that came to the listener on its own");
-        }
-    }
-
-    async fn next(&self) -> io::Result<TcpStream> {
-        let v6 = async {
-            match &self.0.v6 {
-                Some(listener) => accept(listener).await,
-                None => pending().await,
-            }
-        };
-        tokio::select! {
-            stream = accept(&self.0.v4) => stream,
-            stream = v6 => stream,
-        }
-    }
-
-    /// The IPv4 address.
-    pub(super) fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.0.port4))
-    }
-
-    pub(super) fn port4(&self) -> u16 {
-        self.0.port4
-    }
-
-    /// 0 if there is no IPv6.
-    pub(super) fn port6(&self) -> u16 {
-        self.0.port6
+        Ok(Arc::new(Self { accepted, unrecorded: AtomicU64::new(0) }))
     }
 
     /// How many connections were closed because they had no record.
-    pub(super) fn unrecorded(&self) -> Arc<AtomicU64> {
-        self.0.unrecorded.clone()
+    pub(super) fn unrecorded(&self) -> u64 {
+        self.unrecorded.load(Ordering::Relaxed)
+    }
+
+    fn of(&self, stream: &TcpStream) -> Result<Option<Origin>, Error> {
+        match self.accepted.get(stream, 0) {
+            Ok(Value(origin)) => Ok(Some(origin)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(source) => Err(Error::Map { map: maps::ACCEPTED, source }),
+        }
     }
 }
 
-fn listen(address: SocketAddr, own: &OwnSockets) -> Result<(AsyncFd<TcpListener>, u16), Error> {
-    let wrong = |source| Error::Listen { address, source };
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))
-        .map_err(wrong)?;
-    // Connections of an earlier daemon may still be in TIME_WAIT.
-    socket.set_reuse_address(true).map_err(wrong)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true).map_err(wrong)?;
+/// A listening socket, in whatever namespace it was made.
+pub(super) struct Listener {
+    socket: AsyncFd<TcpListener>,
+    port: u16,
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.get_ref().as_fd()
     }
-    socket.bind(&address.into()).map_err(wrong)?;
-    // Before listen(): a connection accepted without the inherited mark would get no record.
-    own.mark_listener(&socket)?;
-    socket.listen(BACKLOG).map_err(wrong)?;
-    let listener = TcpListener::from(socket);
-    let port = listener.local_addr().map_err(wrong)?.port();
-    // SAFETY: a TcpListener owns its descriptor, and nobody puts another in its place while the AsyncFd
-    // holds it.
-    let registered = unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) };
-    Ok((registered.map_err(|error| wrong(error.into()))?, port))
 }
 
-async fn accept(listener: &AsyncFd<TcpListener>) -> io::Result<TcpStream> {
-    // Not tokio's own listener: it would register the socket with this runtime, and the session lives on
-    // another.
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let accepted =
-        listener.async_io(Interest::READABLE, |listener| Ok(accept_with(listener, flags)?)).await?;
-    Ok(TcpStream::from(accepted))
+impl Listener {
+    /// Makes a fresh socket listen on the first of these loopback addresses whose port is free. The addresses need
+    /// not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// All ports are taken, or the socket cannot be marked as ours.
+    pub(super) fn bind(socket: Socket, addresses: &[SocketAddr], own: &OwnSockets) -> Result<Self, Error> {
+        let Some(first) = addresses.first() else {
+            return Err(Error::Accept { source: io::ErrorKind::InvalidInput.into() });
+        };
+        let wrong = |source| Error::Listen { address: *first, source };
+        // Connections of an earlier daemon may still be in TIME_WAIT.
+        socket.set_reuse_address(true).map_err(wrong)?;
+        if first.is_ipv4() {
+            socket.set_freebind_v4(true).map_err(wrong)?;
+        } else {
+            socket.set_only_v6(true).map_err(wrong)?;
+            socket.set_freebind_v6(true).map_err(wrong)?;
+        }
+        // Before bind(), which the kernel side refuses to others on this port, and before listen(): a connection
+        // accepted without the inherited mark would get no record.
+        own.mark_listener(&socket)?;
+        let taken = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+        let mut bound = Ok(());
+        for address in addresses {
+            bound = socket.bind(&(*address).into()).and_then(|()| socket.listen(BACKLOG));
+            if !bound.as_ref().is_err_and(taken) {
+                break;
+            }
+        }
+        bound.map_err(wrong)?;
+        Self::register(socket.into()).map_err(wrong)
+    }
+
+    /// Takes over a socket that listens already.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be marked as ours, or not be waited on.
+    pub(super) fn adopt(socket: OwnedFd, own: &OwnSockets) -> Result<Self, Error> {
+        own.mark_listener(&socket)?;
+        SockRef::from(&socket).set_nonblocking(true).map_err(|source| Error::Accept { source })?;
+        Self::register(socket.into()).map_err(|source| Error::Accept { source })
+    }
+
+    fn register(listener: TcpListener) -> io::Result<Self> {
+        let port = listener.local_addr()?.port();
+        // SAFETY: a TcpListener owns its descriptor, and nobody puts another in its place while the AsyncFd
+        // holds it.
+        let socket = unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) };
+        Ok(Self { socket: socket.map_err(io::Error::from)?, port })
+    }
+
+    /// Host byte order.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        // Not tokio's own listener: it would register the socket with this runtime, and the session lives on
+        // another.
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let accepted =
+            self.socket.async_io(Interest::READABLE, |listener| Ok(accept_with(listener, flags)?)).await?;
+        Ok(TcpStream::from(accepted))
+    }
 }
 
-fn destination(origin: &Origin) -> Option<SocketAddr> {
-    let [a, b, c, d, ..] = origin.address;
-    let address = match origin.family {
+/// The next connection that has its record, of one of the listeners. Cancelling the wait loses none.
+///
+/// # Errors
+///
+/// The listeners or the records cannot be used any more. What passes by itself (a connection that was
+/// aborted, a lack of descriptors) is waited out.
+pub(super) async fn accept(
+    v4: Option<&Listener>,
+    v6: Option<&Listener>,
+    records: &Records,
+) -> Result<Taken, Error> {
+    let next = async |listener: Option<&Listener>| match listener {
+        Some(listener) => listener.accept().await,
+        None => pending().await,
+    };
+    loop {
+        let accepted = tokio::select! {
+            stream = next(v4) => stream,
+            stream = next(v6) => stream,
+        };
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(error) if is_exhausted(&error) => {
+                tracing::warn!(%error, "connections wait: the daemon is short of resources");
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                continue;
+            }
+            Err(error) if is_fatal(&error) => return Err(Error::Accept { source: error }),
+            Err(_) => continue,
+        };
+        if let Some(origin) = records.of(&stream)?
+            && let Some(destination) = address(origin.family, &origin.address, origin.port)
+        {
+            return Ok(Taken { stream, destination, peer: Peer::from(&origin), device: origin.device });
+        }
+        records.unrecorded.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!("closed a connection that came to the listener on its own");
+    }
+}
+
+/// An address of the ABI; none if it is of no family.
+pub(super) fn address(family: u16, bytes: &[u8; 16], port: u16) -> Option<SocketAddr> {
+    let [a, b, c, d, ..] = *bytes;
+    let ip = match family {
         AF_INET => IpAddr::from([a, b, c, d]),
-        AF_INET6 => IpAddr::from(origin.address),
+        AF_INET6 => IpAddr::from(*bytes),
         _ => return None,
     };
-    Some(SocketAddr::new(address, origin.port))
-}
-
-fn peer(origin: &Origin) -> Peer {
-    let name = origin.comm.split(|byte| *byte == 0).next().unwrap_or_default();
-    Peer {
-        pid: origin.tgid,
-        tid: origin.tid,
-        uid: origin.uid,
-        gid: origin.gid,
-        cgroup_id: origin.cgroup_id,
-        netns_cookie: origin.netns_cookie,
-        socket_cookie: origin.socket_cookie,
-        comm: String::from_utf8_lossy(name).into_owned(),
-        ktime_ns: origin.ktime_ns,
-    }
-}
-
-fn lacks_ipv6(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
+    Some(SocketAddr::new(ip, port))
 }
 
 /// See accept(2): everything else concerns one connection, which is gone.

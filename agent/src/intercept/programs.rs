@@ -1,31 +1,31 @@
 //! Loading the programs, and putting them behind their links: new ones, or those that an earlier daemon
-//! left pinned.
+//! left pinned; and seeing to it that they stay in force.
 
 #![forbid(unsafe_code)]
 
 use std::{
     fs, io,
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::Path,
 };
 
 use agent_ebpf::maps;
 use aya::{
     Ebpf, EbpfLoader,
-    programs::{CgroupAttachMode, Program, ProgramError, links::FdLink},
+    programs::{Program, ProgramError},
 };
 
 use super::{
     Error,
     cgroup_root::Cgroup,
-    pins::PinDirectory,
-    sys::{self, CgroupLink},
+    pins::{Maps, PinDirectory},
+    sys::{self, LinkInfo, Target},
 };
 
 /// The built kernel side; empty if there was none when the agent was compiled.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("PORTREEVE_EBPF_OBJECT"));
 
-/// A program of the object.
+/// A program of the object that is attached to the cgroup.
 struct Entry {
     name: &'static str,
     /// Of `enum bpf_attach_type`.
@@ -34,37 +34,73 @@ struct Entry {
     feature: &'static str,
 }
 
-/// In the order of attaching: whoever is redirected finds everything else in place.
-const PROGRAMS: [Entry; 5] = [
+/// In the order of attaching: whoever is redirected finds everything else in place, and the guard comes when
+/// newcomers are redirected already.
+const PROGRAMS: [Entry; 9] = [
     Entry { name: "sock_ops", attach_type: 3, feature: "netns cookies in sockops programs (Linux 5.15)" },
     Entry { name: "getpeername4", attach_type: 29, feature: "the hook cgroup/getpeername4 (Linux 5.8)" },
     Entry { name: "getpeername6", attach_type: 30, feature: "the hook cgroup/getpeername6 (Linux 5.8)" },
+    Entry { name: "bind4", attach_type: 8, feature: "netns cookies in cgroup/bind4 (Linux 5.7)" },
+    Entry { name: "bind6", attach_type: 9, feature: "netns cookies in cgroup/bind6 (Linux 5.7)" },
+    Entry {
+        name: "sock_create",
+        attach_type: 2,
+        feature: "socket storage in cgroup/sock_create (Linux 5.10)",
+    },
     Entry { name: "connect4", attach_type: 10, feature: "socket storage in cgroup/connect4 (Linux 5.8)" },
     Entry { name: "connect6", attach_type: 11, feature: "socket storage in cgroup/connect6 (Linux 5.8)" },
+    Entry { name: "guard", attach_type: 1, feature: "socket storage in cgroup_skb/egress (Linux 5.2)" },
 ];
+
+/// The program for virtual interfaces.
+const LINK: &str = "link";
 
 /// Parses the object and makes its maps, or opens those that are pinned.
 ///
 /// # Errors
 ///
 /// There is no object, or the kernel refuses a map.
-pub(super) fn load(pins: &PinDirectory) -> Result<Ebpf, Error> {
+pub(super) fn load(maps: &Maps) -> Result<Ebpf, Error> {
     if OBJECT.is_empty() {
         return Err(Error::NotBuilt);
     }
     let mut loader = EbpfLoader::new();
     for name in maps::ALL {
-        loader.map_pin_path(name, pins.path(name));
+        loader.map_pin_path(name, maps.path(name));
     }
     loader.load(OBJECT).map_err(|source| Error::Load { source: Box::new(source) })
 }
 
-/// The links of all programs. They are pinned; the descriptors are kept as well, so that removing a pin
-/// does not yet take a hook away.
+/// A program in its place.
+struct Attached {
+    entry: &'static Entry,
+    program: OwnedFd,
+    /// The program's id, as links and cgroups tell it.
+    id: u32,
+    /// Pinned; the descriptor is kept as well, so that removing the pin does not yet take the hook away.
+    link: OwnedFd,
+}
+
+/// All programs of the cgroup, in force.
 pub(super) struct Programs {
-    links: Vec<(&'static str, OwnedFd)>,
-    cgroup_id: u64,
+    attached: Vec<Attached>,
+    cgroup: Cgroup,
     adopted: usize,
+    link: OwnedFd,
+}
+
+/// How a program is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Somebody took it off; it was put back.
+    Reattached,
+    /// It is off, and could not be put back: what it guards is open.
+    Detached,
+    /// Its pin was removed; it was made anew.
+    Repinned,
+    /// Another program runs after it, and may undo what it decides.
+    Overruled,
 }
 
 impl Programs {
@@ -74,64 +110,128 @@ impl Programs {
     ///
     /// The kernel refuses one. Links that were there before stay, with the old program or the new one;
     /// if there were none, none is left.
-    pub(super) fn attach(mut object: Ebpf, cgroup: &Cgroup, pins: &PinDirectory) -> Result<Self, Error> {
+    pub(super) fn attach(mut object: Ebpf, cgroup: Cgroup, pins: &PinDirectory) -> Result<Self, Error> {
         // All of them first: a program that the kernel refuses then changes nothing.
+        let mut loaded = Vec::new();
         for entry in &PROGRAMS {
-            load_program(&mut object, entry).map_err(|source| Error::Program {
+            let (program, id) = load_program(&mut object, entry.name).map_err(|source| Error::Program {
                 program: entry.name,
                 feature: entry.feature,
                 source: Box::new(source),
             })?;
+            loaded.push((entry, program, id));
         }
-        let (mut links, mut adopted) = (Vec::new(), 0);
-        for entry in &PROGRAMS {
-            match adopt(&object, entry, cgroup, pins).and_then(|link| match link {
-                Some(link) => Ok((link, 1)),
-                None => Ok((create(&mut object, entry, cgroup, pins)?, 0)),
-            }) {
-                Ok((link, from_before)) => {
-                    links.push((entry.name, link));
-                    adopted += from_before;
-                }
+        let (link, _) = load_program(&mut object, LINK).map_err(|source| Error::Program {
+            program: LINK,
+            feature: "socket storage in programs of traffic control (Linux 5.2)",
+            source: Box::new(source),
+        })?;
+        let mut programs = Self { attached: Vec::new(), cgroup, adopted: 0, link };
+        for (entry, program, id) in loaded {
+            match programs.put(entry, program.as_fd(), pins) {
+                Ok(link) => programs.attached.push(Attached { entry, program, id, link }),
                 Err(error) => {
-                    if adopted == 0 {
+                    if programs.adopted == 0 {
                         pins.remove_links()?;
                     }
                     return Err(error);
                 }
             }
         }
-        Ok(Self { links, cgroup_id: cgroup.id, adopted })
+        Ok(programs)
     }
 
-    /// The programs that are not in force any more: root can detach a link, or remove its cgroup, and its
-    /// pin stays.
-    pub(super) fn detached(&self) -> Vec<&'static str> {
-        let in_force = |link: &OwnedFd| {
-            let found = sys::cgroup_link(link.as_fd());
-            found.is_ok_and(|found| found.is_some_and(|found| found.cgroup_id == self.cgroup_id))
-        };
-        self.links.iter().filter(|(_, link)| !in_force(link)).map(|(name, _)| *name).collect()
+    fn put(
+        &mut self,
+        entry: &'static Entry,
+        program: BorrowedFd<'_>,
+        pins: &PinDirectory,
+    ) -> Result<OwnedFd, Error> {
+        if let Some(link) = adopt(entry, program, &self.cgroup, pins)? {
+            self.adopted += 1;
+            return Ok(link);
+        }
+        create(entry, program, &self.cgroup, pins)
     }
 
     /// How many links an earlier daemon had left.
     pub(super) fn adopted(&self) -> usize {
         self.adopted
     }
+
+    /// The folder that they are attached to.
+    pub(super) fn cgroup(&self) -> &Cgroup {
+        &self.cgroup
+    }
+
+    /// The program for virtual interfaces, which is not attached here.
+    pub(super) fn link(&self) -> BorrowedFd<'_> {
+        self.link.as_fd()
+    }
+
+    /// The names of all of them.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.attached.iter().map(|attached| attached.entry.name)
+    }
+
+    /// Compares what is in force with what should be, and mends what can be mended.
+    pub(super) fn mend(&mut self, pins: &PinDirectory) -> Vec<(&'static str, Fault)> {
+        let mut faults = Vec::new();
+        for attached in &mut self.attached {
+            let name = attached.entry.name;
+            if !in_force(attached, &self.cgroup) {
+                match create(attached.entry, attached.program.as_fd(), &self.cgroup, pins) {
+                    Ok(link) => {
+                        attached.link = link;
+                        faults.push((name, Fault::Reattached));
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a program cannot be attached again");
+                        faults.push((name, Fault::Detached));
+                        continue;
+                    }
+                }
+            } else if !pins.link(name).exists() && sys::pin(attached.link.as_fd(), &pins.link(name)).is_ok() {
+                faults.push((name, Fault::Repinned));
+            }
+            let effective = sys::effective_programs(self.cgroup.as_fd(), attached.entry.attach_type);
+            match effective.as_deref() {
+                Ok([.., last]) if *last == attached.id => {}
+                Ok(ids) if ids.contains(&attached.id) => faults.push((name, Fault::Overruled)),
+                Ok(_) => faults.push((name, Fault::Detached)),
+                Err(error) => tracing::debug!(%error, name, "what is in force cannot be asked"),
+            }
+        }
+        faults
+    }
 }
 
-fn load_program(object: &mut Ebpf, entry: &Entry) -> Result<(), ProgramError> {
-    match object.program_mut(entry.name) {
-        Some(Program::CgroupSockAddr(program)) => program.load(),
-        Some(Program::SockOps(program)) => program.load(),
-        _ => Err(ProgramError::UnexpectedProgramType),
+/// Root can detach a link, put another program behind it, or remove its cgroup, and its pin stays.
+fn in_force(attached: &Attached, cgroup: &Cgroup) -> bool {
+    let expected =
+        LinkInfo { program: attached.id, target: cgroup.id, attach_type: attached.entry.attach_type };
+    sys::link_info(attached.link.as_fd()).is_ok_and(|found| found == Some(expected))
+}
+
+fn load_program(object: &mut Ebpf, name: &str) -> Result<(OwnedFd, u32), ProgramError> {
+    let program = object.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?;
+    match program {
+        Program::CgroupSockAddr(program) => program.load()?,
+        Program::CgroupSock(program) => program.load()?,
+        Program::CgroupSkb(program) => program.load()?,
+        Program::SockOps(program) => program.load()?,
+        Program::SchedClassifier(program) => program.load()?,
+        _ => return Err(ProgramError::UnexpectedProgramType),
     }
+    let id = program.info()?.id();
+    let fd = program.fd()?.as_fd().try_clone_to_owned();
+    Ok((fd.map_err(ProgramError::IOError)?, id))
 }
 
 /// Puts the program behind the pinned link, if there is one and it is still attached where it should be.
 fn adopt(
-    object: &Ebpf,
     entry: &Entry,
+    program: BorrowedFd<'_>,
     cgroup: &Cgroup,
     pins: &PinDirectory,
 ) -> Result<Option<OwnedFd>, Error> {
@@ -141,61 +241,35 @@ fn adopt(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(Error::Pin { path, source }),
     };
-    let expected = CgroupLink { cgroup_id: cgroup.id, attach_type: entry.attach_type };
-    let found = sys::cgroup_link(link.as_fd()).map_err(|source| Error::Pin { path: path.clone(), source })?;
-    if found != Some(expected) {
+    let found = sys::link_info(link.as_fd()).map_err(|source| Error::Pin { path: path.clone(), source })?;
+    let is_there = |found: LinkInfo| (found.target, found.attach_type) == (cgroup.id, entry.attach_type);
+    if !found.is_some_and(is_there) {
         // Somebody detached it, or its cgroup is gone: a pin like this would look well and do nothing.
         tracing::warn!(
-            pin = %path.display(), ?found, ?expected,
+            pin = %path.display(), ?found,
             "a pinned hook was not in force any more; it is made anew"
         );
         return Ok(None);
     }
-    let wrong = |source| Error::Attach { program: entry.name, source };
-    let program = object.program(entry.name).ok_or_else(|| wrong(io::ErrorKind::NotFound.into()))?;
-    let program = program.fd().map_err(|error| wrong(io::Error::other(error)))?;
-    sys::update_link(link.as_fd(), program.as_fd()).map_err(wrong)?;
+    sys::update_link(link.as_fd(), program)
+        .map_err(|source| Error::Attach { program: entry.name, source })?;
     Ok(Some(link))
 }
 
 /// Attaches the program and pins its link, in the place of a pin that is not in force.
-fn create(object: &mut Ebpf, entry: &Entry, cgroup: &Cgroup, pins: &PinDirectory) -> Result<OwnedFd, Error> {
+fn create(
+    entry: &Entry,
+    program: BorrowedFd<'_>,
+    cgroup: &Cgroup,
+    pins: &PinDirectory,
+) -> Result<OwnedFd, Error> {
     let path = pins.link(entry.name);
-    let link = attach(object, entry, cgroup).map_err(|error| Error::Attach {
-        program: entry.name,
-        // aya wraps the kernel's answer several times; the innermost is the one that helps.
-        source: io::Error::other(innermost(&error)),
-    })?;
+    let link = sys::create_link(program, Target::Cgroup(cgroup.as_fd()), entry.attach_type)
+        .map_err(|source| Error::Attach { program: entry.name, source })?;
     let wrong = |source| Error::Pin { path: path.clone(), source };
     remove_if_there(&path).map_err(wrong)?;
-    link.pin(&path).map_err(|error| wrong(io::Error::other(error)))?;
-    sys::open_pin(&path).map_err(wrong)
-}
-
-fn attach(object: &mut Ebpf, entry: &Entry, cgroup: &Cgroup) -> Result<FdLink, ProgramError> {
-    // A cgroup link is always one of several; asking for `AllowMultiple` makes the kernel refuse it.
-    let mode = CgroupAttachMode::Single;
-    let link = match object.program_mut(entry.name) {
-        Some(Program::CgroupSockAddr(program)) => {
-            let link = program.attach(cgroup, mode)?;
-            FdLink::try_from(program.take_link(link)?)
-        }
-        Some(Program::SockOps(program)) => {
-            let link = program.attach(cgroup, mode)?;
-            FdLink::try_from(program.take_link(link)?)
-        }
-        _ => return Err(ProgramError::UnexpectedProgramType),
-    };
-    // Only a kernel before 5.7 attaches without a link.
-    link.map_err(|_| ProgramError::NotAttached)
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
+    sys::pin(link.as_fd(), &path).map_err(wrong)?;
+    Ok(link)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

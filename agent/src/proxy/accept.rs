@@ -9,7 +9,7 @@ use crate::drain::Watch;
 use crate::identity::KernelPeer;
 use crate::intercept::{Error, Intercepted, Listener};
 
-/// Accepts until the drain begins.
+/// Accepts until the listening ends.
 ///
 /// # Errors
 ///
@@ -18,17 +18,12 @@ pub async fn accept(
     listener: Listener,
     shared: Arc<Shared>,
     workers: Arc<Vec<Worker>>,
-    mut drain: Watch,
+    drain: Watch,
 ) -> Result<(), Error> {
     let mut turn = 0;
-    loop {
-        let intercepted = tokio::select! {
-            biased;
-            () = drain.signaled() => return Ok(()),
-            intercepted = listener.accept() => intercepted?,
-        };
+    while let Some(intercepted) = listener.accept().await {
+        let Intercepted { stream, destination, peer, route } = intercepted?;
         let Some(session) = drain.enter() else { return Ok(()) };
-        let Intercepted { stream, destination, peer } = intercepted;
         let Some(resource) = current(&shared.resources).at(destination).cloned() else {
             // It was protected a moment ago: what is not protected is not taken.
             shared.counters.unmatched.fetch_add(1, Ordering::Relaxed);
@@ -48,8 +43,9 @@ pub async fn accept(
         tracing::debug!(%destination, pid = principal.pid, uid = principal.uid, "a connection is taken");
         turn = (turn + 1) % workers.len().max(1);
         if let Some(worker) = workers.get(turn) {
-            let arrival = Arrival { stream, destination, principal, resource, session };
+            let arrival = Arrival { stream, destination, route, principal, resource, session };
             worker.tell(Message::Connection(Box::new(arrival)));
         }
     }
+    Ok(())
 }

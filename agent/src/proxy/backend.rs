@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{BackendStream, Tls};
-use crate::intercept::OwnSockets;
+use crate::intercept::{OwnSockets, Route};
 
 /// Why there is no connection to a server.
 #[derive(Debug, thiserror::Error)]
@@ -29,15 +29,16 @@ pub enum Error {
     Handshake(io::Error),
 }
 
-/// Connects to `server`, ready for the start-up packet.
+/// Connects to `server` along `route`, ready for the start-up packet.
 pub async fn connect(
     own_sockets: &OwnSockets,
+    route: &Route,
     server: SocketAddr,
     tls: &Tls,
     patience: Duration,
 ) -> Result<BackendStream, Error> {
     let connected = tokio::time::timeout(patience, async {
-        let stream = own_sockets.connect(server).await?;
+        let stream = own_sockets.connect(route, server).await?;
         secure(stream, tls).await
     });
     connected.await.unwrap_or(Err(Error::Slow(patience)))

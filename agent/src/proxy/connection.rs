@@ -5,6 +5,7 @@
 
 use std::cell::RefMut;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use super::login::{self, LoggedIn, Refusal};
 use super::{BackendStream, Resource, current};
 use crate::approvals::{Ask, Outcome};
 use crate::catalog::{self, Live};
+use crate::intercept::Route;
 use crate::recorder;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -38,7 +40,8 @@ pub(super) struct Connection {
     session: Session,
     principal: Principal,
     resource: Arc<Resource>,
-    destination: std::net::SocketAddr,
+    /// Where the server is, and from where it is reached.
+    server: (Route, SocketAddr),
     database: String,
     frontend: TcpStream,
     backend: Option<BackendStream>,
@@ -94,7 +97,7 @@ pub(super) struct Opening {
     pub(super) session: Session,
     pub(super) principal: Principal,
     pub(super) resource: Arc<Resource>,
-    pub(super) destination: std::net::SocketAddr,
+    pub(super) server: (Route, SocketAddr),
     pub(super) frontend: TcpStream,
     pub(super) signals: UnboundedReceiver<Signal>,
     pub(super) signal: UnboundedSender<Signal>,
@@ -102,14 +105,14 @@ pub(super) struct Opening {
 
 impl Connection {
     pub(super) fn new(local: Rc<Local>, opening: Opening) -> Self {
-        let Opening { session, principal, resource, destination, frontend, signals, signal } = opening;
+        let Opening { session, principal, resource, server, frontend, signals, signal } = opening;
         let patience = Duration::from_secs(local.shared.config.startup_seconds);
         Connection {
             local,
             session,
             principal,
             resource,
-            destination,
+            server,
             database: String::new(),
             frontend,
             backend: None,
@@ -221,7 +224,8 @@ impl Connection {
                     self.database.clone_from(&database);
                     let shared = Arc::clone(&self.local.shared);
                     let resource = Arc::clone(&self.resource);
-                    self.login = Some(Box::pin(login::log_in(shared, resource, self.destination, database)));
+                    let server = self.server.clone();
+                    self.login = Some(Box::pin(login::log_in(shared, resource, server, database)));
                 }
                 Request::RefreshCatalog => match &self.live {
                     Some(live) => self.refresh = Some(Box::pin(live.refresh())),
@@ -232,10 +236,10 @@ impl Connection {
                 Request::CancelBackend { process_id, secret } => {
                     let shared = Arc::clone(&self.local.shared);
                     let resource = Arc::clone(&self.resource);
-                    let destination = self.destination;
+                    let (route, server) = self.server.clone();
                     tokio::task::spawn_local(async move {
                         if let Err(error) =
-                            login::cancel(&shared, &resource, destination, process_id, &secret).await
+                            login::cancel(&shared, &resource, (&route, server), process_id, &secret).await
                         {
                             tracing::warn!(%error, resource = resource.name, "a cancel request was lost");
                         }

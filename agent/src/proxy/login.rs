@@ -12,6 +12,7 @@ use super::backend::{self, connect};
 use super::{BackendStream, Resource, Shared, current};
 use crate::catalog::{Key, Live};
 use crate::credentials::Lease;
+use crate::intercept::Route;
 
 /// Everything that a session needs of its server.
 pub(super) struct LoggedIn {
@@ -36,7 +37,7 @@ const DISK_FULL: &str = "53100";
 pub(super) async fn log_in(
     shared: Arc<Shared>,
     resource: Arc<Resource>,
-    destination: SocketAddr,
+    (route, destination): (Route, SocketAddr),
     database: String,
 ) -> Result<LoggedIn, Refusal> {
     let name = &resource.name;
@@ -51,11 +52,11 @@ pub(super) async fn log_in(
     };
     let credentials = current(&shared.credentials);
     let lease = credentials.lease(name, &database).await.map_err(|e| refused("credential", &e))?;
-    resource.seen(destination);
+    resource.seen(&route, destination);
     let key = Key { resource: name.clone(), database: database.clone() };
     let live = shared.catalogs.get(&key).await.map_err(|e| refused("catalog", &e))?;
     let patience = Duration::from_secs(shared.config.connect_seconds);
-    let stream = connect(&shared.own_sockets, destination, &resource.tls, patience)
+    let stream = connect(&shared.own_sockets, &route, destination, &resource.tls, patience)
         .await
         .map_err(|e| refused("connection", &e))?;
     Ok(LoggedIn { stream, lease, live })
@@ -65,12 +66,12 @@ pub(super) async fn log_in(
 pub(super) async fn cancel(
     shared: &Shared,
     resource: &Resource,
-    destination: SocketAddr,
+    (route, destination): (&Route, SocketAddr),
     process_id: i32,
     secret: &[u8],
 ) -> Result<(), backend::Error> {
     let patience = Duration::from_secs(shared.config.connect_seconds);
-    let mut stream = connect(&shared.own_sockets, destination, &resource.tls, patience).await?;
+    let mut stream = connect(&shared.own_sockets, route, destination, &resource.tls, patience).await?;
     let mut packet = BytesMut::new();
     if (Packet::Cancel { process_id, secret }).encode(&mut packet).is_ok() {
         stream.write_all(&packet).await?;

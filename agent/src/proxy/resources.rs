@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::intercept::Destination;
+use crate::intercept::{Destination, Route, WeakRoute};
 
 use super::Tls;
 
@@ -16,8 +16,8 @@ pub struct Resource {
     pub destinations: Vec<Destination>,
     /// How to speak to it.
     pub tls: Tls,
-    /// Where a session has last connected to.
-    pub last: Mutex<Option<SocketAddr>>,
+    /// Where a session has last connected to, and from where.
+    pub last: Mutex<Option<(WeakRoute, SocketAddr)>>,
 }
 
 /// All of them.
@@ -53,15 +53,17 @@ impl Resources {
 }
 
 impl Resource {
-    /// Where connections of our own go: to where a session has last gone, else to the first address that is one
-    /// host. A server that is known by a whole network has none until a session has shown it.
-    pub fn home(&self) -> Option<SocketAddr> {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Where connections of our own go, and from where: as a session has last gone, else to the first address that is
+    /// one host. A server that is known by a whole network has none until a session has shown it.
+    pub fn home(&self) -> Option<(Route, SocketAddr)> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = last.and_then(|(route, server)| Some((route.upgrade()?, server)));
         let single = |d: &Destination| d.network.single().map(|ip| SocketAddr::new(ip, d.port));
-        last.or_else(|| self.destinations.iter().find_map(single))
+        last.or_else(|| Some((Route::here(), self.destinations.iter().find_map(single)?)))
     }
 
-    pub(super) fn seen(&self, destination: SocketAddr) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(destination);
+    pub(super) fn seen(&self, route: &Route, destination: SocketAddr) {
+        let seen = (route.downgrade(), destination);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
     }
 }

@@ -38,9 +38,9 @@ impl SideConnector {
     async fn try_connect(&self, key: &Key) -> Result<Connected, Error> {
         let resource = current(&self.resources).named(&key.resource).cloned();
         let resource = resource.ok_or_else(|| Error::Unknown(key.resource.clone()))?;
-        let server = resource.home().ok_or_else(|| Error::Nowhere(key.resource.clone()))?;
+        let (route, server) = resource.home().ok_or_else(|| Error::Nowhere(key.resource.clone()))?;
         let lease = current(&self.credentials).lease(&key.resource, &key.database).await?;
-        let stream = connect_backend(&self.own_sockets, server, &resource.tls, self.patience).await?;
+        let stream = connect_backend(&self.own_sockets, &route, server, &resource.tls, self.patience).await?;
         Ok(Connected {
             stream: Box::new(stream),
             role: lease.role,

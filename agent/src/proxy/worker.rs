@@ -19,6 +19,7 @@ use super::local::{Local, Signal};
 use super::{Resource, Shared};
 use crate::approvals::session_id;
 use crate::drain;
+use crate::intercept::Route;
 use crate::recorder::LaneWriter;
 
 /// What a worker is told.
@@ -40,6 +41,8 @@ pub struct Arrival {
     pub stream: TcpStream,
     /// Where the job meant to connect to.
     pub destination: SocketAddr,
+    /// From where the connection to the server begins.
+    pub route: Route,
     /// Who it is.
     pub principal: Principal,
     /// The server behind the destination.
@@ -117,7 +120,7 @@ async fn serve(local: Rc<Local>, mut messages: UnboundedReceiver<Message>) {
 }
 
 fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
-    let Arrival { stream, destination, principal, resource, session: counted } = arrival;
+    let Arrival { stream, destination, route, principal, resource, session: counted } = arrival;
     let frontend = tokio::net::TcpStream::from_std(stream)?;
     frontend.set_nodelay(true)?;
     let shared = &local.shared;
@@ -145,7 +148,8 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
     let session = Session::new(options, Rc::clone(&local.cache));
     let (signal, signals) = mpsc::unbounded_channel();
     local.sessions.borrow_mut().insert(number, signal.clone());
-    let opening = Opening { session, principal, resource, destination, frontend, signals, signal };
+    let server = (route, destination);
+    let opening = Opening { session, principal, resource, server, frontend, signals, signal };
     let connection = Connection::new(Rc::clone(local), opening);
     shared.counters.sessions.fetch_add(1, Ordering::Relaxed);
     shared.counters.sessions_total.fetch_add(1, Ordering::Relaxed);

@@ -16,7 +16,7 @@ use rustix::{
 };
 use tokio::runtime::Runtime;
 
-use super::super::{Config, Destination, Intercepted, Interception, Network};
+use super::super::{Config, Content, Destination, Inherited, Intercepted, Interception, Network};
 
 /// How long anything that must happen may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,21 +37,35 @@ impl World {
         }
         let bpffs = tempfile::tempdir().unwrap();
         mount("bpf", bpffs.path(), "bpf", MountFlags::empty(), c"mode=0700").unwrap();
-        let config = Config { cgroup: None, pin_directory: bpffs.path().join("portreeve"), port: 0 };
+        let config = Config {
+            cgroup: None,
+            pin_directory: bpffs.path().join("portreeve"),
+            port: 0,
+            content: Content::Off,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Some(Self { config, runtime, bpffs })
     }
 
     /// The interception of this world, protecting these addresses.
     pub(super) fn start(&self, protected: &[SocketAddr]) -> Interception {
-        let interception = self.try_start().unwrap();
-        interception.protected().set(&destinations(protected)).unwrap();
-        interception
+        self.try_start(protected).unwrap()
     }
 
-    pub(super) fn try_start(&self) -> Result<Interception, super::super::Error> {
+    pub(super) fn try_start(&self, protected: &[SocketAddr]) -> Result<Interception, super::super::Error> {
         let _context = self.runtime.enter();
-        Interception::start(&self.config)
+        Interception::start(&self.config, &destinations(protected), Inherited::default())
+    }
+
+    /// The daemon ends, as by a kill: what it left pinned stays.
+    pub(super) fn end(&self, interception: Interception) {
+        drop(interception);
+        // Its tasks hold listeners; they are let go when the runtime turns to them.
+        self.runtime.block_on(async {
+            for _ in 0..64 {
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     /// The next intercepted connection.
@@ -59,7 +73,7 @@ impl World {
     pub(super) fn accept(&self, interception: &Interception) -> Intercepted {
         let listener = interception.listener();
         let accepted = async { tokio::time::timeout(PATIENCE, listener.accept()).await };
-        self.runtime.block_on(accepted).expect("no connection arrived").unwrap()
+        self.runtime.block_on(accepted).expect("no connection arrived").unwrap().unwrap()
     }
 
     /// Lets the listener work until it has closed a connection without a record.

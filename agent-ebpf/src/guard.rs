@@ -1,0 +1,210 @@
+//! `cgroup_skb/egress`: no packet to a protected destination leaves but from our own sockets.
+//!
+//! It sees packets after the firewall of their network namespace has rewritten them, so that what connect() was
+//! told does not matter here. A socket is judged by its first packet; after that its packets cost one look into
+//! its own storage.
+
+use agent_ebpf::{AF_INET, Counter, EventKind, OWN_LISTENER, Stream, StreamState};
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{__sk_buff, bpf_sock, bpf_sock_tuple},
+    helpers::generated::{
+        bpf_get_socket_cookie, bpf_get_socket_uid, bpf_sk_fullsock, bpf_sk_release, bpf_skb_cgroup_id,
+        bpf_skc_lookup_tcp,
+    },
+    macros::cgroup_skb,
+    programs::SkBuffContext,
+};
+
+use crate::{
+    ALLOW, REFUSE, SOCK_RAW, SOCK_STREAM,
+    maps::{OWN, STREAMS, count, is_protected, tell},
+    packet::{Packet, Segment, read},
+};
+
+/// `IPPROTO_TCP`, as `bpf_sock.protocol` has it.
+const IPPROTO_TCP: u32 = 6;
+/// `TCP_LISTEN`: what it sends are answers.
+const TCP_LISTEN: u32 = 10;
+
+/// Judges a packet that a socket of this machine sends.
+#[cgroup_skb(egress)]
+pub(crate) fn guard(ctx: SkBuffContext) -> i32 {
+    let skb = ctx.as_ptr().cast::<__sk_buff>();
+    // SAFETY: a field of the kernel's context; checked against null.
+    let sk = unsafe { (*skb).__bindgen_anon_2.sk };
+    if sk.is_null() {
+        return ALLOW;
+    }
+    // SAFETY: a socket of the context, not null.
+    let sk = unsafe { bpf_sk_fullsock(sk) };
+    if sk.is_null() {
+        return ALLOW;
+    }
+    // SAFETY: a full socket, not null.
+    let stream = unsafe { STREAMS.get(sk) };
+    // SAFETY: null, or the socket's value, which lives while we run.
+    if unsafe { stream.as_ref() }.is_some_and(|stream| stream.state == StreamState::Passed as u32) {
+        return ALLOW;
+    }
+    // SAFETY: fields of a full socket.
+    match unsafe { ((*sk).type_, (*sk).protocol) } {
+        (SOCK_STREAM, IPPROTO_TCP) => judge(skb, sk, stream),
+        (SOCK_RAW, _) => judge_raw(skb, sk),
+        _ => ALLOW,
+    }
+}
+
+/// A packet of a TCP socket that has not passed yet.
+#[inline(always)]
+fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock, stream: *mut Stream) -> i32 {
+    // SAFETY: a full socket, not null.
+    if !unsafe { OWN.get(sk) }.is_null() {
+        return pass(sk, stream);
+    }
+    let segment = match read(skb) {
+        Packet::Tcp(segment) => segment,
+        Packet::Other => return ALLOW,
+        // A socket of its own accord sends nothing of the kind; options set by hand make it.
+        Packet::Unclear => {
+            count(Counter::GuardDropped);
+            return REFUSE;
+        }
+    };
+    // SAFETY: null, or the socket's value, which lives while we run.
+    let redirected = unsafe { stream.as_ref() }.is_some_and(|stream| stream.redirected == 1);
+    if redirected {
+        if segment.opens() && is_our_listener(skb, &segment) {
+            return pass(sk, stream);
+        }
+        count(Counter::Held);
+        report(skb, stream, EventKind::Held, &segment);
+        return REFUSE;
+    }
+    // SAFETY: a field of a full socket.
+    if unsafe { (*sk).state } == TCP_LISTEN {
+        return ALLOW;
+    }
+    if is_protected(segment.destination) {
+        count(Counter::GuardDropped);
+        let stream = if stream.is_null() { remember(sk) } else { stream };
+        report(skb, stream, EventKind::GuardDropped, &segment);
+        return REFUSE;
+    }
+    pass(sk, stream)
+}
+
+/// From here on the socket's packets pass.
+#[inline(always)]
+fn pass(sk: *mut bpf_sock, stream: *mut Stream) -> i32 {
+    let stream = if stream.is_null() { remember(sk) } else { stream };
+    // SAFETY: null, or the socket's value, which lives while we run.
+    if let Some(stream) = unsafe { stream.as_mut() } {
+        stream.state = StreamState::Passed as u32;
+    }
+    ALLOW
+}
+
+/// Begins to remember a socket that is older than the programs. Null where there is no memory for it.
+#[inline(always)]
+fn remember(sk: *mut bpf_sock) -> *mut Stream {
+    // SAFETY: a full socket, not null; zero is a value of all of Stream's fields.
+    unsafe { STREAMS.get_or_zero(sk) }
+}
+
+/// A packet of a raw socket, whose headers are whatever the process wrote.
+#[inline(always)]
+fn judge_raw(skb: *mut __sk_buff, sk: *mut bpf_sock) -> i32 {
+    let segment = match read(skb) {
+        Packet::Tcp(segment) => segment,
+        Packet::Other => return ALLOW,
+        Packet::Unclear => {
+            count(Counter::RawDropped);
+            return REFUSE;
+        }
+    };
+    // The kernel's own answers (a RST where no socket is, the last ACK of a closed one) are sent by a raw socket
+    // of the kernel's. They open nothing and carry nothing.
+    // SAFETY: a field of the kernel's context.
+    if segment.is_bare_answer(unsafe { (*skb).len }) || !is_protected(segment.destination) {
+        return ALLOW;
+    }
+    count(Counter::RawDropped);
+    // SAFETY: a full socket, not null.
+    report(skb, unsafe { STREAMS.get(sk) }, EventKind::RawDropped, &segment);
+    REFUSE
+}
+
+/// Whether a SYN goes to a listener of the daemon's. There may be none yet, or another process's, or the firewall
+/// leads the SYN elsewhere.
+#[inline(always)]
+fn is_our_listener(skb: *mut __sk_buff, segment: &Segment) -> bool {
+    // SAFETY: zero is a value of all its fields.
+    let mut tuple: bpf_sock_tuple = unsafe { core::mem::zeroed() };
+    let address = &segment.destination.address;
+    let port = u16::from_ne_bytes(segment.destination.port);
+    // Without the client's side: an old connection of the same ports must not be found.
+    let length = if segment.destination.family == AF_INET.to_be_bytes() {
+        tuple.__bindgen_anon_1.ipv4.daddr = word(address, 0);
+        tuple.__bindgen_anon_1.ipv4.dport = port;
+        12
+    } else {
+        tuple.__bindgen_anon_1.ipv6.daddr =
+            [word(address, 0), word(address, 4), word(address, 8), word(address, 12)];
+        tuple.__bindgen_anon_1.ipv6.dport = port;
+        36
+    };
+    // SAFETY: the helper reads `length` bytes of the tuple, which has as many; what it gives is released below.
+    let found = unsafe { bpf_skc_lookup_tcp(skb.cast(), &raw mut tuple, length, u64::MAX, 0) };
+    if found.is_null() {
+        return false;
+    }
+    // SAFETY: a socket that was found and is not released yet; null, or a value of that socket.
+    let ours = unsafe { OWN.get(found).as_ref() } == Some(&OWN_LISTENER);
+    // SAFETY: found above, and released once.
+    unsafe { bpf_sk_release(found.cast()) };
+    ours
+}
+
+#[inline(always)]
+fn word(bytes: &[u8; 16], at: usize) -> u32 {
+    u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// Tells the daemon of a dropped packet: of a SYN that waits each time, since that asks for something; of anything
+/// else once for each socket.
+#[inline(always)]
+fn report(skb: *mut __sk_buff, stream: *mut Stream, kind: EventKind, segment: &Segment) {
+    let bit = 1 << (kind as u32);
+    let waits = matches!(kind, EventKind::Held);
+    // SAFETY: null, or the socket's value, which lives while we run.
+    let stream = unsafe { stream.as_mut() };
+    let again = stream.as_ref().is_some_and(|stream| stream.told & bit != 0);
+    if again && !waits {
+        return;
+    }
+    tell(kind, |event| {
+        if let Some(stream) = stream {
+            stream.told |= bit;
+            event.origin = stream.origin;
+        }
+        let origin = &mut event.origin;
+        if origin.socket_cookie == 0 {
+            // Older than the programs: this much the packet tells.
+            // SAFETY: helpers on the program's own context.
+            unsafe {
+                origin.socket_cookie = bpf_get_socket_cookie(skb.cast());
+                origin.uid = bpf_get_socket_uid(skb);
+                origin.cgroup_id = bpf_skb_cgroup_id(skb);
+            }
+        }
+        if !waits {
+            origin.address = segment.destination.address;
+            origin.port = u16::from_be_bytes(segment.destination.port);
+            origin.family = u16::from_be_bytes(segment.destination.family);
+        }
+        event.source = segment.source;
+        event.source_port = segment.source_port;
+        event.again = u16::from(again);
+    });
+}

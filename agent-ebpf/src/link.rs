@@ -1,0 +1,64 @@
+//! `tcx/ingress` of virtual interfaces: the same guard for packets that are not of a socket of this machine's own
+//! making, such as a container's packet sockets and a virtual machine's own stack.
+
+use agent_ebpf::{Counter, EventKind};
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{__sk_buff, TC_ACT_SHOT, tcx_action_base::TCX_NEXT},
+    helpers::generated::bpf_sk_fullsock,
+    macros::classifier,
+    programs::TcContext,
+};
+
+use crate::{
+    maps::{OWN, count, is_protected, tell},
+    packet::{Packet, Segment, read},
+};
+
+/// Drops a SYN to a protected destination that is not of the daemon's own sockets. Only the SYN: without it there is
+/// no connection for what follows.
+#[classifier]
+pub(crate) fn link(ctx: TcContext) -> i32 {
+    let skb = ctx.as_ptr().cast::<__sk_buff>();
+    let segment = match read(skb) {
+        Packet::Tcp(segment) if segment.opens() && is_protected(segment.destination) => segment,
+        Packet::Tcp(_) | Packet::Other => return TCX_NEXT,
+        Packet::Unclear => {
+            count(Counter::LinkDropped);
+            return TC_ACT_SHOT as i32;
+        }
+    };
+    if is_ours(skb) {
+        return TCX_NEXT;
+    }
+    count(Counter::LinkDropped);
+    report(skb, &segment);
+    TC_ACT_SHOT as i32
+}
+
+/// Whether a socket of the daemon sent it: the kernel keeps a packet's socket on its way through a veth pair.
+#[inline(always)]
+fn is_ours(skb: *mut __sk_buff) -> bool {
+    // SAFETY: a field of the kernel's context; checked against null.
+    let sk = unsafe { (*skb).__bindgen_anon_2.sk };
+    if sk.is_null() {
+        return false;
+    }
+    // SAFETY: a socket of the context, not null.
+    let sk = unsafe { bpf_sk_fullsock(sk) };
+    // SAFETY: a full socket, not null.
+    !sk.is_null() && !unsafe { OWN.get(sk) }.is_null()
+}
+
+#[inline(always)]
+fn report(skb: *mut __sk_buff, segment: &Segment) {
+    tell(EventKind::LinkDropped, |event| {
+        event.origin.address = segment.destination.address;
+        event.origin.port = u16::from_be_bytes(segment.destination.port);
+        event.origin.family = u16::from_be_bytes(segment.destination.family);
+        event.source = segment.source;
+        event.source_port = segment.source_port;
+        // SAFETY: a field of the kernel's context.
+        event.detail = unsafe { (*skb).ifindex };
+    });
+}

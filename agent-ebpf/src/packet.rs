@@ -1,0 +1,162 @@
+//! The headers of a packet, as far as a verdict needs them.
+//!
+//! Read from the network header on, so that programs of both kinds (cgroup, tc) read alike.
+
+use agent_ebpf::Destination;
+use aya_ebpf::{
+    bindings::{__sk_buff, bpf_hdr_start_off::BPF_HDR_START_NET},
+    helpers::generated::bpf_skb_load_bytes_relative,
+};
+
+const ETH_P_IP: u16 = 0x0800;
+const ETH_P_IPV6: u16 = 0x86dd;
+
+const IPPROTO_TCP: u8 = 6;
+/// Extension headers of IPv6 (RFC 8200), and the authentication header, which IPv4 may have as well.
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const DESTINATION_OPTIONS: u8 = 60;
+/// As many of them are walked; the kernel itself sends four at most.
+const MOST_EXTENSIONS: usize = 6;
+
+const FIN_SYN_RST_ACK: u8 = 0x17;
+const SYN: u8 = 0x02;
+const ACK: u8 = 0x10;
+const URG: u8 = 0x20;
+
+/// What a packet is.
+pub(crate) enum Packet {
+    /// TCP.
+    Tcp(Segment),
+    /// TCP, but not whole, or with headers before it that may lead elsewhere.
+    Unclear,
+    /// Something else.
+    Other,
+}
+
+/// A TCP packet.
+pub(crate) struct Segment {
+    /// For IPv4 its four bytes, then zeros.
+    pub(crate) source: [u8; 16],
+    /// Host byte order.
+    pub(crate) source_port: u16,
+    pub(crate) destination: Destination,
+    /// Host byte order.
+    pub(crate) sequence: u32,
+    flags: u8,
+    /// Where the payload begins, counted from the network header.
+    pub(crate) payload: u32,
+}
+
+impl Segment {
+    /// Whether it opens a connection.
+    #[inline(always)]
+    pub(crate) fn opens(&self) -> bool {
+        self.flags & (SYN | ACK) == SYN
+    }
+
+    /// Whether it is an answer that the kernel itself sends without a socket: bare RST or ACK.
+    #[inline(always)]
+    pub(crate) fn is_bare_answer(&self, length: u32) -> bool {
+        self.flags & FIN_SYN_RST_ACK & !(ACK | 0x04) == 0 && length <= self.payload
+    }
+
+    /// Whether it has urgent data.
+    #[inline(always)]
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.flags & URG != 0
+    }
+}
+
+/// Reads the headers.
+#[inline(always)]
+pub(crate) fn read(skb: *mut __sk_buff) -> Packet {
+    // SAFETY: a field of the kernel's context, which all programs on packets may read.
+    match u16::from_be(unsafe { (*skb).protocol } as u16) {
+        ETH_P_IP => read4(skb),
+        ETH_P_IPV6 => read6(skb),
+        _ => Packet::Other,
+    }
+}
+
+#[inline(always)]
+fn read4(skb: *mut __sk_buff) -> Packet {
+    let Some(ip) = load::<20>(skb, 0) else { return Packet::Other };
+    let length = u32::from(ip[0] & 0x0f) << 2;
+    let protocol = ip[9];
+    if protocol != IPPROTO_TCP {
+        return if protocol == AUTHENTICATION { Packet::Unclear } else { Packet::Other };
+    }
+    // More fragments, or not the first one.
+    if ip[6] & 0x3f != 0 || ip[7] != 0 {
+        return Packet::Unclear;
+    }
+    let Some(tcp) = load::<20>(skb, length) else { return Packet::Unclear };
+    let [a, b, c, d] = [ip[12], ip[13], ip[14], ip[15]];
+    let source = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let destination = Destination::v4([ip[16], ip[17], ip[18], ip[19]], u16::from_be_bytes([tcp[2], tcp[3]]));
+    Packet::Tcp(segment(source, destination, &tcp, length))
+}
+
+#[inline(always)]
+fn read6(skb: *mut __sk_buff) -> Packet {
+    let Some(ip) = load::<40>(skb, 0) else { return Packet::Other };
+    let mut next = ip[6];
+    let mut at = 40;
+    let mut detour = false;
+    for _ in 0..MOST_EXTENSIONS {
+        match next {
+            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | AUTHENTICATION | FRAGMENT => {}
+            _ => break,
+        }
+        let Some(header) = load::<8>(skb, at) else { return Packet::Unclear };
+        // A routing header may name another destination; of a fragment the rest may say anything.
+        detour |= next == ROUTING || next == FRAGMENT;
+        at += match next {
+            FRAGMENT => 8,
+            AUTHENTICATION => (u32::from(header[1]) + 2) << 2,
+            _ => (u32::from(header[1]) + 1) << 3,
+        };
+        next = header[0];
+    }
+    match next {
+        IPPROTO_TCP if !detour => {}
+        IPPROTO_TCP | HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | AUTHENTICATION | FRAGMENT => {
+            return Packet::Unclear;
+        }
+        _ => return Packet::Other,
+    }
+    let Some(tcp) = load::<20>(skb, at) else { return Packet::Unclear };
+    let mut source = [0; 16];
+    source.copy_from_slice(&ip[8..24]);
+    let mut address = [0; 16];
+    address.copy_from_slice(&ip[24..40]);
+    let port = u16::from_be_bytes([tcp[2], tcp[3]]);
+    let destination = Destination::v6(address, port);
+    Packet::Tcp(segment(source, destination, &tcp, at))
+}
+
+#[inline(always)]
+fn segment(source: [u8; 16], destination: Destination, tcp: &[u8; 20], at: u32) -> Segment {
+    Segment {
+        source,
+        source_port: u16::from_be_bytes([tcp[0], tcp[1]]),
+        destination,
+        sequence: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
+        flags: tcp[13],
+        payload: at + (u32::from(tcp[12] >> 4) << 2),
+    }
+}
+
+/// Bytes at an offset from the network header; none where the packet ends before.
+#[inline(always)]
+pub(crate) fn load<const N: usize>(skb: *mut __sk_buff, offset: u32) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    // SAFETY: the helper writes at most N bytes to `bytes`, and checks the offset against the packet.
+    let result = unsafe {
+        bpf_skb_load_bytes_relative(skb.cast(), offset, (&raw mut bytes).cast(), N as u32, BPF_HDR_START_NET)
+    };
+    (result == 0).then_some(bytes)
+}

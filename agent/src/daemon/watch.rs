@@ -1,0 +1,153 @@
+//! What is looked at every second, and what the kernel side tells: that the hooks are in force, and who tried to get
+//! around them. All of it is recorded.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Daemon;
+use crate::intercept::{Attempt, AttemptKind, Counters, Fault};
+use crate::recorder::Recorder;
+
+/// What is remembered from one look to the next.
+#[derive(Default)]
+pub(super) struct Watch {
+    counters: Option<Counters>,
+    faults: Vec<(&'static str, Fault)>,
+    beat_failed: bool,
+}
+
+impl Watch {
+    pub(super) fn tick(&mut self, daemon: &Daemon) {
+        let recorder = &daemon.shared.recorder;
+        match recorder.beat() {
+            Ok(()) => self.beat_failed = false,
+            Err(error) if !self.beat_failed => {
+                self.beat_failed = true;
+                tracing::error!(%error, "the sign of life could not be recorded");
+            }
+            Err(_) => {}
+        }
+        self.hooks(daemon);
+        self.losses(daemon);
+    }
+
+    /// Whether the hooks are as they should be. What stays wrong is told once.
+    fn hooks(&mut self, daemon: &Daemon) {
+        let faults = daemon.interception.mend();
+        for (program, fault) in faults.iter().filter(|fault| !self.faults.contains(fault)) {
+            let (kind, told) = match fault {
+                Fault::Reattached => {
+                    ("reattached-program", "was taken off and is back: what it guards was open")
+                }
+                Fault::Detached => ("detached-program", "is not attached: what it guards is open"),
+                Fault::Repinned => ("repinned-program", "had lost its pin"),
+                Fault::Overruled => {
+                    ("overruled-program", "is followed by another program, which may undo what it decides")
+                }
+            };
+            tracing::error!(program, "a program {told}");
+            incident(&daemon.shared.recorder, kind, &format!("{program} {told}"), 1);
+        }
+        // What was mended may happen again; what lasts is known.
+        let lasts = |(_, fault): &(_, Fault)| matches!(fault, Fault::Detached | Fault::Overruled);
+        self.faults = faults.into_iter().filter(lasts).collect();
+        let open = self.faults.iter().filter(|(_, fault)| *fault == Fault::Detached).count();
+        daemon.detached.store(open as u64, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// What only counters tell.
+    fn losses(&mut self, daemon: &Daemon) {
+        let Ok(counters) = daemon.interception.counters() else { return };
+        let before = self.counters.replace(counters).unwrap_or(counters);
+        for (kind, told, now, then) in [
+            (
+                "unknown-connection",
+                "to the listener itself, closed",
+                counters.closed_unrecorded,
+                before.closed_unrecorded,
+            ),
+            ("lost-events", "of the kernel side's found no room", counters.events_lost, before.events_lost),
+            (
+                "namespaces-full",
+                "network namespaces found no room",
+                counters.namespaces_full,
+                before.namespaces_full,
+            ),
+        ] {
+            if now > then {
+                incident(&daemon.shared.recorder, kind, told, now - then);
+            }
+        }
+    }
+}
+
+/// Attempts that look alike are recorded once in this time, with their number.
+const ALIKE: Duration = Duration::from_secs(10);
+
+/// What makes two attempts alike.
+type Alike = (AttemptKind, Option<(u32, u64)>, Option<SocketAddr>);
+
+/// Records attempts until the interception ends.
+pub(super) async fn record_attempts(daemon: Arc<Daemon>) {
+    let attempts = daemon.interception.attempts();
+    let mut waiting: HashMap<Alike, (Instant, Attempt, u64)> = HashMap::new();
+    loop {
+        let next = tokio::time::timeout(ALIKE / 10, attempts.next()).await;
+        if let Ok(Some(attempt)) = next {
+            let who = attempt.peer.as_ref().map(|peer| (peer.uid, peer.cgroup_id));
+            let alike = (attempt.kind, who, attempt.destination);
+            match waiting.get_mut(&alike) {
+                Some((_, last, count)) => {
+                    *last = attempt;
+                    *count += 1;
+                }
+                None => {
+                    record(&daemon, &attempt, 1);
+                    waiting.insert(alike, (Instant::now(), attempt, 0));
+                }
+            }
+        } else if let Ok(None) = next {
+            return;
+        }
+        waiting.retain(|_, (since, last, count)| {
+            let wait = since.elapsed() < ALIKE;
+            if !wait && *count > 0 {
+                record(&daemon, last, *count);
+            }
+            wait
+        });
+    }
+}
+
+fn record(daemon: &Daemon, attempt: &Attempt, count: u64) {
+    let kind = attempt.kind.name();
+    let said = describe(attempt);
+    tracing::warn!(kind, count, "{said}");
+    incident(&daemon.shared.recorder, kind, &said, count);
+}
+
+fn describe(attempt: &Attempt) -> String {
+    let mut said = String::new();
+    if let Some(peer) = &attempt.peer {
+        said +=
+            &format!("process {} ({}) of uid {}, cgroup {}", peer.pid, peer.comm, peer.uid, peer.cgroup_id);
+    }
+    if let Some(source) = attempt.source {
+        said += &format!(" from {source}");
+    }
+    if let Some(destination) = attempt.destination {
+        said += &format!(" to {destination}");
+    }
+    if attempt.kind == AttemptKind::Link {
+        said += &format!(" by interface {}", attempt.detail);
+    }
+    said
+}
+
+pub(super) fn incident(recorder: &Recorder, kind: &str, detail: &str, count: u64) {
+    if let Err(error) = recorder.incident(kind, detail, count) {
+        tracing::error!(%error, kind, "an incident could not be recorded");
+    }
+}

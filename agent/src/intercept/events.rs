@@ -1,0 +1,108 @@
+//! Reads what the kernel side tells at once, and sees to it: a network namespace gets its listener, an attempt is
+//! passed on.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use agent_ebpf::{Event, EventKind, maps};
+use aya::maps::{Map, MapData, RingBuf};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::mpsc::{Sender, error::TrySendError},
+    task::JoinHandle,
+};
+
+use super::{
+    Error, abi,
+    attempts::{Attempt, AttemptKind},
+    namespaces::Namespaces,
+};
+
+/// The task that reads; it ends with this value.
+pub(super) struct Reader {
+    task: JoinHandle<()>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Reader {
+    /// Begins to read.
+    ///
+    /// # Errors
+    ///
+    /// The ring cannot be read or waited on.
+    pub(super) fn spawn(ring: Map, namespaces: Namespaces, attempts: Sender<Attempt>) -> Result<Self, Error> {
+        let wrong = |source| Error::Map { map: maps::EVENTS, source };
+        let ring: RingBuf<MapData> = ring.try_into().map_err(wrong)?;
+        // SAFETY: the ring owns its descriptor, and nobody puts another in its place while the AsyncFd holds it.
+        let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
+        let mut ring = ring.map_err(|error| wrong(std::io::Error::from(error).into()))?;
+        let lost = Arc::new(AtomicU64::new(0));
+        let teller = Teller { namespaces, attempts, lost: Arc::clone(&lost) };
+        let task = tokio::spawn(async move {
+            while let Ok(mut ready) = ring.readable_mut().await {
+                // Out of the ring first: seeing to them takes time, and the kernel side needs the room.
+                let mut events = Vec::new();
+                while let Some(entry) = ready.get_inner_mut().next() {
+                    events.extend(abi::event(&entry));
+                }
+                ready.clear_ready();
+                for event in events {
+                    teller.see_to(&event).await;
+                }
+            }
+        });
+        Ok(Self { task, lost })
+    }
+
+    /// Attempts that found no room on their way to the record.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Teller {
+    namespaces: Namespaces,
+    attempts: Sender<Attempt>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Teller {
+    async fn see_to(&self, event: &Event) {
+        let kind = match event.kind {
+            kind if kind == EventKind::Namespace as u32 => {
+                self.namespaces.ask(&event.origin).await;
+                return;
+            }
+            kind if kind == EventKind::Held as u32 => {
+                // The SYN is sent again and again, and asks each time; it is told of once.
+                self.namespaces.ask(&event.origin).await;
+                if event.again != 0 {
+                    return;
+                }
+                AttemptKind::Held
+            }
+            kind if kind == EventKind::GuardDropped as u32 => AttemptKind::Guard,
+            kind if kind == EventKind::RawDropped as u32 => AttemptKind::Raw,
+            kind if kind == EventKind::BindRefused as u32 => AttemptKind::Bind,
+            kind if kind == EventKind::OpeningFound as u32 => AttemptKind::Opening,
+            kind if kind == EventKind::LinkDropped as u32 => AttemptKind::Link,
+            kind if kind == EventKind::TuplesFull as u32 => AttemptKind::TuplesFull,
+            kind if kind == EventKind::NoStorage as u32 => AttemptKind::NoStorage,
+            kind => {
+                tracing::warn!(kind, "the kernel side tells of something that this version does not know");
+                return;
+            }
+        };
+        if let Err(TrySendError::Full(_)) = self.attempts.try_send(Attempt::new(kind, event)) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! The network namespaces that the daemon listens in.
+//!
+//! A redirected connection goes to the loopback address of its own network namespace, so a listener has to be there:
+//! in every one that exists at the start, and in a new one as soon as the kernel side tells of it. A listener keeps
+//! its namespace alive, so it is closed when nobody else uses that.
+
+#![forbid(unsafe_code)]
+
+mod errands;
+mod find;
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroU32,
+    os::fd::{AsFd as _, OwnedFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use agent_ebpf::{Namespace as Ports, Origin, maps};
+use aya::maps::{HashMap as KernelMap, Map, MapData, MapError};
+use socket2::Socket;
+use tokio::{
+    sync::{mpsc::Sender, watch},
+    task::JoinHandle,
+};
+
+pub(super) use errands::Errands;
+
+use super::{
+    Error, Intercepted, OwnSockets, Route,
+    abi::Value,
+    fd_store::{self, Family, Inherited},
+    listener::{self, Listener, Records, Taken},
+    own_sockets::stream_socket,
+    route::Namespace,
+    sys,
+};
+
+/// How often it is looked which namespaces are in use.
+const LOOK: Duration = Duration::from_secs(2);
+/// After so many looks in a row that found nobody in it, a namespace is given up.
+const UNUSED_LOOKS: u32 = 2;
+
+/// All of them. All clones are the same set.
+#[derive(Clone)]
+pub(super) struct Namespaces(Arc<Shared>);
+
+struct Shared {
+    errands: Errands,
+    own: OwnSockets,
+    records: Arc<Records>,
+    kernel: Mutex<KernelMap<MapData, u64, Value<Ports>>>,
+    served: Mutex<HashMap<u64, Served>>,
+    /// The daemon's own namespace's.
+    home: u64,
+    /// The ports that are tried first in every namespace.
+    ports: (u16, u16),
+    /// None once no more is accepted.
+    arrivals: Mutex<Option<Sender<Result<Intercepted, Error>>>>,
+    stop: watch::Sender<bool>,
+}
+
+/// A namespace with its listeners.
+struct Served {
+    namespace: Arc<Namespace>,
+    inode: find::Inode,
+    families: Vec<Family>,
+    /// Looks in a row that found nobody in it.
+    unused: u32,
+    task: JoinHandle<()>,
+}
+
+/// What has to be made inside of a namespace.
+struct Sockets {
+    cookie: u64,
+    v4: Option<Socket>,
+    v6: Option<Socket>,
+}
+
+/// What is needed to begin.
+pub(super) struct Start {
+    pub(super) errands: Errands,
+    pub(super) own: OwnSockets,
+    pub(super) records: Arc<Records>,
+    /// [`maps::NAMESPACES`].
+    pub(super) kernel: Map,
+    /// The port that is tried first; 0 lets the kernel choose.
+    pub(super) port: u16,
+    pub(super) arrivals: Sender<Result<Intercepted, Error>>,
+    pub(super) inherited: Inherited,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each holder's change is one insertion or removal: a panic leaves nothing half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Namespaces {
+    /// Listens in the daemon's own namespace, and in all others that are in use.
+    ///
+    /// # Errors
+    ///
+    /// The port is taken in the daemon's own. What fails in another is logged, and tried again when somebody there
+    /// needs it.
+    pub(super) fn start(start: Start) -> Result<Self, Error> {
+        let Start { errands, own, records, kernel, port, arrivals, inherited } = start;
+        let kernel = kernel.try_into().map_err(wrong)?;
+        let here =
+            Arc::new(File::open("/proc/thread-self/ns/net").map_err(|source| Error::Namespace { source })?);
+        let sockets = sockets().map_err(|source| Error::Namespace { source })?;
+        let mut inherited = group(inherited);
+        let home = sockets.cookie;
+        let listeners = match adopt(inherited.remove(&home), &own) {
+            Some(listeners) => listeners,
+            None => listen(sockets, (port, port), &own, false)?,
+        };
+        let ports = listeners.ports();
+        if ports.1 == 0 {
+            tracing::warn!("there is no IPv6 loopback: protected IPv6 destinations are refused");
+        }
+        let namespaces = Self(Arc::new(Shared {
+            errands,
+            own,
+            records,
+            kernel: Mutex::new(kernel),
+            served: Mutex::default(),
+            home,
+            ports,
+            arrivals: Mutex::new(Some(arrivals)),
+            stop: watch::channel(false).0,
+        }));
+        namespaces.forget_all()?;
+        namespaces.enlist(Namespace::new(home, here), listeners)?;
+        namespaces.serve_those_in_use(inherited);
+        Ok(namespaces)
+    }
+
+    /// The ports of the daemon's own namespace, IPv4 first; 0 where there is no IPv6.
+    pub(super) fn ports(&self) -> (u16, u16) {
+        self.0.ports
+    }
+
+    /// How many are served.
+    pub(super) fn count(&self) -> usize {
+        lock(&self.0.served).len()
+    }
+
+    /// Does this in every served namespace.
+    pub(super) fn each<T: Send + 'static>(
+        &self,
+        work: impl Fn() -> T + Clone + Send + 'static,
+    ) -> Vec<(u64, io::Result<T>)> {
+        let all: Vec<_> = lock(&self.0.served).values().map(|served| Arc::clone(&served.namespace)).collect();
+        let run = |namespace: Arc<Namespace>| {
+            (namespace.cookie, self.0.errands.run_blocking(namespace.file(), work.clone()))
+        };
+        all.into_iter().map(run).collect()
+    }
+
+    /// Listens in the namespace that somebody needs a listener in, if it is not done yet.
+    pub(super) async fn ask(&self, origin: &Origin) {
+        let cookie = origin.netns_cookie;
+        if lock(&self.0.served).contains_key(&cookie) {
+            return;
+        }
+        if let Some(file) = find::of_thread(origin.tgid, origin.tid)
+            && self.serve(file).await == Some(cookie)
+        {
+            return;
+        }
+        // The process has left since, or it had the socket from another.
+        if lock(&self.0.served).contains_key(&cookie) {
+            return;
+        }
+        match find::of_socket(origin.tgid, cookie) {
+            Some(file) => drop(self.serve(file).await),
+            None => tracing::debug!(cookie, pid = origin.tgid, "a network namespace is gone already"),
+        }
+    }
+
+    /// Listens in a namespace. Its cookie, if it could be entered.
+    async fn serve(&self, file: File) -> Option<u64> {
+        let known = self.known(&file);
+        if known.is_some() {
+            return known;
+        }
+        let file = Arc::new(file);
+        let made = self.0.errands.run(&file, sockets).await;
+        self.serve_with(file, made)
+    }
+
+    /// The cookie of a served namespace.
+    fn known(&self, file: &File) -> Option<u64> {
+        // A served one is kept alive, so that its inode is nobody else's.
+        let inode = find::inode(file)?;
+        lock(&self.0.served).iter().find(|(_, served)| served.inode == inode).map(|(cookie, _)| *cookie)
+    }
+
+    fn serve_with(&self, file: Arc<File>, made: io::Result<io::Result<Sockets>>) -> Option<u64> {
+        let sockets = match made.and_then(|made| made) {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                tracing::warn!(%error, "a network namespace cannot be served: its protected connections wait in vain");
+                return None;
+            }
+        };
+        let cookie = sockets.cookie;
+        if lock(&self.0.served).contains_key(&cookie) {
+            return Some(cookie);
+        }
+        let enlisted = listen(sockets, self.0.ports, &self.0.own, true)
+            .and_then(|listeners| self.enlist(Namespace::new(cookie, file), listeners));
+        if let Err(error) = enlisted {
+            tracing::warn!(%error, cookie, "no listener in a network namespace: its protected connections wait in vain");
+        }
+        Some(cookie)
+    }
+
+    /// Serves what exists at the start; also what only a stored listener still keeps alive.
+    fn serve_those_in_use(&self, inherited: HashMap<u64, Vec<(Family, OwnedFd)>>) {
+        for (cookie, sockets) in inherited {
+            let file = sockets.first().and_then(|(_, fd)| sys::namespace_of(fd.as_fd()).ok()).map(File::from);
+            if let (Some(file), Some(listeners)) = (file, adopt(Some(sockets), &self.0.own))
+                && let Err(error) = self.enlist(Namespace::new(cookie, Arc::new(file)), listeners)
+            {
+                tracing::warn!(%error, cookie, "a stored listener cannot be used");
+            }
+        }
+        for path in find::all(self.0.errands.thread()).into_values() {
+            let Ok(file) = File::open(path) else { continue };
+            if self.known(&file).is_none() {
+                let file = Arc::new(file);
+                let made = self.0.errands.run_blocking(&file, sockets);
+                self.serve_with(file, made);
+            }
+        }
+    }
+
+    /// Puts listeners to work, and tells the kernel side of them.
+    fn enlist(&self, namespace: Arc<Namespace>, listeners: Listeners) -> Result<(), Error> {
+        let Some(inode) = find::inode(namespace.file()) else { return Ok(()) };
+        let cookie = namespace.cookie;
+        let (port4, port6) = listeners.ports();
+        let families = listeners.store(cookie);
+        let route = match cookie == self.0.home {
+            true => None,
+            false => Some(Arc::clone(&namespace)),
+        };
+        let Some(arrivals) = lock(&self.0.arrivals).clone() else { return Ok(()) };
+        let taking = take(route, listeners, Arc::clone(&self.0.records), arrivals, self.0.stop.subscribe());
+        let task = tokio::spawn(taking);
+        let served = Served { namespace, inode, families, unused: 0, task };
+        lock(&self.0.served).insert(cookie, served);
+        let ports = Value(Ports { served: 1, port4, port6 });
+        lock(&self.0.kernel).insert(cookie, ports, 0).map_err(wrong)?;
+        tracing::debug!(cookie, port4, port6, "listening in a network namespace");
+        Ok(())
+    }
+
+    /// Takes no more connections. Those that have arrived are still handed over; those that come wait in the queues
+    /// of listeners that the service manager keeps.
+    pub(super) fn stop(&self) {
+        drop(lock(&self.0.arrivals).take());
+        self.0.stop.send_replace(true);
+    }
+
+    /// Looks now and then which namespaces are in use. Runs for ever.
+    pub(super) async fn look_after(self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let except = self.0.errands.thread();
+            let Ok(in_use) = tokio::task::spawn_blocking(move || find::all(except)).await else { continue };
+            self.give_up(&in_use);
+            for path in in_use.into_values() {
+                if let Ok(file) = File::open(path) {
+                    self.serve(file).await;
+                }
+            }
+            if let Err(error) = self.forget_told() {
+                tracing::warn!(%error, "the kernel side's list of network namespaces cannot be kept");
+            }
+        }
+    }
+
+    /// Closes the listeners in namespaces that nobody uses any more.
+    fn give_up(&self, in_use: &HashMap<find::Inode, std::path::PathBuf>) {
+        let mut served = lock(&self.0.served);
+        let mut over = Vec::new();
+        for (cookie, one) in served.iter_mut().filter(|(cookie, _)| **cookie != self.0.home) {
+            one.unused = if in_use.contains_key(&one.inode) { 0 } else { one.unused + 1 };
+            if one.unused >= UNUSED_LOOKS {
+                over.push(*cookie);
+            }
+        }
+        for cookie in over {
+            if let Some(one) = served.remove(&cookie) {
+                one.task.abort();
+                one.families.iter().for_each(|family| fd_store::forget(cookie, *family));
+                // Whoever comes there all the same is told of again.
+                if let Err(error) = lock(&self.0.kernel).remove(&cookie) {
+                    tracing::debug!(%error, cookie, "a network namespace was not on the kernel side's list");
+                }
+                tracing::debug!(cookie, "nobody uses a network namespace any more");
+            }
+        }
+    }
+
+    /// Takes off the kernel side's list what it told of and could not be served: it tells of it again.
+    fn forget_told(&self) -> Result<(), Error> {
+        self.forget_where(|_, ports| ports.served == 0)
+    }
+
+    /// The list of an earlier daemon, whose listeners are gone.
+    fn forget_all(&self) -> Result<(), Error> {
+        self.forget_where(|cookie, _| cookie != self.0.home)
+    }
+
+    fn forget_where(&self, over: impl Fn(u64, Ports) -> bool) -> Result<(), Error> {
+        let mut kernel = lock(&self.0.kernel);
+        let entries: Vec<_> = kernel.iter().filter_map(Result::ok).collect();
+        for (cookie, Value(ports)) in entries {
+            if over(cookie, ports) {
+                match kernel.remove(&cookie) {
+                    Ok(()) | Err(MapError::KeyNotFound) => {}
+                    Err(source) => return Err(wrong(source)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong(source: MapError) -> Error {
+    Error::Map { map: maps::NAMESPACES, source }
+}
+
+/// The listeners of one namespace.
+struct Listeners {
+    v4: Option<Listener>,
+    v6: Option<Listener>,
+}
+
+impl Listeners {
+    /// 0 where there is none.
+    fn ports(&self) -> (u16, u16) {
+        let port = |listener: &Option<Listener>| listener.as_ref().map_or(0, Listener::port);
+        (port(&self.v4), port(&self.v6))
+    }
+
+    /// Has the service manager keep them, and says which there are.
+    fn store(&self, cookie: u64) -> Vec<Family> {
+        let both = [(Family::V4, &self.v4), (Family::V6, &self.v6)];
+        let there = both.into_iter().filter_map(|(family, listener)| Some((family, listener.as_ref()?)));
+        there
+            .map(|(family, listener)| {
+                fd_store::store(cookie, family, listener);
+                family
+            })
+            .collect()
+    }
+}
+
+/// Fresh sockets in the calling thread's network namespace.
+fn sockets() -> io::Result<Sockets> {
+    let v4 = stream_socket(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let v6 = stream_socket(SocketAddr::from((Ipv6Addr::LOCALHOST, 0)));
+    let any = match (&v4, &v6) {
+        (Ok(socket), _) | (_, Ok(socket)) => socket,
+        _ => return Err(v4.err().unwrap_or_else(|| io::ErrorKind::Unsupported.into())),
+    };
+    let cookie = sys::netns_cookie(any.as_fd())?;
+    match sys::raise_loopback(any.as_fd()) {
+        Ok(true) => tracing::info!(cookie, "brought up the loopback interface of a network namespace"),
+        Ok(false) => {}
+        Err(error) => tracing::debug!(%error, cookie, "the loopback interface cannot be looked at"),
+    }
+    Ok(Sockets { cookie, v4: v4.ok(), v6: v6.ok() })
+}
+
+/// Listens on both loopback addresses; where the port is taken and `elsewhere` is allowed, on another.
+fn listen(
+    sockets: Sockets,
+    ports: (u16, u16),
+    own: &OwnSockets,
+    elsewhere: bool,
+) -> Result<Listeners, Error> {
+    let bind = |socket: Socket, ip: IpAddr, port: u16| {
+        let tried = [SocketAddr::new(ip, port), SocketAddr::new(ip, 0)];
+        Listener::bind(socket, if elsewhere { &tried } else { &tried[..1] }, own)
+    };
+    let v4 = sockets.v4.map(|socket| bind(socket, Ipv4Addr::LOCALHOST.into(), ports.0)).transpose()?;
+    let v6 = sockets.v6.map(|socket| bind(socket, Ipv6Addr::LOCALHOST.into(), ports.1)).transpose();
+    let v6 = match v6 {
+        Err(Error::Listen { source, .. }) if lacks_ipv6(&source) => None,
+        v6 => v6?,
+    };
+    Ok(Listeners { v4, v6 })
+}
+
+fn lacks_ipv6(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
+}
+
+/// Stored listeners by the cookie of their namespace.
+fn group(inherited: Inherited) -> HashMap<u64, Vec<(Family, OwnedFd)>> {
+    let mut grouped: HashMap<u64, Vec<_>> = HashMap::new();
+    for (cookie, family, fd) in inherited.listeners() {
+        // The name is a claim; the kernel knows.
+        let real = sys::netns_cookie(fd.as_fd()).is_ok_and(|real| real == cookie);
+        if real && sys::is_listening(fd.as_fd()).unwrap_or(false) {
+            grouped.entry(cookie).or_default().push((family, fd));
+        }
+    }
+    grouped
+}
+
+/// Stored listeners of one namespace, put to use again; none if there is none on IPv4.
+fn adopt(stored: Option<Vec<(Family, OwnedFd)>>, own: &OwnSockets) -> Option<Listeners> {
+    let mut listeners = Listeners { v4: None, v6: None };
+    for (family, fd) in stored? {
+        match Listener::adopt(fd, own) {
+            Ok(listener) if family == Family::V4 => listeners.v4 = Some(listener),
+            Ok(listener) => listeners.v6 = Some(listener),
+            Err(error) => tracing::warn!(%error, "a stored listener cannot be used"),
+        }
+    }
+    listeners.v4.is_some().then_some(listeners)
+}
+
+/// Hands over what arrives in one namespace until it is told to stop.
+async fn take(
+    namespace: Option<Arc<Namespace>>,
+    listeners: Listeners,
+    records: Arc<Records>,
+    arrivals: Sender<Result<Intercepted, Error>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let taken = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            taken = listener::accept(listeners.v4.as_ref(), listeners.v6.as_ref(), &records) => taken,
+        };
+        let failed = taken.is_err();
+        let intercepted = taken.map(|Taken { stream, destination, peer, device }| Intercepted {
+            stream,
+            destination,
+            peer,
+            route: Route { namespace: namespace.clone(), device: NonZeroU32::new(device) },
+        });
+        if arrivals.send(intercepted).await.is_err() || failed {
+            return;
+        }
+    }
+}
