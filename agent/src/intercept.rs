@@ -21,14 +21,22 @@ mod fd_store;
 mod listener;
 mod logs;
 mod namespaces;
+mod netlink;
 mod own_sockets;
 mod peer;
 mod pins;
 mod programs;
 mod protected;
 mod route;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the sweep at start and the content guard will use it")
+)]
+mod sock_diag;
 mod sys;
 
+#[cfg(test)]
+mod isolated;
 #[cfg(test)]
 mod kernel_tests;
 
