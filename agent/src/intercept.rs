@@ -18,6 +18,8 @@ mod counters;
 mod error;
 mod events;
 mod fd_store;
+#[cfg_attr(not(test), expect(dead_code, reason = "the guards of the packet path will stand on these"))]
+mod links;
 mod listener;
 mod logs;
 mod namespaces;
