@@ -148,7 +148,7 @@ impl Destination {
 
 /// Who opened a connection, and to where.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The original destination's address; for IPv4 its four bytes, then zeros.
     pub address: [u8; 16],

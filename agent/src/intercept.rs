@@ -18,7 +18,7 @@ mod counters;
 mod error;
 mod events;
 mod fd_store;
-#[cfg_attr(not(test), expect(dead_code, reason = "the guards of the packet path will stand on these"))]
+mod interfaces;
 mod links;
 mod listener;
 mod logs;
@@ -30,11 +30,9 @@ mod pins;
 mod programs;
 mod protected;
 mod route;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the sweep at start and the content guard will use it")
-)]
 mod sock_diag;
+mod streams;
+mod sweep;
 mod sys;
 
 #[cfg(test)]
@@ -55,10 +53,11 @@ use tokio::task::JoinHandle;
 
 pub use arrivals::{Intercepted, Listener};
 pub use attempts::{Attempt, AttemptKind, Attempts};
-pub use config::{Config, Content};
+pub use config::{Config, Content, Existing};
 pub use counters::Counters;
 pub use error::Error;
 pub use fd_store::Inherited;
+pub use interfaces::InterfaceGuard;
 pub use own_sockets::OwnSockets;
 pub use peer::Peer;
 pub use programs::Fault;
@@ -67,10 +66,12 @@ pub use route::{Route, WeakRoute};
 
 use self::{
     abi::{Value, open_map},
+    interfaces::Interfaces,
     listener::Records,
     namespaces::{Errands, Namespaces},
     pins::{Maps, PinDirectory},
     programs::Programs,
+    streams::Streams,
 };
 
 /// Connections that may wait between the listeners and who takes them; more wait in the kernel.
@@ -92,7 +93,10 @@ const SYN_RETRIES: u32 = 11;
 pub struct Interception {
     pins: PinDirectory,
     programs: Mutex<Programs>,
+    interfaces: Interfaces,
     namespaces: Namespaces,
+    streams: Streams,
+    existing: Existing,
     listener: Listener,
     attempts: Attempts,
     own_sockets: OwnSockets,
@@ -147,6 +151,7 @@ impl Interception {
         let logs = logs::Forwarder::spawn(&mut object);
         let programs = Programs::attach(object, cgroup, &pins)?;
         let names: Vec<_> = programs.names().collect();
+        let interfaces = Interfaces::start(programs.link()?, &pins)?;
         pins.settle(&mut maps, &names)?;
         tracing::info!(
             pins = %config.pin_directory.display(), adopted = programs.adopted(), port = namespaces.ports().0,
@@ -156,6 +161,9 @@ impl Interception {
             pins,
             adopted: programs.adopted(),
             programs: Mutex::new(programs),
+            interfaces,
+            streams: Streams::new(&open_map(&maps, maps::STREAMS)?)?,
+            existing: config.existing,
             look_after: tokio::spawn(namespaces.clone().look_after()),
             namespaces,
             listener: Listener::new(arriving),
@@ -213,6 +221,22 @@ impl Interception {
     /// were not as they should be. Empty if all is well.
     pub fn mend(&self) -> Vec<(&'static str, Fault)> {
         self.programs.lock().unwrap_or_else(PoisonError::into_inner).mend(&self.pins)
+    }
+
+    /// Finds the connections to protected destinations that are older than their protection, and does with them what
+    /// the configuration says. To be called after the start, and when more is protected; it takes some milliseconds
+    /// for each network namespace.
+    ///
+    /// What was found; and why a namespace could not be looked into.
+    pub fn sweep(&self) -> (Vec<Attempt>, Vec<String>) {
+        let (found, failed) = sweep::sweep(&self.namespaces, &self.protected, self.existing, &self.streams);
+        let told = |(cookie, why)| format!("network namespace {cookie}: {why}");
+        (found, failed.into_iter().map(told).collect())
+    }
+
+    /// How the layer below the sockets is.
+    pub fn interface_guard(&self) -> InterfaceGuard {
+        self.interfaces.state()
     }
 
     /// How many hooks an earlier daemon had left, and were taken over.

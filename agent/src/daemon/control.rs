@@ -87,6 +87,7 @@ impl Daemon {
             },
             "store": self.store.as_ref().map(|store| shipping(&store.status())),
             "interception": interception,
+            "interface_guard": self.interception.interface_guard(),
             "network_namespaces": self.interception.namespaces(),
             "detached_programs": detached,
         })

@@ -32,7 +32,7 @@ pub(super) struct Reloaded {
 impl Daemon {
     /// Reads the documents again. Sessions judge their next statement by the new policy; what is held stays held,
     /// and is refused at its approval where the new policy denies it.
-    pub(super) fn reload(&self) -> Result<Reloaded, Error> {
+    pub(super) fn reload(self: &Arc<Self>) -> Result<Reloaded, Error> {
         let (policy, documents) = read_policies(&self.config.policies)?;
         let resources = resolve(&self.config.resources, &policy)?;
         let reloaded = Reloaded {
@@ -45,6 +45,7 @@ impl Daemon {
         // More is protected before a session can be let through to it, and never the other way round.
         replace(&self.shared.resources, Arc::new(resources));
         self.interception.protected().set(&destinations)?;
+        self.sweep();
         replace(&self.shared.policy, Arc::new(policy));
         replace(&self.documents, documents);
         for worker in self.workers.iter() {

@@ -142,6 +142,7 @@ async fn live(daemon: Arc<Daemon>) -> Result<ExitCode, Error> {
         daemon.drain.watch(),
     ));
     let attempts = tokio::spawn(record_attempts(Arc::clone(&daemon)));
+    daemon.sweep();
     tell_systemd(NotifyState::Ready);
     tracing::info!(boot = %daemon.shared.recorder.boot(), "ready");
     let mut beat = interval(Duration::from_secs(1));

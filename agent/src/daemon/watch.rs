@@ -121,6 +121,24 @@ pub(super) async fn record_attempts(daemon: Arc<Daemon>) {
     }
 }
 
+impl Daemon {
+    /// Looks for connections that are older than the protection of where they go. Beside everything else: it takes a
+    /// while where there are many network namespaces.
+    pub(super) fn sweep(self: &Arc<Self>) {
+        let daemon = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let (found, failed) = daemon.interception.sweep();
+            for attempt in &found {
+                record(&daemon, attempt, 1);
+            }
+            for why in failed {
+                tracing::error!(why, "older connections cannot be looked for");
+                incident(&daemon.shared.recorder, "unswept-namespace", &why, 1);
+            }
+        });
+    }
+}
+
 fn record(daemon: &Daemon, attempt: &Attempt, count: u64) {
     let kind = attempt.kind.name();
     let said = describe(attempt);
@@ -140,8 +158,11 @@ fn describe(attempt: &Attempt) -> String {
     if let Some(destination) = attempt.destination {
         said += &format!(" to {destination}");
     }
-    if attempt.kind == AttemptKind::Link {
-        said += &format!(" by interface {}", attempt.detail);
+    match attempt.kind {
+        AttemptKind::Link => said += &format!(" by interface {}", attempt.detail),
+        AttemptKind::Older if attempt.detail == 1 => said += ", ended",
+        AttemptKind::Older => said += ", left alone",
+        _ => {}
     }
     said
 }

@@ -1,6 +1,6 @@
 //! The shared values as aya wants them, and opening the pinned maps that hold them.
 
-use agent_ebpf::{Destination, Event, Namespace, Origin, Settings};
+use agent_ebpf::{Destination, Event, Namespace, Origin, Settings, Stream};
 use aya::{
     Pod,
     maps::{Map, MapData},
@@ -22,6 +22,8 @@ unsafe impl Pod for Value<Destination> {}
 unsafe impl Pod for Value<Namespace> {}
 // SAFETY: as above.
 unsafe impl Pod for Value<Origin> {}
+// SAFETY: as above.
+unsafe impl Pod for Value<Stream> {}
 
 /// The event that these bytes are; none if they are too few.
 pub(super) fn event(bytes: &[u8]) -> Option<Event> {

@@ -25,6 +25,8 @@ pub enum AttemptKind {
     Opening,
     /// A SYN to a protected destination that came in by a virtual interface, dropped.
     Link,
+    /// A connection to a protected destination that is older than its protection.
+    Older,
     /// A redirected connection whose record found no room.
     TuplesFull,
     /// A protected connection refused, because no record of it could be kept.
@@ -41,6 +43,7 @@ impl AttemptKind {
             Self::Bind => "guarded-port",
             Self::Opening => "unprotected-postgresql",
             Self::Link => "guarded-interface",
+            Self::Older => "older-connection",
             Self::TuplesFull => "connection-table-full",
             Self::NoStorage => "socket-storage-full",
         }
@@ -59,7 +62,8 @@ pub struct Attempt {
     pub source: Option<SocketAddr>,
     /// To where; for [`AttemptKind::Bind`] the address that was asked for.
     pub destination: Option<SocketAddr>,
-    /// What depends on the kind: the interface of [`AttemptKind::Link`], what [`AttemptKind::Opening`] began with.
+    /// What depends on the kind: the interface of [`AttemptKind::Link`], what [`AttemptKind::Opening`] began with,
+    /// 1 if an [`AttemptKind::Older`] was ended.
     pub detail: u32,
 }
 

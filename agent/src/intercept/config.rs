@@ -20,6 +20,19 @@ pub struct Config {
     pub port: u16,
     /// What is done about PostgreSQL on ports that are not protected.
     pub content: Content,
+    /// What is done about connections to protected destinations that are older than their protection.
+    pub existing: Existing,
+}
+
+/// What is done about connections that were there before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Existing {
+    /// They are recorded, and ended.
+    #[default]
+    End,
+    /// They are recorded, and go on.
+    Report,
 }
 
 /// What is done about connections to unprotected ports that begin like PostgreSQL.
@@ -54,6 +67,7 @@ impl Default for Config {
             pin_directory: PathBuf::from("/sys/fs/bpf/portreeve"),
             port: 15001,
             content: Content::default(),
+            existing: Existing::default(),
         }
     }
 }

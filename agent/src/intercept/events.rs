@@ -89,7 +89,11 @@ impl Teller {
                 }
                 AttemptKind::Held
             }
-            kind if kind == EventKind::GuardDropped as u32 => AttemptKind::Guard,
+            kind if kind == EventKind::GuardDropped as u32 => {
+                // Its packets go nowhere; better that its owner knows.
+                self.namespaces.end_socket(event.origin.netns_cookie, event.origin.socket_cookie).await;
+                AttemptKind::Guard
+            }
             kind if kind == EventKind::RawDropped as u32 => AttemptKind::Raw,
             kind if kind == EventKind::BindRefused as u32 => AttemptKind::Bind,
             kind if kind == EventKind::OpeningFound as u32 => AttemptKind::Opening,

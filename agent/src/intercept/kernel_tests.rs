@@ -10,8 +10,11 @@ macro_rules! world {
     };
 }
 
+mod container;
+mod guard;
 mod lifecycle;
 mod namespaces;
+mod packets;
 mod redirect;
 mod world;
 
@@ -36,10 +39,11 @@ use aya::maps::{Array, MapData};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use self::world::{
-    Killed, World, destinations, in_another_netns, reaches_the_server, server, unused_address,
+    Killed, World, destinations, eventually, in_another_netns, reaches_the_server, server, unused_address,
 };
 use super::{
-    Config, Content, Error, Fault, Inherited, Interception, Route, abi, pins::PinDirectory, release, sys,
+    Config, Content, Error, Fault, Inherited, Interception, InterfaceGuard, Route, abi, pins::PinDirectory,
+    release, sys,
 };
 
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
@@ -84,4 +88,10 @@ fn shut(address: SocketAddr) {
         Err(error) => assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}"),
         Ok(stream) => panic!("{address} answered as {stream:?}"),
     }
+}
+
+fn set_option(socket: &Socket, level: i32, option: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the kernel reads the 4 bytes of `value`.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), 4) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

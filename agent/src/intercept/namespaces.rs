@@ -37,6 +37,7 @@ use super::{
     listener::{self, Listener, Records, Taken},
     own_sockets::stream_socket,
     route::Namespace,
+    sock_diag::{self, SockDiag, States},
     sys,
 };
 
@@ -59,6 +60,8 @@ struct Shared {
     home: u64,
     /// The ports that are tried first in every namespace.
     ports: (u16, u16),
+    /// Those that an earlier daemon had: connections that wait for the next one go there.
+    earlier: HashMap<u64, (u16, u16)>,
     /// None once no more is accepted.
     arrivals: Mutex<Option<Sender<Result<Intercepted, Error>>>>,
     stop: watch::Sender<bool>,
@@ -108,7 +111,10 @@ impl Namespaces {
     /// needs it.
     pub(super) fn start(start: Start) -> Result<Self, Error> {
         let Start { errands, own, records, kernel, port, arrivals, inherited } = start;
-        let kernel = kernel.try_into().map_err(wrong)?;
+        let kernel: KernelMap<MapData, u64, Value<Ports>> = kernel.try_into().map_err(wrong)?;
+        let entries = kernel.iter().filter_map(Result::ok).filter(|(_, Value(ports))| ports.served == 1);
+        let earlier: HashMap<_, _> =
+            entries.map(|(cookie, Value(ports))| (cookie, (ports.port4, ports.port6))).collect();
         let here =
             Arc::new(File::open("/proc/thread-self/ns/net").map_err(|source| Error::Namespace { source })?);
         let sockets = sockets().map_err(|source| Error::Namespace { source })?;
@@ -116,7 +122,10 @@ impl Namespaces {
         let home = sockets.cookie;
         let listeners = match adopt(inherited.remove(&home), &own) {
             Some(listeners) => listeners,
-            None => listen(sockets, (port, port), &own, false)?,
+            None if port == 0 => {
+                listen(sockets, &[earlier.get(&home).copied().unwrap_or((0, 0)), (0, 0)], &own)?
+            }
+            None => listen(sockets, &[(port, port)], &own)?,
         };
         let ports = listeners.ports();
         if ports.1 == 0 {
@@ -130,6 +139,7 @@ impl Namespaces {
             served: Mutex::default(),
             home,
             ports,
+            earlier,
             arrivals: Mutex::new(Some(arrivals)),
             stop: watch::channel(false).0,
         }));
@@ -159,6 +169,43 @@ impl Namespaces {
             (namespace.cookie, self.0.errands.run_blocking(namespace.file(), work.clone()))
         };
         all.into_iter().map(run).collect()
+    }
+
+    /// Does this in a served namespace, or in all of them where it is not known which.
+    async fn within<T: Send + 'static>(
+        &self,
+        cookie: u64,
+        work: impl Fn() -> Option<T> + Clone + Send + 'static,
+    ) -> Option<T> {
+        let candidates: Vec<_> = {
+            let served = lock(&self.0.served);
+            let all = served.values().map(|served| Arc::clone(&served.namespace));
+            all.filter(|namespace| cookie == 0 || namespace.cookie == cookie).collect()
+        };
+        for namespace in candidates {
+            if let Ok(Some(done)) = self.0.errands.run(namespace.file(), work.clone()).await {
+                return Some(done);
+            }
+        }
+        None
+    }
+
+    /// Ends a socket under its owner's hands, wherever it is.
+    pub(super) async fn end_socket(&self, netns_cookie: u64, socket_cookie: u64) {
+        let ended = self.within(netns_cookie, move || {
+            let end = || {
+                let mut diag = SockDiag::in_this_namespace()?;
+                let wanted = diag.list(States::CONNECTED, |socket| socket.cookie == socket_cookie)?;
+                wanted.first().map(|socket| diag.destroy(socket)).transpose()
+            };
+            end().unwrap_or_else(|error: sock_diag::Error| {
+                tracing::warn!(%error, "a refused connection cannot be ended; its packets are dropped");
+                None
+            })
+        });
+        if ended.await.is_none() {
+            tracing::debug!(socket_cookie, "a refused connection was gone already");
+        }
     }
 
     /// Listens in the namespace that somebody needs a listener in, if it is not done yet.
@@ -212,7 +259,8 @@ impl Namespaces {
         if lock(&self.0.served).contains_key(&cookie) {
             return Some(cookie);
         }
-        let enlisted = listen(sockets, self.0.ports, &self.0.own, true)
+        let earlier = self.0.earlier.get(&cookie).copied().unwrap_or(self.0.ports);
+        let enlisted = listen(sockets, &[earlier, self.0.ports, (0, 0)], &self.0.own)
             .and_then(|listeners| self.enlist(Namespace::new(cookie, file), listeners));
         if let Err(error) = enlisted {
             tracing::warn!(%error, cookie, "no listener in a network namespace: its protected connections wait in vain");
@@ -381,19 +429,14 @@ fn sockets() -> io::Result<Sockets> {
     Ok(Sockets { cookie, v4: v4.ok(), v6: v6.ok() })
 }
 
-/// Listens on both loopback addresses; where the port is taken and `elsewhere` is allowed, on another.
-fn listen(
-    sockets: Sockets,
-    ports: (u16, u16),
-    own: &OwnSockets,
-    elsewhere: bool,
-) -> Result<Listeners, Error> {
-    let bind = |socket: Socket, ip: IpAddr, port: u16| {
-        let tried = [SocketAddr::new(ip, port), SocketAddr::new(ip, 0)];
-        Listener::bind(socket, if elsewhere { &tried } else { &tried[..1] }, own)
+/// Listens on both loopback addresses, on the first of these ports that is free there.
+fn listen(sockets: Sockets, ports: &[(u16, u16)], own: &OwnSockets) -> Result<Listeners, Error> {
+    let bind = |socket: Socket, ip: IpAddr, port: fn(&(u16, u16)) -> u16| {
+        let addresses: Vec<_> = ports.iter().map(|both| SocketAddr::new(ip, port(both))).collect();
+        Listener::bind(socket, &addresses, own)
     };
-    let v4 = sockets.v4.map(|socket| bind(socket, Ipv4Addr::LOCALHOST.into(), ports.0)).transpose()?;
-    let v6 = sockets.v6.map(|socket| bind(socket, Ipv6Addr::LOCALHOST.into(), ports.1)).transpose();
+    let v4 = sockets.v4.map(|socket| bind(socket, Ipv4Addr::LOCALHOST.into(), |both| both.0)).transpose()?;
+    let v6 = sockets.v6.map(|socket| bind(socket, Ipv6Addr::LOCALHOST.into(), |both| both.1)).transpose();
     let v6 = match v6 {
         Err(Error::Listen { source, .. }) if lacks_ipv6(&source) => None,
         v6 => v6?,

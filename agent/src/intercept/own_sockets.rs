@@ -3,8 +3,6 @@
 //! They are known by a value in the socket's own storage, set before connect(). Nothing that another
 //! process can imitate (a mark, a uid, a pid) counts; setting the value takes a descriptor of the map.
 
-#![forbid(unsafe_code)]
-
 use std::{
     io,
     net::SocketAddr,
@@ -55,14 +53,18 @@ impl OwnSockets {
                 SocketAddr::V6(_) => socket.bind_device_by_index_v6(Some(device))?,
             }
         }
-        sys::set_socket_storage(self.map.as_fd(), socket.as_fd(), OWN_UPSTREAM)?;
+        self.mark(&socket, OWN_UPSTREAM)?;
         TcpSocket::from_std_stream(socket.into()).connect(address).await
     }
 
     /// Marks a listener: what it accepts inherits the mark, and gets its record.
     pub(super) fn mark_listener(&self, socket: &impl AsFd) -> Result<(), Error> {
-        sys::set_socket_storage(self.map.as_fd(), socket.as_fd(), OWN_LISTENER)
-            .map_err(|source| Error::Mark { source })
+        self.mark(socket, OWN_LISTENER).map_err(|source| Error::Mark { source })
+    }
+
+    fn mark(&self, socket: &impl AsFd, mark: u32) -> io::Result<()> {
+        // SAFETY: the map's values are u32 (`pins` compared their size, `maps::OWN` says it).
+        unsafe { sys::set_socket_storage(self.map.as_fd(), socket.as_fd(), &mark) }
     }
 }
 

@@ -165,8 +165,12 @@ impl Programs {
     }
 
     /// The program for virtual interfaces, which is not attached here.
-    pub(super) fn link(&self) -> BorrowedFd<'_> {
-        self.link.as_fd()
+    ///
+    /// # Errors
+    ///
+    /// There is no descriptor to be had.
+    pub(super) fn link(&self) -> Result<OwnedFd, Error> {
+        self.link.try_clone().map_err(|source| Error::Attach { program: LINK, source })
     }
 
     /// The names of all of them.

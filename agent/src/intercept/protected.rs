@@ -5,7 +5,7 @@
 use std::{
     collections::HashSet,
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     num::ParseIntError,
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
@@ -175,11 +175,18 @@ type Trie = LpmTrie<MapData, Value<agent_ebpf::Destination>, u32>;
 
 /// The set of protected destinations. All clones are the same set, which outlives the daemon.
 #[derive(Clone)]
-pub struct Protected(Arc<Mutex<Trie>>);
+pub struct Protected(Arc<Mutex<Inner>>);
+
+struct Inner {
+    trie: Trie,
+    /// What the last [`Protected::set`] was given.
+    destinations: Vec<Destination>,
+}
 
 impl Protected {
     pub(super) fn new(map: Map) -> Result<Self, Error> {
-        Ok(Self(Arc::new(Mutex::new(map.try_into().map_err(wrong)?))))
+        let trie = map.try_into().map_err(wrong)?;
+        Ok(Self(Arc::new(Mutex::new(Inner { trie, destinations: Vec::new() }))))
     }
 
     /// Protects these destinations and no others, for connections that are opened from now on.
@@ -193,7 +200,8 @@ impl Protected {
     /// protected then, never less.
     pub fn set(&self, destinations: &[Destination]) -> Result<(), Error> {
         // A panic of another holder leaves nothing half done here: the kernel's map is the state.
-        let mut trie = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner { trie, destinations: current } = &mut *inner;
         let wanted: HashSet<_> = destinations.iter().map(Destination::key).collect();
         let mut present = HashSet::new();
         for key in trie.keys() {
@@ -210,7 +218,17 @@ impl Protected {
         for (length, destination) in present.difference(&wanted) {
             trie.remove(&Key::new(*length, Value(*destination))).map_err(wrong)?;
         }
+        *current = destinations.to_vec();
         Ok(())
+    }
+
+    /// Whether a destination is protected.
+    pub fn contains(&self, destination: SocketAddr) -> bool {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner
+            .destinations
+            .iter()
+            .any(|d| d.port == destination.port() && d.network.contains(destination.ip()))
     }
 }
 

@@ -50,12 +50,6 @@ fn every_way_to_open_a_stream_is_redirected() {
     interception.release().unwrap();
 }
 
-fn set_option(socket: &Socket, level: i32, option: i32, value: i32) -> io::Result<()> {
-    // SAFETY: the kernel reads the 4 bytes of `value`.
-    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), 4) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
 #[test]
 fn a_protected_network_holds_all_its_addresses_on_one_port() {
     let world = world!();
@@ -95,27 +89,9 @@ fn the_peer_is_the_process_that_connected() {
         assert_eq!(peer.cgroup_id, std::fs::metadata(format!("{root}/{path}")).unwrap().ino());
     }
     let own = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    assert_eq!(peer.netns_cookie, netns_cookie(&own));
+    assert_eq!(peer.netns_cookie, sys::netns_cookie(own.as_fd()).unwrap());
     assert!(peer.ktime_ns > 0 && peer.socket_cookie > 0);
     interception.release().unwrap();
-}
-
-/// `SO_NETNS_COOKIE`.
-fn netns_cookie(socket: &Socket) -> u64 {
-    const SO_NETNS_COOKIE: libc::c_int = 71;
-    let (mut cookie, mut length) = (0_u64, 8);
-    // SAFETY: the kernel writes at most 8 bytes to `cookie`, and the length to `length`.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            SO_NETNS_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut length,
-        )
-    };
-    assert_eq!(result, 0);
-    cookie
 }
 
 #[test]

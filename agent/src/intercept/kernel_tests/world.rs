@@ -7,7 +7,7 @@ use std::{
     process::Child,
     sync::atomic::{AtomicU8, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -16,7 +16,9 @@ use rustix::{
 };
 use tokio::runtime::Runtime;
 
-use super::super::{Config, Content, Destination, Inherited, Intercepted, Interception, Network};
+use super::super::{
+    Attempt, AttemptKind, Config, Content, Destination, Inherited, Intercepted, Interception, Network,
+};
 
 /// How long anything that must happen may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,6 +44,7 @@ impl World {
             pin_directory: bpffs.path().join("portreeve"),
             port: 0,
             content: Content::Off,
+            ..Config::default()
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Some(Self { config, runtime, bpffs })
@@ -76,6 +79,30 @@ impl World {
         self.runtime.block_on(accepted).expect("no connection arrived").unwrap().unwrap()
     }
 
+    /// The next attempt of this kind that the kernel side tells of.
+    #[track_caller]
+    pub(super) fn attempt(&self, interception: &Interception, kind: AttemptKind) -> Attempt {
+        let attempts = interception.attempts();
+        let next = async {
+            let wanted = async {
+                loop {
+                    let attempt = attempts.next().await.expect("the interception has ended");
+                    if attempt.kind == kind {
+                        return attempt;
+                    }
+                }
+            };
+            tokio::time::timeout(PATIENCE, wanted).await
+        };
+        self.runtime.block_on(next).unwrap_or_else(|_| panic!("nothing was told of {kind:?}"))
+    }
+
+    /// Lets the daemon do its work until the other thread is done.
+    pub(super) fn work_until<T: Send + 'static>(&self, done: thread::JoinHandle<T>) -> T {
+        self.runtime
+            .block_on(async { tokio::task::spawn_blocking(move || done.join()).await.unwrap().unwrap() })
+    }
+
     /// Lets the listener work until it has closed a connection without a record.
     #[track_caller]
     pub(super) fn accept_nothing(&self, interception: &Interception, mut client: TcpStream) {
@@ -96,6 +123,19 @@ impl Drop for World {
     fn drop(&mut self) {
         // Links end with their last pin, so a failing test leaves no hook behind.
         let _ = unmount(self.bpffs.path(), UnmountFlags::DETACH);
+    }
+}
+
+/// Waits until this gives something, and not for ever.
+#[track_caller]
+pub(super) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
+        thread::yield_now();
     }
 }
 

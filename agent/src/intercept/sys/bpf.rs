@@ -10,6 +10,8 @@ use std::{
     path::Path,
 };
 
+use aya::Pod;
+
 // Commands of `enum bpf_cmd`, include/uapi/linux/bpf.h.
 const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
 const BPF_OBJ_PIN: libc::c_int = 6;
@@ -231,13 +233,17 @@ pub(in super::super) fn link_info(link: BorrowedFd<'_>) -> io::Result<Option<Lin
 /// Gives a socket its value in a socket storage map (`BPF_MAP_UPDATE_ELEM`). aya's own map type wants to
 /// be borrowed exclusively for this, which would put a lock before every connection.
 ///
+/// # Safety
+///
+/// `T` is the type of the map's values.
+///
 /// # Errors
 ///
 /// The kernel's own.
-pub(in super::super) fn set_socket_storage(
+pub(in super::super) unsafe fn set_socket_storage<T: Pod>(
     map: BorrowedFd<'_>,
     socket: BorrowedFd<'_>,
-    value: u32,
+    value: &T,
 ) -> io::Result<()> {
     #[repr(C)]
     struct Attr {
@@ -252,12 +258,12 @@ pub(in super::super) fn set_socket_storage(
         map_fd: map.as_raw_fd() as u32,
         padding: 0,
         key: (&raw const key) as u64,
-        value: (&raw const value) as u64,
+        value: std::ptr::from_ref(value) as u64,
         flags: 0,
     };
     // SAFETY: the attribute is BPF_MAP_UPDATE_ELEM's. The kernel reads a key of 4 bytes, which a socket
-    // storage map always has, and a value of 4 bytes, which the caller's map has; both live until after
-    // the call.
+    // storage map always has, and a value of as many bytes as the map's values have, which the caller says T is;
+    // both live until after the call.
     unsafe { bpf(BPF_MAP_UPDATE_ELEM, &mut attr) }.map(drop)
 }
 

@@ -5,6 +5,8 @@ use std::{
     os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
 };
 
+use aya::Pod;
+
 /// `SO_NETNS_COOKIE`, include/uapi/asm-generic/socket.h.
 const SO_NETNS_COOKIE: libc::c_int = 71;
 /// `SIOCGSKNS`, include/uapi/linux/sockios.h.
@@ -17,19 +19,16 @@ const SIOCGSKNS: libc::c_ulong = 0x894c;
 ///
 /// The kernel's own.
 pub(in super::super) fn netns_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
-    let mut cookie = 0_u64;
-    let mut length = size_of::<u64>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes to `cookie`, and the length to `length`.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            SO_NETNS_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut length,
-        )
-    };
-    if result == 0 { Ok(cookie) } else { Err(io::Error::last_os_error()) }
+    option(socket, SO_NETNS_COOKIE)
+}
+
+/// A socket's own cookie.
+///
+/// # Errors
+///
+/// The kernel's own; it is no socket.
+pub(in super::super) fn socket_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    option(socket, libc::SO_COOKIE)
 }
 
 /// Whether a socket listens.
@@ -38,19 +37,18 @@ pub(in super::super) fn netns_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> 
 ///
 /// The kernel's own; it is no socket.
 pub(in super::super) fn is_listening(socket: BorrowedFd<'_>) -> io::Result<bool> {
-    let mut listens: libc::c_int = 0;
-    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes to `listens`, and the length to `length`.
+    Ok(option::<libc::c_int>(socket, libc::SO_ACCEPTCONN)? != 0)
+}
+
+/// An option of `SOL_SOCKET` that is an integer.
+fn option<T: Pod + Default>(socket: BorrowedFd<'_>, name: libc::c_int) -> io::Result<T> {
+    let mut value = T::default();
+    let mut length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `value`, of which any make a T, and the length to `length`.
     let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ACCEPTCONN,
-            (&raw mut listens).cast(),
-            &raw mut length,
-        )
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, name, (&raw mut value).cast(), &raw mut length)
     };
-    if result == 0 { Ok(listens != 0) } else { Err(io::Error::last_os_error()) }
+    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Opens the network namespace that a socket belongs to.
