@@ -67,10 +67,13 @@ impl Identifier {
             user: self.user_name(peer.uid),
             comm: peer.comm.clone(),
             executable: None,
+            executable_sha256: None,
             command_line: None,
             cgroup_id: peer.cgroup_id,
             cgroup: None,
             unit: None,
+            container: None,
+            ancestors: Vec::new(),
             netns: peer.netns,
             claims: BTreeMap::new(),
         };

@@ -194,9 +194,9 @@ impl Recorder {
         self.host_record(|tips| Body::Beat(Beat { tips }))
     }
 
-    /// Writes that something happened outside of any session, `count` times since it was last written.
-    pub fn incident(&self, kind: &str, detail: &str, count: u64) -> Result<(), Error> {
-        self.host_record(|_| Body::Incident(Incident { kind: kind.into(), detail: detail.into(), count }))
+    /// Writes that something happened that is no session's own doing.
+    pub fn incident(&self, incident: Incident<'_>) -> Result<(), Error> {
+        self.host_record(|_| Body::Incident(incident))
     }
 
     /// Writes that other policy documents hold from here on.

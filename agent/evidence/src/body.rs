@@ -4,6 +4,7 @@
 //! values) has been taken out by the caller: nothing here knows which those are.
 
 mod host;
+mod principal;
 mod session;
 mod statement;
 

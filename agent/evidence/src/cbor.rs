@@ -4,6 +4,7 @@
 //! Readers skip keys that they do not know, so a body may gain fields later and older readers still read it.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
 use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
@@ -191,6 +192,10 @@ pub(crate) fn read_array<const N: usize>(
     name: &'static str,
 ) -> Result<[u8; N], DecodeError> {
     decoder.bytes()?.try_into().map_err(|_| DecodeError::Value(name))
+}
+
+pub(crate) fn read_address(d: &mut Decoder<'_>, name: &'static str) -> Result<SocketAddr, DecodeError> {
+    d.str()?.parse().map_err(|_| DecodeError::Value(name))
 }
 
 pub(crate) fn read_digest(decoder: &mut Decoder<'_>, name: &'static str) -> Result<Digest, DecodeError> {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use evidence::*;
-use policy::Principal;
+use policy::{Ancestor, Principal};
 
 fn principal() -> Principal {
     Principal {
@@ -17,10 +17,16 @@ fn principal() -> Principal {
         user: Some("ci".into()),
         comm: "psql".into(),
         executable: Some("/usr/bin/psql".into()),
+        executable_sha256: Some([9; 32]),
         command_line: Some("psql -c x".into()),
         cgroup_id: 77,
         cgroup: Some("/ci/job".into()),
         unit: None,
+        container: Some("web".into()),
+        ancestors: vec![
+            Ancestor { pid: 4710, start_time: 98, comm: "sh".into(), executable: Some("/bin/sh".into()) },
+            Ancestor { pid: 1, start_time: 0, comm: "init".into(), executable: None },
+        ],
         netns: 5,
         claims: [("sub".to_owned(), "job:1".to_owned())].into(),
     }
@@ -66,7 +72,11 @@ fn every_body() -> Vec<Body<'static>> {
             policy: Digest::of(b"new"),
             documents: vec!["a.yaml".into(), "b.yaml".into()],
         }),
-        Body::Incident(Incident { kind: "unknown-connection".into(), detail: "from ::1".into(), count: 3 }),
+        Body::Incident(Incident::new("unknown-connection", "from ::1").times(3)),
+        Body::Incident(Incident {
+            principal: Some(Cow::Owned(principal())),
+            ..Incident::new("opened-elsewhere", "on port 6543").towards("[2001:db8::5]:6543".parse().unwrap())
+        }),
         Body::Reclaimed(Reclaimed { boot: BootId([1; 16]), lane: 1, from: 0, before: 1000 }),
         Body::SessionStart(Box::new(SessionStart {
             principal: Cow::Owned(principal()),
@@ -179,6 +189,31 @@ fn every_body_reads_back_as_it_was_written() {
     }
 }
 
+/// As the first version wrote them: an incident that says neither who nor where to, a principal without the
+/// executable's digest, container and ancestors.
+#[test]
+fn bodies_of_an_earlier_version_are_read_with_nothing_in_the_later_fields() {
+    let incident = b"\xa3\x00\x72unknown-connection\x01\x68from ::1\x02\x03";
+    let expect = Incident::new("unknown-connection", "from ::1").times(3);
+    assert_eq!(Body::decode(Kind::Incident, incident).unwrap(), Body::Incident(expect));
+
+    let policy = Digest::of(b"policy").0;
+    let start = [
+        b"\xa9\x00\xac\x00\x19\x12\x67\x01\x18\x63\x02\x19\x03\xe8\x03\x19\x03\xe9\x04\x62ci\x05\x64psql"
+            .as_slice(),
+        b"\x06\x6d/usr/bin/psql\x07\x69psql -c x\x08\x18\x4d\x09\x67/ci/job\x0b\x05\x0c\x82\x63sub\x65job:1",
+        b"\x01\x6e10.0.0.9:41000\x02\x72[2001:db8::5]:5432\x03\x64shop\x04\x64shop\x05\x67shop_ro",
+        b"\x06\x58\x20",
+        &policy,
+        b"\x07\x68postgres\x08\x44sh\xf6p",
+    ]
+    .concat();
+    let Body::SessionStart(start) = Body::decode(Kind::SessionStart, &start).unwrap() else { panic!() };
+    let expect = Principal { executable_sha256: None, container: None, ancestors: Vec::new(), ..principal() };
+    assert_eq!(*start.principal, expect);
+    assert_eq!(start.resource, "shop");
+}
+
 #[test]
 fn a_body_with_fields_of_a_later_version_is_read_without_them() {
     // {0: 5, 2: h'', 99: [1, {}]}
@@ -216,7 +251,7 @@ fn a_header_has_exactly_one_form() {
 
 #[test]
 fn a_rolled_back_record_leaves_no_trace_in_the_chain() {
-    let body = Body::Incident(Incident { kind: "x".into(), detail: "".into(), count: 1 });
+    let body = Body::Incident(Incident::new("x", ""));
     let (mut one, mut other) = (lane(), lane());
     let mut out = Vec::new();
     one.append(None, &body, Times::default(), &mut out).unwrap();
@@ -267,6 +302,11 @@ fn the_bytes_of_a_record_do_not_change() {
     let times = Times { wall_us: 1_700_000_000_000_000, mono_ns: 123_456_789 };
     lane.append(Some((SessionId([2; 16]), 7)), &body, times, &mut out).unwrap();
     lane.append(None, &Body::Beat(Beat { tips: lane.tip().into_iter().collect() }), times, &mut out).unwrap();
+    for body in every_body() {
+        if body.kind() == Kind::SessionStart || body.kind() == Kind::Incident {
+            lane.append(None, &body, times, &mut out).unwrap();
+        }
+    }
     let hex: String = out.iter().map(|byte| format!("{byte:02x}")).collect();
     let golden = include_str!("format.golden").split_whitespace().collect::<String>();
     assert_eq!(hex, golden);

@@ -50,7 +50,7 @@ pub use lineage::{ColumnRef, Lineage, Output};
 pub use mask::{MaskMethod, Masks};
 pub use pattern::ColumnPattern;
 pub use permit::{Answer, Binding, Grant, Pending, Permit, Verdict, VerdictError};
-pub use principal::Principal;
+pub use principal::{Ancestor, Principal};
 pub use remarks::Remark;
 pub use resource::{Address, Host, Resource};
 pub use rule::{Place, Rule};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 /// Who opened a connection. The kernel's part (pid, uid, gid, cgroup, namespace) is the authority; what was
-/// read from `/proc` afterwards (executable, command line) is absent where the process had gone by then.
+/// read from `/proc` afterwards (executable, command line, ancestors) is absent where the process had gone by
+/// then.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Principal {
     /// Process id (the kernel's tgid) in the host's pid namespace.
@@ -18,8 +19,10 @@ pub struct Principal {
     pub user: Option<String>,
     /// The kernel's name of the thread (`comm`), at most 15 bytes.
     pub comm: String,
-    /// Path of the executable.
+    /// Path of the executable, where the host has that very file there.
     pub executable: Option<String>,
+    /// SHA-256 of the executable's content, also of one that has no path on the host.
+    pub executable_sha256: Option<[u8; 32]>,
     /// Command line, arguments separated by spaces.
     pub command_line: Option<String>,
     /// The kernel's id of the cgroup (v2).
@@ -28,10 +31,29 @@ pub struct Principal {
     pub cgroup: Option<String>,
     /// The systemd unit that the cgroup belongs to, such as `buildkite-agent.service`.
     pub unit: Option<String>,
+    /// The container that the cgroup belongs to, as its runtime calls it: 64 hexadecimal digits, or a name.
+    pub container: Option<String>,
+    /// The process's parent, the parent's parent, and so on up to the job's root: the topmost that is in the same
+    /// container or unit, or process 1 of the pid namespace. Who they were when it was looked at: a parent that had
+    /// ended is not among them. It tells how a job came about, and grants nothing.
+    pub ancestors: Vec<Ancestor>,
     /// Cookie of the network namespace.
     pub netns: u64,
     /// Claims of a verified token (OIDC), empty until one is brought.
     pub claims: BTreeMap<String, String>,
+}
+
+/// A process that a [`Principal`]'s process descends from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ancestor {
+    /// As [`Principal::pid`].
+    pub pid: u32,
+    /// As [`Principal::start_time`].
+    pub start_time: u64,
+    /// The kernel's name of its first thread.
+    pub comm: String,
+    /// As [`Principal::executable`].
+    pub executable: Option<String>,
 }
 
 impl Principal {
@@ -43,6 +65,7 @@ impl Principal {
             gid: 65_534,
             cgroup: Some("/".to_owned()),
             executable: Some("/usr/bin/job".to_owned()),
+            executable_sha256: Some([0; 32]),
             ..Principal::default()
         }
     }

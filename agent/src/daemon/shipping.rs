@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evidence::BootId;
+use evidence::{BootId, Incident};
 use tokio::net::{UnixStream, lookup_host};
 
 use super::Error;
@@ -141,7 +141,7 @@ impl Source for Recorded {
 
     fn conflict(&mut self, boot: BootId, lane: u32, sequence: u64) {
         let detail = format!("the store has another record: boot {boot}, lane {lane}, record {sequence}");
-        if let Err(error) = self.recorder.incident("store-conflict", &detail, 1) {
+        if let Err(error) = self.recorder.incident(Incident::new("store-conflict", detail)) {
             tracing::error!(%error, "an incident could not be recorded");
         }
     }

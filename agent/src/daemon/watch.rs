@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use evidence::Incident;
+
 use super::Daemon;
 use crate::intercept::{Attempt, AttemptKind, Counters, Fault};
 use crate::recorder::Recorder;
@@ -48,7 +50,7 @@ impl Watch {
                 }
             };
             tracing::error!(program, "a program {told}");
-            incident(&daemon.shared.recorder, kind, &format!("{program} {told}"), 1);
+            incident(&daemon.shared.recorder, Incident::new(kind, format!("{program} {told}")));
         }
         // What was mended may happen again; what lasts is known.
         let lasts = |(_, fault): &(_, Fault)| matches!(fault, Fault::Detached | Fault::Overruled);
@@ -77,7 +79,7 @@ impl Watch {
             ),
         ] {
             if now > then {
-                incident(&daemon.shared.recorder, kind, told, now - then);
+                incident(&daemon.shared.recorder, Incident::new(kind, told).times(now - then));
             }
         }
     }
@@ -133,7 +135,7 @@ impl Daemon {
             }
             for why in failed {
                 tracing::error!(why, "older connections cannot be looked for");
-                incident(&daemon.shared.recorder, "unswept-namespace", &why, 1);
+                incident(&daemon.shared.recorder, Incident::new("unswept-namespace", &why));
             }
         });
     }
@@ -143,7 +145,7 @@ fn record(daemon: &Daemon, attempt: &Attempt, count: u64) {
     let kind = attempt.kind.name();
     let said = describe(attempt);
     tracing::warn!(kind, count, "{said}");
-    incident(&daemon.shared.recorder, kind, &said, count);
+    incident(&daemon.shared.recorder, Incident::new(kind, &said).times(count));
 }
 
 fn describe(attempt: &Attempt) -> String {
@@ -167,8 +169,9 @@ fn describe(attempt: &Attempt) -> String {
     said
 }
 
-pub(super) fn incident(recorder: &Recorder, kind: &str, detail: &str, count: u64) {
-    if let Err(error) = recorder.incident(kind, detail, count) {
-        tracing::error!(%error, kind, "an incident could not be recorded");
+fn incident(recorder: &Recorder, incident: Incident<'_>) {
+    let kind = incident.kind.clone();
+    if let Err(error) = recorder.incident(incident) {
+        tracing::error!(%error, %kind, "an incident could not be recorded");
     }
 }

@@ -159,7 +159,7 @@ fn a_full_budget_stops_statements_and_before_that_new_sessions() {
     assert!(matches!(error, Error::Full { budget: 20_000, .. }), "{error}");
     assert!(refused_first, "sessions were to be refused while statements were still taken");
     // The host's own word still finds room, and the record is whole.
-    recorder.incident("spool-full", &error.to_string(), 1).unwrap();
+    recorder.incident(Incident::new("spool-full", error.to_string())).unwrap();
     recorder.beat().unwrap();
     assert_eq!(verify(&config).problems, []);
     let used: u64 = folder::scan(&config.directory).unwrap().iter().map(|segment| segment.len).sum();

@@ -1,10 +1,12 @@
 //! Bodies of the host's own lane: the daemon's start, its signs of life, its stop, and what concerns no session.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
 use minicbor::Decoder;
+use policy::Principal;
 
-use super::read_texts;
+use super::{principal, read_texts};
 use crate::cbor::{self, DecodeError};
 use crate::id::{BootId, Digest};
 use crate::sign::PublicKey;
@@ -238,29 +240,69 @@ pub struct Incident<'a> {
     pub detail: Cow<'a, str>,
     /// How often it happened since it was last recorded.
     pub count: u64,
+    /// Whose doing it was, where that is known.
+    pub principal: Option<Cow<'a, Principal>>,
+    /// Where they meant to connect to, where it is about a connection.
+    pub destination: Option<SocketAddr>,
 }
 
 impl<'a> Incident<'a> {
+    /// What happened once, by nobody known and to no address; [`Incident::times`], [`Incident::by`] and
+    /// [`Incident::towards`] say more.
+    pub fn new(kind: impl Into<Cow<'a, str>>, detail: impl Into<Cow<'a, str>>) -> Self {
+        Incident { kind: kind.into(), detail: detail.into(), count: 1, principal: None, destination: None }
+    }
+
+    /// How often it happened.
+    pub fn times(self, count: u64) -> Self {
+        Incident { count, ..self }
+    }
+
+    /// Whose doing it was.
+    pub fn by(self, principal: &'a Principal) -> Self {
+        Incident { principal: Some(Cow::Borrowed(principal)), ..self }
+    }
+
+    /// Where they meant to connect to.
+    pub fn towards(self, destination: SocketAddr) -> Self {
+        Incident { destination: Some(destination), ..self }
+    }
+
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         cbor::map(out, |fields| {
             fields.text(0, &self.kind);
             fields.text_unless_empty(1, &self.detail);
             fields.uint(2, self.count);
+            if let Some(principal) = &self.principal {
+                fields.with(3, |out| principal::encode(principal, out));
+            }
+            if let Some(destination) = self.destination {
+                fields.text(4, &destination.to_string());
+            }
         });
     }
 
     pub(super) fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let (mut kind, mut detail, mut count) = (None, Cow::default(), 1);
+        let (mut who, mut destination) = (None, None);
         cbor::fields(d, |key, d| {
             match key {
                 0 => kind = Some(cbor::read_text(d)?),
                 1 => detail = cbor::read_text(d)?,
                 2 => count = d.u64()?,
+                3 => who = Some(Cow::Owned(principal::decode(d)?)),
+                4 => destination = Some(cbor::read_address(d, "destination")?),
                 _ => return Ok(false),
             }
             Ok(true)
         })?;
-        Ok(Incident { kind: kind.ok_or(DecodeError::Missing("kind"))?, detail, count })
+        Ok(Incident {
+            kind: kind.ok_or(DecodeError::Missing("kind"))?,
+            detail,
+            count,
+            principal: who,
+            destination,
+        })
     }
 }
 

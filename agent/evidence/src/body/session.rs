@@ -7,6 +7,7 @@ use minicbor::Decoder;
 use policy::Principal;
 
 use super::host::Tip;
+use super::principal;
 use crate::cbor::{self, DecodeError};
 use crate::id::Digest;
 
@@ -38,7 +39,7 @@ pub struct SessionStart<'a> {
 impl<'a> SessionStart<'a> {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         cbor::map(out, |fields| {
-            fields.with(0, |out| encode_principal(&self.principal, out));
+            fields.with(0, |out| principal::encode(&self.principal, out));
             if let Some(source) = self.source {
                 fields.text(1, &source.to_string());
             }
@@ -54,17 +55,15 @@ impl<'a> SessionStart<'a> {
     }
 
     pub(super) fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
-        let (mut principal, mut source, mut destination) = (None, None, None);
+        let (mut who, mut source, mut destination) = (None, None, None);
         let (mut resource, mut database, mut role, mut policy) = (None, None, None, None);
         let (mut startup_user, mut startup_database) = (Cow::default(), Cow::default());
         let mut application_name = Cow::default();
-        let address =
-            |d: &mut Decoder<'a>, name| d.str()?.parse::<SocketAddr>().map_err(|_| DecodeError::Value(name));
         cbor::fields(d, |key, d| {
             match key {
-                0 => principal = Some(decode_principal(d)?),
-                1 => source = Some(address(d, "source")?),
-                2 => destination = Some(address(d, "destination")?),
+                0 => who = Some(principal::decode(d)?),
+                1 => source = Some(cbor::read_address(d, "source")?),
+                2 => destination = Some(cbor::read_address(d, "destination")?),
                 3 => resource = Some(cbor::read_text(d)?),
                 4 => database = Some(cbor::read_text(d)?),
                 5 => role = Some(cbor::read_text(d)?),
@@ -77,7 +76,7 @@ impl<'a> SessionStart<'a> {
             Ok(true)
         })?;
         Ok(SessionStart {
-            principal: Cow::Owned(principal.ok_or(DecodeError::Missing("principal"))?),
+            principal: Cow::Owned(who.ok_or(DecodeError::Missing("principal"))?),
             source,
             destination: destination.ok_or(DecodeError::Missing("destination"))?,
             resource: resource.ok_or(DecodeError::Missing("resource"))?,
@@ -89,73 +88,6 @@ impl<'a> SessionStart<'a> {
             application_name,
         })
     }
-}
-
-fn encode_principal(principal: &Principal, out: &mut Vec<u8>) {
-    // Taken apart without `..`, so that a field added to the principal cannot be forgotten here.
-    let Principal {
-        pid,
-        start_time,
-        uid,
-        gid,
-        user,
-        comm,
-        executable,
-        command_line,
-        cgroup_id,
-        cgroup,
-        unit,
-        netns,
-        claims,
-    } = principal;
-    cbor::map(out, |fields| {
-        fields.uint(0, *pid);
-        if let Some(start_time) = start_time {
-            fields.uint(1, *start_time);
-        }
-        fields.uint(2, *uid);
-        fields.uint(3, *gid);
-        fields.maybe_text(4, user.as_deref());
-        fields.text(5, comm);
-        fields.maybe_text(6, executable.as_deref());
-        fields.maybe_text(7, command_line.as_deref());
-        fields.uint(8, *cgroup_id);
-        fields.maybe_text(9, cgroup.as_deref());
-        fields.maybe_text(10, unit.as_deref());
-        fields.uint(11, *netns);
-        let claims: Vec<_> = claims.iter().flat_map(|(name, value)| [name, value]).collect();
-        fields.list_unless_empty(12, &claims, |out, text| cbor::text(out, text));
-    });
-}
-
-fn decode_principal(d: &mut Decoder<'_>) -> Result<Principal, DecodeError> {
-    let mut principal = Principal::default();
-    let text = |d: &mut Decoder<'_>| d.str().map(str::to_owned);
-    cbor::fields(d, |key, d| {
-        match key {
-            0 => principal.pid = d.u32()?,
-            1 => principal.start_time = Some(d.u64()?),
-            2 => principal.uid = d.u32()?,
-            3 => principal.gid = d.u32()?,
-            4 => principal.user = Some(text(d)?),
-            5 => principal.comm = text(d)?,
-            6 => principal.executable = Some(text(d)?),
-            7 => principal.command_line = Some(text(d)?),
-            8 => principal.cgroup_id = d.u64()?,
-            9 => principal.cgroup = Some(text(d)?),
-            10 => principal.unit = Some(text(d)?),
-            11 => principal.netns = d.u64()?,
-            12 => {
-                let mut texts = cbor::read_list(d, |d| Ok(text(d)?))?.into_iter();
-                while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
-                    principal.claims.insert(name, value);
-                }
-            }
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    Ok(principal)
 }
 
 /// The connection is over.

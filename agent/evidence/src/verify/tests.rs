@@ -470,8 +470,7 @@ fn what_a_record_in_flight_signed_may_be_missing_but_not_differ() {
 #[test]
 fn records_after_the_stop_are_found() {
     let mut world = World::usual();
-    let late = Incident { kind: "late".into(), detail: "".into(), count: 1 };
-    world.append(1, None, Body::Incident(late));
+    world.append(1, None, Body::Incident(Incident::new("late", "")));
     check_found(&world, |problem| problem.fault == Fault::AfterStop);
 }
 

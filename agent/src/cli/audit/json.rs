@@ -1,7 +1,7 @@
 //! Records as JSON: names for fields, RFC 3339 for times, hexadecimal for digests and for bytes that are no text.
 
 use evidence::{Body, Decision, Header, Parameter, Tip};
-use policy::Principal;
+use policy::{Ancestor, Principal};
 use serde_json::{Map, Value, json};
 
 use super::table::time;
@@ -39,18 +39,28 @@ pub(super) fn principal(principal: &Principal) -> Value {
         user,
         comm,
         executable,
+        executable_sha256,
         command_line,
         cgroup_id,
         cgroup,
         unit,
+        container,
+        ancestors,
         netns,
         claims,
     } = principal;
     json!({
         "pid": pid, "start_time": start_time, "uid": uid, "gid": gid, "user": user, "comm": comm,
-        "executable": executable, "command_line": command_line, "cgroup_id": cgroup_id, "cgroup": cgroup,
-        "unit": unit, "netns": netns, "claims": claims,
+        "executable": executable, "executable_sha256": executable_sha256.map(hex::encode),
+        "command_line": command_line, "cgroup_id": cgroup_id, "cgroup": cgroup, "unit": unit,
+        "container": container, "ancestors": ancestors.iter().map(ancestor).collect::<Vec<_>>(),
+        "netns": netns, "claims": claims,
     })
+}
+
+fn ancestor(ancestor: &Ancestor) -> Value {
+    let Ancestor { pid, start_time, comm, executable } = ancestor;
+    json!({ "pid": pid, "start_time": start_time, "comm": comm, "executable": executable })
 }
 
 pub(super) fn decision(decision: &Decision<'_>) -> Value {
@@ -100,9 +110,10 @@ pub(super) fn body(body: &Body<'_>) -> Value {
         Body::PolicyReloaded(reloaded) => {
             json!({ "policy": reloaded.policy.to_string(), "documents": reloaded.documents })
         }
-        Body::Incident(incident) => {
-            json!({ "incident": incident.kind, "detail": incident.detail, "count": incident.count })
-        }
+        Body::Incident(incident) => json!({
+            "incident": incident.kind, "detail": incident.detail, "count": incident.count,
+            "principal": incident.principal.as_deref().map(principal), "destination": incident.destination,
+        }),
         Body::Reclaimed(gone) => json!({
             "boot": gone.boot.to_string(), "lane": gone.lane, "from": gone.from, "before": gone.before,
         }),
