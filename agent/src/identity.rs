@@ -1,23 +1,31 @@
 //! Who a workload is: from what the kernel said at connect to a [`Principal`].
 //!
-//! The kernel's part (ids, cgroup, namespace) is taken as it is: it was true at connect. What `/proc` adds is
-//! read later, so it is taken only from an entry that is shown to be the same process, and a name that a
-//! workload could have chosen for itself is left out: rules may grant by it. This module knows nothing of
-//! policies, sockets or BPF.
+//! The kernel's part (ids, cgroup, namespace) is taken as it is: it was true at connect, and with the cgroup's id
+//! its path, unit and container hold too. What `/proc` adds is read later, so it is taken only from an entry that is
+//! shown to be the same process, and a name that a workload could have chosen for itself is left out: rules may grant
+//! by it. This module knows nothing of policies, sockets or BPF.
 
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use policy::Principal;
 
+mod ancestors;
+mod cgroups;
 mod command_line;
+mod container;
+mod digests;
+mod executable;
 mod passwd;
 mod process;
 mod unit;
 
+use cgroups::Cgroups;
+pub use container::container;
+use digests::Digests;
+use executable::Executable;
 pub use unit::unit;
 
 /// What the kernel knew of the process that called connect(2), at that moment.
@@ -42,24 +50,45 @@ pub struct KernelPeer {
 }
 
 /// Reads what the host knows of its processes.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Identifier {
     proc: PathBuf,
     passwd: PathBuf,
-    cgroups: Option<PathBuf>,
+    cgroups: Option<Cgroups>,
+    digests: Digests,
 }
 
 impl Identifier {
     /// For this host. `cgroups` is the folder where the root of the cgroup2 hierarchy is mounted; without it
-    /// no principal has a cgroup path or a unit.
+    /// no principal has a cgroup path, a unit or a container.
     pub fn new(cgroups: Option<PathBuf>) -> Self {
-        Identifier { proc: "/proc".into(), passwd: "/etc/passwd".into(), cgroups }
+        Identifier {
+            proc: "/proc".into(),
+            passwd: "/etc/passwd".into(),
+            cgroups: cgroups.map(Cgroups::new),
+            digests: Digests::new(digests::MOST_BYTES),
+        }
     }
 
     /// The principal behind a connection. Never fails: what cannot be told is absent, and rules that ask for
-    /// it do not match. A few small reads of `/proc`, some tens of microseconds.
+    /// it do not match.
+    ///
+    /// It blocks: some hundred microseconds as a rule, but an executable that is seen for the first time is read to
+    /// its end, and where its file system hangs so does this.
     pub fn identify(&self, peer: &KernelPeer) -> Principal {
-        let mut principal = Principal {
+        let mut principal = self.carried(peer);
+        self.decorate(peer, &mut principal);
+        principal
+    }
+
+    /// The part of the principal that was true at connect, whatever has become of the process since: the kernel's
+    /// own word, and what follows from it. Nothing that the workload could make hang is looked at.
+    pub fn carried(&self, peer: &KernelPeer) -> Principal {
+        let told = process::cgroup(&self.proc.join(peer.pid.to_string()));
+        let cgroup = self.cgroups.as_ref().and_then(|cgroups| cgroups.path(peer.cgroup_id, told));
+        // No unit below what is a container's: it names things as it likes.
+        let home = cgroup.as_deref().map(container::home);
+        Principal {
             pid: peer.pid,
             start_time: None,
             uid: peer.uid,
@@ -70,15 +99,13 @@ impl Identifier {
             executable_sha256: None,
             command_line: None,
             cgroup_id: peer.cgroup_id,
-            cgroup: None,
-            unit: None,
-            container: None,
+            unit: home.and_then(unit),
+            container: home.and_then(container).map(str::to_owned),
+            cgroup,
             ancestors: Vec::new(),
             netns: peer.netns,
             claims: BTreeMap::new(),
-        };
-        self.decorate(peer, &mut principal);
-        principal
+        }
     }
 
     /// The login name of a user, where the host's passwd file has one.
@@ -90,41 +117,36 @@ impl Identifier {
     /// connected.
     fn decorate(&self, peer: &KernelPeer, principal: &mut Principal) -> Option<()> {
         let folder = self.proc.join(peer.pid.to_string());
-        let started = process::start_time(&folder)?;
+        let stat = process::stat(&folder)?;
+        let started = stat.started;
         if !process::started_before(started, peer.ktime_ns) {
             return None;
         }
+        // In another cgroup than the kernel saw: the entry is another process, or it moved after it had connected.
         let cgroup = process::cgroup(&folder);
-        let cgroup = match (&self.cgroups, cgroup) {
-            (Some(root), Some(path)) => {
-                // Another inode: the entry is another process, or it moved after it had connected and then
-                // its present cgroup is not what the kernel saw.
-                if inode(root, &path)? != peer.cgroup_id {
-                    return None;
-                }
-                Some(path)
-            }
-            _ => None,
-        };
-        let executable = process::executable(&folder);
+        if self.cgroups.is_some() && cgroup.is_some() && cgroup != principal.cgroup {
+            return None;
+        }
+        let executable = Executable::of(&folder);
         let command_line = process::command_line(&folder);
+        let ancestors = ancestors::of(&self.proc, peer.pid, stat, principal.cgroup.as_deref());
+        let file = executable.as_ref().and_then(Executable::open);
+        let replaced = executable.as_ref().is_some_and(|executable| !executable.remains());
         // The same start after as before: all that was read lies between and is of one process.
         if process::start_time(&folder) != Some(started) {
             return None;
         }
         principal.start_time = Some(started);
-        principal.unit = cgroup.as_deref().and_then(unit);
-        principal.cgroup = cgroup;
-        principal.executable = executable;
-        principal.command_line = command_line;
+        principal.ancestors = ancestors;
+        // One that called execve(2) meanwhile is neither what it was nor what it is.
+        if !replaced {
+            principal.executable = executable.and_then(|executable| executable.path);
+            principal.command_line = command_line;
+            // The process may end while this takes its time.
+            principal.executable_sha256 = file.and_then(|file| self.digests.of(&file));
+        }
         Some(())
     }
-}
-
-/// The inode of a cgroup's directory, which is its id.
-fn inode(root: &Path, cgroup: &str) -> Option<u64> {
-    let folder = root.join(cgroup.trim_start_matches('/'));
-    Some(std::fs::metadata(folder).ok()?.ino())
 }
 
 #[cfg(test)]

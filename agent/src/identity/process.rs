@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,16 +11,54 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::command_line;
 
-/// Start of the process in clock ticks since boot: field 22 of `stat`.
-pub(super) fn start_time(folder: &Path) -> Option<u64> {
-    parse_start_time(&read(&folder.join("stat"), 4096)?)
+/// What its `stat` says (proc_pid_stat(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// The name of its first thread.
+    pub(super) comm: String,
+    /// The process that is told when it ends; 0 where it is outside of what this `/proc` shows.
+    pub(super) parent: u32,
+    /// Its start in clock ticks since boot.
+    pub(super) started: u64,
+}
+
+impl Stat {
+    /// Whether both are of one process, which has the same parent all along.
+    pub(super) fn is_same(&self, other: &Stat) -> bool {
+        (self.parent, self.started) == (other.parent, other.started)
+    }
+}
+
+/// Reads `stat`.
+pub(super) fn stat(folder: &Path) -> Option<Stat> {
+    parse_stat(&read(&folder.join("stat"), 4096)?)
 }
 
 /// The name in field 2 stands in parentheses and may hold any byte, these two included: the last `)` ends it.
-pub(super) fn parse_start_time(stat: &[u8]) -> Option<u64> {
+pub(super) fn parse_stat(stat: &[u8]) -> Option<Stat> {
+    let begin = stat.iter().position(|byte| *byte == b'(')?;
     let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let comm = String::from_utf8_lossy(stat.get(begin + 1..end)?).into_owned();
     let rest = std::str::from_utf8(stat.get(end + 1..)?).ok()?;
-    rest.split_ascii_whitespace().nth(19)?.parse().ok()
+    let mut fields = rest.split_ascii_whitespace();
+    // Fields 4 and 22, counted after the name.
+    let parent = fields.nth(1)?.parse().ok()?;
+    let started = fields.nth(17)?.parse().ok()?;
+    Some(Stat { comm, parent, started })
+}
+
+/// Start of the process in clock ticks since boot.
+pub(super) fn start_time(folder: &Path) -> Option<u64> {
+    Some(stat(folder)?.started)
+}
+
+/// Whether it is process 1 of its pid namespace, or of all: the last number of `NSpid` in `status` is its own name
+/// for itself. The process's name stands there without line feeds.
+pub(super) fn is_first_of_its_namespace(folder: &Path) -> bool {
+    let status = read(&folder.join("status"), 1 << 20).unwrap_or_default();
+    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"));
+    let last = line.and_then(|line| line.rsplit(u8::is_ascii_whitespace).next());
+    last == Some(b"1")
 }
 
 /// Whether a process that started at `ticks` since boot can have connected at `ktime_ns` of the monotonic
@@ -51,18 +88,6 @@ pub(super) fn parse_cgroup(content: &[u8]) -> Option<String> {
     let path = std::str::from_utf8(path).ok()?;
     let climbs = path.split('/').any(|part| part == "..");
     (path.starts_with('/') && !climbs && !path.ends_with(" (deleted)")).then(|| path.to_owned())
-}
-
-/// The executable's path, if the host has this very file there. In a mount namespace or a chroot of its own a
-/// workload can show any name, so a path that means another file to the host is no name. It is what the process
-/// runs now: one that has called execve(2) since it connected shows what it runs then.
-pub(super) fn executable(folder: &Path) -> Option<String> {
-    let link = folder.join("exe");
-    let path = std::fs::read_link(&link).ok()?;
-    let runs = std::fs::metadata(&link).ok()?;
-    let has = std::fs::metadata(&path).ok()?;
-    let same = path.is_absolute() && (runs.dev(), runs.ino()) == (has.dev(), has.ino());
-    same.then(|| path.into_os_string().into_string().ok()).flatten()
 }
 
 /// The command line: at most its first 4096 bytes, with passwords taken out.

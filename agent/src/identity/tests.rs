@@ -1,6 +1,14 @@
 //! Principals of this process and of made-up `/proc` entries.
 
+use std::path::Path;
+
 use super::*;
+
+mod ancestors;
+mod replaced;
+mod world;
+
+use world::{Process, World};
 
 /// What the kernel would say of this test's process now.
 fn myself() -> KernelPeer {
@@ -40,40 +48,74 @@ fn a_process_that_has_gone_keeps_what_the_kernel_said() {
     assert_eq!(principal.executable, None);
 }
 
-/// A `/proc` and a cgroup hierarchy of our own with one process in `cgroup`.
-fn world(cgroup: &str) -> (tempfile::TempDir, Identifier, KernelPeer) {
-    let folder = tempfile::tempdir().unwrap();
-    let process = folder.path().join("proc/42");
-    std::fs::create_dir_all(&process).unwrap();
-    let stat = "42 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 5 20\n";
-    std::fs::write(process.join("stat"), stat).unwrap();
-    std::fs::write(process.join("cgroup"), format!("1:name=systemd:/x\n0::{cgroup}\n")).unwrap();
-    std::fs::write(process.join("cmdline"), b"psql\0-c\0select 1\0").unwrap();
-    let cgroups = folder.path().join("cgroups");
-    let inside = cgroups.join(cgroup.trim_start_matches('/'));
-    std::fs::create_dir_all(&inside).unwrap();
-    let passwd = folder.path().join("passwd");
-    std::fs::write(&passwd, "root:x:0:0::/:/bin/sh\nci:x:1000:1000::/:/bin/sh\n").unwrap();
-    let peer =
-        KernelPeer { pid: 42, uid: 1000, cgroup_id: std::fs::metadata(inside).unwrap().ino(), ..myself() };
-    let identifier = Identifier { proc: folder.path().join("proc"), passwd, cgroups: Some(cgroups) };
-    (folder, identifier, peer)
-}
-
 #[test]
 fn the_unit_is_the_one_whose_cgroup_the_kernel_saw() {
-    let (_folder, identifier, peer) = world("/system.slice/buildkite-agent.service/job");
-    let principal = identifier.identify(&peer);
+    let world = World::new();
+    let cgroup = "/system.slice/buildkite-agent.service/job";
+    world.process(Process { pid: 42, cgroup, ..Process::default() });
+    let peer = world.peer(42, cgroup);
+    let principal = world.identifier.identify(&peer);
     assert_eq!(principal.unit.as_deref(), Some("buildkite-agent.service"));
-    assert_eq!(principal.cgroup.as_deref(), Some("/system.slice/buildkite-agent.service/job"));
+    assert_eq!(principal.cgroup.as_deref(), Some(cgroup));
+    assert_eq!(principal.container, None);
     assert_eq!(principal.command_line.as_deref(), Some("psql -c select …"));
     assert_eq!(principal.user.as_deref(), Some("ci"));
     assert_eq!(principal.start_time, Some(5));
 
-    let moved = KernelPeer { cgroup_id: peer.cgroup_id + 1, ..peer };
-    let principal = identifier.identify(&moved);
+    let unknown = KernelPeer { cgroup_id: u64::MAX, ..peer };
+    let principal = world.identifier.identify(&unknown);
     assert_eq!((principal.unit, principal.cgroup, principal.command_line), (None, None, None));
     assert_eq!(principal.user.as_deref(), Some("ci"), "the name goes by the kernel's uid");
+}
+
+#[test]
+fn a_process_that_has_gone_still_has_the_cgroup_that_it_connected_in() {
+    let world = World::new();
+    let id = "0123456789abcdef".repeat(4);
+    let cgroup = format!("/system.slice/docker-{id}.scope/init");
+    world.make_cgroup(&cgroup);
+    for principal in [
+        world.identifier.identify(&world.peer(42, &cgroup)),
+        world.identifier.carried(&world.peer(42, &cgroup)),
+    ] {
+        assert_eq!(principal.cgroup.as_deref(), Some(cgroup.as_str()));
+        assert_eq!(principal.unit, Some(format!("docker-{id}.scope")));
+        assert_eq!(principal.container.as_ref(), Some(&id));
+        assert_eq!((principal.uid, principal.start_time, principal.executable), (1000, None, None));
+    }
+}
+
+#[test]
+fn a_process_whose_cgroup_cannot_be_read_has_the_one_with_the_kernels_id() {
+    let world = World::new();
+    let cgroup = "/system.slice/agent.service";
+    world.process(Process { pid: 42, cgroup, ..Process::default() });
+    for content in ["0::/../../system.slice/agent.service\n", "1:cpu:/x\n", ""] {
+        std::fs::write(world.folder(42).join("cgroup"), content).unwrap();
+        let principal = world.identifier.identify(&world.peer(42, cgroup));
+        assert_eq!(principal.unit.as_deref(), Some("agent.service"), "{content}");
+        assert_eq!(principal.start_time, Some(5), "{content}");
+    }
+}
+
+#[test]
+fn a_process_that_moves_once_it_has_connected_is_told_where_it_was() {
+    let world = World::new();
+    let posing = format!("/system.slice/docker-{}.scope", "a".repeat(64));
+    world.process(Process { pid: 42, cgroup: &posing, ..Process::default() });
+    world.make_cgroup("/user.slice/x.service");
+    let principal = world.identifier.identify(&world.peer(42, "/user.slice/x.service"));
+    assert_eq!((principal.unit.as_deref(), principal.container), (Some("x.service"), None));
+    assert_eq!((principal.start_time, principal.command_line), (None, None), "it may be another process");
+}
+
+#[test]
+fn a_container_that_is_called_like_a_slice_gives_its_workload_no_unit() {
+    let world = World::new();
+    let cgroup = "/lxc.payload.a.slice/agent.service";
+    world.make_cgroup(cgroup);
+    let principal = world.identifier.identify(&world.peer(42, cgroup));
+    assert_eq!((principal.container.as_deref(), principal.unit), (Some("a.slice"), None));
 }
 
 #[test]
@@ -138,10 +180,12 @@ fn passwords_and_texts_on_a_command_line_are_hidden() {
 
 #[test]
 fn stat_and_passwd_that_are_not_as_expected_are_none() {
-    for stat in ["", "42", "42 (x", "42 (x) S 1 2", "42 (x) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 x"]
-    {
-        assert_eq!(process::parse_start_time(stat.as_bytes()), None, "{stat}");
+    let fields = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18";
+    for stat in ["", "42", "42 (x", "42 )x( S 1", "42 (x) S 1 2", &format!("42 (x) S {fields} x")] {
+        assert_eq!(process::parse_stat(stat.as_bytes()), None, "{stat}");
     }
+    let stat = process::parse_stat(format!("42 (a) (b) S {fields} 5 20\n").as_bytes());
+    assert_eq!(stat, Some(process::Stat { comm: "a) (b".into(), parent: 1, started: 5 }));
     let content = b"#c:x:1:1\n+nis\n:x:2:2\nbad\na:x:3:3\nb:x:3:3\nc:x:-1:0\n";
     for (uid, expect) in [(1, None), (2, None), (3, Some("a")), (u32::MAX, None)] {
         assert_eq!(passwd::parse(content, uid).as_deref(), expect, "{uid}");
