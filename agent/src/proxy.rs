@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod aside;
 mod backend;
 mod cancel;
 mod config;

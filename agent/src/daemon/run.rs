@@ -43,10 +43,13 @@ pub fn run(path: &Path) -> Result<ExitCode, Error> {
     let Read { config, digest } = Config::read(path)?;
     log_to_stderr(&config.log)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let daemon = Arc::new(start(config, digest)?);
         live(daemon).await
-    })
+    });
+    // Whoever is still being looked at lies on a file system that hangs: not to be waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 fn log_to_stderr(config: &LogConfig) -> Result<(), Error> {

@@ -2,14 +2,26 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use policy::Principal;
+use tokio::sync::Semaphore;
+
+use super::aside::Aside;
 use super::worker::{Arrival, Message, Worker};
 use super::{Shared, current};
 use crate::drain::Watch;
 use crate::identity::KernelPeer;
 use crate::intercept::{Error, Intercepted, Listener};
 
-/// Accepts until the listening ends.
+/// Connections that may be on their way to a worker at once. The next ones wait in the listener's queue.
+const MOST_ARRIVING: usize = 256;
+/// Processes that are looked at at once.
+const MOST_IDENTIFIED: usize = 64;
+/// How long a process is looked at. Its connection then goes on with what was true at connect alone.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Accepts until the listening ends. Those that were accepted before reach their workers also after.
 ///
 /// # Errors
 ///
@@ -21,7 +33,10 @@ pub async fn accept(
     drain: Watch,
 ) -> Result<(), Error> {
     let mut turn = 0;
-    while let Some(intercepted) = listener.accept().await {
+    let (arriving, aside) = (Arc::new(Semaphore::new(MOST_ARRIVING)), Aside::new(MOST_IDENTIFIED, PATIENCE));
+    loop {
+        let place = Arc::clone(&arriving).acquire_owned().await;
+        let Some(intercepted) = listener.accept().await else { return Ok(()) };
         let Intercepted { stream, destination, peer, route } = intercepted?;
         let Some(session) = drain.enter() else { return Ok(()) };
         let Some(resource) = current(&shared.resources).at(destination).cloned() else {
@@ -30,7 +45,7 @@ pub async fn accept(
             tracing::warn!(%destination, pid = peer.pid, uid = peer.uid, "no resource has this address: closed");
             continue;
         };
-        let principal = shared.identifier.identify(&KernelPeer {
+        let peer = KernelPeer {
             pid: peer.pid,
             tid: peer.tid,
             uid: peer.uid,
@@ -39,13 +54,35 @@ pub async fn accept(
             netns: peer.netns_cookie,
             comm: peer.comm,
             ktime_ns: peer.ktime_ns,
-        });
-        tracing::debug!(%destination, pid = principal.pid, uid = principal.uid, "a connection is taken");
+        };
+        tracing::debug!(%destination, pid = peer.pid, uid = peer.uid, "a connection is taken");
         turn = (turn + 1) % workers.len().max(1);
-        if let Some(worker) = workers.get(turn) {
-            let arrival = Arrival { stream, destination, route, principal, resource, session };
-            worker.tell(Message::Connection(Box::new(arrival)));
+        let (shared, workers, aside) = (Arc::clone(&shared), Arc::clone(&workers), aside.clone());
+        let drain = drain.clone();
+        tokio::spawn(async move {
+            let principal = identify(&aside, shared, peer).await;
+            if let Some(worker) = workers.get(turn) {
+                let arrival = Arrival { stream, destination, route, principal, resource, session };
+                worker.tell(Message::Connection(Box::new(arrival)));
+                if drain.is_signaled() {
+                    // Its worker was told before it came.
+                    worker.tell(Message::Drain { now: false });
+                }
+            }
+            drop(place);
+        });
+    }
+}
+
+/// Who it is, as far as that can be told in time.
+async fn identify(aside: &Aside, shared: Arc<Shared>, peer: KernelPeer) -> Principal {
+    let (looking, whom) = (Arc::clone(&shared), peer.clone());
+    match aside.run(move || looking.identifier.identify(&whom)).await {
+        Some(principal) => principal,
+        None => {
+            tracing::warn!(pid = peer.pid, uid = peer.uid, "a process could not be looked at in time");
+            // Quick enough for this thread: only the kernel's own files are looked at.
+            shared.identifier.carried(&peer)
         }
     }
-    Ok(())
 }
