@@ -29,8 +29,10 @@
 //! Wherever one value may stand, a list of them may. `*` in a pattern is any run of characters, `/` and `.`
 //! included; a value that begins with it stands in quotes, or YAML takes it for an alias.
 //!
-//! - `who` and `except`: `user`, `unit`, `cgroup`, `executable` (patterns), `uid`, `gid` (numbers), `claims` (a
-//!   map from claim to patterns). All keys must match, each with any of its values.
+//! - `who` and `except`: `user`, `unit`, `cgroup`, `container`, `executable` (patterns), `uid`, `gid` (numbers),
+//!   `executable_sha256` (64 hexadecimal digits), `claims` (a map from claim to patterns). All keys must match, each
+//!   with any of its values. An executable is what a job chooses, and others may act through it (a shell, a library
+//!   that is loaded into it): grant by what the job cannot choose (user, unit, container), and narrow by executable.
 //! - `actions`: a verb ([`crate::Verb::name`]), a verb and a class ([`crate::action::CLASSES`]: `drop table`), a
 //!   group, or `*` for every verb but `opaque`. Groups: `read` (select, copy-out), `write` (insert, update,
 //!   delete, lock, copy-in), `destructive` (update-all, delete-all, truncate, drop), `ddl` (create, alter, drop),

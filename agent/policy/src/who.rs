@@ -32,26 +32,35 @@ pub(crate) struct Who {
     pub(crate) unit: Vec<Glob>,
     pub(crate) cgroup: Vec<Glob>,
     pub(crate) executable: Vec<Glob>,
+    pub(crate) executable_sha256: Vec<[u8; 32]>,
+    pub(crate) container: Vec<Glob>,
     pub(crate) claims: Vec<(String, Vec<Glob>)>,
 }
 
 impl Who {
     /// The keys in documents.
-    pub(crate) const KEYS: [&'static str; 7] =
-        ["user", "uid", "gid", "unit", "cgroup", "executable", "claims"];
+    pub(crate) const KEYS: [&'static str; 9] =
+        ["user", "uid", "gid", "unit", "cgroup", "executable", "executable_sha256", "container", "claims"];
 
     /// How that principal stands to this block.
     pub(crate) fn standing(&self, principal: &Principal) -> Standing {
-        // A uid without a login name, a cgroup without a unit and a token without a claim are known not to
-        // have one. Only what stands behind a path that could not be read is unknown.
-        let unit_missing = if principal.cgroup.is_some() { Standing::Outside } else { Standing::Unknown };
+        // A uid without a login name, a cgroup without a unit or container and a token without a claim are known
+        // not to have one. Only what stands behind a path that could not be read is unknown.
+        let no_cgroup = if principal.cgroup.is_some() { Standing::Outside } else { Standing::Unknown };
+        let content = match &principal.executable_sha256 {
+            _ if self.executable_sha256.is_empty() => Standing::Inside,
+            Some(digest) => Standing::of(self.executable_sha256.contains(digest)),
+            None => Standing::Unknown,
+        };
         let conditions = [
             any(&self.user, principal.user.as_deref(), Standing::Outside),
             Standing::of(self.uid.is_empty() || self.uid.contains(&principal.uid)),
             Standing::of(self.gid.is_empty() || self.gid.contains(&principal.gid)),
-            any(&self.unit, principal.unit.as_deref(), unit_missing),
+            any(&self.unit, principal.unit.as_deref(), no_cgroup),
+            any(&self.container, principal.container.as_deref(), no_cgroup),
             any(&self.cgroup, principal.cgroup.as_deref(), Standing::Unknown),
             any(&self.executable, principal.executable.as_deref(), Standing::Unknown),
+            content,
         ];
         let claims = self.claims.iter().map(|(claim, globs)| {
             any(globs, principal.claims.get(claim).map(String::as_str), Standing::Outside)
@@ -83,11 +92,12 @@ mod tests {
             gid: 100,
             user: Some("reporter".into()),
             executable: Some("/usr/bin/psql".into()),
+            executable_sha256: Some([7; 32]),
             cgroup: Some("/ci/job-1".into()),
             claims: [("group".to_owned(), "data".to_owned())].into(),
             ..Principal::default()
         };
-        let gone = Principal { executable: None, cgroup: None, ..principal.clone() };
+        let gone = Principal { executable: None, executable_sha256: None, cgroup: None, ..principal.clone() };
         let claims = |value| vec![("group".to_owned(), globs(&[value]))];
         let who = Who::default;
         let (inside, outside, unknown) = (Standing::Inside, Standing::Outside, Standing::Unknown);
@@ -101,6 +111,9 @@ mod tests {
             (Who { executable: globs(&["/usr/bin/*"]), uid: vec![0], ..who() }, outside, outside),
             (Who { cgroup: globs(&["/ci/*"]), ..who() }, inside, unknown),
             (Who { unit: globs(&["*.service"]), ..who() }, outside, unknown),
+            (Who { container: globs(&["*"]), ..who() }, outside, unknown),
+            (Who { executable_sha256: vec![[8; 32], [7; 32]], ..who() }, inside, unknown),
+            (Who { executable_sha256: vec![[8; 32]], ..who() }, outside, unknown),
             (Who { claims: claims("data"), ..who() }, inside, inside),
             (Who { claims: claims("ops"), ..who() }, outside, outside),
             (Who { claims: vec![("team".into(), globs(&["*"]))], ..who() }, outside, outside),

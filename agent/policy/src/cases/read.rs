@@ -21,7 +21,8 @@ const FILE_KEYS: [&str; 10] = [
 ];
 const CASE_KEYS: [&str; 9] =
     ["name", "who", "resource", "database", "statement", "statements", "expect", "rule", "masked"];
-const PRINCIPAL_KEYS: [&str; 7] = ["user", "uid", "gid", "unit", "cgroup", "executable", "claims"];
+const PRINCIPAL_KEYS: [&str; 9] =
+    ["user", "uid", "gid", "unit", "cgroup", "executable", "executable_sha256", "container", "claims"];
 
 pub(super) fn file(document: &Document<'_>) -> Result<CaseFile, Vec<DocumentError>> {
     let mut reader = Reader::new(document.name);
@@ -158,6 +159,12 @@ fn principal(reader: &mut Reader, node: &Node) -> Option<Principal> {
     let unit = optional("unit", plain.unit);
     let cgroup = optional("cgroup", plain.cgroup);
     let executable = optional("executable", plain.executable);
+    let container = optional("container", plain.container);
+    let executable_sha256 = match fields.get("executable_sha256") {
+        None => plain.executable_sha256,
+        Some(Node { value: Value::Null, .. }) => None,
+        Some(node) => Some(reader.digest(node, "executable_sha256")?),
+    };
     let mut id = |key, plain| fields.get(key).map_or(Some(plain), |node| reader.number(node, key));
     let (uid, gid) = (id("uid", plain.uid), id("gid", plain.gid));
     let mut claims = BTreeMap::new();
@@ -167,5 +174,16 @@ fn principal(reader: &mut Reader, node: &Node) -> Option<Principal> {
         }
     }
     let (uid, gid) = (uid?, gid?);
-    Some(Principal { uid, gid, user, unit, cgroup, executable, claims, ..Principal::default() })
+    Some(Principal {
+        uid,
+        gid,
+        user,
+        unit,
+        cgroup,
+        executable,
+        executable_sha256,
+        container,
+        claims,
+        ..Principal::default()
+    })
 }

@@ -22,7 +22,7 @@ cases:
     rule: r
     masked: [3]
   - name: in place, elsewhere
-    who: { uid: 0, executable: null, claims: { group: ops } }
+    who: { uid: 0, executable: null, executable_sha256: null, container: web, claims: { group: ops } }
     resource: other
     database: postgres
     statement: DROP TABLE customers
@@ -49,7 +49,9 @@ fn a_cases_file_gives_a_catalog_and_a_case_for_each_statement() {
     assert_eq!((first.place.line, second.statement.as_str()), (17, "TABLE names"));
     assert_eq!(first.principal.user.as_deref(), Some("reporter"));
     assert_eq!(first.principal.executable.as_deref(), Some("/usr/bin/job"));
-    assert_eq!(third.principal.executable, None);
+    assert_eq!(first.principal.executable_sha256, Some([0; 32]));
+    assert_eq!((&third.principal.executable, third.principal.executable_sha256), (&None, None));
+    assert_eq!(third.principal.container.as_deref(), Some("web"));
     assert_eq!((third.resource.as_str(), third.database.as_str()), ("other", "postgres"));
 }
 
@@ -93,6 +95,13 @@ fn mistakes_in_a_cases_file_name_their_place_and_cure() {
                 case.replace("{uid: 1}", "bbo")
             ),
             "c.yaml:6:21: there is no principal `bbo`; did you mean `bob`?",
+        ),
+        (
+            format!(
+                "version: 1\nresource: a\ndatabase: b\n{}",
+                case.replace("uid: 1", "executable_sha256: 0g")
+            ),
+            "c.yaml:5:41: executable_sha256 is no SHA-256; write its 64 hexadecimal digits",
         ),
         ("version: 1\n".into(), "c.yaml:1:1: `cases` is missing; write at least one"),
     ] {

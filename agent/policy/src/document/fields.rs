@@ -178,6 +178,16 @@ impl Reader {
         None
     }
 
+    /// A SHA-256 digest.
+    pub(crate) fn digest(&mut self, node: &Node, what: &str) -> Option<[u8; 32]> {
+        let mut digest = [0; 32];
+        if hex::decode_to_slice(self.text(node, what)?, &mut digest).is_ok() {
+            return Some(digest);
+        }
+        self.error(node, format!("{what} is no SHA-256"), "write its 64 hexadecimal digits");
+        None
+    }
+
     /// The items of a list; what is no list is its own only item. An empty list is a mistake where it would
     /// read as a condition, since it asks nothing.
     pub(crate) fn items<'a>(&mut self, node: &'a Node) -> Vec<&'a Node> {

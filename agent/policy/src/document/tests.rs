@@ -19,6 +19,7 @@ rules:
     who:
       - { user: [reporter, "rep-*"], uid: 1000, gid: [100, 101], unit: "ci-*.service" }
       - { cgroup: "/ci/*", executable: /usr/bin/psql, claims: { group: [data, ops] } }
+      - { container: "web-*", executable_sha256: DIGEST }
     except: { user: root }
     resources: [shop]
     databases: "shop*"
@@ -37,12 +38,14 @@ rules:
   - name: masks-alone
     mask: "hr.*.*"
 "#;
+    let text = &text.replace("DIGEST", &"0f".repeat(32));
     let policy = Policy::parse(&[Document { name: "p.yaml", text }]).unwrap();
     let rule = policy.rule("reporters-read-public").unwrap();
     assert_eq!(rule.place().to_string(), "p.yaml:8:5");
-    assert_eq!(rule.who.len(), 2);
+    assert_eq!(rule.who.len(), 3);
     assert_eq!(rule.who[0].user.len(), 2);
     assert_eq!(rule.who[1].claims[0].1.len(), 2);
+    assert_eq!((rule.who[2].container.len(), &rule.who[2].executable_sha256[..]), (1, &[[0x0f; 32]][..]));
     assert_eq!(rule.message(), Some("ask the data team"));
     let masks: Vec<String> = rule.masks.iter().map(|(c, m)| format!("{c} {m}")).collect();
     assert_eq!(
@@ -131,6 +134,10 @@ fn each_mistake_names_its_place_and_its_cure() {
         (
             rule(&format!("{body}    who: {{}}\n")),
             "p.yaml:6:10: `who` without a condition is everyone; leave the key out",
+        ),
+        (
+            rule(&format!("{body}    who: {{executable_sha256: [0f0f]}}\n")),
+            "p.yaml:6:31: executable_sha256 is no SHA-256; write its 64 hexadecimal digits",
         ),
         (
             rule(&format!("{body}    who: {{uid: root}}\n")),

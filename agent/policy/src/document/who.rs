@@ -19,6 +19,14 @@ fn block(reader: &mut Reader, node: &Node, key: &str) -> Option<Who> {
     };
     let (user, unit) = (globs("user"), globs("unit"));
     let (cgroup, executable) = (globs("cgroup"), globs("executable"));
+    let container = globs("container");
+    let executable_sha256 = match fields.get("executable_sha256") {
+        Some(node) => {
+            let items = reader.some_items(node, "executable_sha256");
+            items.into_iter().filter_map(|node| reader.digest(node, "executable_sha256")).collect()
+        }
+        None => Vec::new(),
+    };
     let mut ids = |key| match fields.get(key) {
         Some(node) => {
             let items = reader.some_items(node, key);
@@ -33,7 +41,7 @@ fn block(reader: &mut Reader, node: &Node, key: &str) -> Option<Who> {
             claims.push((claim.to_owned(), self::globs(reader, value, claim)));
         }
     }
-    let who = Who { user, uid, gid, unit, cgroup, executable, claims };
+    let who = Who { user, uid, gid, unit, cgroup, executable, executable_sha256, container, claims };
     if who == Who::default() && reader.errors.len() == errors {
         reader.error(node, format!("`{key}` without a condition is everyone"), "leave the key out");
     }

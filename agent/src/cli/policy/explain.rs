@@ -18,7 +18,8 @@ pub(super) struct Explain {
     /// A document, or a folder of them; may be repeated.
     #[arg(long = "policy", value_name = "PATH", default_value = "/etc/portreeve/policies")]
     policies: Vec<PathBuf>,
-    /// Who asks, as key=value: user, uid, gid, unit, cgroup, executable, claims.NAME.
+    /// Who asks, as key=value: user, uid, gid, unit, cgroup, executable, executable_sha256,
+    /// container, claims.NAME.
     #[arg(long = "as", value_name = "KEY=VALUE", value_delimiter = ',', required = true)]
     who: Vec<String>,
     /// The resource that is asked.

@@ -5,7 +5,8 @@ use policy::Principal;
 use super::Error;
 
 /// What can be given; a claim as `claims.NAME`.
-pub(super) const KEYS: [&str; 7] = ["user", "uid", "gid", "unit", "cgroup", "executable", "claims.NAME"];
+pub(super) const KEYS: [&str; 9] =
+    ["user", "uid", "gid", "unit", "cgroup", "executable", "executable_sha256", "container", "claims.NAME"];
 
 /// A plain process with what was given changed.
 pub(super) fn principal(given: &[String]) -> Result<Principal, Error> {
@@ -22,6 +23,12 @@ pub(super) fn principal(given: &[String]) -> Result<Principal, Error> {
             "unit" => principal.unit = text,
             "cgroup" => principal.cgroup = text,
             "executable" => principal.executable = text,
+            "executable_sha256" => {
+                let mut digest = [0; 32];
+                hex::decode_to_slice(value, &mut digest).map_err(|_| error("it is no SHA-256"))?;
+                principal.executable_sha256 = Some(digest);
+            }
+            "container" => principal.container = text,
             key => match key.strip_prefix("claims.").filter(|claim| !claim.is_empty()) {
                 Some(claim) => {
                     principal.claims.insert(claim.to_owned(), value.to_owned());

@@ -92,6 +92,7 @@ fn who_asks_is_said_in_known_words() {
     for (given, error) in [
         ("usr=a", "--as usr=a: there is no such key; write key=value with one of user, uid, "),
         ("user", "--as user: it has no value; write"),
+        ("executable_sha256=0g", "--as executable_sha256=0g: it is no SHA-256; write"),
         ("uid=x", "--as uid=x: it is no number; write"),
         ("claims.=x", "--as claims.=x: there is no such key; write"),
     ] {
