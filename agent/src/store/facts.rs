@@ -5,14 +5,28 @@
 use std::borrow::Cow;
 
 use evidence::{Body, Decision, Header};
+use policy::{Ancestor, Principal};
 use serde_json::{Map, Value};
 
 /// The most bytes of a text.
 const TEXT: usize = 4096;
-/// The most bytes of a relation's name: an index has them.
+/// The most bytes of a name in a list: an index has those of relations.
 const NAME: usize = 256;
-/// The most relations of one statement.
+/// The most names in a list.
 const NAMES: usize = 200;
+
+/// Columns that came with the second version of the schema. Who stored a record before that left them empty.
+const SECOND: [&str; 4] = ["executable_sha256", "container", "ancestors", "destination"];
+
+/// Whether these columns are what a record says: all of them, or those of the first version.
+pub(super) fn agree(header: &Header, body: &[u8], columns: &Value) -> bool {
+    let mut expect = of(header, body);
+    if columns.as_object() == Some(&expect) {
+        return true;
+    }
+    expect.retain(|column, _| !SECOND.contains(&column.as_str()));
+    columns.as_object() == Some(&expect)
+}
 
 /// The columns of a record, without those that have no value. None for a body that was erased or cannot be read.
 pub(super) fn of(header: &Header, body: &[u8]) -> Map<String, Value> {
@@ -30,11 +44,8 @@ impl Facts {
     fn fill(&mut self, body: &Body<'_>) {
         match body {
             Body::SessionStart(start) => {
-                let principal = &start.principal;
-                self.number("uid", principal.uid.into());
-                self.text("username", principal.user.as_deref().unwrap_or_default());
-                self.text("executable", principal.executable.as_deref().unwrap_or(&principal.comm));
-                self.text("unit", principal.unit.as_deref().unwrap_or_default());
+                self.principal(&start.principal);
+                self.text("destination", &start.destination.to_string());
                 self.text("resource", &start.resource);
                 self.text("database", &start.database);
                 self.text("role", &start.role);
@@ -76,7 +87,9 @@ impl Facts {
             Body::SessionEnd(end) => self.text("reason", &end.reason),
             Body::HostStop(stop) => self.text("reason", &stop.reason),
             Body::Incident(incident) => {
-                self.text("reason", &format!("{}: {}", incident.kind, incident.detail))
+                self.text("reason", &format!("{}: {}", incident.kind, incident.detail));
+                incident.principal.iter().for_each(|principal| self.principal(principal));
+                incident.destination.iter().for_each(|to| self.text("destination", &to.to_string()));
             }
             Body::HostStart(_)
             | Body::Beat(_)
@@ -86,13 +99,27 @@ impl Facts {
         }
     }
 
+    fn principal(&mut self, principal: &Principal) {
+        self.number("uid", principal.uid.into());
+        self.text("username", principal.user.as_deref().unwrap_or_default());
+        self.text("executable", principal.executable.as_deref().unwrap_or(&principal.comm));
+        self.text("executable_sha256", &principal.executable_sha256.map(hex::encode).unwrap_or_default());
+        self.text("unit", principal.unit.as_deref().unwrap_or_default());
+        self.text("container", principal.container.as_deref().unwrap_or_default());
+        let name = |ancestor: &Ancestor| ancestor.executable.as_ref().unwrap_or(&ancestor.comm).clone();
+        self.names("ancestors", principal.ancestors.iter().map(name));
+    }
+
     fn decision(&mut self, decision: &Decision<'_>) {
         self.text("decision", decision.ruling.name());
         self.text("rule", &decision.rule);
-        let names: Vec<Value> =
-            decision.relations.iter().take(NAMES).map(|name| Value::from(cut(name, NAME))).collect();
+        self.names("relations", decision.relations.iter());
+    }
+
+    fn names(&mut self, column: &str, names: impl Iterator<Item = impl AsRef<str>>) {
+        let names: Vec<Value> = names.take(NAMES).map(|name| Value::from(cut(name.as_ref(), NAME))).collect();
         if !names.is_empty() {
-            self.0.insert("relations".to_owned(), names.into());
+            self.0.insert(column.to_owned(), names.into());
         }
     }
 
@@ -122,13 +149,12 @@ fn cut(text: &str, most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use evidence::{Digest, Kind, Protocol, Ruling, SessionId, Statement, StatementEnd, Times};
+    use evidence::{Digest, Incident, Kind, Protocol, Ruling, SessionId, Statement, StatementEnd, Times};
     use serde_json::json;
 
     use super::*;
 
-    #[track_caller]
-    fn check(body: &Body<'_>, expect: Value) {
+    fn record(body: &Body<'_>) -> (Header, Vec<u8>) {
         let header = Header {
             boot: evidence::BootId([1; 16]),
             lane: 1,
@@ -142,8 +168,63 @@ mod tests {
         };
         let mut bytes = Vec::new();
         body.encode(&mut bytes);
+        (header, bytes)
+    }
+
+    #[track_caller]
+    fn check(body: &Body<'_>, expect: Value) {
+        let (header, bytes) = record(body);
         assert_eq!(Value::Object(of(&header, &bytes)), expect);
         assert!(of(&header, b"").is_empty() && of(&Header { kind: Kind::Hold, ..header }, &bytes).is_empty());
+    }
+
+    fn job() -> Principal {
+        let ancestor = |comm: &str, executable: Option<&str>| Ancestor {
+            comm: comm.into(),
+            executable: executable.map(Into::into),
+            ..Ancestor::default()
+        };
+        Principal {
+            uid: 1000,
+            comm: "psql".into(),
+            executable_sha256: Some([0xab; 32]),
+            container: Some("web".into()),
+            ancestors: vec![ancestor("sh", Some("/bin/sh")), ancestor("ag\0nt", None)],
+            ..Principal::default()
+        }
+    }
+
+    #[test]
+    fn an_incident_says_who_and_where_to_as_a_session_does() {
+        let principal = job();
+        let incident = Incident::new("opened-elsewhere", "on port 6543").by(&principal);
+        let body = Body::Incident(incident.towards("10.0.0.5:6543".parse().unwrap()));
+        let expect = json!({
+            "reason": "opened-elsewhere: on port 6543", "uid": 1000, "executable": "psql",
+            "executable_sha256": "ab".repeat(32), "container": "web",
+            "ancestors": ["/bin/sh", "ag\u{fffd}nt"], "destination": "10.0.0.5:6543",
+        });
+        check(&body, expect);
+        check(&Body::Incident(Incident::new("x", "y")), json!({ "reason": "x: y" }));
+    }
+
+    #[test]
+    fn columns_of_the_first_version_are_no_edit_and_others_are() {
+        let principal = job();
+        let (header, bytes) = record(&Body::Incident(Incident::new("x", "y").by(&principal)));
+        let without = |columns: &[&str]| {
+            let mut told = of(&header, &bytes);
+            told.retain(|column, _| !columns.contains(&column.as_str()));
+            agree(&header, &bytes, &Value::Object(told))
+        };
+        assert!(without(&[]) && without(&SECOND));
+        for missing in ["container", "ancestors", "executable_sha256", "uid", "reason"] {
+            assert!(!without(&[missing]), "{missing}");
+        }
+        let mut other = of(&header, &bytes);
+        other.insert("container".into(), "another".into());
+        assert!(!agree(&header, &bytes, &Value::Object(other)));
+        assert!(!agree(&header, &bytes, &Value::Null));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{Address, Connect, Error};
 const ROLES: &str = include_str!("schema/roles.sql");
 
 /// What makes each version out of the one before.
-const VERSIONS: [&str; 1] = [include_str!("schema/1.sql")];
+const VERSIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// How long the whole may take: it waits for whoever reads the tables that it changes.
 const PATIENCE: Duration = Duration::from_secs(300);

@@ -17,6 +17,7 @@ mod order;
 pub(crate) mod postgres;
 mod real;
 mod roles;
+mod versions;
 
 /// A runtime for one test.
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {

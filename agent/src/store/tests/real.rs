@@ -4,6 +4,7 @@ use evidence::verify::Verifier;
 
 use super::postgres::{Server, Sockets};
 use super::roles::agents_ship_and_nothing_else_and_auditors_read_and_nothing_else;
+use super::versions::a_store_of_an_earlier_version_is_brought_up_to_date;
 use super::*;
 
 fn forwarder(server: &Server, user: &str, own: Own, memory: &Memory, records: usize) -> Forwarder {
@@ -56,6 +57,7 @@ fn against_a_real_server() {
     a_column_that_was_changed_is_told(&server);
     texts_that_postgresql_cannot_hold_keep_no_record_back(&server);
     many_records_arrive_soon(&server);
+    a_store_of_an_earlier_version_is_brought_up_to_date(&server);
 }
 
 fn a_store_is_asked_for_where_there_is_none(server: &Server) {
@@ -70,8 +72,8 @@ fn a_store_is_asked_for_where_there_is_none(server: &Server) {
 
 fn init_can_be_run_again(server: &Server) {
     let address = server.address("postgres", "store");
-    assert_eq!(run(init(&Sockets, &address)).unwrap(), Initialized { before: 0, now: 1 });
-    assert_eq!(run(init(&Sockets, &address)).unwrap(), Initialized { before: 1, now: 1 });
+    assert_eq!(run(init(&Sockets, &address)).unwrap(), Initialized { before: 0, now: 2 });
+    assert_eq!(run(init(&Sockets, &address)).unwrap(), Initialized { before: 2, now: 2 });
     server.execute(
         "store",
         "GRANT portreeve_agent TO agent_1; CREATE ROLE agent_2 LOGIN IN ROLE portreeve_agent;

@@ -4,11 +4,12 @@ use super::postgres::Server;
 use super::*;
 
 /// Everything that an agent may try beside shipping; all of it is refused.
-const FORBIDDEN_TO_AGENTS: [&str; 16] = [
+const FORBIDDEN_TO_AGENTS: [&str; 17] = [
     "SELECT body FROM portreeve.record",
     "SELECT count(*) FROM portreeve.record",
     "SELECT public_key FROM portreeve.boot",
     "SELECT * FROM portreeve.session",
+    "SELECT * FROM portreeve.incident",
     "SELECT * FROM portreeve.conflict",
     "INSERT INTO portreeve.boot (boot, day, agent) VALUES (gen_random_uuid(), now(), 'x')",
     "UPDATE portreeve.record SET body = NULL",
@@ -35,11 +36,12 @@ const FORBIDDEN_TO_AUDITORS: [&str; 9] = [
     "SET ROLE portreeve_owner",
 ];
 
-const ALLOWED_TO_AUDITORS: [&str; 5] = [
+const ALLOWED_TO_AUDITORS: [&str; 6] = [
     "SELECT header, body FROM portreeve.record",
     "SELECT * FROM portreeve.boot",
     "SELECT * FROM portreeve.session",
     "SELECT * FROM portreeve.statement",
+    "SELECT * FROM portreeve.incident",
     "SELECT * FROM portreeve.conflict",
 ];
 
