@@ -3,6 +3,7 @@
 //! The commands read records from a [`Source`] and print; they know nothing of a running daemon.
 
 mod export;
+mod incidents;
 mod json;
 mod replay;
 mod sessions;
@@ -14,6 +15,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod who;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -40,6 +42,8 @@ pub struct AuditCommand {
 enum Command {
     /// List the sessions.
     Sessions(Where),
+    /// List what happened that was no session's own doing: attempts to get around, faults of the host.
+    Incidents(Where),
     /// List a session's statements.
     Show(OneSession),
     /// Print a session as it went: statements, decisions, and results as the workload saw them.
@@ -176,6 +180,7 @@ pub fn run(command: &AuditCommand) -> Result<ExitCode, Error> {
 fn run_to(command: &AuditCommand, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match &command.command {
         Command::Sessions(place) => sessions::run(&*source(&place.from)?, place.format, out)?,
+        Command::Incidents(place) => incidents::run(&*source(&place.from)?, place.format, out)?,
         Command::Show(one) => {
             let source = source(&one.place.from)?;
             let session = find(&*source, &one.session)?;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::story::Statements;
 use super::table::{duration, plain, time};
-use super::{Error, Format, Source, json};
+use super::{Error, Format, Source, json, who};
 use results::Columns;
 
 /// The longest wait between two records, however long the workload was idle.
@@ -91,23 +91,7 @@ impl Replay<'_> {
     fn tell(&mut self, at: &str, sequence: u64, body: &Body<'_>) -> Result<(), Error> {
         let text = |text: &str| plain(text.as_bytes(), false);
         match body {
-            Body::SessionStart(start) => {
-                let principal = &start.principal;
-                let user = principal.user.as_deref().map_or_else(|| principal.uid.to_string(), text);
-                let what = principal.command_line.as_deref().or(principal.executable.as_deref());
-                writeln!(
-                    self.out,
-                    "{at}  {user} (uid {}, pid {}) runs {}\n    connects to {} for {} as {}: resource {}, role {}",
-                    principal.uid,
-                    principal.pid,
-                    text(what.unwrap_or(&principal.comm)),
-                    start.destination,
-                    plain(&start.startup_database, false),
-                    plain(&start.startup_user, false),
-                    text(&start.resource),
-                    text(&start.role),
-                )?;
-            }
+            Body::SessionStart(start) => who::tell(self.out, at, start)?,
             Body::Statement(statement) => {
                 let protocol = statement.protocol.name();
                 write!(self.out, "{at}  #{sequence} {protocol}")?;

@@ -7,7 +7,7 @@ use evidence::{Body, Protocol, Ruling, SessionId};
 use serde_json::{Value, json};
 
 use super::table::{plain, time};
-use super::{Error, Format, Source, json, table};
+use super::{Error, Format, Source, json, table, who};
 
 /// What is told of a session.
 #[derive(Debug, Default)]
@@ -71,12 +71,8 @@ impl Row {
         match body {
             Body::SessionStart(start) => {
                 let principal = &start.principal;
-                self.user = match &principal.user {
-                    Some(user) => format!("{} ({})", plain(user.as_bytes(), false), principal.uid),
-                    None => principal.uid.to_string(),
-                };
-                let executable = principal.executable.as_deref().unwrap_or(&principal.comm);
-                self.executable = plain(executable.as_bytes(), false);
+                self.user = who::user(principal);
+                self.executable = who::program(principal.executable.as_deref(), &principal.comm);
                 self.place =
                     [&start.resource, &start.database, &start.role].map(|name| plain(name.as_bytes(), false));
                 self.start = json::body(body);

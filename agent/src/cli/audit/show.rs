@@ -1,4 +1,4 @@
-//! `portreeve audit show`: one line for each statement that ran, was held, or was refused.
+//! `portreeve audit show`: who it was, and one line for each statement that ran, was held, or was refused.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::story::Statements;
 use super::table::{duration, one_line, plain, time};
-use super::{Error, Format, Source, json, table};
+use super::{Error, Format, Source, json, table, who};
 
 /// The longest text of a line, in characters.
 const TEXT: usize = 100;
@@ -36,6 +36,10 @@ pub(super) fn run(
     source.read(Some(session), &mut |header, body| {
         let Some((_, sequence)) = header.session else { return Ok(()) };
         let Ok(body) = Body::decode(header.kind, body) else { return Ok(()) };
+        if let (Body::SessionStart(start), Format::Table) = (&body, format) {
+            who::tell(out, &time(header.times.wall_us), start)?;
+            writeln!(out)?;
+        }
         if let Body::Statement(statement) = &body {
             statements.add(sequence, statement);
             let mut line = Line::new(header.times.wall_us);

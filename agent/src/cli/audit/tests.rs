@@ -6,12 +6,12 @@ use std::path::Path;
 use bytes::BytesMut;
 use clap::Parser;
 use evidence::{
-    Body, Decision, Digest, Finding, Hold, HoldEnd, HoldOutcome, Judged, Parameter, Protocol, ResultChunk,
-    ResultCut, Ruling, SessionEnd, SessionStart, Statement, StatementEnd, Stream,
+    Body, Decision, Digest, Finding, Hold, HoldEnd, HoldOutcome, Incident, Judged, Parameter, Protocol,
+    ResultChunk, ResultCut, Ruling, SessionEnd, SessionStart, Statement, StatementEnd, Stream,
 };
 use pgwire::backend::{Field, NoticeFields, encode};
 use pgwire::{Format, frontend};
-use policy::Principal;
+use policy::{Ancestor, Principal};
 
 use super::*;
 use crate::recorder::{Config, HostInfo, Recorder};
@@ -63,19 +63,36 @@ fn world() -> tempfile::TempDir {
         lane.append(Some((SESSION, sequence as u64)), body, recorder.clock().now()).unwrap();
         lane.commit().unwrap();
     }
+    recorder.incident(Incident::new("detached-programs", "connect4").times(2)).unwrap();
+    let who = Principal { executable: None, comm: "n\x1bc".into(), ..principal() };
+    let opened = Incident::new("opened-elsewhere", "on port 6543").by(&who);
+    recorder.incident(opened.towards("10.0.0.5:6543".parse().unwrap())).unwrap();
     recorder.beat().unwrap();
     recorder.stop("SIGTERM").unwrap();
     scratch
 }
 
-fn session() -> Vec<Body<'static>> {
-    let principal = Principal {
+fn principal() -> Principal {
+    let ancestor = |pid, comm: &str, executable: Option<&str>| Ancestor {
+        pid,
+        start_time: 9,
+        comm: comm.into(),
+        executable: executable.map(Into::into),
+    };
+    Principal {
         uid: 1000,
         user: Some("ci".into()),
         executable: Some("/usr/bin/psql".into()),
+        executable_sha256: Some([0xab; 32]),
         command_line: Some("psql -c 'select'".into()),
+        unit: Some("docker-1.scope".into()),
+        container: Some("web".into()),
+        ancestors: vec![ancestor(41, "sh", Some("/bin/sh")), ancestor(12, "a\x1bgent", None)],
         ..Principal::default()
-    };
+    }
+}
+
+fn session() -> Vec<Body<'static>> {
     let rows = frames(|out| {
         let fields = [field(b"id", 23, Format::BINARY), field(b"name", 25, Format::TEXT)];
         encode::row_description(out, &fields).unwrap();
@@ -115,7 +132,7 @@ fn session() -> Vec<Body<'static>> {
     };
     vec![
         Body::SessionStart(Box::new(SessionStart {
-            principal: Cow::Owned(principal),
+            principal: Cow::Owned(principal()),
             source: None,
             destination: "10.0.0.5:5432".parse().unwrap(),
             resource: "shop".into(),
@@ -207,14 +224,20 @@ fn sessions_are_listed_with_who_and_what() {
     );
     let (json, _) = audit(world.path(), &["sessions", "--format", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["start"]["principal"]["uid"], 1000);
+    let principal = &json["start"]["principal"];
+    assert_eq!((&principal["uid"], &principal["container"]), (&1000.into(), &"web".into()));
+    assert_eq!(principal["executable_sha256"], "ab".repeat(32));
+    let parent = serde_json::json!({"pid": 41, "start_time": 9, "comm": "sh", "executable": "/bin/sh"});
+    assert_eq!(principal["ancestors"][0], parent);
     assert_eq!((&json["statements"], &json["denied"]), (&4.into(), &1.into()));
 }
 
 #[test]
 fn show_tells_each_statement_in_a_line() {
     let world = world();
-    let (table, _) = audit(world.path(), &["show", "0192ab00"]);
+    let (shown, _) = audit(world.path(), &["show", "0192ab00"]);
+    let (head, table) = shown.split_once("\n\n").unwrap();
+    assert!(head.contains("    container web\n") && head.contains("for shop as postgres"), "{head}");
     let lines: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split("  ").collect()).collect();
     let has = |index: usize, text: &str| {
         assert!(lines[index].iter().any(|cell| cell.trim() == text), "{text} in {:?}", lines[index]);
@@ -238,6 +261,11 @@ fn a_replay_shows_results_as_the_workload_saw_them() {
         replay.lines().map(|line| line.split_once("Z  ").map_or(line, |(_, rest)| rest)).collect();
     let expect = "\
 ci (uid 1000, pid 0) runs psql -c 'select'
+    executable /usr/bin/psql
+    SHA-256 abababababababababababababababababababababababababababababababab
+    container web
+    unit docker-1.scope
+    descends from /bin/sh (pid 41), a\\u{1b}gent (pid 12)
     connects to 10.0.0.5:5432 for shop as postgres: resource shop, role shop_ro
 #1 simple  allow by rule read
     select id, name
@@ -287,11 +315,35 @@ ci (uid 1000, pid 0) runs psql -c 'select'
 }
 
 #[test]
+fn incidents_are_listed_with_who_and_where_to() {
+    let world = world();
+    let (table, _) = audit(world.path(), &["incidents"]);
+    let lines: Vec<Vec<&str>> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split_once("Z  ").unwrap().1.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines[0], ["detached-programs", "2", "-", "-", "-", "-", "connect4"]);
+    let who = ["ci", "(1000)", "n\\u{1b}c", "web", "10.0.0.5:6543"];
+    assert_eq!(lines[1], [&["opened-elsewhere", "1"], &who[..], &["on", "port", "6543"]].concat());
+    let (json, _) = audit(world.path(), &["incidents", "--format", "json"]);
+    let told: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((told.len(), &told[0]["body"]["principal"]), (2, &serde_json::Value::Null));
+    assert_eq!(told[1]["body"]["destination"], "10.0.0.5:6543");
+    assert_eq!(told[1]["body"]["principal"]["executable_sha256"], "ab".repeat(32));
+    // As the export has it.
+    let (all, _) = audit(world.path(), &["export"]);
+    let all = all.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let exported: Vec<_> = all.filter(|record| record["kind"] == "incident").collect();
+    assert_eq!(exported[1]["body"], told[1]["body"]);
+}
+
+#[test]
 fn export_has_every_record_with_all_that_it_says() {
     let world = world();
     let (all, _) = audit(world.path(), &["export"]);
-    // Start, beat and stop beside the session's.
-    assert_eq!(all.lines().count(), session().len() + 3);
+    // Start, two incidents, beat and stop beside the session's.
+    assert_eq!(all.lines().count(), session().len() + 5);
     let (one, _) = audit(world.path(), &["export", "--session", "0192ab00"]);
     assert_eq!(one.lines().count(), session().len());
     for line in all.lines() {

@@ -69,13 +69,16 @@ fn a_central_store_tells_what_the_folder_tells() {
     let url = server.uri("ada", DATABASE);
     eventually(|| forwarder.status(), |status| status.connected && status.backlog.records == 0);
     assert!(audit(Path::new(&url), &["verify"]).1);
+    recorder.incident(Incident::new("opened-elsewhere", "").by(&principal())).unwrap();
     recorder.stop("SIGTERM").unwrap();
     let status = finish(forwarder.drain(Duration::from_secs(60)));
     assert_eq!((status.backlog.records, status.backlog.bytes, status.failures), (0, 0, 0), "{status:?}");
     let session = SESSION.to_string();
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 10] = [
         &["sessions"],
         &["sessions", "--format", "json"],
+        &["incidents"],
+        &["incidents", "--format", "json"],
         &["show", "0192ab00"],
         &["replay", &session],
         &["export"],
