@@ -33,7 +33,7 @@ use crate::identity::Identifier;
 use crate::intercept::OwnSockets;
 use crate::recorder::{Clock, Recorder};
 
-pub use accept::accept;
+pub use accept::{accept, kernel_peer};
 pub use backend::{Error as BackendError, connect as connect_backend, secure};
 pub use cancel::Cancels;
 pub use config::Config;

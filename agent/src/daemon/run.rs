@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use evidence::{Digest, Incident};
+use evidence::Digest;
 use masking::HashKey;
 use ring::rand::{SecureRandom, SystemRandom};
 use sd_notify::NotifyState;

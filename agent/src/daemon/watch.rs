@@ -10,6 +10,7 @@ use evidence::Incident;
 
 use super::Daemon;
 use crate::intercept::{Attempt, AttemptKind, Counters, Fault};
+use crate::proxy::kernel_peer;
 use crate::recorder::Recorder;
 
 /// What is remembered from one look to the next.
@@ -96,31 +97,38 @@ pub(super) async fn record_attempts(daemon: Arc<Daemon>) {
     let attempts = daemon.interception.attempts();
     let mut waiting: HashMap<Alike, (Instant, Attempt, u64)> = HashMap::new();
     loop {
-        let next = tokio::time::timeout(ALIKE / 10, attempts.next()).await;
-        if let Ok(Some(attempt)) = next {
-            let who = attempt.peer.as_ref().map(|peer| (peer.uid, peer.cgroup_id));
-            let alike = (attempt.kind, who, attempt.destination);
-            match waiting.get_mut(&alike) {
-                Some((_, last, count)) => {
-                    *last = attempt;
-                    *count += 1;
-                }
-                None => {
-                    record(&daemon, &attempt, 1);
-                    waiting.insert(alike, (Instant::now(), attempt, 0));
+        match tokio::time::timeout(ALIKE / 10, attempts.next()).await {
+            Ok(None) => return,
+            Ok(Some(attempt)) => {
+                let who = attempt.peer.as_ref().map(|peer| (peer.uid, peer.cgroup_id));
+                let alike = (attempt.kind, who, attempt.destination);
+                match waiting.get_mut(&alike) {
+                    Some((_, last, count)) => {
+                        *last = attempt;
+                        *count += 1;
+                    }
+                    None => {
+                        record_aside(&daemon, attempt.clone(), 1).await;
+                        waiting.insert(alike, (Instant::now(), attempt, 0));
+                    }
                 }
             }
-        } else if let Ok(None) = next {
-            return;
+            Err(_) => {}
         }
-        waiting.retain(|_, (since, last, count)| {
-            let wait = since.elapsed() < ALIKE;
-            if !wait && *count > 0 {
-                record(&daemon, last, *count);
-            }
-            wait
-        });
+        let (over, still) = waiting.into_iter().partition(|(_, (since, ..))| since.elapsed() >= ALIKE);
+        waiting = still;
+        let over: HashMap<_, _> = over;
+        for (_, last, count) in over.into_values().filter(|(.., count)| *count > 0) {
+            record_aside(&daemon, last, count).await;
+        }
     }
+}
+
+/// Off the thread that accepts: to look at a process takes a while.
+async fn record_aside(daemon: &Arc<Daemon>, attempt: Attempt, count: u64) {
+    let daemon = Arc::clone(daemon);
+    // A panic there is a defect that has been told already.
+    drop(tokio::task::spawn_blocking(move || record(&daemon, &attempt, count)).await);
 }
 
 impl Daemon {
@@ -143,28 +151,48 @@ impl Daemon {
 
 fn record(daemon: &Daemon, attempt: &Attempt, count: u64) {
     let kind = attempt.kind.name();
-    let said = describe(attempt);
-    tracing::warn!(kind, count, "{said}");
-    incident(&daemon.shared.recorder, Incident::new(kind, &said).times(count));
-}
-
-fn describe(attempt: &Attempt) -> String {
-    let mut said = String::new();
-    if let Some(peer) = &attempt.peer {
-        said +=
-            &format!("process {} ({}) of uid {}, cgroup {}", peer.pid, peer.comm, peer.uid, peer.cgroup_id);
-    }
-    if let Some(source) = attempt.source {
-        said += &format!(" from {source}");
+    let detail = describe(attempt);
+    let principal = attempt.peer.clone().map(|peer| {
+        let peer = kernel_peer(peer);
+        match peer.ktime_ns {
+            // When it was seen is not known, so that nothing shows that an entry of /proc is the same process.
+            0 => daemon.shared.identifier.carried(&peer),
+            _ => daemon.shared.identifier.identify(&peer),
+        }
+    });
+    let who = principal.as_ref().map_or("nobody known", |principal| principal.comm.as_str());
+    let pid = principal.as_ref().map_or(0, |principal| principal.pid);
+    tracing::warn!(kind, count, who, pid, destination = ?attempt.destination, "{detail}");
+    let mut told = Incident::new(kind, detail).times(count);
+    if let Some(principal) = &principal {
+        told = told.by(principal);
     }
     if let Some(destination) = attempt.destination {
-        said += &format!(" to {destination}");
+        told = told.towards(destination);
     }
-    match attempt.kind {
-        AttemptKind::Link => said += &format!(" by interface {}", attempt.detail),
-        AttemptKind::Older if attempt.detail == 1 => said += ", ended",
-        AttemptKind::Older => said += ", left alone",
-        _ => {}
+    incident(&daemon.shared.recorder, told);
+}
+
+/// What happened, in words; who and where to are told beside it.
+fn describe(attempt: &Attempt) -> String {
+    let mut said = match attempt.kind {
+        AttemptKind::Held => "a connection waits: no listener of Portreeve is where it goes".to_owned(),
+        AttemptKind::Guard => "a packet past the listener was dropped, and its connection ended".to_owned(),
+        AttemptKind::Raw => "a raw socket's packet was dropped".to_owned(),
+        AttemptKind::Bind => "a bind to the listener's port was refused".to_owned(),
+        AttemptKind::Opening => "PostgreSQL is spoken to a port that is not protected".to_owned(),
+        AttemptKind::Link => {
+            format!("a connection from below the sockets was dropped on interface {}", attempt.detail)
+        }
+        AttemptKind::Older if attempt.detail == 1 => {
+            "a connection from before the protection was ended".to_owned()
+        }
+        AttemptKind::Older => "a connection from before the protection goes on".to_owned(),
+        AttemptKind::TuplesFull => "a connection's record found no room, and it was closed".to_owned(),
+        AttemptKind::NoStorage => "a connection was refused: no record of it could be kept".to_owned(),
+    };
+    if let Some(source) = attempt.source {
+        said += &format!("; from {source}");
     }
     said
 }

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, sync::Arc};
 use agent_ebpf::Event;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Peer, listener::address};
+use super::{Peer, listener::address, sock_diag::Owner};
 
 /// What somebody tried, or what failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,6 +79,16 @@ impl Attempt {
             destination: address(origin.family, &origin.address, origin.port),
             detail: event.detail,
         }
+    }
+
+    /// The same with the process that was found to hold the socket, where the kernel side did not know it.
+    pub(super) fn owned_by(mut self, owner: Option<Owner>) -> Self {
+        if let Some(owner) = owner
+            && let Some(peer) = self.peer.take_if(|peer| peer.pid == 0)
+        {
+            self.peer = Some(peer.found_now(owner.pid, owner.comm));
+        }
+        self
     }
 }
 

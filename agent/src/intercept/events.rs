@@ -91,8 +91,9 @@ impl Teller {
             }
             kind if kind == EventKind::GuardDropped as u32 => {
                 // Its packets go nowhere; better that its owner knows.
-                self.namespaces.end_socket(event.origin.netns_cookie, event.origin.socket_cookie).await;
-                AttemptKind::Guard
+                let owner = self.namespaces.end_socket(event).await;
+                self.tell(Attempt::new(AttemptKind::Guard, event).owned_by(owner));
+                return;
             }
             kind if kind == EventKind::RawDropped as u32 => AttemptKind::Raw,
             kind if kind == EventKind::BindRefused as u32 => AttemptKind::Bind,
@@ -105,7 +106,11 @@ impl Teller {
                 return;
             }
         };
-        if let Err(TrySendError::Full(_)) = self.attempts.try_send(Attempt::new(kind, event)) {
+        self.tell(Attempt::new(kind, event));
+    }
+
+    fn tell(&self, attempt: Attempt) {
+        if let Err(TrySendError::Full(_)) = self.attempts.try_send(attempt) {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -10,7 +10,7 @@ mod errands;
 mod find;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use agent_ebpf::{Namespace as Ports, Origin, maps};
+use agent_ebpf::{Event, Namespace as Ports, Origin, maps};
 use aya::maps::{HashMap as KernelMap, Map, MapData, MapError};
 use socket2::Socket;
 use tokio::{
@@ -34,10 +34,10 @@ use super::{
     Error, Intercepted, OwnSockets, Route,
     abi::Value,
     fd_store::{self, Family, Inherited},
-    listener::{self, Listener, Records, Taken},
+    listener::{self, Listener, Records, Taken, address},
     own_sockets::stream_socket,
     route::Namespace,
-    sock_diag::{self, SockDiag, States},
+    sock_diag::{self, Outcome, Owner, SockDiag, States, owners},
     sys,
 };
 
@@ -190,22 +190,34 @@ impl Namespaces {
         None
     }
 
-    /// Ends a socket under its owner's hands, wherever it is.
-    pub(super) async fn end_socket(&self, netns_cookie: u64, socket_cookie: u64) {
+    /// Ends the socket that an event is about under its owner's hands, wherever it is, and says whose it was where the
+    /// kernel side did not know.
+    pub(super) async fn end_socket(&self, event: &Event) -> Option<Owner> {
+        let Origin { netns_cookie, socket_cookie, tgid, family, .. } = event.origin;
+        let local = address(family, &event.source, event.source_port);
+        let remote = address(family, &event.origin.address, event.origin.port);
+        let end = move || -> Result<Option<Option<Owner>>, sock_diag::Error> {
+            let mut diag = SockDiag::in_this_namespace()?;
+            // Quick, where no firewall has changed the packet's addresses.
+            if let (Some(local), Some(remote), 1..) = (local, remote, tgid)
+                && diag.destroy_exact(local, remote, socket_cookie)? == Outcome::Ended
+            {
+                return Ok(Some(None));
+            }
+            let found = diag.list(States::CONNECTED, |socket| socket.cookie == socket_cookie)?;
+            let Some(socket) = found.first() else { return Ok(None) };
+            let owner = owners(&HashSet::from([socket.inode])).ok();
+            let owner = owner.and_then(|mut owners| owners.remove(&socket.inode)?.into_iter().next());
+            diag.destroy(socket)?;
+            Ok(Some(owner))
+        };
         let ended = self.within(netns_cookie, move || {
-            let end = || {
-                let mut diag = SockDiag::in_this_namespace()?;
-                let wanted = diag.list(States::CONNECTED, |socket| socket.cookie == socket_cookie)?;
-                wanted.first().map(|socket| diag.destroy(socket)).transpose()
-            };
-            end().unwrap_or_else(|error: sock_diag::Error| {
+            end().unwrap_or_else(|error| {
                 tracing::warn!(%error, "a refused connection cannot be ended; its packets are dropped");
                 None
             })
         });
-        if ended.await.is_none() {
-            tracing::debug!(socket_cookie, "a refused connection was gone already");
-        }
+        ended.await.flatten()
     }
 
     /// Listens in the namespace that somebody needs a listener in, if it is not done yet.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use agent_ebpf::Origin;
+use rustix::time::{ClockId, clock_gettime};
 
 /// The process that made the system call, as the kernel saw it then. It may have ended since, and its pid may
 /// be another's.
@@ -42,5 +43,16 @@ impl From<&Origin> for Peer {
             comm: String::from_utf8_lossy(name).into_owned(),
             ktime_ns: origin.ktime_ns,
         }
+    }
+}
+
+impl Peer {
+    /// A process that was found to hold the socket just now, where the kernel side did not see it.
+    pub(super) fn found_now(mut self, pid: u32, comm: String) -> Self {
+        let now = clock_gettime(ClockId::Monotonic);
+        let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+        (self.pid, self.comm) = (pid, comm);
+        self.ktime_ns = seconds.saturating_mul(1_000_000_000) + u64::try_from(now.tv_nsec).unwrap_or(0);
+        self
     }
 }

@@ -99,20 +99,24 @@ impl Older {
         if spared {
             spare(&socket, &owners, streams);
         }
-        let first = owners.first();
+        let peer = Peer {
+            pid: 0,
+            tid: 0,
+            uid: socket.uid,
+            gid: 0,
+            cgroup_id: socket.cgroup_id.unwrap_or(0),
+            netns_cookie,
+            socket_cookie: socket.cookie,
+            comm: String::new(),
+            ktime_ns: 0,
+        };
+        let peer = match owners.into_iter().next() {
+            Some(owner) => peer.found_now(owner.pid, owner.comm),
+            None => peer,
+        };
         Attempt {
             kind: AttemptKind::Older,
-            peer: Some(Peer {
-                pid: first.map_or(0, |owner| owner.pid),
-                tid: 0,
-                uid: socket.uid,
-                gid: 0,
-                cgroup_id: socket.cgroup_id.unwrap_or(0),
-                netns_cookie,
-                socket_cookie: socket.cookie,
-                comm: first.map(|owner| owner.comm.clone()).unwrap_or_default(),
-                ktime_ns: 0,
-            }),
+            peer: Some(peer),
             source: Some(socket.local),
             destination: Some(socket.remote),
             detail: u32::from(!spared),

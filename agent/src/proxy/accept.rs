@@ -12,7 +12,7 @@ use super::worker::{Arrival, Message, Worker};
 use super::{Shared, current};
 use crate::drain::Watch;
 use crate::identity::KernelPeer;
-use crate::intercept::{Error, Intercepted, Listener};
+use crate::intercept::{Error, Intercepted, Listener, Peer};
 
 /// Connections that may be on their way to a worker at once. The next ones wait in the listener's queue.
 const MOST_ARRIVING: usize = 256;
@@ -45,16 +45,7 @@ pub async fn accept(
             tracing::warn!(%destination, pid = peer.pid, uid = peer.uid, "no resource has this address: closed");
             continue;
         };
-        let peer = KernelPeer {
-            pid: peer.pid,
-            tid: peer.tid,
-            uid: peer.uid,
-            gid: peer.gid,
-            cgroup_id: peer.cgroup_id,
-            netns: peer.netns_cookie,
-            comm: peer.comm,
-            ktime_ns: peer.ktime_ns,
-        };
+        let peer = kernel_peer(peer);
         tracing::debug!(%destination, pid = peer.pid, uid = peer.uid, "a connection is taken");
         turn = (turn + 1) % workers.len().max(1);
         let (shared, workers, aside) = (Arc::clone(&shared), Arc::clone(&workers), aside.clone());
@@ -71,6 +62,20 @@ pub async fn accept(
             }
             drop(place);
         });
+    }
+}
+
+/// What interception tells, as identification takes it.
+pub fn kernel_peer(peer: Peer) -> KernelPeer {
+    KernelPeer {
+        pid: peer.pid,
+        tid: peer.tid,
+        uid: peer.uid,
+        gid: peer.gid,
+        cgroup_id: peer.cgroup_id,
+        netns: peer.netns_cookie,
+        comm: peer.comm,
+        ktime_ns: peer.ktime_ns,
     }
 }
 
