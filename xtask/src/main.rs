@@ -5,6 +5,7 @@
 mod bench;
 mod build_ebpf;
 mod cache;
+mod debian;
 mod demo;
 mod e2e;
 mod layers;

@@ -1,16 +1,13 @@
 //! What the end-to-end world needs of Debian: PostgreSQL, and the programs that make networks and namespaces.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 
-use crate::process::{exists, run, say};
-
-/// A package, and how to see that it is there.
-struct Package {
-    name: &'static str,
-    is_there: fn() -> bool,
-}
+use crate::{
+    debian::{self, Package},
+    process::exists,
+};
 
 const PACKAGES: [Package; 4] = [
     Package { name: "postgresql", is_there: has_postgres },
@@ -25,7 +22,7 @@ const PACKAGES: [Package; 4] = [
 ///
 /// Something is missing and cannot be installed; with the cure.
 pub(crate) fn ensure() -> Result<()> {
-    ensure_all(&PACKAGES)
+    debian::ensure(&PACKAGES)
 }
 
 /// Finds pgbouncer, or installs it.
@@ -34,36 +31,7 @@ pub(crate) fn ensure() -> Result<()> {
 ///
 /// As [`ensure`].
 pub(crate) fn ensure_bouncer() -> Result<()> {
-    ensure_all(&[Package { name: "pgbouncer", is_there: || Path::new("/usr/sbin/pgbouncer").is_file() }])
-}
-
-fn ensure_all(packages: &[Package]) -> Result<()> {
-    let missing: Vec<&str> =
-        packages.iter().filter(|package| !(package.is_there)()).map(|package| package.name).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let list = missing.join(" ");
-    let cure = format!("install it: apt-get install {list}");
-    if !rustix::process::geteuid().is_root() {
-        bail!("this machine lacks {list}, which only root may install\ncure: {cure}");
-    }
-    if !exists("apt-get") {
-        bail!("this machine lacks {list} and has no apt-get\ncure: install what these Debian packages hold");
-    }
-    say(&format!("installing Debian's {list} (a minute)"));
-    // No cluster of its own: the world makes throwaway ones. Nor does any service begin to run.
-    let apt = || {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").env("PG_CREATE_CLUSTER", "no").env("RUNLEVEL", "1");
-        command
-    };
-    run(apt().args(["-qq", "update"])).context(cure.clone())?;
-    run(apt().args(["-qq", "-y", "--no-install-recommends", "install"]).args(&missing)).context(cure)?;
-    match packages.iter().find(|package| !(package.is_there)()) {
-        None => Ok(()),
-        Some(package) => bail!("{} was installed, and what it should hold is not there", package.name),
-    }
+    debian::ensure(&[Package { name: "pgbouncer", is_there: || Path::new("/usr/sbin/pgbouncer").is_file() }])
 }
 
 fn has_postgres() -> bool {
