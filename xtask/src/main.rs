@@ -8,6 +8,7 @@ mod cache;
 mod debian;
 mod demo;
 mod e2e;
+mod harness;
 mod layers;
 mod postgres;
 mod process;

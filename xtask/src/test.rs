@@ -10,19 +10,16 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    build_ebpf, e2e, layers, postgres,
+    build_ebpf, e2e,
+    harness::Counts,
+    layers, postgres,
     process::{cargo, exists, output, run as run_command, say, workspace},
     toolchain::RustSrc,
 };
 
-/// What came of the checks so far. A check that is no set of tests counts as one.
+/// What came of the checks so far.
 #[derive(Default)]
-struct Tally {
-    passed: u64,
-    failed: u64,
-    /// What failed, by name.
-    failures: Vec<String>,
-}
+struct Tally(Counts);
 
 /// The command.
 pub(crate) fn run() -> Result<()> {
@@ -67,7 +64,7 @@ pub(crate) fn run() -> Result<()> {
         Err(error) => {
             heading("End to end");
             let _ = writeln!(std::io::stderr(), "*** DID NOT RUN: {error:#} ***");
-            tally.fail("End to end (did not run)");
+            tally.0.fail("End to end (did not run)");
         }
     }
     tally.tell()
@@ -79,12 +76,12 @@ impl Tally {
         let begun = heading(name);
         match check() {
             Ok(()) => {
-                self.passed += 1;
+                self.0.passed += 1;
                 say(&format!("{name}: ok, {:.0} s", begun.elapsed().as_secs_f32()));
             }
             Err(error) => {
                 let _ = writeln!(std::io::stderr(), "xtask: {name}: {error:#}");
-                self.fail(name);
+                self.0.fail(name);
             }
         }
     }
@@ -99,7 +96,7 @@ impl Tally {
         match self.count(&mut command) {
             Ok(true) => say(&format!("{name}: ok, {:.0} s", begun.elapsed().as_secs_f32())),
             Ok(false) => {}
-            Err(error) => self.fail(&format!("{name}: {error:#}")),
+            Err(error) => self.0.fail(&format!("{name}: {error:#}")),
         }
     }
 
@@ -107,39 +104,27 @@ impl Tally {
     fn count(&mut self, command: &mut Command) -> Result<bool> {
         let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
         let output = child.stdout.take().context("cargo has no output")?;
-        let failed_before = self.failed;
+        let failed_before = self.0.failed;
         for line in BufReader::new(output).lines() {
             let line = line?;
             println!("{line}");
-            if let Some(counts) = line.strip_prefix("test result: ") {
-                self.passed += number_before(counts, " passed");
-                self.failed += number_before(counts, " failed");
-            } else if let Some(name) =
-                line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"))
-            {
-                self.failures.push(name.to_owned());
-            }
+            self.0.read(&line);
         }
         let status = child.wait()?;
-        if !status.success() && self.failed == failed_before {
+        if !status.success() && self.0.failed == failed_before {
             // It did not compile, or a test's process died.
             bail!("{status}");
         }
         Ok(status.success())
     }
 
-    fn fail(&mut self, what: &str) {
-        self.failed += 1;
-        self.failures.push(what.to_owned());
-    }
-
     fn tell(self) -> Result<()> {
         heading("All");
-        for failure in &self.failures {
+        for failure in &self.0.failures {
             println!("FAILED {failure}");
         }
-        println!("{} passed, {} failed", self.passed, self.failed);
-        if self.failed > 0 {
+        println!("{} passed, {} failed", self.0.passed, self.0.failed);
+        if self.0.failed > 0 {
             bail!("not all checks passed");
         }
         Ok(())
@@ -151,12 +136,6 @@ fn heading(name: &str) -> Instant {
     Instant::now()
 }
 
-/// `12` of `ok. 12 passed; 0 failed; …`.
-fn number_before(text: &str, word: &str) -> u64 {
-    let before = text.split(word).next().unwrap_or_default();
-    before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
-}
-
 /// A component of the toolchain that brings a cargo command; rustup adds it where it is missing.
 fn component(name: &str, command: &str) -> Result<()> {
     if output(cargo().args([command, "--version"])).is_ok() {
@@ -166,16 +145,4 @@ fn component(name: &str, command: &str) -> Result<()> {
     output(Command::new("rustup").args(["component", "add", name])).map(drop).with_context(|| {
         format!("the toolchain has no {name}\ncure: `rustup component add {name}` where rustup's server can be reached")
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_read_from_what_the_harness_says() {
-        let line = "ok. 12 passed; 3 failed; 0 ignored; 0 measured; 1 filtered out; finished in 0.01s";
-        assert_eq!((number_before(line, " passed"), number_before(line, " failed")), (12, 3));
-        assert_eq!(number_before("something else", " passed"), 0);
-    }
 }
