@@ -82,9 +82,11 @@ fn the_peer_is_the_process_that_connected() {
     assert_eq!((peer.pid, peer.tid), (child.id(), child.id()));
     assert_eq!((peer.uid, peer.gid, peer.comm.as_str()), (1000, 1001, "bash"));
     let path = cgroup.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
+    // Where v1 is mounted too, the first is a tmpfs, whose own root has this inode as well.
+    let is_cgroup = |root: &str| std::fs::exists(format!("{root}/cgroup.procs")).unwrap();
     let root = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
         .into_iter()
-        .find(|root| std::fs::metadata(root).is_ok_and(|root| root.ino() == 1));
+        .find(|root| is_cgroup(root) && std::fs::metadata(root).is_ok_and(|root| root.ino() == 1));
     if let Some(root) = root {
         assert_eq!(peer.cgroup_id, std::fs::metadata(format!("{root}/{path}")).unwrap().ino());
     }
