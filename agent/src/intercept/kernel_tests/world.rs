@@ -5,7 +5,10 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     process::Child,
-    sync::atomic::{AtomicU8, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU8, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -20,8 +23,11 @@ use super::super::{
     Attempt, AttemptKind, Config, Content, Destination, Inherited, Intercepted, Interception, Network,
 };
 
-/// How long anything that must happen may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long anything that must happen may take; longer in a machine that is emulated.
+static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
+    let seconds = std::env::var("PORTREEVE_TEST_PATIENCE").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(10))
+});
 
 pub(super) struct World {
     pub(super) config: Config,
@@ -75,7 +81,7 @@ impl World {
     #[track_caller]
     pub(super) fn accept(&self, interception: &Interception) -> Intercepted {
         let listener = interception.listener();
-        let accepted = async { tokio::time::timeout(PATIENCE, listener.accept()).await };
+        let accepted = async { tokio::time::timeout(*PATIENCE, listener.accept()).await };
         self.runtime.block_on(accepted).expect("no connection arrived").unwrap().unwrap()
     }
 
@@ -92,7 +98,7 @@ impl World {
                     }
                 }
             };
-            tokio::time::timeout(PATIENCE, wanted).await
+            tokio::time::timeout(*PATIENCE, wanted).await
         };
         self.runtime.block_on(next).unwrap_or_else(|_| panic!("nothing was told of {kind:?}"))
     }
@@ -111,7 +117,7 @@ impl World {
             let read = tokio::task::spawn_blocking(move || client.read(&mut [0]));
             tokio::select! {
                 accepted = listener.accept() => panic!("accepted {accepted:?}"),
-                read = tokio::time::timeout(PATIENCE, read) => read,
+                read = tokio::time::timeout(*PATIENCE, read) => read,
             }
         };
         let read = self.runtime.block_on(closed).expect("the connection was not closed").unwrap();
@@ -134,7 +140,7 @@ pub(super) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
+        assert!(begun.elapsed() < *PATIENCE, "in vain: {what}");
         thread::yield_now();
     }
 }
@@ -176,7 +182,7 @@ pub(super) fn server(address: SocketAddr) -> SocketAddr {
 /// Whether a connection to the address comes to the server itself.
 pub(super) fn reaches_the_server(address: SocketAddr) -> bool {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(*PATIENCE)).unwrap();
     let mut word = [0; 6];
     stream.read_exact(&mut word).is_ok() && &word == b"direct"
 }
