@@ -22,6 +22,13 @@ impl Counts {
         }
     }
 
+    /// Takes in what was counted elsewhere; its failures say where.
+    pub(crate) fn add(&mut self, others: Self, place: &str) {
+        self.passed += others.passed;
+        self.failed += others.failed;
+        self.failures.extend(others.failures.into_iter().map(|failure| format!("{place}: {failure}")));
+    }
+
     /// Counts one failure that no harness tells of.
     pub(crate) fn fail(&mut self, what: &str) {
         self.failed += 1;
@@ -54,5 +61,10 @@ mod tests {
         }
         let failures = vec!["module::another".to_owned()];
         assert_eq!(counts, Counts { passed: 14, failed: 3, failures });
+
+        let mut all = Counts { passed: 1, ..Counts::default() };
+        all.add(counts, "elsewhere");
+        let failures = vec!["elsewhere: module::another".to_owned()];
+        assert_eq!(all, Counts { passed: 15, failed: 3, failures });
     }
 }

@@ -14,6 +14,7 @@ mod postgres;
 mod process;
 mod test;
 mod toolchain;
+mod vm;
 
 use std::{io::Write as _, process::ExitCode};
 
@@ -30,13 +31,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run every check there is; CI runs this
-    Test,
+    Test(test::Args),
     /// Show the main job from end to end, with real eBPF and a real PostgreSQL
     Demo(demo::Args),
     /// Run the end-to-end stories alone
     E2e(e2e::Args),
     /// Measure what Portreeve costs, beside a plain relay and pgbouncer
     Bench(bench::Args),
+    /// Run the interception's tests on another kernel, in a virtual machine
+    Vm(vm::Args),
     /// Build the kernel side, and the tools that this needs
     BuildEbpf(build_ebpf::Args),
     /// Hold the tree to its import order
@@ -45,10 +48,11 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Test => test::run(),
+        Command::Test(args) => test::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::E2e(args) => e2e::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Vm(args) => vm::run(&args),
         Command::BuildEbpf(args) => build_ebpf::run(&args),
         Command::Layers => layers::run(),
     };

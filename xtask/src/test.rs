@@ -15,14 +15,23 @@ use crate::{
     layers, postgres,
     process::{cargo, exists, output, run as run_command, say, workspace},
     toolchain::RustSrc,
+    vm,
 };
+
+/// Its arguments.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Also the interception on this kernel, as `cargo xtask vm` runs it; may be given more than once
+    #[arg(long, value_name = "KERNEL")]
+    vm: Vec<String>,
+}
 
 /// What came of the checks so far.
 #[derive(Default)]
 struct Tally(Counts);
 
 /// The command.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let mut tally = Tally::default();
     let ground = e2e::ground().and_then(|()| postgres::ensure());
     tally.check("Format", || {
@@ -67,6 +76,9 @@ pub(crate) fn run() -> Result<()> {
             tally.0.fail("End to end (did not run)");
         }
     }
+    for kernel in &args.vm {
+        tally.vm(kernel);
+    }
     tally.tell()
 }
 
@@ -96,6 +108,21 @@ impl Tally {
         match self.count(&mut command) {
             Ok(true) => say(&format!("{name}: ok, {:.0} s", begun.elapsed().as_secs_f32())),
             Ok(false) => {}
+            Err(error) => self.0.fail(&format!("{name}: {error:#}")),
+        }
+    }
+
+    /// The interception's tests on another kernel, each of which counts.
+    fn vm(&mut self, kernel: &str) {
+        let name = format!("Kernel {kernel}");
+        let begun = heading(&name);
+        match vm::test(kernel) {
+            Ok(counts) => {
+                if counts.failed == 0 {
+                    say(&format!("{name}: ok, {:.0} s", begun.elapsed().as_secs_f32()));
+                }
+                self.0.add(counts, &name);
+            }
             Err(error) => self.0.fail(&format!("{name}: {error:#}")),
         }
     }

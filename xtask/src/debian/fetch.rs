@@ -17,17 +17,31 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// apt with lists and packages in a folder of its own, which goes with it.
 pub(crate) struct Apt {
     scratch: TempDir,
-    sources: PathBuf,
+    /// Of a suite alone; none for what the machine's own settings name.
+    sources: Option<PathBuf>,
 }
 
 impl Apt {
-    /// Knows one suite of the archive that this machine uses, whether or not its settings name that suite. The folder
-    /// lies beside `beside`, so that what is fetched can be moved there.
+    /// Knows what this machine's own settings name, as it is now. The folder lies beside `beside`, so that what is
+    /// fetched can be moved there.
     ///
     /// # Errors
     ///
-    /// This is no Debian, or the archive cannot be reached or has no such suite.
+    /// This is no Debian, or the archive cannot be reached.
+    pub(crate) fn of_machine(beside: &Path) -> Result<Self> {
+        Self::new(beside, None)
+    }
+
+    /// Knows one suite of the archive that this machine uses, whether or not its settings name that suite.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_machine`](Self::of_machine); or the archive has no such suite.
     pub(crate) fn of_suite(suite: &str, beside: &Path) -> Result<Self> {
+        Self::new(beside, Some(suite))
+    }
+
+    fn new(beside: &Path, suite: Option<&str>) -> Result<Self> {
         for program in ["apt-get", "apt-cache", "dpkg"] {
             if !exists(program) {
                 bail!("this machine has no {program}");
@@ -37,9 +51,12 @@ impl Apt {
         for folder in ["lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(scratch.path().join(folder))?;
         }
-        let list = scratch.path().join("sources.list");
-        fs::write(&list, format!("deb [signed-by={KEYRING}] {} {suite} main\n", archive()?))?;
-        let apt = Self { scratch, sources: list };
+        let mut apt = Self { scratch, sources: None };
+        if let Some(suite) = suite {
+            let list = apt.scratch.path().join("sources.list");
+            fs::write(&list, format!("deb [signed-by={KEYRING}] {} {suite} main\n", archive()?))?;
+            apt.sources = Some(list);
+        }
         output(apt.command("apt-get").arg("update"))?;
         Ok(apt)
     }
@@ -47,11 +64,11 @@ impl Apt {
     fn command(&self, program: &str) -> Command {
         let option = |name: &str, value: &Path| format!("{name}={}", value.display());
         let mut command = Command::new(program);
+        if let Some(sources) = &self.sources {
+            command.args(["-o", &option("Dir::Etc::sourcelist", sources)]);
+            command.args(["-o", "Dir::Etc::sourceparts=/dev/null"]);
+        }
         command.current_dir(self.scratch.path()).args([
-            "-o",
-            &option("Dir::Etc::sourcelist", &self.sources),
-            "-o",
-            "Dir::Etc::sourceparts=/dev/null",
             "-o",
             &option("Dir::State::lists", &self.scratch.path().join("lists")),
             "-o",
@@ -76,6 +93,17 @@ impl Apt {
             .filter_map(|line| line.split('|').nth(1))
             .map(|field| field.trim().to_owned())
             .collect())
+    }
+
+    /// The packages whose names match the (POSIX extended) pattern.
+    ///
+    /// # Errors
+    ///
+    /// apt fails.
+    pub(crate) fn names(&self, pattern: &str) -> Result<Vec<String>> {
+        // Lines like `linux-image-6.1.0-50-cloud-amd64 - Linux 6.1 for x86-64 cloud (signed)`.
+        let lines = output(self.command("apt-cache").args(["search", "--names-only", pattern]))?;
+        Ok(lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
     }
 
     /// Fetches packages, each `PACKAGE` or `PACKAGE=VERSION`, and unpacks them into one folder beside ours.
