@@ -1,4 +1,5 @@
-//! The ABI between the kernel side and the agent: every value that lies in a shared map.
+//! The ABI between the kernel side and the agent: every value that lies in a shared map; and, in [`opening`],
+//! what the kernel side thinks, where tests on the host can follow.
 //!
 //! This library is all that the agent sees of the kernel side. It knows no program, no helper and no
 //! map handle; it compiles for the host and for the BPF target alike and must mean the same on both.
@@ -9,6 +10,7 @@
 
 mod counter;
 mod event;
+pub mod opening;
 mod stream;
 
 pub use counter::{COUNTERS, Counter};
