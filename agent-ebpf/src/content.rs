@@ -6,7 +6,7 @@
 use core::hint::black_box;
 
 use agent_ebpf::opening::{Opening, Payload, Verdict};
-use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes, programs::SkBuffContext};
+use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes};
 
 /// The payload of the context's packet.
 struct Segment {
@@ -43,11 +43,11 @@ impl Payload for Segment {
 ///
 /// # Safety
 ///
-/// `state` is not null and points to the value of a map, which nobody else uses while this runs: for the
+/// `skb` is the running program's context. `state` is not null and points to the value of a map, which nobody else uses while this runs: for the
 /// storage of a socket, because its packets are sent under its lock.
 #[inline(always)]
 pub(crate) unsafe fn examine(
-    ctx: &SkBuffContext,
+    skb: *mut __sk_buff,
     state: *mut Opening,
     begin: u32,
     length: u32,
@@ -55,5 +55,5 @@ pub(crate) unsafe fn examine(
 ) -> Verdict {
     // SAFETY: as the caller promises.
     let state = unsafe { &mut *state };
-    state.packet(&Segment { skb: ctx.skb.skb, begin }, offset, length)
+    state.packet(&Segment { skb, begin }, offset, length)
 }

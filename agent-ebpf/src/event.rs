@@ -9,7 +9,7 @@ pub struct Event {
     /// One of [`EventKind`]. A `u32`, because an enum of another value would be no value at all.
     pub kind: u32,
     /// What depends on the kind: for [`EventKind::LinkDropped`] the interface, for [`EventKind::OpeningFound`]
-    /// what was found, for [`EventKind::BindRefused`] nothing.
+    /// the [`Verdict`](crate::opening::Verdict)'s code, for [`EventKind::BindRefused`] nothing.
     pub detail: u32,
     /// Who, and where to: the packet's own destination, which is not always what connect() asked for. Where the
     /// socket is older than the programs, or the packet is not of a socket, the process is all zero.

@@ -4,7 +4,10 @@
 //! told does not matter here. A socket is judged by its first packet; after that its packets cost one look into
 //! its own storage.
 
-use agent_ebpf::{AF_INET, Counter, EventKind, OWN_LISTENER, Stream, StreamState};
+use agent_ebpf::{
+    AF_INET, ContentMode, Counter, EventKind, OWN_LISTENER, Stream, StreamState,
+    opening::{Opening, Reason, Verdict},
+};
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{__sk_buff, bpf_sock, bpf_sock_tuple},
@@ -17,8 +20,8 @@ use aya_ebpf::{
 };
 
 use crate::{
-    ALLOW, REFUSE, SOCK_RAW, SOCK_STREAM,
-    maps::{OWN, STREAMS, count, is_protected, tell},
+    ALLOW, REFUSE, SOCK_RAW, SOCK_STREAM, content,
+    maps::{OWN, SETTINGS, STREAMS, count, is_protected, tell},
     packet::{Packet, Segment, read},
 };
 
@@ -71,6 +74,11 @@ fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock, stream: *mut Stream) -> i32 {
             return REFUSE;
         }
     };
+    // The other side may know that a connection was ended.
+    // SAFETY: a field of the kernel's context.
+    if segment.is_bare_reset(unsafe { (*skb).len }) {
+        return ALLOW;
+    }
     // SAFETY: null, or the socket's value, which lives while we run.
     let redirected = unsafe { stream.as_ref() }.is_some_and(|stream| stream.redirected == 1);
     if redirected {
@@ -78,7 +86,7 @@ fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock, stream: *mut Stream) -> i32 {
             return pass(sk, stream);
         }
         count(Counter::Held);
-        report(skb, stream, EventKind::Held, &segment);
+        report(skb, stream, EventKind::Held, &segment, 0);
         return REFUSE;
     }
     // SAFETY: a field of a full socket.
@@ -88,10 +96,83 @@ fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock, stream: *mut Stream) -> i32 {
     if is_protected(segment.destination) {
         count(Counter::GuardDropped);
         let stream = if stream.is_null() { remember(sk) } else { stream };
-        report(skb, stream, EventKind::GuardDropped, &segment);
+        report(skb, stream, EventKind::GuardDropped, &segment, 0);
         return REFUSE;
     }
-    pass(sk, stream)
+    let mode = SETTINGS.get(0).map_or(0, |settings| settings.content);
+    // SAFETY: null, or the socket's value, which lives while we run.
+    let Some(followed) = (unsafe { stream.as_mut() }) else { return pass(sk, stream) };
+    if followed.state == StreamState::Refused as u32 {
+        count(Counter::OpeningDropped);
+        return REFUSE;
+    }
+    if segment.opens() && mode != ContentMode::Off as u32 {
+        followed.initial_sequence = segment.sequence;
+        followed.opening = Opening::new();
+        followed.state = StreamState::Opening as u32;
+    } else if followed.state != StreamState::Opening as u32 {
+        return pass(sk, stream);
+    }
+    look_inside(skb, sk, stream, &segment, mode == ContentMode::Refuse as u32)
+}
+
+/// A packet of a stream whose first bytes are looked at.
+#[inline(always)]
+fn look_inside(
+    skb: *mut __sk_buff,
+    sk: *mut bpf_sock,
+    stream: *mut Stream,
+    segment: &Segment,
+    refuses: bool,
+) -> i32 {
+    // SAFETY: a field of the kernel's context.
+    let length = unsafe { (*skb).len }.saturating_sub(segment.payload);
+    if length == 0 {
+        return ALLOW;
+    }
+    if segment.is_urgent() {
+        // What is urgent is read beside the stream, or in it, as the reader likes: its bytes cannot be followed.
+        count(Counter::OpeningLost);
+        if refuses {
+            count(Counter::OpeningDropped);
+            return REFUSE;
+        }
+        return pass(sk, stream);
+    }
+    // SAFETY: not null: the caller has looked at it.
+    let followed = unsafe { &mut *stream };
+    // What goes with the SYN comes after it.
+    let first = followed.initial_sequence.wrapping_add(u32::from(!segment.opens()));
+    // SAFETY: the socket's value; its packets are sent under its lock.
+    let verdict = unsafe {
+        content::examine(
+            skb,
+            &raw mut followed.opening,
+            segment.payload,
+            length,
+            segment.sequence.wrapping_sub(first),
+        )
+    };
+    match verdict {
+        Verdict::More => return ALLOW,
+        Verdict::Other | Verdict::Unclear(Reason::MidStream) => return pass(sk, stream),
+        Verdict::Postgres(_) => {
+            count(Counter::OpeningFound);
+            report(skb, stream, EventKind::OpeningFound, segment, u32::from(verdict.code()));
+        }
+        Verdict::Unclear(_) => {
+            count(Counter::OpeningLost);
+            if refuses {
+                report(skb, stream, EventKind::OpeningFound, segment, u32::from(verdict.code()));
+            }
+        }
+    }
+    if !refuses {
+        return pass(sk, stream);
+    }
+    followed.state = StreamState::Refused as u32;
+    count(Counter::OpeningDropped);
+    REFUSE
 }
 
 /// From here on the socket's packets pass.
@@ -131,7 +212,7 @@ fn judge_raw(skb: *mut __sk_buff, sk: *mut bpf_sock) -> i32 {
     }
     count(Counter::RawDropped);
     // SAFETY: a full socket, not null.
-    report(skb, unsafe { STREAMS.get(sk) }, EventKind::RawDropped, &segment);
+    report(skb, unsafe { STREAMS.get(sk) }, EventKind::RawDropped, &segment, 0);
     REFUSE
 }
 
@@ -174,7 +255,7 @@ fn word(bytes: &[u8; 16], at: usize) -> u32 {
 /// Tells the daemon of a dropped packet: of a SYN that waits each time, since that asks for something; of anything
 /// else once for each socket.
 #[inline(always)]
-fn report(skb: *mut __sk_buff, stream: *mut Stream, kind: EventKind, segment: &Segment) {
+fn report(skb: *mut __sk_buff, stream: *mut Stream, kind: EventKind, segment: &Segment, detail: u32) {
     let bit = 1 << (kind as u32);
     let waits = matches!(kind, EventKind::Held);
     // SAFETY: null, or the socket's value, which lives while we run.
@@ -203,6 +284,7 @@ fn report(skb: *mut __sk_buff, stream: *mut Stream, kind: EventKind, segment: &S
             origin.port = u16::from_be_bytes(segment.destination.port);
             origin.family = u16::from_be_bytes(segment.destination.family);
         }
+        event.detail = detail;
         event.source = segment.source;
         event.source_port = segment.source_port;
         event.again = u16::from(again);

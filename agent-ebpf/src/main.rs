@@ -11,7 +11,6 @@ mod bind4;
 mod bind6;
 mod connect4;
 mod connect6;
-#[expect(dead_code, reason = "called by the program on the packets' way out")]
 mod content;
 mod getpeername4;
 mod getpeername6;

@@ -23,6 +23,7 @@ const MOST_EXTENSIONS: usize = 6;
 
 const FIN_SYN_RST_ACK: u8 = 0x17;
 const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 const URG: u8 = 0x20;
 
@@ -57,10 +58,17 @@ impl Segment {
         self.flags & (SYN | ACK) == SYN
     }
 
-    /// Whether it is an answer that the kernel itself sends without a socket: bare RST or ACK.
+    /// Whether it is an answer that the kernel itself sends without a socket: bare RST or ACK, in a packet of `length`
+    /// bytes.
     #[inline(always)]
     pub(crate) fn is_bare_answer(&self, length: u32) -> bool {
-        self.flags & FIN_SYN_RST_ACK & !(ACK | 0x04) == 0 && length <= self.payload
+        self.flags & FIN_SYN_RST_ACK & !(ACK | RST) == 0 && length <= self.payload
+    }
+
+    /// Whether it is the bare end of a connection, in a packet of `length` bytes.
+    #[inline(always)]
+    pub(crate) fn is_bare_reset(&self, length: u32) -> bool {
+        self.flags & RST != 0 && self.is_bare_answer(length)
     }
 
     /// Whether it has urgent data.

@@ -1,6 +1,6 @@
 //! What is remembered of a socket's connection.
 
-use crate::Origin;
+use crate::{Origin, opening::Opening};
 
 /// A connection as the programs follow it, in the storage of the socket that opened it.
 #[repr(C)]
@@ -16,6 +16,8 @@ pub struct Stream {
     pub told: u32,
     /// Who opened it, and to where; all zero for a socket that is older than the programs.
     pub origin: Origin,
+    /// What its first bytes have shown so far; only while [`StreamState::Opening`].
+    pub opening: Opening,
 }
 
 /// [`Stream::state`].
@@ -32,4 +34,4 @@ pub enum StreamState {
     Refused = 3,
 }
 
-const _: () = assert!(size_of::<Stream>() == 104 && align_of::<Stream>() == 8);
+const _: () = assert!(size_of::<Stream>() == 144 && align_of::<Stream>() == 8);

@@ -141,7 +141,8 @@ impl Interception {
         })?;
         let counters = counters::Reader::new(open_map(&maps, maps::COUNTERS)?, records)?;
         let (tell, told) = mpsc::channel(ATTEMPTS);
-        let events = events::Reader::spawn(open_map(&maps, maps::EVENTS)?, namespaces.clone(), tell)?;
+        let events =
+            events::Reader::spawn(open_map(&maps, maps::EVENTS)?, namespaces.clone(), tell, config.content)?;
 
         // Before the programs: from their first run on, they read where the listeners are and what is protected.
         put(&maps, settings(config, &namespaces))?;

@@ -71,7 +71,7 @@ pub(crate) fn ensure(from: RustSrc) -> Result<PathBuf> {
 pub(crate) fn lint(from: RustSrc) -> Result<()> {
     let cache = Cache::open()?;
     let toolchain = Toolchain::ensure(&cache, from)?;
-    run_cargo(&toolchain, &cache, "clippy", &["--", "-D", "warnings"])
+    run_cargo(&toolchain, "clippy", &["--", "-D", "warnings"])
 }
 
 fn build(from: RustSrc) -> Result<PathBuf> {
@@ -79,8 +79,8 @@ fn build(from: RustSrc) -> Result<PathBuf> {
     let cache = Cache::open()?;
     let toolchain = Toolchain::ensure(&cache, from)?;
     say("building the kernel side (under a minute the first time)");
-    run_cargo(&toolchain, &cache, "build", &[])?;
-    let built = cache.path("build/ebpf/bpfel-unknown-none/release/portreeve-ebpf");
+    run_cargo(&toolchain, "build", &[])?;
+    let built = target_dir().join("bpfel-unknown-none/release/portreeve-ebpf");
     let cached = cache.path("ebpf").join(&name);
     put(&built, &cached)?;
     let here = object::checkout_dir(&workspace()).join(&name);
@@ -100,13 +100,19 @@ fn drop_others(here: &Path) -> Result<()> {
     Ok(())
 }
 
-fn run_cargo(toolchain: &Toolchain, cache: &Cache, subcommand: &str, rest: &[&str]) -> Result<()> {
+/// Where it is built. Not shared with other checkouts: cargo would take the program that another one has built last
+/// for this one's, where nothing of this one's sources is newer.
+fn target_dir() -> PathBuf {
+    workspace().join("target/ebpf-build")
+}
+
+fn run_cargo(toolchain: &Toolchain, subcommand: &str, rest: &[&str]) -> Result<()> {
     process::run(
         toolchain
             .cargo(subcommand)?
             .args(["--package", "agent-ebpf", "--bin", "portreeve-ebpf", "--features", "programs"])
             .arg("--target-dir")
-            .arg(cache.path("build/ebpf"))
+            .arg(target_dir())
             .args(rest)
             .current_dir(workspace()),
     )

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Error, abi,
+    Content, Error, abi,
     attempts::{Attempt, AttemptKind},
     namespaces::Namespaces,
 };
@@ -32,14 +32,24 @@ impl Reader {
     /// # Errors
     ///
     /// The ring cannot be read or waited on.
-    pub(super) fn spawn(ring: Map, namespaces: Namespaces, attempts: Sender<Attempt>) -> Result<Self, Error> {
+    pub(super) fn spawn(
+        ring: Map,
+        namespaces: Namespaces,
+        attempts: Sender<Attempt>,
+        content: Content,
+    ) -> Result<Self, Error> {
         let wrong = |source| Error::Map { map: maps::EVENTS, source };
         let ring: RingBuf<MapData> = ring.try_into().map_err(wrong)?;
         // SAFETY: the ring owns its descriptor, and nobody puts another in its place while the AsyncFd holds it.
         let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
         let mut ring = ring.map_err(|error| wrong(std::io::Error::from(error).into()))?;
         let lost = Arc::new(AtomicU64::new(0));
-        let teller = Teller { namespaces, attempts, lost: Arc::clone(&lost) };
+        let teller = Teller {
+            namespaces,
+            attempts,
+            refuses_openings: content == Content::Refuse,
+            lost: Arc::clone(&lost),
+        };
         let task = tokio::spawn(async move {
             while let Ok(mut ready) = ring.readable_mut().await {
                 // Out of the ring first: seeing to them takes time, and the kernel side needs the room.
@@ -71,6 +81,8 @@ impl Drop for Reader {
 struct Teller {
     namespaces: Namespaces,
     attempts: Sender<Attempt>,
+    /// Whether PostgreSQL on an unprotected port is ended.
+    refuses_openings: bool,
     lost: Arc<AtomicU64>,
 }
 
@@ -97,7 +109,12 @@ impl Teller {
             }
             kind if kind == EventKind::RawDropped as u32 => AttemptKind::Raw,
             kind if kind == EventKind::BindRefused as u32 => AttemptKind::Bind,
-            kind if kind == EventKind::OpeningFound as u32 => AttemptKind::Opening,
+            kind if kind == EventKind::OpeningFound as u32 => {
+                if self.refuses_openings {
+                    self.namespaces.end_socket(event).await;
+                }
+                AttemptKind::Opening
+            }
             kind if kind == EventKind::LinkDropped as u32 => AttemptKind::Link,
             kind if kind == EventKind::TuplesFull as u32 => AttemptKind::TuplesFull,
             kind if kind == EventKind::NoStorage as u32 => AttemptKind::NoStorage,

@@ -11,6 +11,7 @@ macro_rules! world {
 }
 
 mod container;
+mod content;
 mod guard;
 mod lifecycle;
 mod namespaces;

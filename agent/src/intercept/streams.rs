@@ -5,7 +5,7 @@ use std::{
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
 };
 
-use agent_ebpf::{Origin, Stream, StreamState, maps};
+use agent_ebpf::{Origin, Stream, StreamState, maps, opening::Opening};
 use aya::maps::{Map, MapError};
 
 use super::{Error, abi::Value, sys};
@@ -34,6 +34,7 @@ impl Streams {
             initial_sequence: 0,
             told: 0,
             origin: Origin::default(),
+            opening: Opening::new(),
         };
         // SAFETY: the map's values are Streams (`pins` compared their size, `maps::STREAMS` says it).
         unsafe { sys::set_socket_storage(self.0.as_fd(), socket, &Value(passed)) }
