@@ -36,7 +36,7 @@ pub use accept::accept;
 pub use backend::{Error as BackendError, connect as connect_backend, secure};
 pub use cancel::Cancels;
 pub use config::Config;
-pub use resources::{Resource, Resources};
+pub use resources::{Overlap, Resource, Resources};
 pub use side::SideConnector;
 pub use stream::BackendStream;
 pub use tls::{Config as TlsConfig, Error as TlsError, Tls};

@@ -13,13 +13,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::control::Answers;
+use super::protection::Protection;
 use super::shipping;
 use super::{Daemon, Error};
 use crate::approvals::{Approvals, Server};
 use crate::catalog::Catalogs;
-use crate::config::{Config, LogConfig, LogFormat, Read, credentials, read_policies, resolve};
+use crate::config::{Config, LogConfig, LogFormat, Read, credentials, describe, read_policies};
 use crate::identity::Identifier;
 use crate::intercept::Interception;
+use crate::names::{Names, System};
 use crate::proxy::{Cancels, Counters, Message, Shared, SideConnector, Worker, accept};
 use crate::recorder::{HostInfo, Recorder};
 use crate::store::Forwarder;
@@ -40,10 +42,13 @@ pub fn run(path: &Path) -> Result<ExitCode, Error> {
     let Read { config, digest } = Config::read(path)?;
     log_to_stderr(&config.log)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let daemon = Arc::new(start(config, digest)?);
+    let ended = runtime.block_on(async {
+        let daemon = Arc::new(start(config, digest).await?);
         live(daemon).await
-    })
+    });
+    // A name that hangs in the resolver is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 fn log_to_stderr(config: &LogConfig) -> Result<(), Error> {
@@ -61,9 +66,9 @@ fn log_to_stderr(config: &LogConfig) -> Result<(), Error> {
 
 /// Everything that can fail for a reason that the operator can mend happens before the first connection is
 /// taken.
-fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
+async fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
     let (policy, documents) = read_policies(&config.policies)?;
-    let resources = resolve(&config.resources, &policy)?;
+    let written = describe(&config.resources, &policy)?;
     let credentials = Arc::new(RwLock::new(Arc::new(credentials(&config.resources)?)));
     let lanes = match config.sessions.workers {
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
@@ -72,8 +77,9 @@ fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
     let host = HostInfo::of_this_host(Digest(policy.digest()), digest);
     let recorder = Arc::new(Recorder::open(&config.evidence, host, lanes)?);
     let interception = Interception::start(&config.intercept)?;
-    let destinations = resources.destinations();
-    let resources = Arc::new(RwLock::new(Arc::new(resources)));
+    let resources = Arc::new(RwLock::new(Arc::default()));
+    let protection =
+        Protection::new(Names::new(&config.names, System), interception.protected(), Arc::clone(&resources));
     let connector = SideConnector {
         own_sockets: interception.own_sockets(),
         credentials: Arc::clone(&credentials),
@@ -104,16 +110,19 @@ fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
     let store = config.store.as_ref();
     let store = store.map(|store| shipping::start(store, &recorder, interception.own_sockets(), patience));
     let store = store.transpose()?;
-    interception.protected().set(&destinations)?;
+    protection.ask(&written).await;
+    protection.switch(&written)?;
     Ok(Daemon {
         config,
         begun: Instant::now(),
         interception,
+        protection,
         shared,
         workers: Arc::new(workers),
         drain: drain::channel().0,
         store,
         documents: RwLock::new(documents),
+        reloading: tokio::sync::Mutex::default(),
     })
 }
 
@@ -148,9 +157,12 @@ async fn live(daemon: Arc<Daemon>) -> Result<ExitCode, Error> {
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
             _ = hangup.recv() => {
-                if let Err(error) = daemon.reload() {
-                    tracing::error!("{error}");
-                }
+                let daemon = Arc::clone(&daemon);
+                tokio::spawn(async move {
+                    if let Err(error) = daemon.reload().await {
+                        tracing::error!("{error}");
+                    }
+                });
             }
             _ = beat.tick() => watch.tick(&daemon),
             ended = &mut accepting => {
@@ -187,6 +199,7 @@ impl Watch {
             }
             Err(_) => {}
         }
+        daemon.protection.tick(recorder);
         let detached = daemon.interception.detached();
         if detached != self.detached {
             tracing::error!(
@@ -207,7 +220,8 @@ impl Watch {
     }
 }
 
-fn incident(recorder: &Recorder, kind: &str, detail: &str, count: u64) {
+/// Records what concerns no session, and says so where that fails.
+pub(super) fn incident(recorder: &Recorder, kind: &str, detail: &str, count: u64) {
     if let Err(error) = recorder.incident(kind, detail, count) {
         tracing::error!(%error, kind, "an incident could not be recorded");
     }

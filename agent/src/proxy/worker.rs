@@ -16,6 +16,7 @@ use tokio::task::LocalSet;
 
 use super::connection::{Connection, Opening};
 use super::local::{Local, Signal};
+use super::resources::Use;
 use super::{Resource, Shared};
 use crate::approvals::session_id;
 use crate::drain;
@@ -120,6 +121,7 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
     let Arrival { stream, destination, principal, resource, session: counted } = arrival;
     let frontend = tokio::net::TcpStream::from_std(stream)?;
     frontend.set_nodelay(true)?;
+    let used = resource.used(destination);
     let shared = &local.shared;
     let mut random = [0; 28];
     SystemRandom::new()
@@ -149,7 +151,7 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
     let connection = Connection::new(Rc::clone(local), opening);
     shared.counters.sessions.fetch_add(1, Ordering::Relaxed);
     shared.counters.sessions_total.fetch_add(1, Ordering::Relaxed);
-    let running = Running { local: Rc::clone(local), number, _counted: counted };
+    let running = Running { local: Rc::clone(local), number, _counted: counted, _used: used };
     tokio::task::spawn_local(async move {
         let _running = running;
         connection.await;
@@ -162,6 +164,7 @@ struct Running {
     local: Rc<Local>,
     number: u64,
     _counted: drain::Session,
+    _used: Use,
 }
 
 impl Drop for Running {
