@@ -141,6 +141,7 @@ fn with_nearest(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::intercept::Unmatched;
 
     #[track_caller]
     fn error(text: &str, expect: &str) {
@@ -155,6 +156,7 @@ mod tests {
         let config = Config::parse(LEAST, Path::new("p.yaml")).unwrap();
         assert_eq!(config.drain_seconds, 25);
         assert_eq!(config.intercept.port, 15001);
+        assert_eq!((config.intercept.ports[0].get(), config.intercept.unmatched), (5432, Unmatched::Refuse));
         assert_eq!(config.names.resolve_seconds.get(), 10);
         assert_eq!(config.resources["shop"].tls, proxy::TlsConfig::Disable);
     }
@@ -165,6 +167,8 @@ mod tests {
         error(&format!("{LEAST}sesions: {{}}\n"), "did you mean `sessions`?");
         error("policies: [/etc/p]\n", "resources");
         error(&format!("{LEAST}intercept: {{port: 70000}}\n"), "p.yaml:3:");
+        error(&format!("{LEAST}intercept: {{ports: [0]}}\n"), "p.yaml:3:");
+        error(&format!("{LEAST}intercept: {{unmatched: allow}}\n"), "refuse");
         error(&format!("{LEAST}names: {{resolve_seconds: 0}}\n"), "p.yaml:3:");
     }
 

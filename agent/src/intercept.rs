@@ -35,7 +35,7 @@ use std::path::PathBuf;
 use agent_ebpf::{ABI_VERSION, Settings, maps};
 use aya::maps::{Array, MapData};
 
-pub use config::Config;
+pub use config::{Config, Unmatched};
 pub use counters::Counters;
 pub use error::Error;
 pub use listener::{Intercepted, Listener, Peer};

@@ -62,6 +62,7 @@ impl Daemon {
                 "running": read(&shared.counters.sessions),
                 "total": read(&shared.counters.sessions_total),
                 "unmatched": read(&shared.counters.unmatched),
+                "passing_unmatched": read(&shared.counters.passing),
                 "unrecorded": read(&shared.counters.unrecorded),
             },
             "approvals": {

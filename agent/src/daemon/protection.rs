@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use serde_json::{Value, json};
 
 use super::run::incident;
-use crate::intercept::{self, Protected};
+use crate::intercept::{self, Destination, Protected};
 use crate::names::{Names, News};
 use crate::proxy::{Overlap, Resource, Resources, current};
 use crate::recorder::Recorder;
@@ -18,6 +18,8 @@ use crate::recorder::Recorder;
 /// What is protected now, and what it follows from.
 pub(super) struct Protection {
     names: Names,
+    /// Ports that are protected on every address.
+    everywhere: Vec<Destination>,
     protected: Protected,
     /// Where the proxy looks.
     resources: Arc<RwLock<Arc<Resources>>>,
@@ -36,8 +38,13 @@ struct State {
 
 impl Protection {
     /// Nothing is protected by it before [`Protection::switch`].
-    pub(super) fn new(names: Names, protected: Protected, resources: Arc<RwLock<Arc<Resources>>>) -> Self {
-        Protection { names, protected, resources, state: Mutex::default() }
+    pub(super) fn new(
+        names: Names,
+        everywhere: Vec<Destination>,
+        protected: Protected,
+        resources: Arc<RwLock<Arc<Resources>>>,
+    ) -> Self {
+        Protection { names, everywhere, protected, resources, state: Mutex::default() }
     }
 
     /// Waits, with patience, until it is known what the names of these resources stand for.
@@ -93,7 +100,8 @@ impl Protection {
             );
         }
         state.overlaps = overlaps;
-        let destinations = resources.destinations();
+        let mut destinations = resources.destinations();
+        destinations.extend(&self.everywhere);
         // Served before it is taken: nobody is to be refused for a moment.
         *self.resources.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(resources);
         let set = self.protected.set(&destinations);

@@ -22,7 +22,7 @@ use crate::config::{Config, LogConfig, LogFormat, Read, credentials, describe, r
 use crate::identity::Identifier;
 use crate::intercept::Interception;
 use crate::names::{Names, System};
-use crate::proxy::{Cancels, Counters, Message, Shared, SideConnector, Worker, accept};
+use crate::proxy::{Cancels, Counters, Message, Shared, SideConnector, Unmatched, Worker, accept};
 use crate::recorder::{HostInfo, Recorder};
 use crate::store::Forwarder;
 use crate::{drain, recorder};
@@ -78,8 +78,12 @@ async fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
     let recorder = Arc::new(Recorder::open(&config.evidence, host, lanes)?);
     let interception = Interception::start(&config.intercept)?;
     let resources = Arc::new(RwLock::new(Arc::default()));
-    let protection =
-        Protection::new(Names::new(&config.names, System), interception.protected(), Arc::clone(&resources));
+    let protection = Protection::new(
+        Names::new(&config.names, System),
+        config.intercept.everywhere(),
+        interception.protected(),
+        Arc::clone(&resources),
+    );
     let connector = SideConnector {
         own_sockets: interception.own_sockets(),
         credentials: Arc::clone(&credentials),
@@ -97,6 +101,7 @@ async fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
         recorder: Arc::clone(&recorder),
         cancels: Cancels::default(),
         resources,
+        unmatched: Unmatched::new(&config.intercept),
         policy: RwLock::new(Arc::new(policy)),
         key: random_key()?,
         counters: Counters::default(),
@@ -200,6 +205,7 @@ impl Watch {
             Err(_) => {}
         }
         daemon.protection.tick(recorder);
+        daemon.shared.unmatched.flush(recorder, false);
         let detached = daemon.interception.detached();
         if detached != self.detached {
             tracing::error!(
@@ -246,6 +252,7 @@ async fn stop(daemon: &Daemon, reason: &str) {
         tell(true);
         daemon.drain.drain(LAST_WORDS).await;
     }
+    daemon.shared.unmatched.flush(&daemon.shared.recorder, true);
     if let Err(error) = daemon.shared.recorder.stop(reason) {
         tracing::error!(%error, "the record has no end: it will show as having fallen silent");
     }

@@ -390,7 +390,8 @@ fn the_daemon_that_another_test_kills() {
     let at = std::env::var("PORTREEVE_TEST_PROTECTED").unwrap().parse().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let config = super::Config { cgroup: None, pin_directory: pins.into(), port: 0 };
+        let config =
+            super::Config { cgroup: None, pin_directory: pins.into(), port: 0, ..super::Config::default() };
         let interception = Interception::start(&config).unwrap();
         interception.protected().set(&destinations(&[at])).unwrap();
         println!("in place");

@@ -1,7 +1,6 @@
 //! From the listener to a worker: who it is, and which server it meant.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::worker::{Arrival, Message, Worker};
 use super::{Shared, current};
@@ -29,12 +28,7 @@ pub async fn accept(
         };
         let Some(session) = drain.enter() else { return Ok(()) };
         let Intercepted { stream, destination, peer } = intercepted;
-        let Some(resource) = current(&shared.resources).at(destination).cloned() else {
-            // It was protected a moment ago: what is not protected is not taken.
-            shared.counters.unmatched.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(%destination, pid = peer.pid, uid = peer.uid, "no resource has this address: closed");
-            continue;
-        };
+        let resource = current(&shared.resources).at(destination).cloned();
         let principal = shared.identifier.identify(&KernelPeer {
             pid: peer.pid,
             tid: peer.tid,

@@ -37,7 +37,12 @@ impl World {
         }
         let bpffs = tempfile::tempdir().unwrap();
         mount("bpf", bpffs.path(), "bpf", MountFlags::empty(), c"mode=0700").unwrap();
-        let config = Config { cgroup: None, pin_directory: bpffs.path().join("portreeve"), port: 0 };
+        let config = Config {
+            cgroup: None,
+            pin_directory: bpffs.path().join("portreeve"),
+            port: 0,
+            ..Config::default()
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Some(Self { config, runtime, bpffs })
     }
