@@ -1,8 +1,7 @@
 //! The daemon's configuration: what was written, and what it means.
 //!
 //! Each part has its own section and its own type; here they are put together, read from a file, and turned into
-//! values that need no further check. Nothing downstream meets a path that was not read or a name that was not
-//! resolved.
+//! values that need no further check. Nothing downstream meets a path that was not read.
 
 #![forbid(unsafe_code)]
 
@@ -17,12 +16,12 @@ use std::path::{Path, PathBuf};
 use evidence::Digest;
 use serde::Deserialize;
 
-use crate::{approvals, catalog, intercept, proxy, recorder};
+use crate::{approvals, catalog, intercept, names, proxy, recorder};
 
 pub use log::{Config as LogConfig, Format as LogFormat};
 pub(crate) use policies::CASES;
 pub use policies::{Error as PoliciesError, File as PolicyFile, in_folder, read as read_policies};
-pub use resources::{Config as ResourceConfig, Error as ResourcesError, credentials, resolve};
+pub use resources::{Config as ResourceConfig, Error as ResourcesError, credentials, describe};
 pub use store::{Config as StoreConfig, tls as store_tls};
 
 /// The file as it was written.
@@ -36,6 +35,9 @@ pub struct Config {
     /// How connections are taken.
     #[serde(default)]
     pub intercept: intercept::Config,
+    /// How host names are followed.
+    #[serde(default)]
+    pub names: names::Config,
     /// Where the record goes.
     #[serde(default)]
     pub evidence: recorder::Config,
@@ -139,6 +141,7 @@ fn with_nearest(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::intercept::Unmatched;
 
     #[track_caller]
     fn error(text: &str, expect: &str) {
@@ -153,6 +156,8 @@ mod tests {
         let config = Config::parse(LEAST, Path::new("p.yaml")).unwrap();
         assert_eq!(config.drain_seconds, 25);
         assert_eq!(config.intercept.port, 15001);
+        assert_eq!((config.intercept.ports[0].get(), config.intercept.unmatched), (5432, Unmatched::Refuse));
+        assert_eq!(config.names.resolve_seconds.get(), 10);
         assert_eq!(config.resources["shop"].tls, proxy::TlsConfig::Disable);
     }
 
@@ -162,6 +167,9 @@ mod tests {
         error(&format!("{LEAST}sesions: {{}}\n"), "did you mean `sessions`?");
         error("policies: [/etc/p]\n", "resources");
         error(&format!("{LEAST}intercept: {{port: 70000}}\n"), "p.yaml:3:");
+        error(&format!("{LEAST}intercept: {{ports: [0]}}\n"), "p.yaml:3:");
+        error(&format!("{LEAST}intercept: {{unmatched: allow}}\n"), "refuse");
+        error(&format!("{LEAST}names: {{resolve_seconds: 0}}\n"), "p.yaml:3:");
     }
 
     #[test]

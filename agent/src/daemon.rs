@@ -8,6 +8,7 @@
 mod control;
 mod error;
 mod policies;
+mod protection;
 mod run;
 mod shipping;
 mod watch;
@@ -31,6 +32,7 @@ struct Daemon {
     config: Config,
     begun: Instant,
     interception: Interception,
+    protection: protection::Protection,
     shared: Arc<Shared>,
     workers: Arc<Vec<Worker>>,
     drain: Drain,
@@ -40,4 +42,6 @@ struct Daemon {
     store: Option<Forwarder>,
     /// Names of the policy documents that hold.
     documents: RwLock<Vec<String>>,
+    /// Held by the one reload that may run.
+    reloading: tokio::sync::Mutex<()>,
 }

@@ -53,7 +53,7 @@ use tokio::task::JoinHandle;
 
 pub use arrivals::{Intercepted, Listener};
 pub use attempts::{Attempt, AttemptKind, Attempts};
-pub use config::{Config, Content, Existing};
+pub use config::{Config, Content, Existing, Unmatched};
 pub use counters::Counters;
 pub use error::Error;
 pub use fd_store::Inherited;

@@ -16,6 +16,7 @@ pub mod catalog;
 pub mod credentials;
 pub mod identity;
 pub mod intercept;
+pub mod names;
 pub mod recorder;
 pub mod store;
 

@@ -20,6 +20,7 @@ mod resources;
 mod side;
 mod stream;
 mod tls;
+mod unmatched;
 mod worker;
 
 use std::sync::{Arc, RwLock};
@@ -37,10 +38,11 @@ pub use accept::{accept, kernel_peer};
 pub use backend::{Error as BackendError, connect as connect_backend, secure};
 pub use cancel::Cancels;
 pub use config::Config;
-pub use resources::{Resource, Resources};
+pub use resources::{Overlap, Resource, Resources};
 pub use side::SideConnector;
 pub use stream::BackendStream;
 pub use tls::{Config as TlsConfig, Error as TlsError, Tls};
+pub use unmatched::Unmatched;
 pub use worker::{Arrival, Message, Worker};
 
 /// What all workers share. None of it is touched on a statement's way.
@@ -65,6 +67,8 @@ pub struct Shared {
     pub cancels: Cancels,
     /// The protected servers.
     pub resources: Arc<RwLock<Arc<Resources>>>,
+    /// What becomes of connections that no resource names.
+    pub unmatched: Unmatched,
     /// The policy that new sessions begin with.
     pub policy: RwLock<Arc<Policy>>,
     /// What masks and digests are keyed with: random at each start, and in memory alone.
@@ -80,9 +84,11 @@ pub struct Counters {
     pub sessions: std::sync::atomic::AtomicU64,
     /// Sessions since the start.
     pub sessions_total: std::sync::atomic::AtomicU64,
-    /// Connections that were closed because no resource has their destination.
+    /// Connections since the start that no resource names, refused or let through.
     pub unmatched: std::sync::atomic::AtomicU64,
-    /// Sessions that were refused or ended because the record could not be written.
+    /// Those of them that are let through now.
+    pub passing: std::sync::atomic::AtomicU64,
+    /// Sessions and connections that were refused or ended because the record could not be written.
     pub unrecorded: std::sync::atomic::AtomicU64,
 }
 

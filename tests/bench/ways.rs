@@ -1,12 +1,11 @@
 //! The ways from pgbench to the server.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use e2e::World;
 use e2e::postgres::{PORT, programs};
-use e2e::process::output;
 use e2e::world::{JOB_UID, PASSWORD, ROLE};
 
 use crate::MASKED_UID;
@@ -57,25 +56,13 @@ impl Ways {
     /// What this machine does not give.
     pub(crate) fn open(world: &World) -> Result<Self> {
         let [_, v6] = world.network.server();
-        let IpAddr::V6(v6) = v6 else { bail!("the second address of a server is of IPv6") };
-        let mut segments = v6.segments();
-        segments[7] += 1;
-        let second = IpAddr::from(segments);
-        output(world.network.inside("ip").args([
-            "address",
-            "add",
-            &format!("{second}/64"),
-            "dev",
-            "eth0",
-            "nodad",
-        ]))?;
-        let direct = SocketAddr::new(second, PORT);
+        let direct = SocketAddr::new(world.network.add_address()?, PORT);
         let bouncer = Bouncer::start(world.folder(), direct)?;
         if bouncer.is_none() {
             println!("pgbouncer is not installed: it is left out");
         }
         let relay = Relay::start(direct)?;
-        Ok(Ways { direct, protected: SocketAddr::new(v6.into(), PORT), relay, bouncer })
+        Ok(Ways { direct, protected: SocketAddr::new(v6, PORT), relay, bouncer })
     }
 
     /// All that are there.

@@ -9,6 +9,7 @@ mod hold;
 mod interception;
 mod masking;
 mod operation;
+mod protected;
 mod protocol;
 mod refusal;
 mod relay;

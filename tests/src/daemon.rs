@@ -17,13 +17,38 @@ use crate::process::{mortal, output, portreeve, signal};
 #[derive(Debug)]
 pub struct Daemon {
     folder: PathBuf,
+    /// Whether it has a file of names of its own.
+    has_hosts: bool,
     child: Option<Child>,
 }
+
+/// Puts the files of names in the place of the machine's; `$0` is the folder that they are in.
+const MOUNT: &str = "mount --bind \"$0\"/hosts /etc/hosts && \
+    mount --bind \"$0\"/nsswitch.conf /etc/nsswitch.conf && exec \"$@\"";
 
 impl Daemon {
     /// A daemon whose `portreeve.yaml` lies in the folder; it does not run yet.
     pub fn new(folder: &Path) -> Self {
-        Daemon { folder: folder.to_owned(), child: None }
+        Daemon { folder: folder.to_owned(), has_hosts: false, child: None }
+    }
+
+    /// The same, in a mount namespace of its own where names are those of the file [`Daemon::hosts`] and no others.
+    ///
+    /// # Errors
+    ///
+    /// The files cannot be written.
+    pub fn with_hosts(folder: &Path) -> Result<Self> {
+        let mut daemon = Daemon::new(folder);
+        daemon.has_hosts = true;
+        fs::write(daemon.hosts(), "")?;
+        // Nobody else is asked: a test sends nothing to the machine's name servers.
+        fs::write(folder.join("nsswitch.conf"), "hosts: files\n")?;
+        Ok(daemon)
+    }
+
+    /// Its own `/etc/hosts`.
+    pub fn hosts(&self) -> PathBuf {
+        self.folder.join("hosts")
     }
 
     /// Starts it and waits until it says that it is ready.
@@ -37,7 +62,15 @@ impl Daemon {
         let notified = UnixDatagram::bind(&place)?;
         notified.set_read_timeout(Some(Duration::from_millis(50)))?;
         let log = File::options().create(true).append(true).open(self.log_file())?;
-        let child = mortal("KILL", portreeve()?)
+        let mut command = match self.has_hosts {
+            false => mortal("KILL", portreeve()?),
+            true => {
+                let mut command = mortal("KILL", "unshare");
+                command.args(["--mount", "sh", "-c", MOUNT]).arg(&self.folder).arg(portreeve()?);
+                command
+            }
+        };
+        let child = command
             .arg("run")
             .arg("--config")
             .arg(self.config())

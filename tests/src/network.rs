@@ -99,6 +99,18 @@ impl Network {
         [self.v4(2).into(), self.v6(2).into()]
     }
 
+    /// Gives the server another address, of IPv6.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn add_address(&self) -> Result<IpAddr> {
+        let address = self.v6(3);
+        let words = ["address", "add", &format!("{address}/64"), "dev", "eth0", "nodad"];
+        output(self.inside("ip").args(words))?;
+        Ok(address.into())
+    }
+
     /// The namespace's file.
     pub fn namespace(&self) -> PathBuf {
         format!("/proc/{}/ns/net", self.holder.id()).into()

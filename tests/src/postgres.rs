@@ -15,7 +15,7 @@ use crate::eventually;
 use crate::network::Network;
 use crate::process::{build_folder, finish, mortal, output, signal};
 
-/// The port of all servers, each on an address of its own.
+/// The port of nearly all servers, each on an address of its own.
 pub const PORT: u16 = 5432;
 
 /// The superuser, who is let in over the Unix socket alone.
@@ -32,6 +32,7 @@ pub struct Server {
     folder: PathBuf,
     programs: PathBuf,
     addresses: String,
+    port: u16,
     namespace: PathBuf,
     settings: Vec<String>,
     child: Child,
@@ -43,7 +44,7 @@ impl Server {
     /// # Errors
     ///
     /// There is no PostgreSQL, or it does not start: with what it said.
-    pub fn start(folder: &Path, network: &Network, settings: &[String]) -> Result<Self> {
+    pub fn start(folder: &Path, network: &Network, port: u16, settings: &[String]) -> Result<Self> {
         let programs = programs()?;
         fs::create_dir(folder)?;
         let data = folder.join("data");
@@ -53,10 +54,10 @@ impl Server {
         output(Command::new("chown").arg("-R").arg(format!("{uid}:{gid}")).arg(folder))?;
         let addresses = network.server().map(|address| address.to_string()).join(",");
         let namespace = network.namespace();
-        let child = spawn(folder, &programs, &addresses, &namespace, settings)?;
+        let child = spawn(folder, &programs, &addresses, port, &namespace, settings)?;
         let settings = settings.to_vec();
         let mut server =
-            Server { folder: folder.to_owned(), programs, addresses, namespace, settings, child };
+            Server { folder: folder.to_owned(), programs, addresses, port, namespace, settings, child };
         server.wait_ready()?;
         Ok(server)
     }
@@ -83,7 +84,8 @@ impl Server {
     ///
     /// It does not come back.
     pub fn start_again(&mut self) -> Result<()> {
-        self.child = spawn(&self.folder, &self.programs, &self.addresses, &self.namespace, &self.settings)?;
+        let Server { folder, programs, addresses, port, namespace, settings, .. } = self;
+        self.child = spawn(folder, programs, addresses, *port, namespace, settings)?;
         self.wait_ready()
     }
 
@@ -98,7 +100,8 @@ impl Server {
         command
             .env_clear()
             .env("LANG", "C.UTF-8")
-            .args(["-X", "-At", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-d", database, "-h"])
+            .args(["-X", "-At", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-d", database])
+            .args(["-p", &self.port.to_string(), "-h"])
             .arg(&self.folder);
         command
     }
@@ -115,7 +118,7 @@ impl Server {
 
     /// Its Unix socket.
     pub fn socket(&self) -> PathBuf {
-        self.folder.join(format!(".s.PGSQL.{PORT}"))
+        self.folder.join(format!(".s.PGSQL.{}", self.port))
     }
 
     /// What the server has logged: every connection and every statement.
@@ -135,6 +138,7 @@ fn spawn(
     folder: &Path,
     programs: &Path,
     addresses: &str,
+    port: u16,
     namespace: &Path,
     settings: &[String],
 ) -> Result<Child> {
@@ -150,7 +154,7 @@ fn spawn(
         .arg(folder.join("data"))
         .arg("-k")
         .arg(folder);
-    let port = format!("port={PORT}");
+    let port = format!("port={port}");
     let listen = format!("listen_addresses={addresses}");
     let fixed = [
         &*listen,

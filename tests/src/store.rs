@@ -35,7 +35,7 @@ impl Store {
     /// It does not start, or cannot be prepared.
     pub fn start(folder: &Path, first: u16) -> Result<Self> {
         let network = Network::new(first)?;
-        let server = Server::start(&folder.join("store"), &network, &[])?;
+        let server = Server::start(&folder.join("store"), &network, PORT, &[])?;
         server.sql("postgres", "CREATE DATABASE audit")?;
         let password_file = folder.join("store-password");
         fs::write(&password_file, PASSWORD)?;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
@@ -31,6 +31,9 @@ pub const ROLE: &str = "shop_service";
 pub const PASSWORD: &str = "correct horse battery staple";
 /// The user that jobs run as, if nothing else is said.
 pub const JOB_UID: u32 = 20_001;
+
+/// The first of the ports that worlds have of their own, one for each number: below those that kernels give out.
+const OWN_PORTS: u16 = 1 << 14;
 
 /// Everybody may do everything.
 pub const ALLOW_ALL: &str = "
@@ -61,6 +64,15 @@ pub struct Setup {
     pub server: Vec<String>,
     /// More of the configuration: whole sections of YAML.
     pub config: String,
+    /// The resource's addresses, as YAML; by default `["V4:PORT", "[V6]:PORT"]`, the server's own.
+    pub addresses: Option<String>,
+    /// More of the section `intercept`; `PORT` is the server's port. By default no port is protected everywhere: worlds
+    /// that stand side by side must not take each other's connections.
+    pub intercept: String,
+    /// Whether the server has a port that no other world's has.
+    pub own_port: bool,
+    /// Whether the daemon knows no other names than those of [`World::write_hosts`].
+    pub own_hosts: bool,
     /// How the server is spoken to: the value of `tls`.
     pub tls: String,
     /// Whether the server speaks TLS, with a self-signed certificate for `db.example` in the folder `tls`.
@@ -78,6 +90,10 @@ impl Default for Setup {
             database: SHOP.to_owned(),
             server: Vec::new(),
             config: String::new(),
+            addresses: None,
+            intercept: "ports: []".to_owned(),
+            own_port: false,
+            own_hosts: false,
             tls: "{mode: disable}".to_owned(),
             certificate: false,
             store: false,
@@ -110,6 +126,7 @@ pub struct World {
     pub store: Option<Store>,
     /// The network between the jobs and the protected server.
     pub network: Network,
+    port: u16,
     runtime: Runtime,
     cgroup: Cgroup,
     // The last to go: the others' files are in it.
@@ -131,12 +148,13 @@ impl World {
             true => Some(Store::start(folder.path(), network.number() + 1)?),
             false => None,
         };
-        prepare(folder.path(), setup, &network, store.as_ref())?;
+        let port = if setup.own_port { OWN_PORTS + network.number() } else { PORT };
+        prepare(folder.path(), setup, &network, port, store.as_ref())?;
         let mut settings = setup.server.clone();
         if setup.certificate {
             settings.extend(certificates::make(&folder.path().join("tls"))?);
         }
-        let server = Server::start(&folder.path().join("server"), &network, &settings)?;
+        let server = Server::start(&folder.path().join("server"), &network, port, &settings)?;
         server.sql("postgres", &format!("CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'"))?;
         server.sql("postgres", &format!("CREATE DATABASE shop OWNER {ROLE}"))?;
         server.sql(
@@ -144,7 +162,12 @@ impl World {
             &format!("ALTER SCHEMA public OWNER TO {ROLE}; SET ROLE {ROLE}; {}", setup.database),
         )?;
         let mut world = World {
-            daemon: Daemon::new(folder.path()),
+            daemon: if setup.own_hosts {
+                Daemon::with_hosts(folder.path())?
+            } else {
+                Daemon::new(folder.path())
+            },
+            port,
             cgroup: Cgroup::new(&leftovers::name(network.number()))?,
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
             server,
@@ -172,14 +195,13 @@ impl World {
 
     /// Where the server is, over IPv4: a connection string as an ordinary job has it.
     pub fn address(&self) -> String {
-        let [v4, _] = self.network.server();
-        format!("postgresql://{JOB}@{v4}:{PORT}/shop")
+        format!("postgresql://{JOB}@{}/shop", self.destination())
     }
 
     /// The same over IPv6.
     pub fn address_v6(&self) -> String {
         let [_, v6] = self.network.server();
-        format!("postgresql://{JOB}@[{v6}]:{PORT}/shop")
+        format!("postgresql://{JOB}@[{v6}]:{}/shop", self.port)
     }
 
     /// The job of this world.
@@ -272,7 +294,23 @@ impl World {
     /// Where the server is, over IPv4.
     pub fn destination(&self) -> SocketAddr {
         let [v4, _] = self.network.server();
-        (v4, PORT).into()
+        (v4, self.port).into()
+    }
+
+    /// The server's port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Says what names stand for, to a daemon that knows no others.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn write_hosts(&self, names: &[(&str, IpAddr)]) -> Result<()> {
+        let lines: String = names.iter().map(|(name, address)| format!("{address} {name}\n")).collect();
+        // The same file: the daemon has it mounted.
+        Ok(fs::write(self.daemon.hosts(), lines)?)
     }
 
     /// Drives what this process does on its connections.
@@ -344,22 +382,30 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 /// The daemon's files.
-fn prepare(folder: &Path, setup: &Setup, network: &Network, store: Option<&Store>) -> Result<()> {
+fn prepare(folder: &Path, setup: &Setup, network: &Network, port: u16, store: Option<&Store>) -> Result<()> {
     let credentials = folder.join("credentials.yaml");
     fs::write(&credentials, format!("role: {ROLE}\npassword: {PASSWORD}\n"))?;
     fs::set_permissions(&credentials, fs::Permissions::from_mode(0o600))?;
     fs::write(folder.join("policy.yaml"), &setup.policy)?;
     let at = |name: &str| folder.join(name).display().to_string();
     let [v4, v6] = network.server();
+    let meant = |text: &str| {
+        let text = text.replace("PORT", &port.to_string());
+        text.replace("V4", &v4.to_string()).replace("V6", &v6.to_string())
+    };
+    let addresses = setup.addresses.as_deref().unwrap_or("[\"V4:PORT\", \"[V6]:PORT\"]");
     let mut config = format!(
         "policies: [{}]\n\
-         resources:\n  shop:\n    addresses: [\"{v4}:{PORT}\", \"[{v6}]:{PORT}\"]\n    \
-         credentials: {{file: {}}}\n    tls: {}\n\
-         intercept: {{port: 0, pin_directory: {}}}\n",
+         resources:\n  shop:\n    addresses: {}\n    credentials: {{file: {}}}\n    tls: {}\n\
+         intercept: {{port: 0, pin_directory: {}, {}}}\n\
+         names: {{resolve_seconds: 1, keep_seconds: 2, file: {}}}\n",
         at("policy.yaml"),
+        meant(addresses),
         at("credentials.yaml"),
         setup.tls.replace("FOLDER", &folder.display().to_string()),
         leftovers::pin_directory(network.number()).display(),
+        meant(&setup.intercept),
+        at("names.json"),
     );
     // A story may have a section of its own for these two.
     if !setup.config.contains("evidence:") {

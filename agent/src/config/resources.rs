@@ -1,8 +1,7 @@
 //! The protected servers: where they are, from the policy and the configuration, and how to log in to them.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, ToSocketAddrs};
-use std::sync::Mutex;
+use std::net::IpAddr;
 
 use policy::{Address, Host, Policy};
 use serde::Deserialize;
@@ -45,16 +44,6 @@ pub enum Error {
         /// Its name.
         name: String,
     },
-    /// A host name that stands for nothing.
-    #[error("resource \"{name}\": {host} cannot be resolved: {source}")]
-    Unresolved {
-        /// The resource.
-        name: String,
-        /// The host.
-        host: String,
-        /// What the resolver said.
-        source: std::io::Error,
-    },
     /// A network that is none.
     #[error("resource \"{name}\": {source}")]
     Network {
@@ -73,51 +62,45 @@ pub enum Error {
     },
 }
 
-/// All resources, ready to be served. Host names are resolved here.
+/// All resources, as they are described in the policy and here. What their host names stand for is not known yet.
 ///
 /// # Errors
 ///
 /// The first resource that cannot be served, and why.
-pub fn resolve(configs: &BTreeMap<String, Config>, policy: &Policy) -> Result<Resources, Error> {
+pub fn describe(configs: &BTreeMap<String, Config>, policy: &Policy) -> Result<Resources, Error> {
     if let Some(unknown) = policy.resources().iter().find(|r| !configs.contains_key(&r.name)) {
         return Err(Error::NotConfigured { name: unknown.name.clone() });
     }
     let mut resources = Vec::new();
     for (name, config) in configs {
         let described = policy.resources().iter().filter(|r| r.name == *name).flat_map(|r| &r.addresses);
-        let mut destinations = Vec::new();
-        for address in config.addresses.iter().chain(described) {
-            destinations.extend(
-                networks(name, address)?
-                    .into_iter()
-                    .map(|network| Destination { network, port: address.port }),
-            );
+        let (mut written, mut names) = (Vec::new(), Vec::new());
+        for Address { host, port } in config.addresses.iter().chain(described) {
+            let network = match host {
+                Host::Name(host) => {
+                    names.push((host.clone(), *port));
+                    continue;
+                }
+                Host::Ip(ip) => Network::from(*ip),
+                Host::Net(ip, bits) => network(name, *ip, *bits)?,
+            };
+            written.push(Destination { network, port: *port });
         }
-        if destinations.is_empty() {
+        if written.is_empty() && names.is_empty() {
             return Err(Error::NoAddress { name: name.clone() });
         }
-        destinations.sort_unstable();
-        destinations.dedup();
+        written.sort_unstable();
+        written.dedup();
+        names.sort_unstable();
+        names.dedup();
         let tls = Tls::new(&config.tls).map_err(|source| Error::Tls { name: name.clone(), source })?;
-        resources.push(Resource { name: name.clone(), destinations, tls, last: Mutex::default() });
+        resources.push(Resource::new(name.clone(), written, names, tls));
     }
     Ok(Resources::new(resources))
 }
 
-fn networks(name: &str, address: &Address) -> Result<Vec<Network>, Error> {
-    let network = |ip: IpAddr, bits| {
-        Network::new(ip, bits).map_err(|source| Error::Network { name: name.to_owned(), source })
-    };
-    let whole = |ip: IpAddr| network(ip, if ip.is_ipv4() { 32 } else { 128 });
-    match &address.host {
-        Host::Ip(ip) => Ok(vec![whole(*ip)?]),
-        Host::Net(ip, bits) => Ok(vec![network(*ip, *bits)?]),
-        Host::Name(host) => {
-            let unresolved = |source| Error::Unresolved { name: name.to_owned(), host: host.clone(), source };
-            let found = (host.as_str(), address.port).to_socket_addrs().map_err(unresolved)?;
-            found.map(|address| whole(address.ip())).collect()
-        }
-    }
+fn network(name: &str, ip: IpAddr, bits: u8) -> Result<Network, Error> {
+    Network::new(ip, bits).map_err(|source| Error::Network { name: name.to_owned(), source })
 }
 
 /// The credential sources of all resources.

@@ -21,7 +21,7 @@ impl Control for Answers {
 
     fn reload(&self) -> Answering<'_> {
         Box::pin(async {
-            let reloaded = self.0.reload()?;
+            let reloaded = self.0.reload().await?;
             Ok(json!({
                 "policy": { "digest": hex::encode(reloaded.digest), "rules": reloaded.rules },
                 "resources": reloaded.resources,
@@ -40,7 +40,6 @@ impl Daemon {
         let shared = &self.shared;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let policy = current(&shared.policy);
-        let resources = current(&shared.resources);
         let documents = self.documents.read().unwrap_or_else(PoisonError::into_inner).clone();
         let detached = read(&self.detached);
         let usage = shared.recorder.usage();
@@ -49,28 +48,21 @@ impl Daemon {
             Ok(counters) => serde_json::to_value(counters).unwrap_or(Value::Null),
             Err(error) => json!({ "error": error.to_string() }),
         };
-        let described: Vec<Value> = resources
-            .iter()
-            .map(|resource| {
-                let at = |d: &crate::intercept::Destination| format!("{} port {}", d.network, d.port);
-                json!({
-                    "name": resource.name,
-                    "addresses": resource.destinations.iter().map(at).collect::<Vec<_>>(),
-                })
-            })
-            .collect();
+        let is_well = detached == 0 && !usage.failing && self.protection.is_whole();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "state": if detached == 0 && !usage.failing { "running" } else { "impaired" },
+            "state": if is_well { "running" } else { "impaired" },
             "uptime_seconds": self.begun.elapsed().as_secs(),
             "boot": shared.recorder.boot().to_string(),
             "policy": { "digest": hex::encode(policy.digest()), "rules": policy.rules().len(), "documents": documents },
-            "resources": described,
+            "resources": self.protection.status(),
+            "not_protected": self.protection.error(),
             "databases": shared.catalogs.databases().iter().map(ToString::to_string).collect::<Vec<_>>(),
             "sessions": {
                 "running": read(&shared.counters.sessions),
                 "total": read(&shared.counters.sessions_total),
                 "unmatched": read(&shared.counters.unmatched),
+                "passing_unmatched": read(&shared.counters.passing),
                 "unrecorded": read(&shared.counters.unrecorded),
             },
             "approvals": {
@@ -87,6 +79,7 @@ impl Daemon {
             },
             "store": self.store.as_ref().map(|store| shipping(&store.status())),
             "interception": interception,
+            "adopted": self.protection.adopted(),
             "interface_guard": self.interception.interface_guard(),
             "network_namespaces": self.interception.namespaces(),
             "detached_programs": detached,

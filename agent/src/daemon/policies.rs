@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use evidence::Digest;
 
 use super::Daemon;
-use crate::config::{PoliciesError, ResourcesError, read_policies, resolve};
+use crate::config::{PoliciesError, ResourcesError, describe, read_policies};
 use crate::proxy::Message;
 use crate::{intercept, recorder};
 
@@ -32,19 +32,19 @@ pub(super) struct Reloaded {
 impl Daemon {
     /// Reads the documents again. Sessions judge their next statement by the new policy; what is held stays held,
     /// and is refused at its approval where the new policy denies it.
-    pub(super) fn reload(self: &Arc<Self>) -> Result<Reloaded, Error> {
+    pub(super) async fn reload(self: &Arc<Self>) -> Result<Reloaded, Error> {
+        let _only = self.reloading.lock().await;
         let (policy, documents) = read_policies(&self.config.policies)?;
-        let resources = resolve(&self.config.resources, &policy)?;
+        let resources = describe(&self.config.resources, &policy)?;
         let reloaded = Reloaded {
             digest: policy.digest(),
             rules: policy.rules().len(),
             resources: resources.iter().count(),
         };
+        self.protection.ask(&resources).await;
         self.shared.recorder.policy_reloaded(Digest(policy.digest()), &documents)?;
-        let destinations = resources.destinations();
         // More is protected before a session can be let through to it, and never the other way round.
-        replace(&self.shared.resources, Arc::new(resources));
-        self.interception.protected().set(&destinations)?;
+        self.protection.switch(&resources)?;
         self.sweep();
         replace(&self.shared.policy, Arc::new(policy));
         replace(&self.documents, documents);

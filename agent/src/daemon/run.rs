@@ -15,15 +15,17 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::control::Answers;
+use super::protection::Protection;
 use super::shipping;
 use super::watch::{Watch, record_attempts};
 use super::{Daemon, Error};
 use crate::approvals::{Approvals, Server};
 use crate::catalog::Catalogs;
-use crate::config::{Config, LogConfig, LogFormat, Read, credentials, read_policies, resolve};
+use crate::config::{Config, LogConfig, LogFormat, Read, credentials, describe, read_policies};
 use crate::identity::Identifier;
 use crate::intercept::{Inherited, Interception};
-use crate::proxy::{Cancels, Counters, Message, Shared, SideConnector, Worker, accept};
+use crate::names::{Names, System};
+use crate::proxy::{Cancels, Counters, Message, Shared, SideConnector, Unmatched, Worker, accept};
 use crate::recorder::{HostInfo, Recorder};
 use crate::store::Forwarder;
 use crate::{drain, intercept, recorder};
@@ -44,10 +46,10 @@ pub fn run(path: &Path) -> Result<ExitCode, Error> {
     log_to_stderr(&config.log)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        let daemon = Arc::new(start(config, digest)?);
+        let daemon = Arc::new(start(config, digest).await?);
         live(daemon).await
     });
-    // Whoever is still being looked at lies on a file system that hangs: not to be waited for.
+    // Neither a name that hangs in the resolver nor a process on a file system that hangs is waited for.
     runtime.shutdown_background();
     ended
 }
@@ -67,9 +69,9 @@ fn log_to_stderr(config: &LogConfig) -> Result<(), Error> {
 
 /// Everything that can fail for a reason that the operator can mend happens before the first connection is
 /// taken.
-fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
+async fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
     let (policy, documents) = read_policies(&config.policies)?;
-    let resources = resolve(&config.resources, &policy)?;
+    let written = describe(&config.resources, &policy)?;
     let credentials = Arc::new(RwLock::new(Arc::new(credentials(&config.resources)?)));
     let lanes = match config.sessions.workers {
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
@@ -77,9 +79,17 @@ fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
     };
     let host = HostInfo::of_this_host(Digest(policy.digest()), digest);
     let recorder = Arc::new(Recorder::open(&config.evidence, host, lanes)?);
+    // Before the first packet is judged, it is known what the names stand for.
+    let names = Names::new(&config.names, System);
+    names.follow(&written.names());
+    names.settled().await;
+    let everywhere = config.intercept.everywhere();
+    let mut protected = written.renewed(|name| names.addresses(name)).destinations();
+    protected.extend(&everywhere);
     let inherited = Inherited::from_service_manager();
-    let interception = Interception::start(&config.intercept, &resources.destinations(), inherited)?;
-    let resources = Arc::new(RwLock::new(Arc::new(resources)));
+    let interception = Interception::start(&config.intercept, &protected, inherited)?;
+    let resources = Arc::new(RwLock::new(Arc::default()));
+    let protection = Protection::new(names, everywhere, interception.protected(), Arc::clone(&resources));
     let connector = SideConnector {
         own_sockets: interception.own_sockets(),
         credentials: Arc::clone(&credentials),
@@ -97,6 +107,7 @@ fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
         recorder: Arc::clone(&recorder),
         cancels: Cancels::default(),
         resources,
+        unmatched: Unmatched::new(&config.intercept),
         policy: RwLock::new(Arc::new(policy)),
         key: random_key()?,
         counters: Counters::default(),
@@ -110,16 +121,19 @@ fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
     let store = config.store.as_ref();
     let store = store.map(|store| shipping::start(store, &recorder, interception.own_sockets(), patience));
     let store = store.transpose()?;
+    protection.switch(&written)?;
     Ok(Daemon {
         config,
         begun: Instant::now(),
         interception,
+        protection,
         shared,
         workers: Arc::new(workers),
         drain: drain::channel().0,
         detached: AtomicU64::new(0),
         store,
         documents: RwLock::new(documents),
+        reloading: tokio::sync::Mutex::default(),
     })
 }
 
@@ -156,9 +170,12 @@ async fn live(daemon: Arc<Daemon>) -> Result<ExitCode, Error> {
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
             _ = hangup.recv() => {
-                if let Err(error) = daemon.reload() {
-                    tracing::error!("{error}");
-                }
+                let daemon = Arc::clone(&daemon);
+                tokio::spawn(async move {
+                    if let Err(error) = daemon.reload().await {
+                        tracing::error!("{error}");
+                    }
+                });
             }
             _ = beat.tick() => watch.tick(&daemon),
             ended = &mut accepting => {
@@ -201,6 +218,7 @@ async fn stop(daemon: &Daemon, reason: &str, accepting: JoinHandle<Result<(), in
         tell(true);
         daemon.drain.drain(LAST_WORDS).await;
     }
+    daemon.shared.unmatched.flush(&daemon.shared.recorder, true);
     if let Err(error) = daemon.shared.recorder.stop(reason) {
         tracing::error!(%error, "the record has no end: it will show as having fallen silent");
     }

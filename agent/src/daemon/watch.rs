@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use evidence::Incident;
 
 use super::Daemon;
-use crate::intercept::{Attempt, AttemptKind, Counters, Fault};
+use crate::intercept::{Attempt, AttemptKind, Content, Counters, Fault};
 use crate::proxy::kernel_peer;
 use crate::recorder::Recorder;
 
@@ -22,7 +22,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn tick(&mut self, daemon: &Daemon) {
+    pub(super) fn tick(&mut self, daemon: &Arc<Daemon>) {
         let recorder = &daemon.shared.recorder;
         match recorder.beat() {
             Ok(()) => self.beat_failed = false,
@@ -32,6 +32,10 @@ impl Watch {
             }
             Err(_) => {}
         }
+        if daemon.protection.tick(recorder) {
+            daemon.sweep();
+        }
+        daemon.shared.unmatched.flush(recorder, false);
         self.hooks(daemon);
         self.losses(daemon);
     }
@@ -100,6 +104,7 @@ pub(super) async fn record_attempts(daemon: Arc<Daemon>) {
         match tokio::time::timeout(ALIKE / 10, attempts.next()).await {
             Ok(None) => return,
             Ok(Some(attempt)) => {
+                adopt(&daemon, &attempt);
                 let who = attempt.peer.as_ref().map(|peer| (peer.uid, peer.cgroup_id));
                 let alike = (attempt.kind, who, attempt.destination);
                 match waiting.get_mut(&alike) {
@@ -120,6 +125,23 @@ pub(super) async fn record_attempts(daemon: Arc<Daemon>) {
         let over: HashMap<_, _> = over;
         for (_, last, count) in over.into_values().filter(|(.., count)| *count > 0) {
             record_aside(&daemon, last, count).await;
+        }
+    }
+}
+
+/// Protects what speaks PostgreSQL unprotected, where the configuration says so.
+fn adopt(daemon: &Daemon, attempt: &Attempt) {
+    if attempt.kind == AttemptKind::Opening
+        && daemon.config.intercept.content == Content::Adopt
+        && let Some(destination) = attempt.destination
+    {
+        match daemon.protection.adopt(destination) {
+            Ok(()) => tracing::warn!(%destination, "adopted: it is protected from the next connection on"),
+            Err(error) => {
+                tracing::error!(%error, %destination, "it cannot be adopted");
+                let told = Incident::new("not-adopted", error.to_string()).towards(destination);
+                incident(&daemon.shared.recorder, told);
+            }
         }
     }
 }
@@ -197,7 +219,8 @@ fn describe(attempt: &Attempt) -> String {
     said
 }
 
-fn incident(recorder: &Recorder, incident: Incident<'_>) {
+/// Records what concerns no session, and says so where that fails.
+pub(super) fn incident(recorder: &Recorder, incident: Incident<'_>) {
     let kind = incident.kind.clone();
     if let Err(error) = recorder.incident(incident) {
         tracing::error!(%error, %kind, "an incident could not be recorded");

@@ -2,10 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use agent_ebpf::ContentMode;
 use serde::Deserialize;
+
+use super::{Destination, Network};
 
 /// The `intercept` section of the daemon's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -22,6 +26,10 @@ pub struct Config {
     pub content: Content,
     /// What is done about connections to protected destinations that are older than their protection.
     pub existing: Existing,
+    /// Ports that are protected on every address, whether or not a resource names it (default 5432).
+    pub ports: Vec<NonZeroU16>,
+    /// What becomes of a connection to one of `ports` on an address that no resource names.
+    pub unmatched: Unmatched,
 }
 
 /// What is done about connections that were there before.
@@ -60,6 +68,20 @@ impl Content {
     }
 }
 
+/// What becomes of a connection that was taken and that no resource names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unmatched {
+    /// It is refused, in PostgreSQL's own words.
+    #[default]
+    Refuse,
+    /// It goes to where it was going, and nobody looks at what is said.
+    Pass,
+}
+
+/// PostgreSQL's own; it is no zero, or this does not compile.
+const POSTGRESQL: NonZeroU16 = NonZeroU16::new(5432).unwrap();
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -68,6 +90,34 @@ impl Default for Config {
             port: 15001,
             content: Content::default(),
             existing: Existing::default(),
+            ports: vec![POSTGRESQL],
+            unmatched: Unmatched::default(),
         }
+    }
+}
+
+impl Config {
+    /// `ports`, of every address there is.
+    pub fn everywhere(&self) -> Vec<Destination> {
+        let any = [IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED)];
+        // No bit of these is set: both are networks of length zero.
+        let networks = any.into_iter().filter_map(|address| Network::new(address, 0).ok());
+        let of = |network| self.ports.iter().map(move |port| Destination { network, port: port.get() });
+        networks.flat_map(of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_protected_on_every_address_of_both_families() {
+        let ports = [5432, 6432].map(|port| NonZeroU16::new(port).unwrap());
+        let config = Config { ports: ports.to_vec(), ..Config::default() };
+        let found: Vec<String> =
+            config.everywhere().iter().map(|d| format!("{} {}", d.network, d.port)).collect();
+        assert_eq!(found, ["0.0.0.0/0 5432", "0.0.0.0/0 6432", "::/0 5432", "::/0 6432"]);
+        assert!(Config { ports: Vec::new(), ..Config::default() }.everywhere().is_empty());
     }
 }

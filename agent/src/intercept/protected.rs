@@ -85,6 +85,16 @@ impl Network {
         }
     }
 
+    /// Its first address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// How many bits its addresses share.
+    pub fn length(&self) -> u8 {
+        self.length
+    }
+
     /// Its address, where it has but one.
     pub fn single(&self) -> Option<IpAddr> {
         let bits = if self.address.is_ipv4() { 32 } else { 128 };

@@ -1,7 +1,6 @@
 //! From the listener to a worker: who it is, and which server it meant.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use policy::Principal;
@@ -39,12 +38,7 @@ pub async fn accept(
         let Some(intercepted) = listener.accept().await else { return Ok(()) };
         let Intercepted { stream, destination, peer, route } = intercepted?;
         let Some(session) = drain.enter() else { return Ok(()) };
-        let Some(resource) = current(&shared.resources).at(destination).cloned() else {
-            // It was protected a moment ago: what is not protected is not taken.
-            shared.counters.unmatched.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(%destination, pid = peer.pid, uid = peer.uid, "no resource has this address: closed");
-            continue;
-        };
+        let resource = current(&shared.resources).at(destination).cloned();
         let peer = kernel_peer(peer);
         tracing::debug!(%destination, pid = peer.pid, uid = peer.uid, "a connection is taken");
         turn = (turn + 1) % workers.len().max(1);

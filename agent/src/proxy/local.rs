@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use session::{Event, ReadingCache};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::Shared;
 use crate::recorder::LaneWriter;
@@ -30,11 +30,34 @@ pub(super) struct Local {
     pub(super) sessions: RefCell<HashMap<u64, UnboundedSender<Signal>>>,
 }
 
+/// A connection on the list of those that are told, until this is dropped: at the end of its task, also by a panic,
+/// which ends that task alone.
+pub(super) struct Listed {
+    pub(super) local: Rc<Local>,
+    number: u64,
+}
+
 impl Local {
+    /// Puts a connection on the list. The number is its own.
+    pub(super) fn list(
+        self: &Rc<Self>,
+        number: u64,
+    ) -> (Listed, UnboundedSender<Signal>, UnboundedReceiver<Signal>) {
+        let (signal, signals) = mpsc::unbounded_channel();
+        self.sessions.borrow_mut().insert(number, signal.clone());
+        (Listed { local: Rc::clone(self), number }, signal, signals)
+    }
+
     pub(super) fn tell(&self, signal: impl Fn() -> Signal) {
         for session in self.sessions.borrow().values() {
             // One that ends just now needs no telling.
             drop(session.send(signal()));
         }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.local.sessions.borrow_mut().remove(&self.number);
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn log_in(
     };
     let credentials = current(&shared.credentials);
     let lease = credentials.lease(name, &database).await.map_err(|e| refused("credential", &e))?;
-    resource.seen(&route, destination);
+    resource.saw(&route, destination);
     let key = Key { resource: name.clone(), database: database.clone() };
     let live = shared.catalogs.get(&key).await.map_err(|e| refused("catalog", &e))?;
     let patience = Duration::from_secs(shared.config.connect_seconds);

@@ -15,7 +15,9 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::LocalSet;
 
 use super::connection::{Connection, Opening};
-use super::local::{Local, Signal};
+use super::local::{Listed, Local, Signal};
+use super::resources::Use;
+use super::unmatched::{self, Stray};
 use super::{Resource, Shared};
 use crate::approvals::session_id;
 use crate::drain;
@@ -45,8 +47,8 @@ pub struct Arrival {
     pub route: Route,
     /// Who it is.
     pub principal: Principal,
-    /// The server behind the destination.
-    pub resource: Arc<Resource>,
+    /// The server behind the destination, if any resource names it.
+    pub resource: Option<Arc<Resource>>,
     /// Counts it in, for a graceful stop.
     pub session: drain::Session,
 }
@@ -123,6 +125,13 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
     let Arrival { stream, destination, route, principal, resource, session: counted } = arrival;
     let frontend = tokio::net::TcpStream::from_std(stream)?;
     frontend.set_nodelay(true)?;
+    let (listed, signal, signals) = local.list(number);
+    let Some(resource) = resource else {
+        let stray = Stray { frontend, destination, route, principal, signals, listed, counted };
+        tokio::task::spawn_local(unmatched::serve(Rc::clone(local), stray));
+        return Ok(());
+    };
+    let used = resource.used(destination);
     let shared = &local.shared;
     let mut random = [0; 28];
     SystemRandom::new()
@@ -146,14 +155,12 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
         hold_timeout_us: shared.approvals.patience().as_micros().try_into().unwrap_or(u64::MAX),
     };
     let session = Session::new(options, Rc::clone(&local.cache));
-    let (signal, signals) = mpsc::unbounded_channel();
-    local.sessions.borrow_mut().insert(number, signal.clone());
     let server = (route, destination);
     let opening = Opening { session, principal, resource, server, frontend, signals, signal };
     let connection = Connection::new(Rc::clone(local), opening);
     shared.counters.sessions.fetch_add(1, Ordering::Relaxed);
     shared.counters.sessions_total.fetch_add(1, Ordering::Relaxed);
-    let running = Running { local: Rc::clone(local), number, _counted: counted };
+    let running = Running { listed, _counted: counted, _used: used };
     tokio::task::spawn_local(async move {
         let _running = running;
         connection.await;
@@ -161,16 +168,15 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
     Ok(())
 }
 
-/// A session, as its worker counts it: off the list when its task ends, also by a panic, which ends that task alone.
+/// A session, as it is counted until the end of its task.
 struct Running {
-    local: Rc<Local>,
-    number: u64,
+    listed: Listed,
     _counted: drain::Session,
+    _used: Use,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.local.sessions.borrow_mut().remove(&self.number);
-        self.local.shared.counters.sessions.fetch_sub(1, Ordering::Relaxed);
+        self.listed.local.shared.counters.sessions.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -13,7 +13,7 @@ const ORDER: [&[&str]; 7] = [
     &["daemon", "centre"],
     &["config"],
     &["proxy"],
-    &["intercept", "identity", "catalog", "credentials", "approvals", "recorder", "store"],
+    &["intercept", "identity", "names", "catalog", "credentials", "approvals", "recorder", "store"],
     &["drain", "secret"],
 ];
 
