@@ -18,7 +18,7 @@ pub use run::run;
 pub use shipping::Recorded;
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Instant;
 
 use crate::config::Config;
@@ -44,4 +44,6 @@ struct Daemon {
     documents: RwLock<Vec<String>>,
     /// Held by the one reload that may run.
     reloading: tokio::sync::Mutex<()>,
+    /// Until when sessions may end by themselves, once the daemon stops.
+    stopping: OnceLock<Instant>,
 }

@@ -121,19 +121,3 @@ fn a_password_in_the_connection_string_is_neither_needed_nor_told() -> Result<()
         Ok(())
     })
 }
-
-#[test]
-fn without_the_daemon_connections_are_refused_and_the_next_one_takes_over() -> Result<()> {
-    story(&Setup::default(), |world| {
-        ensure!(world.rows(&["SELECT 1"])? == "1");
-        world.daemon.kill()?;
-        let refused = world.psql(&["SELECT 1"])?;
-        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-        ensure!(!refused.status.success() && told.contains("Connection refused"), "{told}");
-        let logins = world.server.log().matches("connection authorized").count();
-        world.daemon.start()?;
-        ensure!(world.rows(&["SELECT 2"])? == "2");
-        ensure!(world.server.log().matches("connection authorized").count() > logins);
-        Ok(())
-    })
-}

@@ -13,4 +13,5 @@ mod protected;
 mod protocol;
 mod refusal;
 mod relay;
+mod restart;
 mod store;

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::fd_store::FdStore;
 use crate::patience::{PATIENCE, eventually, within};
 use crate::process::{mortal, output, portreeve, signal};
 
@@ -19,6 +20,8 @@ pub struct Daemon {
     folder: PathBuf,
     /// Whether it has a file of names of its own.
     has_hosts: bool,
+    /// Keeps its listeners, as systemd would.
+    store: Option<FdStore>,
     child: Option<Child>,
 }
 
@@ -29,7 +32,7 @@ const MOUNT: &str = "mount --bind \"$0\"/hosts /etc/hosts && \
 impl Daemon {
     /// A daemon whose `portreeve.yaml` lies in the folder; it does not run yet.
     pub fn new(folder: &Path) -> Self {
-        Daemon { folder: folder.to_owned(), has_hosts: false, child: None }
+        Daemon { folder: folder.to_owned(), has_hosts: false, store: None, child: None }
     }
 
     /// The same, in a mount namespace of its own where names are those of the file [`Daemon::hosts`] and no others.
@@ -44,6 +47,27 @@ impl Daemon {
         // Nobody else is asked: a test sends nothing to the machine's name servers.
         fs::write(folder.join("nsswitch.conf"), "hosts: files\n")?;
         Ok(daemon)
+    }
+
+    /// Has its listeners kept from its next start on.
+    ///
+    /// # Errors
+    ///
+    /// The store's socket cannot be made.
+    pub fn keep_listeners(&mut self) -> Result<()> {
+        self.store = Some(FdStore::new(&self.folder.join("manager"))?);
+        Ok(())
+    }
+
+    /// What is kept of it, when all that it has sent was seen to.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is to be kept.
+    pub fn kept(&mut self) -> Result<&FdStore> {
+        let store = self.store.as_mut().context("nothing is kept of this daemon")?;
+        store.collect();
+        Ok(store)
     }
 
     /// Its own `/etc/hosts`.
@@ -62,19 +86,22 @@ impl Daemon {
         let notified = UnixDatagram::bind(&place)?;
         notified.set_read_timeout(Some(Duration::from_millis(50)))?;
         let log = File::options().create(true).append(true).open(self.log_file())?;
-        let mut command = match self.has_hosts {
-            false => mortal("KILL", portreeve()?),
-            true => {
+        let mut command = match (&self.store, self.has_hosts) {
+            (Some(store), _) => store.command(&portreeve()?)?,
+            (None, false) => mortal("KILL", portreeve()?),
+            (None, true) => {
                 let mut command = mortal("KILL", "unshare");
                 command.args(["--mount", "sh", "-c", MOUNT]).arg(&self.folder).arg(portreeve()?);
                 command
             }
         };
+        if self.store.is_none() {
+            command.env("NOTIFY_SOCKET", &place);
+        }
         let child = command
             .arg("run")
             .arg("--config")
             .arg(self.config())
-            .env("NOTIFY_SOCKET", &place)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -82,10 +109,13 @@ impl Daemon {
             .context("cannot start the daemon")?;
         let child = self.child.insert(child);
         let mut told = [0; 256];
+        let store = &mut self.store;
         within(PATIENCE, "the daemon is ready", || {
-            if let Ok(length) = notified.recv(&mut told)
-                && told[..length].starts_with(b"READY=1")
-            {
+            let ready = match store {
+                Some(store) => store.receive().is_some_and(|message| message.starts_with("READY=1")),
+                None => notified.recv(&mut told).is_ok_and(|length| told[..length].starts_with(b"READY=1")),
+            };
+            if ready {
                 return Ok(Ok(()));
             }
             match child.try_wait() {

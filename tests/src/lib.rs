@@ -8,6 +8,7 @@
 pub mod certificates;
 pub mod cgroup;
 pub mod daemon;
+pub mod fd_store;
 pub mod forge;
 pub mod job;
 pub mod leftovers;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -49,9 +49,19 @@ impl Daemon {
             Err(error) => json!({ "error": error.to_string() }),
         };
         let is_well = detached == 0 && !usage.failing && self.protection.is_whole();
+        let draining = self.stopping.get().map(|until| {
+            let left = until.saturating_duration_since(Instant::now());
+            json!({ "sessions": self.drain.sessions(), "seconds_left": left.as_secs() })
+        });
+        let state = match (&draining, is_well) {
+            (Some(_), _) => "draining",
+            (None, true) => "running",
+            (None, false) => "impaired",
+        };
         json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "state": if is_well { "running" } else { "impaired" },
+            "state": state,
+            "draining": draining,
             "uptime_seconds": self.begun.elapsed().as_secs(),
             "boot": shared.recorder.boot().to_string(),
             "policy": { "digest": hex::encode(policy.digest()), "rules": policy.rules().len(), "documents": documents },

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
 use evidence::Digest;
@@ -134,6 +134,7 @@ async fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
         store,
         documents: RwLock::new(documents),
         reloading: tokio::sync::Mutex::default(),
+        stopping: OnceLock::new(),
     })
 }
 
@@ -151,7 +152,9 @@ async fn live(daemon: Arc<Daemon>) -> Result<ExitCode, Error> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
     let server = Server::bind(&daemon.config.approvals, daemon.shared.approvals.clone())?;
-    let control = tokio::spawn(server.serve(Arc::new(Answers(Arc::clone(&daemon))), daemon.drain.watch()));
+    // It answers until the end, so that a stop can be followed.
+    let (closing, closed) = drain::channel();
+    let control = tokio::spawn(server.serve(Arc::new(Answers(Arc::clone(&daemon))), closed));
     let mut accepting = tokio::spawn(accept(
         daemon.interception.listener(),
         Arc::clone(&daemon.shared),
@@ -190,7 +193,8 @@ async fn live(daemon: Arc<Daemon>) -> Result<ExitCode, Error> {
     };
     stop(&daemon, reason, accepting).await;
     attempts.abort();
-    drop(control);
+    closing.signal();
+    drop(tokio::time::timeout(LAST_WORDS, control).await);
     Ok(if reason.starts_with("SIG") { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -199,7 +203,14 @@ async fn stop(daemon: &Daemon, reason: &str, accepting: JoinHandle<Result<(), in
     tell_systemd(NotifyState::Stopping);
     let patience = Duration::from_secs(daemon.config.drain_seconds);
     let deadline = Instant::now() + patience;
-    tracing::info!(reason, sessions = daemon.drain.sessions(), "stopping");
+    // There is one stop: nobody has set it before.
+    let _ = daemon.stopping.set(deadline);
+    let sessions = daemon.drain.sessions();
+    tracing::info!(reason, sessions, "stopping");
+    tell_systemd(NotifyState::Status(&format!(
+        "draining {sessions} sessions for {} s at most",
+        patience.as_secs()
+    )));
     let tell = |now| {
         for worker in daemon.workers.iter() {
             worker.tell(Message::Drain { now });

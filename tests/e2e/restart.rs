@@ -1,0 +1,149 @@
+//! The daemon is away, and comes back: nothing gets past meanwhile, and nothing is lost where that can be helped.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::process::{finish, output};
+use e2e::world::text;
+use e2e::{Setup, World, eventually, story, wire};
+use rustix::process::Signal;
+
+/// A job that asks one question, in the background.
+fn asking(world: &World, question: &str) -> Result<Child> {
+    let mut psql = world.job().psql(&world.address());
+    psql.args(["-c", question]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    psql.spawn().context("psql cannot be started")
+}
+
+/// What it was answered.
+fn answer(job: Child) -> Result<String> {
+    let output = job.wait_with_output()?;
+    ensure!(output.status.success(), "{}", text(&output.stderr));
+    Ok(text(&output.stdout).trim_end().to_owned())
+}
+
+fn logins(world: &World) -> usize {
+    world.server.log().matches("connection authorized").count()
+}
+
+#[test]
+fn without_the_daemon_a_connection_waits_and_the_next_daemon_serves_it() -> Result<()> {
+    story(&Setup::default(), |world| {
+        ensure!(world.rows(&["SELECT 1"])? == "1");
+        world.daemon.kill()?;
+        let before = logins(world);
+        let waiting = asking(world, "SELECT 2")?;
+        // Longer than a first try takes, shorter than it goes on.
+        let away = Instant::now();
+        eventually("a while has passed", || match away.elapsed() > Duration::from_secs(3) {
+            true => Ok(()),
+            false => Err("not yet"),
+        })?;
+        ensure!(logins(world) == before, "somebody got past");
+        world.daemon.start()?;
+        ensure!(answer(waiting)? == "2");
+        Ok(())
+    })
+}
+
+#[test]
+fn without_any_daemon_a_connection_ends_with_an_error() -> Result<()> {
+    story(&Setup::default(), |world| {
+        world.daemon.kill()?;
+        let before = logins(world);
+        let mut psql = world.job().psql(&world.address());
+        let refused = finish(psql.env("PGCONNECT_TIMEOUT", "4").args(["-c", "SELECT 1"]))?;
+        let told = text(&refused.stderr);
+        ensure!(!refused.status.success() && told.contains("timeout expired"), "{told}");
+        ensure!(logins(world) == before, "somebody got past");
+        world.daemon.start()
+    })
+}
+
+#[test]
+fn where_the_listeners_are_kept_connections_of_a_restart_of_five_seconds_complete() -> Result<()> {
+    story(&Setup::default(), |world| {
+        world.daemon.stop()?;
+        world.daemon.keep_listeners()?;
+        world.daemon.start()?;
+        ensure!(world.rows(&["SELECT 1"])? == "1");
+        ensure!(world.daemon.kept()?.len() >= 2, "{:?}", world.daemon.kept()?);
+        for (round, kill) in [false, true].into_iter().enumerate() {
+            if kill {
+                world.daemon.kill()?;
+            } else {
+                world.daemon.stop()?;
+            }
+            world.daemon.kept()?;
+            let away = Instant::now();
+            let mut jobs = Vec::new();
+            while away.elapsed() < Duration::from_secs(5) {
+                jobs.push((jobs.len(), asking(world, &format!("SELECT {round}, {}", jobs.len()))?));
+                eventually("half a second has passed", || {
+                    match away.elapsed() > Duration::from_millis(500) * u32::try_from(jobs.len()).unwrap_or(1)
+                    {
+                        true => Ok(()),
+                        false => Err("not yet"),
+                    }
+                })?;
+            }
+            world.daemon.start()?;
+            ensure!(jobs.len() >= 8, "only {} jobs", jobs.len());
+            for (number, job) in jobs {
+                ensure!(answer(job)? == format!("{round}|{number}"));
+            }
+            let told = world.daemon.log();
+            ensure!(!told.contains("brought up"), "the listeners were made anew: {told}");
+        }
+        let status = world.daemon.status()?;
+        ensure!(
+            status["interception"]["held"] == 0,
+            "a connection had to wait in the client's kernel: {status}"
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn a_stop_says_how_long_sessions_have() -> Result<()> {
+    story(&Setup { config: "drain_seconds: 20\n".to_owned(), ..Setup::default() }, |world| {
+        let mut busy = world.wire()?;
+        busy.send(&wire::query("SELECT pg_sleep(2), 'done'"))?;
+        let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'";
+        eventually("the statement runs", || match world.server.sql("postgres", running)?.as_str() {
+            "1" => Ok(()),
+            count => anyhow::bail!("{count} run"),
+        })?;
+        world.daemon.signal(Signal::TERM)?;
+        let status = eventually("it drains", || match world.daemon.status()? {
+            status if status["state"] == "draining" => Ok(status),
+            status => anyhow::bail!("{status}"),
+        })?;
+        ensure!(status["draining"]["sessions"] == 1, "{status}");
+        ensure!(
+            status["draining"]["seconds_left"].as_u64().is_some_and(|left| (10..=20).contains(&left)),
+            "{status}"
+        );
+        busy.until_ready()?;
+        ensure!(world.daemon.wait()?.success());
+        world.daemon.start()
+    })
+}
+
+#[test]
+fn a_release_leaves_nothing_in_the_kernel() -> Result<()> {
+    story(&Setup::default(), |world| {
+        ensure!(world.rows(&["SELECT 1"])? == "1");
+        world.daemon.stop()?;
+        let config = world.daemon.config().display().to_string();
+        output(&mut world.daemon.command(&["release", "--config", &config])?)?;
+        let pins = e2e::leftovers::pin_directory(world.network.number());
+        ensure!(!pins.exists(), "{} stays", pins.display());
+        // Nobody is in the way any more: the server itself asks for a password.
+        let direct = world.psql(&["SELECT 1"])?;
+        let told = text(&direct.stderr);
+        ensure!(told.contains("no password supplied"), "{told}");
+        world.daemon.start()
+    })
+}
