@@ -28,7 +28,7 @@ use crate::names::{Names, System};
 use crate::proxy::{Cancels, Counters, Message, Shared, SideConnector, Unmatched, Worker, accept};
 use crate::recorder::{HostInfo, Recorder};
 use crate::store::Forwarder;
-use crate::{drain, intercept, recorder};
+use crate::{drain, recorder};
 
 /// How long the store has at least for the last records, where the sessions have used up the time to drain.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
@@ -182,10 +182,8 @@ async fn live(daemon: Arc<Daemon>) -> Result<ExitCode, Error> {
             }
             _ = beat.tick() => watch.tick(&daemon),
             ended = &mut accepting => {
-                match ended {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::error!(%error, "connections can no longer be taken"),
-                    Err(error) => tracing::error!(%error, "connections can no longer be taken"),
+                if let Err(error) = ended {
+                    tracing::error!(%error, "connections can no longer be taken");
                 }
                 break "the listener failed";
             }
@@ -199,7 +197,7 @@ async fn live(daemon: Arc<Daemon>) -> Result<ExitCode, Error> {
 }
 
 /// Connections first, then sessions, then the record; interception stays.
-async fn stop(daemon: &Daemon, reason: &str, accepting: JoinHandle<Result<(), intercept::Error>>) {
+async fn stop(daemon: &Daemon, reason: &str, accepting: JoinHandle<()>) {
     tell_systemd(NotifyState::Stopping);
     let patience = Duration::from_secs(daemon.config.drain_seconds);
     let deadline = Instant::now() + patience;

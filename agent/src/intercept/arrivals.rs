@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Error, Peer, Route};
+use super::{Peer, Route};
 
 /// A connection that the kernel handed to us.
 #[derive(Debug)]
@@ -26,20 +26,16 @@ pub struct Intercepted {
 
 /// Where redirected connections arrive. All clones are the same queue.
 #[derive(Clone, Debug)]
-pub struct Listener(Arc<Mutex<mpsc::Receiver<Result<Intercepted, Error>>>>);
+pub struct Listener(Arc<Mutex<mpsc::Receiver<Intercepted>>>);
 
 impl Listener {
-    pub(super) fn new(receiver: mpsc::Receiver<Result<Intercepted, Error>>) -> Self {
+    pub(super) fn new(receiver: mpsc::Receiver<Intercepted>) -> Self {
         Self(Arc::new(Mutex::new(receiver)))
     }
 
     /// The next connection that has its record; none once the listening has ended and all that had arrived was
     /// taken. Cancelling the wait loses none.
-    ///
-    /// # Errors
-    ///
-    /// A listener or the records cannot be used any more.
-    pub async fn accept(&self) -> Option<Result<Intercepted, Error>> {
+    pub async fn accept(&self) -> Option<Intercepted> {
         self.0.lock().await.recv().await
     }
 }

@@ -8,21 +8,19 @@
 
 mod errands;
 mod find;
+mod listeners;
 
 use std::{
     collections::{HashMap, HashSet},
     fs::File,
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    num::NonZeroU32,
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::AsFd as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use agent_ebpf::{Event, Namespace as Ports, Origin, maps};
 use aya::maps::{HashMap as KernelMap, Map, MapData, MapError};
-use socket2::Socket;
 use tokio::{
     sync::{mpsc::Sender, watch},
     task::JoinHandle,
@@ -30,12 +28,13 @@ use tokio::{
 
 pub(super) use errands::Errands;
 
+use listeners::{Listeners, Sockets, Stored, group, sockets};
+
 use super::{
-    Error, Intercepted, OwnSockets, Route,
+    Error, Intercepted, OwnSockets,
     abi::Value,
     fd_store::{self, Family, Inherited},
-    listener::{self, Listener, Records, Taken, address},
-    own_sockets::stream_socket,
+    listener::{Records, address},
     route::Namespace,
     sock_diag::{self, Outcome, Owner, SockDiag, States, owners},
     sys,
@@ -45,6 +44,9 @@ use super::{
 const LOOK: Duration = Duration::from_secs(2);
 /// After so many looks in a row that found nobody in it, a namespace is given up.
 const UNUSED_LOOKS: u32 = 2;
+
+/// How long broken listeners are left alone: not for ever, and not for nothing.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// All of them. All clones are the same set.
 #[derive(Clone)]
@@ -63,7 +65,7 @@ struct Shared {
     /// Those that an earlier daemon had: connections that wait for the next one go there.
     earlier: HashMap<u64, (u16, u16)>,
     /// None once no more is accepted.
-    arrivals: Mutex<Option<Sender<Result<Intercepted, Error>>>>,
+    arrivals: Mutex<Option<Sender<Intercepted>>>,
     stop: watch::Sender<bool>,
 }
 
@@ -77,13 +79,6 @@ struct Served {
     task: JoinHandle<()>,
 }
 
-/// What has to be made inside of a namespace.
-struct Sockets {
-    cookie: u64,
-    v4: Option<Socket>,
-    v6: Option<Socket>,
-}
-
 /// What is needed to begin.
 pub(super) struct Start {
     pub(super) errands: Errands,
@@ -93,7 +88,7 @@ pub(super) struct Start {
     pub(super) kernel: Map,
     /// The port that is tried first; 0 lets the kernel choose.
     pub(super) port: u16,
-    pub(super) arrivals: Sender<Result<Intercepted, Error>>,
+    pub(super) arrivals: Sender<Intercepted>,
     pub(super) inherited: Inherited,
 }
 
@@ -120,12 +115,13 @@ impl Namespaces {
         let sockets = sockets().map_err(|source| Error::Namespace { source })?;
         let mut inherited = group(inherited);
         let home = sockets.cookie;
-        let listeners = match adopt(inherited.remove(&home), &own) {
+        let kept = inherited.remove(&home).and_then(|stored| Listeners::adopt(stored, &own));
+        let listeners = match kept {
             Some(listeners) => listeners,
             None if port == 0 => {
-                listen(sockets, &[earlier.get(&home).copied().unwrap_or((0, 0)), (0, 0)], &own)?
+                Listeners::new(sockets, &[earlier.get(&home).copied().unwrap_or((0, 0)), (0, 0)], &own)?
             }
-            None => listen(sockets, &[(port, port)], &own)?,
+            None => Listeners::new(sockets, &[(port, port)], &own)?,
         };
         let ports = listeners.ports();
         if ports.1 == 0 {
@@ -272,7 +268,7 @@ impl Namespaces {
             return Some(cookie);
         }
         let earlier = self.0.earlier.get(&cookie).copied().unwrap_or(self.0.ports);
-        let enlisted = listen(sockets, &[earlier, self.0.ports, (0, 0)], &self.0.own)
+        let enlisted = Listeners::new(sockets, &[earlier, self.0.ports, (0, 0)], &self.0.own)
             .and_then(|listeners| self.enlist(Namespace::new(cookie, file), listeners));
         if let Err(error) = enlisted {
             tracing::warn!(%error, cookie, "no listener in a network namespace: its protected connections wait in vain");
@@ -281,10 +277,10 @@ impl Namespaces {
     }
 
     /// Serves what exists at the start; also what only a stored listener still keeps alive.
-    fn serve_those_in_use(&self, inherited: HashMap<u64, Vec<(Family, OwnedFd)>>) {
-        for (cookie, sockets) in inherited {
-            let file = sockets.first().and_then(|(_, fd)| sys::namespace_of(fd.as_fd()).ok()).map(File::from);
-            if let (Some(file), Some(listeners)) = (file, adopt(Some(sockets), &self.0.own))
+    fn serve_those_in_use(&self, inherited: HashMap<u64, Stored>) {
+        for (cookie, stored) in inherited {
+            let file = stored.first().and_then(|(_, fd)| sys::namespace_of(fd.as_fd()).ok()).map(File::from);
+            if let (Some(file), Some(listeners)) = (file, Listeners::adopt(stored, &self.0.own))
                 && let Err(error) = self.enlist(Namespace::new(cookie, Arc::new(file)), listeners)
             {
                 tracing::warn!(%error, cookie, "a stored listener cannot be used");
@@ -311,14 +307,29 @@ impl Namespaces {
             false => Some(Arc::clone(&namespace)),
         };
         let Some(arrivals) = lock(&self.0.arrivals).clone() else { return Ok(()) };
-        let taking = take(route, listeners, Arc::clone(&self.0.records), arrivals, self.0.stop.subscribe());
-        let task = tokio::spawn(taking);
+        let taking = listeners.take(route, Arc::clone(&self.0.records), arrivals, self.0.stop.subscribe());
+        let (namespaces, file) = (self.clone(), Arc::clone(namespace.file()));
+        let task = tokio::spawn(async move {
+            if let Err(error) = taking.await {
+                namespaces.again(cookie, file, &error).await;
+            }
+        });
         let served = Served { namespace, inode, families, unused: 0, task };
         lock(&self.0.served).insert(cookie, served);
         let ports = Value(Ports { served: 1, port4, port6 });
         lock(&self.0.kernel).insert(cookie, ports, 0).map_err(wrong)?;
         tracing::debug!(cookie, port4, port6, "listening in a network namespace");
         Ok(())
+    }
+
+    /// Makes listeners anew where they broke: whoever administers a network namespace can end its sockets.
+    async fn again(&self, cookie: u64, file: Arc<File>, error: &Error) {
+        tracing::error!(%error, cookie, "the listeners of a network namespace are gone; they are made anew");
+        tokio::time::sleep(AGAIN).await;
+        // This task ends by itself.
+        drop(lock(&self.0.served).remove(&cookie));
+        let made = self.0.errands.run(&file, sockets).await;
+        self.serve_with(file, made);
     }
 
     /// Takes no more connections. Those that have arrived are still handed over; those that come wait in the queues
@@ -396,119 +407,4 @@ impl Namespaces {
 
 fn wrong(source: MapError) -> Error {
     Error::Map { map: maps::NAMESPACES, source }
-}
-
-/// The listeners of one namespace.
-struct Listeners {
-    v4: Option<Listener>,
-    v6: Option<Listener>,
-}
-
-impl Listeners {
-    /// 0 where there is none.
-    fn ports(&self) -> (u16, u16) {
-        let port = |listener: &Option<Listener>| listener.as_ref().map_or(0, Listener::port);
-        (port(&self.v4), port(&self.v6))
-    }
-
-    /// Has the service manager keep them, and says which there are.
-    fn store(&self, cookie: u64) -> Vec<Family> {
-        let both = [(Family::V4, &self.v4), (Family::V6, &self.v6)];
-        let there = both.into_iter().filter_map(|(family, listener)| Some((family, listener.as_ref()?)));
-        there
-            .map(|(family, listener)| {
-                fd_store::store(cookie, family, listener);
-                family
-            })
-            .collect()
-    }
-}
-
-/// Fresh sockets in the calling thread's network namespace.
-fn sockets() -> io::Result<Sockets> {
-    let v4 = stream_socket(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let v6 = stream_socket(SocketAddr::from((Ipv6Addr::LOCALHOST, 0)));
-    let any = match (&v4, &v6) {
-        (Ok(socket), _) | (_, Ok(socket)) => socket,
-        _ => return Err(v4.err().unwrap_or_else(|| io::ErrorKind::Unsupported.into())),
-    };
-    let cookie = sys::netns_cookie(any.as_fd())?;
-    match sys::raise_loopback(any.as_fd()) {
-        Ok(true) => tracing::info!(cookie, "brought up the loopback interface of a network namespace"),
-        Ok(false) => {}
-        Err(error) => tracing::debug!(%error, cookie, "the loopback interface cannot be looked at"),
-    }
-    Ok(Sockets { cookie, v4: v4.ok(), v6: v6.ok() })
-}
-
-/// Listens on both loopback addresses, on the first of these ports that is free there.
-fn listen(sockets: Sockets, ports: &[(u16, u16)], own: &OwnSockets) -> Result<Listeners, Error> {
-    let bind = |socket: Socket, ip: IpAddr, port: fn(&(u16, u16)) -> u16| {
-        let addresses: Vec<_> = ports.iter().map(|both| SocketAddr::new(ip, port(both))).collect();
-        Listener::bind(socket, &addresses, own)
-    };
-    let v4 = sockets.v4.map(|socket| bind(socket, Ipv4Addr::LOCALHOST.into(), |both| both.0)).transpose()?;
-    let v6 = sockets.v6.map(|socket| bind(socket, Ipv6Addr::LOCALHOST.into(), |both| both.1)).transpose();
-    let v6 = match v6 {
-        Err(Error::Listen { source, .. }) if lacks_ipv6(&source) => None,
-        v6 => v6?,
-    };
-    Ok(Listeners { v4, v6 })
-}
-
-fn lacks_ipv6(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
-}
-
-/// Stored listeners by the cookie of their namespace.
-fn group(inherited: Inherited) -> HashMap<u64, Vec<(Family, OwnedFd)>> {
-    let mut grouped: HashMap<u64, Vec<_>> = HashMap::new();
-    for (cookie, family, fd) in inherited.listeners() {
-        // The name is a claim; the kernel knows.
-        let real = sys::netns_cookie(fd.as_fd()).is_ok_and(|real| real == cookie);
-        if real && sys::is_listening(fd.as_fd()).unwrap_or(false) {
-            grouped.entry(cookie).or_default().push((family, fd));
-        }
-    }
-    grouped
-}
-
-/// Stored listeners of one namespace, put to use again; none if there is none on IPv4.
-fn adopt(stored: Option<Vec<(Family, OwnedFd)>>, own: &OwnSockets) -> Option<Listeners> {
-    let mut listeners = Listeners { v4: None, v6: None };
-    for (family, fd) in stored? {
-        match Listener::adopt(fd, own) {
-            Ok(listener) if family == Family::V4 => listeners.v4 = Some(listener),
-            Ok(listener) => listeners.v6 = Some(listener),
-            Err(error) => tracing::warn!(%error, "a stored listener cannot be used"),
-        }
-    }
-    listeners.v4.is_some().then_some(listeners)
-}
-
-/// Hands over what arrives in one namespace until it is told to stop.
-async fn take(
-    namespace: Option<Arc<Namespace>>,
-    listeners: Listeners,
-    records: Arc<Records>,
-    arrivals: Sender<Result<Intercepted, Error>>,
-    mut stop: watch::Receiver<bool>,
-) {
-    loop {
-        let taken = tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => return,
-            taken = listener::accept(listeners.v4.as_ref(), listeners.v6.as_ref(), &records) => taken,
-        };
-        let failed = taken.is_err();
-        let intercepted = taken.map(|Taken { stream, destination, peer, device }| Intercepted {
-            stream,
-            destination,
-            peer,
-            route: Route { namespace: namespace.clone(), device: NonZeroU32::new(device) },
-        });
-        if arrivals.send(intercepted).await.is_err() || failed {
-            return;
-        }
-    }
 }

@@ -11,7 +11,7 @@ use super::worker::{Arrival, Message, Worker};
 use super::{Shared, current};
 use crate::drain::Watch;
 use crate::identity::KernelPeer;
-use crate::intercept::{Error, Intercepted, Listener, Peer};
+use crate::intercept::{Intercepted, Listener, Peer};
 
 /// Connections that may be on their way to a worker at once. The next ones wait in the listener's queue.
 const MOST_ARRIVING: usize = 256;
@@ -21,23 +21,14 @@ const MOST_IDENTIFIED: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Accepts until the listening ends. Those that were accepted before reach their workers also after.
-///
-/// # Errors
-///
-/// The listener cannot be used any more.
-pub async fn accept(
-    listener: Listener,
-    shared: Arc<Shared>,
-    workers: Arc<Vec<Worker>>,
-    drain: Watch,
-) -> Result<(), Error> {
+pub async fn accept(listener: Listener, shared: Arc<Shared>, workers: Arc<Vec<Worker>>, drain: Watch) {
     let mut turn = 0;
     let (arriving, aside) = (Arc::new(Semaphore::new(MOST_ARRIVING)), Aside::new(MOST_IDENTIFIED, PATIENCE));
     loop {
         let place = Arc::clone(&arriving).acquire_owned().await;
-        let Some(intercepted) = listener.accept().await else { return Ok(()) };
-        let Intercepted { stream, destination, peer, route } = intercepted?;
-        let Some(session) = drain.enter() else { return Ok(()) };
+        let Some(intercepted) = listener.accept().await else { return };
+        let Intercepted { stream, destination, peer, route } = intercepted;
+        let Some(session) = drain.enter() else { return };
         let resource = current(&shared.resources).at(destination).cloned();
         let peer = kernel_peer(peer);
         tracing::debug!(%destination, pid = peer.pid, uid = peer.uid, "a connection is taken");

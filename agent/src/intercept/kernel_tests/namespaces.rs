@@ -4,6 +4,7 @@ use super::{
     container::{Container, ip},
     *,
 };
+use crate::intercept::sock_diag::{SockDiag, State, States};
 
 #[test]
 fn a_connection_from_a_fresh_network_namespace_arrives() {
@@ -186,5 +187,25 @@ fn a_thousand_namespaces_come_and_go_and_nothing_stays() {
     };
     world.runtime.block_on(look);
     assert_eq!(interception.counters().unwrap().namespaces_full, 0);
+    interception.release().unwrap();
+}
+
+#[test]
+fn listeners_that_somebody_ends_are_made_anew() {
+    let world = world!();
+    let container = Container::new();
+    let at = container.host();
+    let interception = world.start(&[at]);
+    // As `ss --kill` does, which takes no more than the right to administer the container's own network.
+    let listener = interception.listen_address();
+    let ended = container.run(move || {
+        let mut diag = SockDiag::in_this_namespace().unwrap();
+        let ours = diag.list(States::of(&[State::Listen]), |socket| socket.local == listener).unwrap();
+        ours.iter().filter(|socket| diag.destroy(socket).is_ok()).count()
+    });
+    assert_eq!(ended, 1);
+    let client = container.spawn(move || connect(at));
+    assert_eq!(world.accept(&interception).destination, at);
+    client.join().unwrap().unwrap();
     interception.release().unwrap();
 }

@@ -82,7 +82,7 @@ impl World {
     pub(super) fn accept(&self, interception: &Interception) -> Intercepted {
         let listener = interception.listener();
         let accepted = async { tokio::time::timeout(*PATIENCE, listener.accept()).await };
-        self.runtime.block_on(accepted).expect("no connection arrived").unwrap().unwrap()
+        self.runtime.block_on(accepted).expect("no connection arrived").unwrap()
     }
 
     /// The next attempt of this kind that the kernel side tells of.
