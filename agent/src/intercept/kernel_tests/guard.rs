@@ -278,23 +278,13 @@ fn a_packet_socket_of_a_container_opens_no_connection() {
     }
     let inside = container.inside();
     // Whether the host answers a SYN that no socket sent.
-    let answered = move |to: SocketAddr| {
-        let SocketAddr::V4(to) = to else { unreachable!() };
-        let from = SocketAddrV4::new(inside, 40_001);
-        let packets = Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(0x0008))).unwrap();
-        send_below(&packets, "eth0", to, &tcp4(from, to, 2, &[]));
-        packets.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        let mut packet = [0; 128];
-        while let Ok(length) = (&packets).read(&mut packet) {
-            let (ip, tcp) = (&packet[..20], &packet[20..]);
-            if length >= 40 && ip[9] == 6 && tcp[..2] == to.port().to_be_bytes() && tcp[13] & 0x12 == 0x12 {
-                return true;
-            }
-        }
-        false
+    let answered = move |to: SocketAddr, bypass: bool| {
+        syn_from_below("eth0", SocketAddrV4::new(inside, if bypass { 40_001 } else { 40_002 }), to, bypass)
     };
-    assert!(container.run(move || answered(open)), "the host answers where nothing is guarded");
-    assert!(!container.run(move || answered(at)), "a connection below the sockets");
+    for bypass in [false, true] {
+        assert!(container.run(move || answered(open, bypass)), "the host answers where nothing is guarded");
+        assert!(!container.run(move || answered(at, bypass)), "a connection below the sockets");
+    }
     let told = world.attempt(&interception, AttemptKind::Link);
     assert_eq!((told.destination, told.source.map(|source| source.ip())), (Some(at), Some(inside.into())));
     // The way on for a client in there passes, though it leaves by the same link.
@@ -304,6 +294,38 @@ fn a_packet_socket_of_a_container_opens_no_connection() {
     world.runtime.block_on(own.connect(&accepted.route, at)).unwrap();
     drop(client.join());
     interception.release().unwrap();
+}
+
+/// What the README says is open: nothing that holds for sockets sees what a packet socket of the host sends.
+#[test]
+fn a_packet_socket_of_the_host_is_not_stopped() {
+    let world = world!();
+    let container = Container::new();
+    let at = SocketAddr::new(container.inside().into(), 5432);
+    container.run(move || server(at));
+    let interception = world.start(&[at]);
+    let IpAddr::V4(host) = container.host().ip() else { unreachable!() };
+    assert!(syn_from_below(&container.device(), SocketAddrV4::new(host, 40_003), at, false));
+    interception.release().unwrap();
+}
+
+/// Whether a SYN that no TCP socket sent is answered with another; `bypass`: past the queueing discipline.
+fn syn_from_below(device: &str, from: SocketAddrV4, to: SocketAddr, bypass: bool) -> bool {
+    let SocketAddr::V4(to) = to else { unreachable!() };
+    let packets = Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(0x0008))).unwrap();
+    const PACKET_QDISC_BYPASS: i32 = 20;
+    set_option(&packets, libc::SOL_PACKET, PACKET_QDISC_BYPASS, bypass.into()).unwrap();
+    send_below(&packets, device, to, &tcp4(from, to, 2, &[]));
+    packets.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let mut packet = [0; 128];
+    while let Ok(length) = (&packets).read(&mut packet) {
+        let (ip, tcp) = (&packet[..20], &packet[20..]);
+        let ports = [to.port().to_be_bytes(), from.port().to_be_bytes()].concat();
+        if length >= 40 && ip[9] == 6 && tcp[..4] == ports && tcp[13] & 0x12 == 0x12 {
+            return true;
+        }
+    }
+    false
 }
 
 /// Sends an IPv4 packet by a packet socket, with the address that the neighbour has.

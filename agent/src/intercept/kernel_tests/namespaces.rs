@@ -148,12 +148,17 @@ fn a_thousand_namespaces_come_and_go_and_nothing_stays() {
     let at = unused_address();
     let interception = world.start(&[at]);
     let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let links = || {
+        let all = std::fs::read_to_string("/proc/net/dev").unwrap();
+        all.lines().filter(|line| line.trim_start().starts_with("ptx")).count()
+    };
     let (served, open) = (interception.namespaces(), descriptors());
     let churn = thread::spawn(move || {
         for round in 0..1000 {
             let (one, other) = (format!("ptx{round}a"), format!("ptx{round}b"));
             in_another_netns(move || {
-                ip(&format!("link add {one} type veth peer name {other}"));
+                // Its other end is the host's, as a container's is.
+                ip(&format!("link add {one} type veth peer name {other} netns {}", std::process::id()));
                 // Every tenth lives until its connection is made; the others end at once.
                 match round % 10 {
                     0 => drop(connect(at).unwrap()),
@@ -177,8 +182,8 @@ fn a_thousand_namespaces_come_and_go_and_nothing_stays() {
     let look = async {
         let enough = tokio::time::Instant::now() + Duration::from_secs(60);
         loop {
-            let now = (interception.namespaces(), descriptors());
-            if now.0 <= served + 8 && now.1 <= open + 64 {
+            let now = (interception.namespaces(), descriptors(), links());
+            if now.0 <= served + 8 && now.1 <= open + 64 && now.2 == 0 {
                 return now;
             }
             assert!(tokio::time::Instant::now() < enough, "left {now:?} of ({served}, {open})");
