@@ -8,7 +8,7 @@ use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_get_netns_cookie, progr
 
 use crate::{
     ALLOW, REFUSE, SOCK_STREAM,
-    maps::{NAMESPACES, OWN, SETTINGS, count, tell},
+    maps::{NAMESPACES, OWN, SETTINGS, count, has_told, tell},
     redirect::socket,
     who,
 };
@@ -36,6 +36,10 @@ pub(crate) fn judge(ctx: &SockAddrContext, address: Destination) -> i32 {
         return ALLOW;
     }
     count(Counter::BindRefused);
+    // SAFETY: this context's socket.
+    if unsafe { has_told(socket(ctx), EventKind::BindRefused) } {
+        return REFUSE;
+    }
     tell(EventKind::BindRefused, |event| who::write(ctx, &address, &mut event.origin));
     REFUSE
 }

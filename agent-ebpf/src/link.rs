@@ -4,14 +4,14 @@
 use agent_ebpf::{Counter, EventKind};
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::{__sk_buff, TC_ACT_SHOT, tcx_action_base::TCX_NEXT},
+    bindings::{__sk_buff, TC_ACT_SHOT, bpf_sock, tcx_action_base::TCX_NEXT},
     helpers::generated::bpf_sk_fullsock,
     macros::classifier,
     programs::TcContext,
 };
 
 use crate::{
-    maps::{OWN, count, is_protected, tell},
+    maps::{OWN, count, has_told, has_told_lately, is_protected, tell},
     packet::{Packet, Segment, read},
 };
 
@@ -28,26 +28,37 @@ pub(crate) fn link(ctx: TcContext) -> i32 {
             return TC_ACT_SHOT as i32;
         }
     };
-    if is_ours(skb) {
+    let sk = socket(skb);
+    if sk.is_null() {
+        count(Counter::LinkDropped);
+        if !has_told_lately() {
+            report(skb, &segment);
+        }
+        return TC_ACT_SHOT as i32;
+    }
+    // SAFETY: a full socket, not null.
+    if !unsafe { OWN.get(sk) }.is_null() {
         return TCX_NEXT;
     }
     count(Counter::LinkDropped);
-    report(skb, &segment);
+    // SAFETY: a full socket, not null.
+    if !unsafe { has_told(sk, EventKind::LinkDropped) } {
+        report(skb, &segment);
+    }
     TC_ACT_SHOT as i32
 }
 
-/// Whether a socket of the daemon sent it: the kernel keeps a packet's socket on its way through a veth pair.
+/// The socket that sent it: the kernel keeps a packet's socket on its way through a veth pair. Null for a packet of
+/// none, such as a virtual machine's.
 #[inline(always)]
-fn is_ours(skb: *mut __sk_buff) -> bool {
+fn socket(skb: *mut __sk_buff) -> *mut bpf_sock {
     // SAFETY: a field of the kernel's context; checked against null.
     let sk = unsafe { (*skb).__bindgen_anon_2.sk };
     if sk.is_null() {
-        return false;
+        return sk;
     }
     // SAFETY: a socket of the context, not null.
-    let sk = unsafe { bpf_sk_fullsock(sk) };
-    // SAFETY: a full socket, not null.
-    !sk.is_null() && !unsafe { OWN.get(sk) }.is_null()
+    unsafe { bpf_sk_fullsock(sk) }
 }
 
 #[inline(always)]

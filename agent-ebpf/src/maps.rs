@@ -5,7 +5,9 @@ use agent_ebpf::{
     Namespace, Origin, Settings, Stream, Tuple,
 };
 use aya_ebpf::{
+    bindings::bpf_sock,
     btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
+    helpers::generated::bpf_ktime_get_ns,
     macros::btf_map,
 };
 
@@ -38,6 +40,10 @@ pub(crate) static ACCEPTED: SkStorage<Origin, PLAIN> = SkStorage::new();
 #[btf_map]
 static COUNTERS: PerCpuArray<u64, { agent_ebpf::COUNTERS }> = PerCpuArray::new();
 
+/// When this CPU last told of a packet that is no socket's.
+#[btf_map]
+static LAST_TOLD: PerCpuArray<u64, 1> = PerCpuArray::new();
+
 #[btf_map]
 static EVENTS: RingBuf<Event, EVENTS_BYTES> = RingBuf::new();
 
@@ -54,6 +60,38 @@ pub(crate) fn count(counter: Counter) {
         // SAFETY: the pointer is this CPU's slot, valid while the program runs; programs of one CPU
         // that interrupt each other may lose a count, which a counter bears.
         unsafe { *slot += 1 };
+    }
+}
+
+/// Whether this socket has told of this kind before; from now on it has. Without memory for it, it has not.
+///
+/// # Safety
+///
+/// `sk` is the socket of the running program's context, checked against null.
+#[inline(always)]
+pub(crate) unsafe fn has_told(sk: *mut bpf_sock, kind: EventKind) -> bool {
+    let bit = 1 << (kind as u32);
+    // SAFETY: as the caller promises; zero is a value of all of Stream's fields.
+    let Some(stream) = (unsafe { STREAMS.get_or_zero(sk).as_mut() }) else { return false };
+    let told = stream.told & bit != 0;
+    stream.told |= bit;
+    told
+}
+
+/// Whether something was told of lately that is no socket's: whoever makes such packets makes many.
+#[inline(always)]
+pub(crate) fn has_told_lately() -> bool {
+    const LATELY_NS: u64 = 10_000_000;
+    let Some(last) = LAST_TOLD.get_ptr_mut(0) else { return true };
+    // SAFETY: a helper without arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    // SAFETY: this CPU's slot, valid while the program runs.
+    unsafe {
+        let lately = now.wrapping_sub(*last) < LATELY_NS;
+        if !lately {
+            *last = now;
+        }
+        lately
     }
 }
 

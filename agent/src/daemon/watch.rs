@@ -96,17 +96,32 @@ const ALIKE: Duration = Duration::from_secs(10);
 /// What makes two attempts alike.
 type Alike = (AttemptKind, Option<(u32, u64)>, Option<SocketAddr>);
 
+/// So many destinations of one kind and workload are told apart in this time; the others are told of together.
+const MOST_DESTINATIONS: usize = 32;
+
+/// What is recorded, and how often it has happened since.
+type Waiting = HashMap<Alike, (Instant, Attempt, u64)>;
+
+fn alike(waiting: &Waiting, attempt: &Attempt) -> Alike {
+    let who = attempt.peer.as_ref().map(|peer| (peer.uid, peer.cgroup_id));
+    let own = (attempt.kind, who, attempt.destination);
+    let others = waiting.keys().filter(|(kind, whose, _)| (*kind, *whose) == (attempt.kind, who)).count();
+    match others >= MOST_DESTINATIONS && !waiting.contains_key(&own) {
+        true => (attempt.kind, who, None),
+        false => own,
+    }
+}
+
 /// Records attempts until the interception ends.
 pub(super) async fn record_attempts(daemon: Arc<Daemon>) {
     let attempts = daemon.interception.attempts();
-    let mut waiting: HashMap<Alike, (Instant, Attempt, u64)> = HashMap::new();
+    let mut waiting = Waiting::new();
     loop {
         match tokio::time::timeout(ALIKE / 10, attempts.next()).await {
             Ok(None) => return,
             Ok(Some(attempt)) => {
                 adopt(&daemon, &attempt);
-                let who = attempt.peer.as_ref().map(|peer| (peer.uid, peer.cgroup_id));
-                let alike = (attempt.kind, who, attempt.destination);
+                let alike = alike(&waiting, &attempt);
                 match waiting.get_mut(&alike) {
                     Some((_, last, count)) => {
                         *last = attempt;
@@ -120,9 +135,9 @@ pub(super) async fn record_attempts(daemon: Arc<Daemon>) {
             }
             Err(_) => {}
         }
-        let (over, still) = waiting.into_iter().partition(|(_, (since, ..))| since.elapsed() >= ALIKE);
+        let (over, still): (Waiting, Waiting) =
+            waiting.into_iter().partition(|(_, (since, ..))| since.elapsed() >= ALIKE);
         waiting = still;
-        let over: HashMap<_, _> = over;
         for (_, last, count) in over.into_values().filter(|(.., count)| *count > 0) {
             record_aside(&daemon, last, count).await;
         }
