@@ -9,9 +9,10 @@ use crate::{
     process::exists,
 };
 
-const PACKAGES: [Package; 4] = [
+const PACKAGES: [Package; 5] = [
     Package { name: "postgresql", is_there: has_postgres },
     Package { name: "iproute2", is_there: || exists("ip") },
+    Package { name: "nftables", is_there: || exists("nft") },
     Package { name: "util-linux", is_there: || exists("setpriv") && exists("nsenter") && exists("unshare") },
     Package { name: "openssl", is_there: || exists("openssl") },
 ];
