@@ -10,6 +10,7 @@ macro_rules! world {
     };
 }
 
+mod attacks;
 mod container;
 mod content;
 mod guard;

@@ -287,7 +287,7 @@ impl Namespaces {
             }
         }
         for path in find::all(self.0.errands.thread()).into_values() {
-            let Ok(file) = File::open(path) else { continue };
+            let Ok(file) = find::open(&path) else { continue };
             if self.known(&file).is_none() {
                 let file = Arc::new(file);
                 let made = self.0.errands.run_blocking(&file, sockets);
@@ -347,7 +347,7 @@ impl Namespaces {
             let Ok(in_use) = tokio::task::spawn_blocking(move || find::all(except)).await else { continue };
             self.give_up(&in_use);
             for path in in_use.into_values() {
-                if let Ok(file) = File::open(path) {
+                if let Ok(file) = find::open(&path) {
                     self.serve(file).await;
                 }
             }

@@ -6,8 +6,9 @@
 use std::{
     collections::{HashMap, HashSet},
     fs::{self, File},
+    io,
     os::{
-        fd::AsFd as _,
+        fd::{AsFd as _, AsRawFd as _},
         unix::{
             ffi::{OsStrExt as _, OsStringExt as _},
             fs::MetadataExt as _,
@@ -16,7 +17,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use rustix::{
+    fs::{Mode, OFlags, fstatfs},
+    process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open},
+};
 
 use super::super::{cgroup_root::unescape, sys};
 
@@ -27,6 +31,23 @@ pub(super) type Inode = (u64, u64);
 pub(super) fn inode(file: &File) -> Option<Inode> {
     let metadata = file.metadata().ok()?;
     Some((metadata.dev(), metadata.ino()))
+}
+
+/// Of the file system that namespaces are files of; magic.h.
+const NSFS_MAGIC: u64 = 0x6e73_6673;
+
+/// Opens a namespace by a path that another may have put something else at: a pipe would be waited on, a device might
+/// act.
+///
+/// # Errors
+///
+/// The kernel's own; `InvalidInput` where it is no namespace.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let place = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    if u64::try_from(fstatfs(&place)?.f_type) != Ok(NSFS_MAGIC) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    File::open(format!("/proc/self/fd/{}", place.as_raw_fd()))
 }
 
 /// Every network namespace that is in use, with a file to open it by; but for what the thread `except` is in.
