@@ -10,6 +10,11 @@ use aya_ebpf::{
 
 const ETH_P_IP: u16 = 0x0800;
 const ETH_P_IPV6: u16 = 0x86dd;
+/// The tags of virtual networks, of customers and of providers.
+const ETH_P_8021Q: u16 = 0x8100;
+const ETH_P_8021AD: u16 = 0x88a8;
+/// So many tags are looked behind. A receiver takes off as many as there are of those that name no network.
+const MOST_TAGS: usize = 4;
 
 const IPPROTO_TCP: u8 = 6;
 /// Extension headers of IPv6 (RFC 8200), and the authentication header, which IPv4 may have as well.
@@ -31,9 +36,9 @@ const URG: u8 = 0x20;
 pub(crate) enum Packet {
     /// TCP.
     Tcp(Segment),
-    /// TCP, but not whole, or with headers before it that may lead elsewhere.
+    /// TCP, but its header is not whole, or others before it may lead elsewhere.
     Unclear,
-    /// Something else.
+    /// Something else, or the rest of a fragmented packet.
     Other,
 }
 
@@ -82,37 +87,59 @@ impl Segment {
 #[inline(always)]
 pub(crate) fn read(skb: *mut __sk_buff) -> Packet {
     // SAFETY: a field of the kernel's context, which all programs on packets may read.
-    match u16::from_be(unsafe { (*skb).protocol } as u16) {
-        ETH_P_IP => read4(skb),
-        ETH_P_IPV6 => read6(skb),
+    let mut protocol = u16::from_be(unsafe { (*skb).protocol } as u16);
+    let mut at = 0;
+    for _ in 0..MOST_TAGS {
+        if protocol != ETH_P_8021Q && protocol != ETH_P_8021AD {
+            break;
+        }
+        let Some(tag) = load::<4>(skb, at) else { return Packet::Other };
+        protocol = u16::from_be_bytes([tag[2], tag[3]]);
+        at += 4;
+    }
+    match protocol {
+        ETH_P_IP => read4(skb, at),
+        ETH_P_IPV6 => read6(skb, at),
+        ETH_P_8021Q | ETH_P_8021AD => Packet::Unclear,
         _ => Packet::Other,
     }
 }
 
+/// What a fragment is that lies this far into its packet, in units of eight bytes; none if it is to be read on. Receivers
+/// take no fragments that overlap, so that one behind the header of TCP changes nothing of what the first one says.
 #[inline(always)]
-fn read4(skb: *mut __sk_buff) -> Packet {
-    let Some(ip) = load::<20>(skb, 0) else { return Packet::Other };
-    let length = u32::from(ip[0] & 0x0f) << 2;
+fn fragment(offset: u16) -> Option<Packet> {
+    match offset {
+        0 => None,
+        // In the middle of that header, which nobody splits without intent.
+        1 => Some(Packet::Unclear),
+        _ => Some(Packet::Other),
+    }
+}
+
+#[inline(always)]
+fn read4(skb: *mut __sk_buff, at: u32) -> Packet {
+    let Some(ip) = load::<20>(skb, at) else { return Packet::Other };
+    let at = at + (u32::from(ip[0] & 0x0f) << 2);
     let protocol = ip[9];
     if protocol != IPPROTO_TCP {
         return if protocol == AUTHENTICATION { Packet::Unclear } else { Packet::Other };
     }
-    // More fragments, or not the first one.
-    if ip[6] & 0x3f != 0 || ip[7] != 0 {
-        return Packet::Unclear;
+    if let Some(rest) = fragment(u16::from_be_bytes([ip[6] & 0x1f, ip[7]])) {
+        return rest;
     }
-    let Some(tcp) = load::<20>(skb, length) else { return Packet::Unclear };
+    let Some(tcp) = load::<20>(skb, at) else { return Packet::Unclear };
     let [a, b, c, d] = [ip[12], ip[13], ip[14], ip[15]];
     let source = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let destination = Destination::v4([ip[16], ip[17], ip[18], ip[19]], u16::from_be_bytes([tcp[2], tcp[3]]));
-    Packet::Tcp(segment(source, destination, &tcp, length))
+    Packet::Tcp(segment(source, destination, &tcp, at))
 }
 
 #[inline(always)]
-fn read6(skb: *mut __sk_buff) -> Packet {
-    let Some(ip) = load::<40>(skb, 0) else { return Packet::Other };
+fn read6(skb: *mut __sk_buff, at: u32) -> Packet {
+    let Some(ip) = load::<40>(skb, at) else { return Packet::Other };
     let mut next = ip[6];
-    let mut at = 40;
+    let mut at = at + 40;
     let mut detour = false;
     for _ in 0..MOST_EXTENSIONS {
         match next {
@@ -120,8 +147,13 @@ fn read6(skb: *mut __sk_buff) -> Packet {
             _ => break,
         }
         let Some(header) = load::<8>(skb, at) else { return Packet::Unclear };
-        // A routing header may name another destination; of a fragment the rest may say anything.
-        detour |= next == ROUTING || next == FRAGMENT;
+        // It may name another destination.
+        detour |= next == ROUTING;
+        if next == FRAGMENT
+            && let Some(rest) = fragment(u16::from_be_bytes([header[2], header[3]]) >> 3)
+        {
+            return rest;
+        }
         at += match next {
             FRAGMENT => 8,
             AUTHENTICATION => (u32::from(header[1]) + 2) << 2,
