@@ -1,8 +1,8 @@
 //! `cgroup_skb/egress`: no packet to a protected destination leaves but from our own sockets.
 //!
 //! It sees packets after the firewall of their network namespace has rewritten them, so that what connect() was
-//! told does not matter here. A socket is judged by its first packet; after that its packets cost one look into
-//! its own storage.
+//! told does not matter here. A socket is judged until its connection is open, and its SYN each time that it is sent;
+//! after that its packets cost one look into its own storage.
 
 use agent_ebpf::{
     AF_INET, ContentMode, Counter, EventKind, OWN_LISTENER, Stream, StreamState,
@@ -82,7 +82,15 @@ fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock, stream: *mut Stream) -> i32 {
     // SAFETY: null, or the socket's value, which lives while we run.
     let redirected = unsafe { stream.as_ref() }.is_some_and(|stream| stream.redirected == 1);
     if redirected {
+        // SAFETY: not null, since it says so.
+        let followed = unsafe { &mut *stream };
         if segment.opens() && is_our_listener(skb, &segment) {
+            // Not passed for good: sent again, a firewall may lead it elsewhere.
+            followed.state = StreamState::Opening as u32;
+            return ALLOW;
+        }
+        // Who answers a SYN that went out is our listener.
+        if !segment.opens() && followed.state == StreamState::Opening as u32 {
             return pass(sk, stream);
         }
         count(Counter::Held);
@@ -100,20 +108,41 @@ fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock, stream: *mut Stream) -> i32 {
         return REFUSE;
     }
     let mode = SETTINGS.get(0).map_or(0, |settings| settings.content);
+    let refuses = mode == ContentMode::Refuse as u32;
+    if !segment.opens() && (stream.is_null() || mode == ContentMode::Off as u32) {
+        return pass(sk, stream);
+    }
+    let stream = if stream.is_null() { remember(sk) } else { stream };
     // SAFETY: null, or the socket's value, which lives while we run.
-    let Some(followed) = (unsafe { stream.as_mut() }) else { return pass(sk, stream) };
+    let Some(followed) = (unsafe { stream.as_mut() }) else { return opens_unseen(refuses) };
     if followed.state == StreamState::Refused as u32 {
         count(Counter::OpeningDropped);
         return REFUSE;
     }
-    if segment.opens() && mode != ContentMode::Off as u32 {
+    if segment.opens() {
+        // Not passed for good, whoever looks: sent again, a firewall may lead it elsewhere.
         followed.initial_sequence = segment.sequence;
         followed.opening = Opening::new();
         followed.state = StreamState::Opening as u32;
+        if mode == ContentMode::Off as u32 {
+            return ALLOW;
+        }
     } else if followed.state != StreamState::Opening as u32 {
         return pass(sk, stream);
     }
-    look_inside(skb, sk, stream, &segment, mode == ContentMode::Refuse as u32)
+    look_inside(skb, sk, stream, &segment, refuses)
+}
+
+/// The SYN of a stream that cannot be followed, for want of memory: the process may have used up what its socket
+/// is allowed.
+#[inline(always)]
+fn opens_unseen(refuses: bool) -> i32 {
+    count(Counter::OpeningLost);
+    if !refuses {
+        return ALLOW;
+    }
+    count(Counter::OpeningDropped);
+    REFUSE
 }
 
 /// A packet of a stream whose first bytes are looked at.

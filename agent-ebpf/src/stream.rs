@@ -26,7 +26,7 @@ pub struct Stream {
 pub enum StreamState {
     /// connect() was called; no packet has been judged yet.
     Connecting = 0,
-    /// Its first bytes are looked at.
+    /// Its SYN has gone out; where nobody redirected it, its first bytes are looked at.
     Opening = 1,
     /// Judged: its packets pass without a look.
     Passed = 2,
