@@ -8,7 +8,8 @@ pub enum Counter {
     Redirected = 0,
     /// Connections of the daemon's own to protected destinations, let through.
     OwnPassed = 1,
-    /// Protected connections refused with `EPERM`: socket storage for the record could not be had.
+    /// Connections refused with `EPERM`, because socket storage could not be had: for the record of a protected one, or
+    /// to look at the beginning of another where PostgreSQL is refused.
     RefusedNoStorage = 2,
     /// Protected connections refused with `EPERM`: the daemon has no listener for their family.
     RefusedNoListener = 3,

@@ -6,7 +6,7 @@
 
 use agent_ebpf::{
     AF_INET, ContentMode, Counter, EventKind, OWN_LISTENER, Stream, StreamState,
-    opening::{Opening, Reason, Verdict},
+    opening::{Opening, Verdict},
 };
 use aya_ebpf::{
     EbpfContext as _,
@@ -184,11 +184,12 @@ fn look_inside(
     };
     match verdict {
         Verdict::More => return ALLOW,
-        Verdict::Other | Verdict::Unclear(Reason::MidStream) => return pass(sk, stream),
+        Verdict::Other => return pass(sk, stream),
         Verdict::Postgres(_) => {
             count(Counter::OpeningFound);
             report(skb, stream, EventKind::OpeningFound, segment, u32::from(verdict.code()));
         }
+        // Its SYN was seen, so what comes first is its beginning: one that is missing was put aside by hand.
         Verdict::Unclear(_) => {
             count(Counter::OpeningLost);
             if refuses {

@@ -3,7 +3,9 @@
 //! It decides by the maps alone. What cannot be remembered is refused: a redirected connection without
 //! its record would reach a daemon that cannot tell whose it is.
 
-use agent_ebpf::{AF_INET, Counter, Destination, EventKind, Namespace, OWN_UPSTREAM, Settings, StreamState};
+use agent_ebpf::{
+    AF_INET, ContentMode, Counter, Destination, EventKind, Namespace, OWN_UPSTREAM, Settings, StreamState,
+};
 use aya_ebpf::{
     EbpfContext as _, bindings::bpf_sock, helpers::generated::bpf_setsockopt, programs::SockAddrContext,
 };
@@ -49,7 +51,8 @@ pub(crate) fn decide(ctx: &SockAddrContext, destination: Destination) -> Outcome
     let is_protected = is_protected(destination);
     // SAFETY: `sk` is this context's socket; zero is a value of all of Stream's fields.
     let Some(stream) = (unsafe { STREAMS.get_or_zero(sk).as_mut() }) else {
-        if !is_protected {
+        let refuses = SETTINGS.get(0).is_some_and(|settings| settings.content == ContentMode::Refuse as u32);
+        if !is_protected && !refuses {
             // The guard judges its packets one by one.
             return Outcome::Leave;
         }

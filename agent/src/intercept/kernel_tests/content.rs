@@ -11,6 +11,7 @@ use std::{
 };
 
 use agent_ebpf::opening::Verdict;
+use socket2::SockFilter;
 
 use super::*;
 use crate::intercept::{Attempt, AttemptKind, cgroup_root};
@@ -236,4 +237,59 @@ fn a_stream_that_was_under_way_before_the_guard_is_left_alone() {
         assert_eq!(late.counters().unwrap().opening_found, 0);
         late.release().unwrap();
     });
+}
+
+#[test]
+fn a_beginning_that_is_put_aside_by_hand_is_not_missed() {
+    scene("a_beginning_that_is_put_aside_by_hand_is_not_missed", Content::Refuse, |scene| {
+        const TCP_REPAIR: i32 = 19;
+        const TCP_REPAIR_QUEUE: i32 = 20;
+        const TCP_SEND_QUEUE: i32 = 2;
+        const TCP_REPAIR_OFF_NO_WP: i32 = -1;
+        let (client, server) = scene.connect(0);
+        let socket = SockRef::from(&client);
+        set_option(&socket, libc::IPPROTO_TCP, TCP_REPAIR, 1).unwrap();
+        set_option(&socket, libc::IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE).unwrap();
+        // It counts as sent, and is sent again after what follows.
+        socket.send(STARTUP).unwrap();
+        set_option(&socket, libc::IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP).unwrap();
+        let _ = socket.send(b"what follows");
+        scene.refused("TCP_REPAIR", &client, server, STARTUP.len());
+    });
+}
+
+#[test]
+fn a_stream_that_cannot_be_followed_is_refused() {
+    scene("a_stream_that_cannot_be_followed_is_refused", Content::Refuse, |scene| {
+        let at = scene.listeners[0].local_addr().unwrap();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        use_up_allowance(&socket);
+        let refused = socket.connect(&at.into());
+        assert_eq!(refused.map_err(|error| error.raw_os_error()), Err(Some(libc::EPERM)));
+        assert_eq!(scene.interception.counters().unwrap().refused_no_storage, 1);
+        scene.world.attempt(&scene.interception, AttemptKind::NoStorage);
+    });
+}
+
+/// Takes what a socket may allocate beside its buffers, as every process can: by a long filter.
+fn use_up_allowance(socket: &Socket) {
+    let attach = |long: usize, short: usize| {
+        // BPF_LDX | BPF_MSH becomes several instructions of the kernel's, BPF_LD | BPF_IMM one.
+        let codes = [0xb1].repeat(long).into_iter().chain([0].repeat(short));
+        let mut filter: Vec<_> = codes.map(|code| SockFilter::new(code, 0, 0, 0)).collect();
+        filter.push(SockFilter::new(0x06, 0, 0, u32::MAX));
+        let _ = socket.detach_filter();
+        socket.attach_filter(&filter).is_ok()
+    };
+    let most = |limit: usize, fits: &dyn Fn(usize) -> bool| {
+        let (mut low, mut high) = (0, limit);
+        while low < high {
+            let middle = (low + high).div_ceil(2);
+            if fits(middle) { low = middle } else { high = middle - 1 }
+        }
+        low
+    };
+    let long = most(4000, &|long| attach(long, 0));
+    let short = most(90, &|short| attach(long, short));
+    assert!(attach(long, short));
 }
