@@ -1,10 +1,11 @@
 //! The daemon is away, and comes back: nothing gets past meanwhile, and nothing is lost where that can be helped.
 
+use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::process::{finish, output};
+use e2e::process::{finish, mortal, output, portreeve};
 use e2e::world::text;
 use e2e::{Setup, World, eventually, story, wire};
 use rustix::process::Signal;
@@ -93,15 +94,63 @@ fn where_the_listeners_are_kept_connections_of_a_restart_of_five_seconds_complet
             for (number, job) in jobs {
                 ensure!(answer(job)? == format!("{round}|{number}"));
             }
-            let told = world.daemon.log();
-            ensure!(!told.contains("brought up"), "the listeners were made anew: {told}");
         }
+        // Where a listener is made anew, connections wait in the client's kernel meanwhile.
         let status = world.daemon.status()?;
-        ensure!(
-            status["interception"]["held"] == 0,
-            "a connection had to wait in the client's kernel: {status}"
-        );
+        ensure!(status["interception"]["held"] == 0, "a listener was gone: {status}");
         Ok(())
+    })
+}
+
+#[test]
+fn a_service_manager_that_does_not_listen_stops_nothing() -> Result<()> {
+    story(&Setup::default(), |world| {
+        world.daemon.stop()?;
+        world.daemon.keep_listeners()?;
+        world.daemon.start()?;
+        // More to store than its socket's queue takes.
+        let mut others: Vec<Child> = Vec::new();
+        for _ in 0..8 {
+            let mut other = mortal("KILL", "unshare");
+            others.push(other.args(["--net", "sleep", "infinity"]).stdin(Stdio::null()).spawn()?);
+        }
+        let before = &world.daemon.status()?["network_namespaces"];
+        eventually("all of them are served", || {
+            ensure!(world.rows(&["SELECT 1"])? == "1");
+            let now = &world.daemon.status()?["network_namespaces"];
+            ensure!(now.as_u64() >= before.as_u64().map(|before| before + 8), "{before}, {now}");
+            Ok(())
+        })?;
+        for mut other in others {
+            other.kill()?;
+            other.wait()?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn descriptors_that_are_said_to_be_handed_over_and_are_not_do_no_harm() -> Result<()> {
+    story(&Setup::default(), |world| {
+        world.daemon.stop()?;
+        let run = "export LISTEN_PID=$$; exec \"$0\" run --config \"$1\"";
+        let mut command = mortal("KILL", "sh");
+        command.args(["-c", run]).arg(portreeve()?).arg(world.daemon.config());
+        command.env("LISTEN_FDS", "30").env("LISTEN_FDNAMES", ["x"; 30].join(":"));
+        let log = world.folder().join("log");
+        let mut daemon =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&log)?).spawn()?;
+        let outcome = eventually("it is ready", || {
+            let told = fs::read_to_string(&log)?;
+            match told.contains(" ready ") {
+                true => Ok(told),
+                false => anyhow::bail!("{told}"),
+            }
+        });
+        let _ = daemon.kill();
+        daemon.wait()?;
+        ensure!(outcome?.contains("is not understood"));
+        world.daemon.start()
     })
 }
 

@@ -88,19 +88,21 @@ impl FdStore {
     ///
     /// A descriptor cannot be handed over.
     pub fn command(&self, program: &Path) -> Result<Command> {
-        let mut moves = String::new();
-        for (number, (_, fd)) in self.kept.iter().enumerate() {
+        let numbers = || self.kept.iter().map(|(_, fd)| fd.as_raw_fd());
+        // By way of numbers that are nobody's: one that is handed over may have the place of another.
+        let aside = numbers().max().unwrap_or(0).max(3 + i32::try_from(self.kept.len())?) + 1;
+        let (mut there, mut back) = (String::new(), String::new());
+        for ((_, fd), number) in self.kept.iter().zip(0..) {
             fcntl_setfd(fd, FdFlags::empty()).context("a descriptor cannot be handed over")?;
-            moves += &format!(" {}<&{} {}<&-", number + 3, fd.as_raw_fd(), fd.as_raw_fd());
+            there += &format!(" {}<&{raw} {raw}<&-", aside + number, raw = fd.as_raw_fd());
+            back += &format!(" {}<&{between} {between}<&-", 3 + number, between = aside + number);
         }
         let names: Vec<_> = self.kept.iter().map(|(name, _)| name.as_str()).collect();
         let mut command = mortal("KILL", "bash");
-        command
-            .args(["-c", HAND_OVER, &moves])
-            .arg(program)
-            .env("LISTEN_FDS", self.kept.len().to_string())
-            .env("LISTEN_FDNAMES", names.join(":"))
-            .env("NOTIFY_SOCKET", &self.place);
+        command.args(["-c", HAND_OVER, &(there + &back)]).arg(program).env("NOTIFY_SOCKET", &self.place);
+        if !self.is_empty() {
+            command.env("LISTEN_FDS", self.kept.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
+        }
         Ok(command)
     }
 }

@@ -44,9 +44,11 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub fn run(path: &Path) -> Result<ExitCode, Error> {
     let Read { config, digest } = Config::read(path)?;
     log_to_stderr(&config.log)?;
+    // Before the runtime opens its own: what is handed over is known by number.
+    let inherited = Inherited::from_service_manager();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        let daemon = Arc::new(start(config, digest).await?);
+        let daemon = Arc::new(start(config, digest, inherited).await?);
         live(daemon).await
     });
     // Neither a name that hangs in the resolver nor a process on a file system that hangs is waited for.
@@ -69,7 +71,7 @@ fn log_to_stderr(config: &LogConfig) -> Result<(), Error> {
 
 /// Everything that can fail for a reason that the operator can mend happens before the first connection is
 /// taken.
-async fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
+async fn start(config: Config, digest: Digest, inherited: Inherited) -> Result<Daemon, Error> {
     let (policy, documents) = read_policies(&config.policies)?;
     let written = describe(&config.resources, &policy)?;
     let credentials = Arc::new(RwLock::new(Arc::new(credentials(&config.resources)?)));
@@ -86,7 +88,6 @@ async fn start(config: Config, digest: Digest) -> Result<Daemon, Error> {
     let everywhere = config.intercept.everywhere();
     let mut protected = written.renewed(|name| names.addresses(name)).destinations();
     protected.extend(&everywhere);
-    let inherited = Inherited::from_service_manager();
     let interception = Interception::start(&config.intercept, &protected, inherited)?;
     let resources = Arc::new(RwLock::new(Arc::default()));
     let protection = Protection::new(names, everywhere, interception.protected(), Arc::clone(&resources));

@@ -4,7 +4,11 @@
 //! queues. Without systemd nothing is stored, and such connections wait in the client's kernel, whose SYN is held.
 //! See `FileDescriptorStoreMax=` in systemd.service(5) and sd_pid_notify_with_fds(3).
 
-use std::os::fd::{AsFd, FromRawFd as _, OwnedFd};
+use std::{
+    io,
+    os::fd::{AsFd, FromRawFd as _, OwnedFd},
+    sync::mpsc::{Sender, channel},
+};
 
 use sd_notify::NotifyState;
 
@@ -23,8 +27,8 @@ pub(super) enum Family {
 pub struct Inherited(Vec<(String, OwnedFd)>);
 
 impl Inherited {
-    /// What the service manager hands to this process. To be called once, before the process opens descriptors of
-    /// its own by number.
+    /// What the service manager hands to this process. To be called once, and before the process opens descriptors
+    /// that it keeps: what is handed over is known by number.
     pub fn from_service_manager() -> Self {
         match sd_notify::listen_fds_with_names() {
             // SAFETY: the service manager made these descriptors for this process (LISTEN_PID was compared), and
@@ -59,22 +63,84 @@ fn parse(name: &str) -> Option<(u64, Family)> {
     Some((cookie.parse().ok()?, family))
 }
 
-/// Has the service manager keep a listener.
-pub(super) fn store(cookie: u64, family: Family, listener: &impl AsFd) {
-    let name = name(cookie, family);
-    // What an earlier life stored under this name is the same listener, or one that is no more.
-    forget(cookie, family);
-    let state = [NotifyState::FdStore, NotifyState::FdName(&name)];
-    if let Err(error) = sd_notify::notify_with_fds(&state, &[listener.as_fd()]) {
-        tracing::warn!(%error, "a listener cannot be stored: connections during a restart wait elsewhere");
+/// The service manager's store. All clones are the same.
+///
+/// It is spoken to by a thread of its own, in order: a manager that is busy does not take messages, and connections
+/// must not wait for it.
+#[derive(Debug, Clone)]
+pub(super) struct FdStore(Option<Sender<Told>>);
+
+/// What the manager is to do with what has this name.
+#[derive(Debug)]
+enum Told {
+    Keep(String, OwnedFd),
+    Forget(String),
+}
+
+impl FdStore {
+    /// The store of the manager that started this process; without one nothing is stored.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread to be had.
+    pub(super) fn start() -> io::Result<Self> {
+        if std::env::var_os("NOTIFY_SOCKET").is_none() {
+            return Ok(Self(None));
+        }
+        let (sender, receiver) = channel();
+        let speak = move || {
+            let mut was_told = false;
+            for told in receiver {
+                if let Err(error) = tell(&told) {
+                    not_stored(&error, &mut was_told);
+                }
+            }
+        };
+        std::thread::Builder::new().name("fd-store".into()).spawn(speak)?;
+        Ok(Self(Some(sender)))
+    }
+
+    /// Has a listener kept.
+    pub(super) fn store(&self, cookie: u64, family: Family, listener: &impl AsFd) {
+        // What an earlier life stored under this name is the same listener, or one that is no more.
+        self.forget(cookie, family);
+        match listener.as_fd().try_clone_to_owned() {
+            Ok(listener) => self.send(Told::Keep(name(cookie, family), listener)),
+            Err(error) => not_stored(&error, &mut false),
+        }
+    }
+
+    /// Has the copy of a listener closed: it would keep the network namespace alive.
+    pub(super) fn forget(&self, cookie: u64, family: Family) {
+        self.send(Told::Forget(name(cookie, family)));
+    }
+
+    fn send(&self, told: Told) {
+        if let Some(sender) = &self.0 {
+            // The thread is there as long as this is.
+            let _ = sender.send(told);
+        }
     }
 }
 
-/// Has the service manager close its copy of a listener: it would keep the network namespace alive.
-pub(super) fn forget(cookie: u64, family: Family) {
-    let name = name(cookie, family);
-    // Without a service manager there is nothing to forget.
-    drop(sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(&name)]));
+fn tell(told: &Told) -> io::Result<()> {
+    match told {
+        Told::Keep(name, listener) => {
+            let state = [NotifyState::FdStore, NotifyState::FdName(name)];
+            sd_notify::notify_with_fds(&state, &[listener.as_fd()])
+        }
+        Told::Forget(name) => sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]),
+    }
+}
+
+/// Says so, the first time loudly: a manager that is gone stays gone.
+fn not_stored(error: &io::Error, was_told: &mut bool) {
+    let told = "a listener cannot be stored: connections during a restart wait elsewhere";
+    if std::mem::replace(was_told, true) {
+        tracing::debug!(%error, "{told}");
+    } else {
+        tracing::warn!(%error, "{told}");
+    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ use listeners::{Listeners, Sockets, Stored, group, sockets};
 use super::{
     Error, Intercepted, OwnSockets,
     abi::Value,
-    fd_store::{self, Family, Inherited},
+    fd_store::{Family, FdStore, Inherited},
     listener::{Records, address},
     route::Namespace,
     sock_diag::{self, Outcome, Owner, SockDiag, States, owners},
@@ -56,6 +56,7 @@ struct Shared {
     errands: Errands,
     own: OwnSockets,
     records: Arc<Records>,
+    store: FdStore,
     kernel: Mutex<KernelMap<MapData, u64, Value<Ports>>>,
     served: Mutex<HashMap<u64, Served>>,
     /// The daemon's own namespace's.
@@ -131,6 +132,7 @@ impl Namespaces {
             errands,
             own,
             records,
+            store: FdStore::start().map_err(|source| Error::Namespace { source })?,
             kernel: Mutex::new(kernel),
             served: Mutex::default(),
             home,
@@ -301,7 +303,7 @@ impl Namespaces {
         let Some(inode) = find::inode(namespace.file()) else { return Ok(()) };
         let cookie = namespace.cookie;
         let (port4, port6) = listeners.ports();
-        let families = listeners.store(cookie);
+        let families = listeners.store(cookie, &self.0.store);
         let route = match cookie == self.0.home {
             true => None,
             false => Some(Arc::clone(&namespace)),
@@ -370,7 +372,7 @@ impl Namespaces {
         for cookie in over {
             if let Some(one) = served.remove(&cookie) {
                 one.task.abort();
-                one.families.iter().for_each(|family| fd_store::forget(cookie, *family));
+                one.families.iter().for_each(|family| self.0.store.forget(cookie, *family));
                 // Whoever comes there all the same is told of again.
                 if let Err(error) = lock(&self.0.kernel).remove(&cookie) {
                     tracing::debug!(%error, cookie, "a network namespace was not on the kernel side's list");

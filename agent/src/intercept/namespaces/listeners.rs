@@ -16,7 +16,7 @@ use tokio::sync::{mpsc::Sender, watch};
 
 use super::super::{
     Error, Intercepted, OwnSockets, Route,
-    fd_store::{self, Family, Inherited},
+    fd_store::{Family, FdStore, Inherited},
     listener::{self, Listener, Records, Taken},
     own_sockets::stream_socket,
     route::Namespace,
@@ -102,12 +102,12 @@ impl Listeners {
     }
 
     /// Has the service manager keep them, and says which there are.
-    pub(super) fn store(&self, cookie: u64) -> Vec<Family> {
+    pub(super) fn store(&self, cookie: u64, store: &FdStore) -> Vec<Family> {
         let both = [(Family::V4, &self.v4), (Family::V6, &self.v6)];
         let there = both.into_iter().filter_map(|(family, listener)| Some((family, listener.as_ref()?)));
         there
             .map(|(family, listener)| {
-                fd_store::store(cookie, family, listener);
+                store.store(cookie, family, listener);
                 family
             })
             .collect()
