@@ -8,7 +8,8 @@
 //! When the side connection is lost, the keeper connects again with growing pauses. Sessions that run keep the
 //! last catalog; new ones get it for thirty seconds more and are refused after that, and every
 //! [`Live::refresh`] fails until the connection is back. A database that no session uses for ten minutes is
-//! forgotten.
+//! forgotten; one in another network namespace than the daemon's after five seconds, because its side connection
+//! keeps the namespace alive.
 //!
 //! This module does not know how a connection is made (the daemon passes a [`Connect`]), nor what a catalog is
 //! used for.
@@ -76,11 +77,18 @@ pub struct Key {
     pub resource: String,
     /// The database as the job names it.
     pub database: String,
+    /// The cookie of the network namespace that it is reached from, where that is not the daemon's own: at the same
+    /// address there is another server then, and what it says of itself must count for nobody else.
+    pub netns: Option<u64>,
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.resource, self.database)
+        write!(f, "{}/{}", self.resource, self.database)?;
+        match self.netns {
+            Some(cookie) => write!(f, " in network namespace {cookie}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -146,6 +154,17 @@ pub enum Error {
     /// The keeper's thread could not be started.
     #[error("the thread of the catalogs cannot be started: {0}")]
     Thread(Arc<std::io::Error>),
+}
+
+impl Error {
+    /// Whether the server may be well, and there is no way to it from where it was tried.
+    pub fn is_of_the_way(&self) -> bool {
+        match self {
+            Error::Connect { .. } | Error::Slow { .. } | Error::Stale { .. } => true,
+            Error::Server { .. } | Error::Large { .. } | Error::TooMany { .. } => false,
+            Error::Stopped | Error::Thread(_) => false,
+        }
+    }
 }
 
 /// The server's own words where it has spoken: tokio-postgres's text leaves them out.
@@ -242,7 +261,8 @@ impl Catalogs {
             return Ok((requests.clone(), Some(request)));
         }
         let limit = self.shared.config.databases;
-        if keepers.len() >= limit {
+        // Those of other network namespaces for themselves: who makes many of these takes no room from the others.
+        if keepers.keys().filter(|known| known.netns.is_some() == key.netns.is_some()).count() >= limit {
             return Err(Error::TooMany { limit });
         }
         let (requests, queue) = mpsc::channel(QUEUE);

@@ -3,6 +3,7 @@
 //! Each runs in a [`e2e::World`] of its own; `cargo xtask e2e` runs them, as root.
 
 mod audit;
+mod containers;
 mod crash;
 mod demo;
 mod hold;

@@ -46,7 +46,10 @@ pub fn sweep() {
     }
 }
 
+/// A cgroup with those inside of it.
 fn rmdir(path: &Path) {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).for_each(|inside| rmdir(&inside));
     let _ = fs::remove_dir(path);
 }
 

@@ -7,6 +7,7 @@
 
 pub mod certificates;
 pub mod cgroup;
+pub mod container;
 pub mod daemon;
 pub mod fd_store;
 pub mod forge;
@@ -20,6 +21,7 @@ pub mod store;
 pub mod wire;
 pub mod world;
 
+pub use container::Container;
 pub use daemon::Daemon;
 pub use job::Job;
 pub use patience::eventually;

@@ -116,7 +116,13 @@ impl Network {
         format!("/proc/{}/ns/net", self.holder.id()).into()
     }
 
-    fn device(&self) -> String {
+    /// The host's address on the link.
+    pub fn host(&self) -> Ipv4Addr {
+        self.v4(1)
+    }
+
+    /// The host's end of the link.
+    pub fn device(&self) -> String {
         format!("portreeve{}", self.number)
     }
 

@@ -45,6 +45,22 @@ impl Server {
     ///
     /// There is no PostgreSQL, or it does not start: with what it said.
     pub fn start(folder: &Path, network: &Network, port: u16, settings: &[String]) -> Result<Self> {
+        let addresses = network.server().map(|address| address.to_string()).join(",");
+        Self::start_inside(folder, network.namespace(), addresses, port, settings)
+    }
+
+    /// The same on these addresses, separated by commas, of any network namespace.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_inside(
+        folder: &Path,
+        namespace: PathBuf,
+        addresses: String,
+        port: u16,
+        settings: &[String],
+    ) -> Result<Self> {
         let programs = programs()?;
         fs::create_dir(folder)?;
         let data = folder.join("data");
@@ -52,8 +68,6 @@ impl Server {
         fs::write(data.join("pg_hba.conf"), RULES)?;
         let (uid, gid) = owner()?;
         output(Command::new("chown").arg("-R").arg(format!("{uid}:{gid}")).arg(folder))?;
-        let addresses = network.server().map(|address| address.to_string()).join(",");
-        let namespace = network.namespace();
         let child = spawn(folder, &programs, &addresses, port, &namespace, settings)?;
         let settings = settings.to_vec();
         let mut server =

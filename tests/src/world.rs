@@ -66,7 +66,7 @@ pub struct Setup {
     pub config: String,
     /// The resource's addresses, as YAML; by default `["V4:PORT", "[V6]:PORT"]`, the server's own.
     pub addresses: Option<String>,
-    /// More of the section `intercept`; `PORT` is the server's port. By default no port is protected everywhere: worlds
+    /// More of the section `intercept`; `PORT` is the server's port, `CGROUP` the cgroup of all jobs. By default no port is protected everywhere: worlds
     /// that stand side by side must not take each other's connections.
     pub intercept: String,
     /// Whether the server has a port that no other world's has.
@@ -149,7 +149,8 @@ impl World {
             false => None,
         };
         let port = if setup.own_port { OWN_PORTS + network.number() } else { PORT };
-        prepare(folder.path(), setup, &network, port, store.as_ref())?;
+        let cgroup = Cgroup::new(&leftovers::name(network.number()))?;
+        prepare(folder.path(), setup, &network, port, &cgroup, store.as_ref())?;
         let mut settings = setup.server.clone();
         if setup.certificate {
             settings.extend(certificates::make(&folder.path().join("tls"))?);
@@ -168,7 +169,7 @@ impl World {
                 Daemon::new(folder.path())
             },
             port,
-            cgroup: Cgroup::new(&leftovers::name(network.number()))?,
+            cgroup,
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
             server,
             store,
@@ -217,6 +218,11 @@ impl World {
     /// The cgroup of all jobs, as the kernel names it.
     pub fn cgroup(&self) -> String {
         self.cgroup.name()
+    }
+
+    /// Where the cgroups of containers are made.
+    pub(crate) fn jobs(&self) -> &Cgroup {
+        &self.cgroup
     }
 
     /// Runs the job's psql with these statements, each a Query of its own, to its end.
@@ -382,7 +388,14 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 /// The daemon's files.
-fn prepare(folder: &Path, setup: &Setup, network: &Network, port: u16, store: Option<&Store>) -> Result<()> {
+fn prepare(
+    folder: &Path,
+    setup: &Setup,
+    network: &Network,
+    port: u16,
+    cgroup: &Cgroup,
+    store: Option<&Store>,
+) -> Result<()> {
     let credentials = folder.join("credentials.yaml");
     fs::write(&credentials, format!("role: {ROLE}\npassword: {PASSWORD}\n"))?;
     fs::set_permissions(&credentials, fs::Permissions::from_mode(0o600))?;
@@ -390,6 +403,7 @@ fn prepare(folder: &Path, setup: &Setup, network: &Network, port: u16, store: Op
     let at = |name: &str| folder.join(name).display().to_string();
     let [v4, v6] = network.server();
     let meant = |text: &str| {
+        let text = text.replace("CGROUP", &cgroup.path().display().to_string());
         let text = text.replace("PORT", &port.to_string());
         text.replace("V4", &v4.to_string()).replace("V6", &v6.to_string())
     };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use policy::Catalog;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep, timeout};
 use tokio_postgres::{Client, NoTls, config::SslMode};
 use tracing::{debug, info, warn};
 
@@ -29,6 +29,11 @@ pub(super) enum Request {
 
 /// The first and the longest pause before connecting again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+
+/// After how long without a session a database of another network namespace is forgotten at most, and how often that
+/// is looked at.
+const ELSEWHERE_IDLE: Duration = Duration::from_secs(5);
+const ELSEWHERE_LOOK: Duration = Duration::from_secs(1);
 
 /// The keeper of one database.
 pub(super) struct Keeper {
@@ -133,6 +138,8 @@ impl Keeper {
         let every = Duration::from_secs(self.shared.config.check_seconds.max(1));
         let mut tick = interval_at(Instant::now() + every, every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut elsewhere = interval(ELSEWHERE_LOOK);
+        elsewhere.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 request = self.queue.recv() => match request {
@@ -145,6 +152,11 @@ impl Keeper {
                         Ok(Err(error)) => self.server(error),
                         Ok(Ok(())) | Err(_) => Error::Stale { key: self.key.clone(), lost: Duration::ZERO },
                     });
+                }
+                _ = elsewhere.tick(), if self.key.netns.is_some() => {
+                    if self.is_idle() {
+                        return Ok(());
+                    }
                 }
                 _ = tick.tick() => {
                     if self.is_idle() {
@@ -264,7 +276,10 @@ impl Keeper {
 
     /// Whether no session has had a view for the configured time.
     fn is_idle(&mut self) -> bool {
-        let limit = Duration::from_secs(self.shared.config.idle_seconds);
+        let mut limit = Duration::from_secs(self.shared.config.idle_seconds);
+        if self.key.netns.is_some() {
+            limit = limit.min(ELSEWHERE_IDLE);
+        }
         let Some(known) = &mut self.known else { return true };
         if known.catalog.receiver_count() > 0 || !self.queue.is_empty() {
             known.idle = None;

@@ -13,7 +13,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 fn key(database: &str) -> Key {
-    Key { resource: "shop".into(), database: database.into() }
+    Key { resource: "shop".into(), database: database.into(), netns: None }
 }
 
 /// A connector that never succeeds, and counts.

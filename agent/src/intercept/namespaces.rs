@@ -269,13 +269,18 @@ impl Namespaces {
         if lock(&self.0.served).contains_key(&cookie) {
             return Some(cookie);
         }
+        self.listen(Namespace::new(cookie, file), sockets);
+        Some(cookie)
+    }
+
+    fn listen(&self, namespace: Arc<Namespace>, sockets: Sockets) {
+        let cookie = namespace.cookie;
         let earlier = self.0.earlier.get(&cookie).copied().unwrap_or(self.0.ports);
         let enlisted = Listeners::new(sockets, &[earlier, self.0.ports, (0, 0)], &self.0.own)
-            .and_then(|listeners| self.enlist(Namespace::new(cookie, file), listeners));
+            .and_then(|listeners| self.enlist(namespace, listeners));
         if let Err(error) = enlisted {
             tracing::warn!(%error, cookie, "no listener in a network namespace: its protected connections wait in vain");
         }
-        Some(cookie)
     }
 
     /// Serves what exists at the start; also what only a stored listener still keeps alive.
@@ -310,10 +315,10 @@ impl Namespaces {
         };
         let Some(arrivals) = lock(&self.0.arrivals).clone() else { return Ok(()) };
         let taking = listeners.take(route, Arc::clone(&self.0.records), arrivals, self.0.stop.subscribe());
-        let (namespaces, file) = (self.clone(), Arc::clone(namespace.file()));
+        let namespaces = self.clone();
         let task = tokio::spawn(async move {
             if let Err(error) = taking.await {
-                namespaces.again(cookie, file, &error).await;
+                namespaces.again(cookie, &error).await;
             }
         });
         let served = Served { namespace, inode, families, unused: 0, task };
@@ -325,13 +330,15 @@ impl Namespaces {
     }
 
     /// Makes listeners anew where they broke: whoever administers a network namespace can end its sockets.
-    async fn again(&self, cookie: u64, file: Arc<File>, error: &Error) {
+    async fn again(&self, cookie: u64, error: &Error) {
         tracing::error!(%error, cookie, "the listeners of a network namespace are gone; they are made anew");
         tokio::time::sleep(AGAIN).await;
         // This task ends by itself.
-        drop(lock(&self.0.served).remove(&cookie));
-        let made = self.0.errands.run(&file, sockets).await;
-        self.serve_with(file, made);
+        let Some(Served { namespace, .. }) = lock(&self.0.served).remove(&cookie) else { return };
+        match self.0.errands.run(namespace.file(), sockets).await.and_then(|made| made) {
+            Ok(sockets) => self.listen(namespace, sockets),
+            Err(error) => tracing::warn!(%error, cookie, "a network namespace cannot be served any more"),
+        }
     }
 
     /// Takes no more connections. Those that have arrived are still handed over; those that come wait in the queues
@@ -372,6 +379,7 @@ impl Namespaces {
         for cookie in over {
             if let Some(one) = served.remove(&cookie) {
                 one.task.abort();
+                one.namespace.abandon();
                 one.families.iter().for_each(|family| self.0.store.forget(cookie, *family));
                 // Whoever comes there all the same is told of again.
                 if let Err(error) = lock(&self.0.kernel).remove(&cookie) {

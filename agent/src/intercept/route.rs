@@ -8,16 +8,24 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use tokio::sync::watch;
+
 /// A network namespace that is kept alive by this value.
 #[derive(Debug)]
 pub(super) struct Namespace {
     pub(super) cookie: u64,
     file: Arc<File>,
+    abandoned: watch::Sender<bool>,
 }
 
 impl Namespace {
     pub(super) fn new(cookie: u64, file: Arc<File>) -> Arc<Self> {
-        Arc::new(Self { cookie, file })
+        Arc::new(Self { cookie, file, abandoned: watch::channel(false).0 })
+    }
+
+    /// Nobody uses it any more but connections that go through us.
+    pub(super) fn abandon(&self) {
+        self.abandoned.send_replace(true);
     }
 
     /// What it is entered by.
@@ -41,6 +49,31 @@ impl Route {
         Self::default()
     }
 
+    /// From a made-up network namespace.
+    #[cfg(test)]
+    pub fn through(cookie: u64) -> Self {
+        let file = Arc::new(File::open("/proc/self/ns/net").unwrap());
+        Self { namespace: Some(Namespace::new(cookie, file)), device: None }
+    }
+
+    /// The cookie of the network namespace, if that is not the daemon's own.
+    pub fn netns(&self) -> Option<u64> {
+        self.namespace.as_ref().map(|namespace| namespace.cookie)
+    }
+
+    /// Waits until nobody uses the network namespace any more but connections that go through us; for ever in the
+    /// daemon's own. It does not keep the namespace alive.
+    pub fn abandoned(&self) -> impl Future<Output = ()> + Send + 'static {
+        let abandoned = self.namespace.as_ref().map(|namespace| namespace.abandoned.subscribe());
+        async move {
+            match abandoned {
+                // An error: it is gone.
+                Some(mut abandoned) => drop(abandoned.wait_for(|over| *over).await),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// The same without keeping the namespace alive.
     pub fn downgrade(&self) -> WeakRoute {
         WeakRoute { namespace: self.namespace.as_ref().map(Arc::downgrade), device: self.device }
@@ -55,6 +88,11 @@ pub struct WeakRoute {
 }
 
 impl WeakRoute {
+    /// Whether its namespace is gone.
+    pub fn is_gone(&self) -> bool {
+        self.namespace.as_ref().is_some_and(|namespace| namespace.strong_count() == 0)
+    }
+
     /// The route, if its namespace is there still.
     pub fn upgrade(&self) -> Option<Route> {
         let namespace = match &self.namespace {

@@ -59,6 +59,8 @@ pub(super) struct Connection {
     hold: Option<Boxed<Outcome>>,
     cancel: Option<Registered>,
     frontend_closed: bool,
+    /// Once the client is gone: until nobody else is where it was.
+    abandoned: Option<Boxed<()>>,
     backend_closed: bool,
     backend_finish: Finish,
     /// The client has been told that no more comes.
@@ -129,6 +131,7 @@ impl Connection {
             hold: None,
             cancel: None,
             frontend_closed: false,
+            abandoned: None,
             backend_closed: false,
             backend_finish: Finish::No,
             frontend_finished: false,
@@ -213,6 +216,7 @@ impl Connection {
         self.closing = true;
         self.deadline = Some(Box::pin(tokio::time::sleep(LINGER)));
         (self.login, self.refresh, self.hold, self.cancel, self.live) = (None, None, None, None, None);
+        self.abandoned = None;
     }
 
     /// Does what the session asked for.
@@ -346,6 +350,13 @@ impl Connection {
             }));
             return true;
         }
+        if let Some(Poll::Ready(())) = self.abandoned.as_mut().map(|abandoned| abandoned.as_mut().poll(cx)) {
+            self.abandoned = None;
+            // What the client sent is still answered, but not at the price of its network namespace: where a container
+            // is gone, so is its connection to the server.
+            self.step(Input::Event(Event::BackendClosed));
+            return true;
+        }
         match self.signals.poll_recv(cx) {
             Poll::Ready(Some(Signal::Event(event))) => {
                 self.draining |= matches!(event, Event::Drain { .. });
@@ -383,6 +394,7 @@ impl Connection {
         match read {
             0 => {
                 self.frontend_closed = true;
+                self.abandoned = Some(Box::pin(self.server.0.abandoned()));
                 self.step(Input::Event(Event::FrontendClosed));
             }
             read => {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::backend::{self, connect};
 use super::{BackendStream, Resource, Shared, current};
-use crate::catalog::{Key, Live};
+use crate::catalog::{self, Key, Live};
 use crate::credentials::Lease;
 use crate::intercept::Route;
 
@@ -52,14 +52,36 @@ pub(super) async fn log_in(
     };
     let credentials = current(&shared.credentials);
     let lease = credentials.lease(name, &database).await.map_err(|e| refused("credential", &e))?;
-    resource.saw(&route, destination);
-    let key = Key { resource: name.clone(), database: database.clone() };
-    let live = shared.catalogs.get(&key).await.map_err(|e| refused("catalog", &e))?;
+    let live = catalog(&shared, &resource, (&route, destination), &database).await;
+    let live = live.map_err(|e| refused("catalog", &e))?;
     let patience = Duration::from_secs(shared.config.connect_seconds);
     let stream = connect(&shared.own_sockets, &route, destination, &resource.tls, patience)
         .await
         .map_err(|e| refused("connection", &e))?;
     Ok(LoggedIn { stream, lease, live })
+}
+
+/// What is known of the server behind a destination.
+async fn catalog(
+    shared: &Shared,
+    resource: &Resource,
+    (route, destination): (&Route, SocketAddr),
+    database: &str,
+) -> Result<Live, catalog::Error> {
+    let get = async |netns| {
+        resource.saw(netns, route, destination);
+        let key = Key { resource: resource.name.clone(), database: database.to_owned(), netns };
+        shared.catalogs.get(&key).await
+    };
+    let netns = resource.known_by(route, destination);
+    match get(netns).await {
+        Err(error) if netns != route.netns() && error.is_of_the_way() => {
+            tracing::debug!(%error, resource = resource.name, "the server is looked at from the job's network namespace");
+            resource.cannot_be_reached();
+            get(route.netns()).await
+        }
+        got => got,
+    }
 }
 
 /// Sends a CancelRequest to the server, over a connection of its own.

@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::Tls;
 use crate::intercept::{Destination, Network, Route, WeakRoute};
@@ -35,11 +36,17 @@ pub struct Resource {
 /// What sessions have shown.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Where one has last connected to, and from where.
-    last: Option<(WeakRoute, SocketAddr)>,
+    /// Where one has last connected to, and from where, by the network namespace that what is there is known by: the
+    /// daemon's own has none.
+    last: HashMap<Option<u64>, (WeakRoute, SocketAddr)>,
+    /// When it was last found that the server cannot be reached from the daemon's own network namespace.
+    unreachable: Option<Instant>,
     /// How many there are to each destination.
     sessions: HashMap<SocketAddr, usize>,
 }
+
+/// For how long it is taken for granted that a server cannot be reached from the daemon's own network namespace.
+const UNREACHABLE: Duration = Duration::from_secs(60);
 
 /// How a destination came to be a server's. Of two of the same length, the first kind wins: nobody who can change
 /// what a name stands for takes a written address from its server.
@@ -207,12 +214,18 @@ impl Resource {
     /// Where connections of our own go, and from where: as a session has last gone, as long as that is not where a name
     /// has left; else to the first address that is one host. A server that is known by a whole network has none until a
     /// session has shown it.
-    pub fn home(&self) -> Option<(Route, SocketAddr)> {
+    ///
+    /// They begin in the daemon's own network namespace, or in the one that `netns` names, as long as that is there and
+    /// a session has gone from there.
+    pub fn home(&self, netns: Option<u64>) -> Option<(Route, SocketAddr)> {
         let found = |by| self.found.iter().filter(move |(_, is)| *is == by).map(|(address, _)| *address);
         let written = self.written.iter().filter_map(|d| Some(SocketAddr::new(d.network.single()?, d.port)));
         let is_written =
             |to: SocketAddr| self.written.iter().any(|d| d.port == to.port() && d.network.contains(to.ip()));
-        let last = self.seen().last.clone();
+        let last = self.seen().last.get(&netns).cloned();
+        if netns.is_some() {
+            return last.and_then(|(route, server)| Some((route.upgrade()?, server)));
+        }
         let here = |server| (Route::here(), server);
         last.and_then(|(route, server)| Some((route.upgrade()?, server)))
             .filter(|(_, last)| is_written(*last) || found(By::Name).any(|address| address == *last))
@@ -220,8 +233,27 @@ impl Resource {
             .or_else(|| found(By::OldName).next().map(here))
     }
 
-    pub(super) fn saw(&self, route: &Route, destination: SocketAddr) {
-        self.seen().last = Some((route.downgrade(), destination));
+    /// By which network namespace what a route leads to is known; the daemon's own has none.
+    ///
+    /// A loopback address is another server in each. Whatever else there is at an address, in a namespace that its
+    /// workload may rule as it likes, the server there is judged by what the daemon sees at that address itself; unless
+    /// the daemon sees nothing there.
+    pub(super) fn known_by(&self, route: &Route, destination: SocketAddr) -> Option<u64> {
+        let alone = |since: Instant| since.elapsed() < UNREACHABLE;
+        route.netns().filter(|_| destination.ip().is_loopback() || self.seen().unreachable.is_some_and(alone))
+    }
+
+    /// A session goes there, to what is known by this network namespace.
+    pub(super) fn saw(&self, netns: Option<u64>, route: &Route, destination: SocketAddr) {
+        let route = if netns == route.netns() { route.clone() } else { Route::here() };
+        let last = &mut self.seen().last;
+        last.retain(|_, (route, _)| !route.is_gone());
+        last.insert(netns, (route.downgrade(), destination));
+    }
+
+    /// The daemon cannot reach it from its own network namespace.
+    pub(super) fn cannot_be_reached(&self) {
+        self.seen().unreachable = Some(Instant::now());
     }
 
     /// Counts a session in.

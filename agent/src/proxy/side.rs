@@ -28,6 +28,8 @@ enum Error {
     Unknown(String),
     #[error("resource \"{0}\" is a network, and no session has shown yet where in it the server is")]
     Nowhere(String),
+    #[error("the network namespace that the server was reached from is gone")]
+    Gone,
     #[error(transparent)]
     Credentials(#[from] credentials::Error),
     #[error(transparent)]
@@ -38,7 +40,11 @@ impl SideConnector {
     async fn try_connect(&self, key: &Key) -> Result<Connected, Error> {
         let resource = current(&self.resources).named(&key.resource).cloned();
         let resource = resource.ok_or_else(|| Error::Unknown(key.resource.clone()))?;
-        let (route, server) = resource.home().ok_or_else(|| Error::Nowhere(key.resource.clone()))?;
+        let nowhere = || match key.netns {
+            Some(_) => Error::Gone,
+            None => Error::Nowhere(key.resource.clone()),
+        };
+        let (route, server) = resource.home(key.netns).ok_or_else(nowhere)?;
         let lease = current(&self.credentials).lease(&key.resource, &key.database).await?;
         let stream = connect_backend(&self.own_sockets, &route, server, &resource.tls, self.patience).await?;
         Ok(Connected {

@@ -21,6 +21,7 @@ use evidence::Incident;
 use policy::Principal;
 use session::Event;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
@@ -155,13 +156,27 @@ async fn pass(
         backend.set_nodelay(true).map_err(Why::Unreachable)?;
         let (from_job, to_job) = frontend.split();
         let (from_server, to_server) = backend.split();
+        let gone = Notify::new();
+        let forth = async {
+            let carried = relay::carry(&local.buffer, from_job, to_server, &sent).await;
+            gone.notify_one();
+            carried
+        };
         // An error of either side's is the end of both.
-        let done = tokio::try_join!(
-            relay::carry(&local.buffer, from_job, to_server, &sent),
-            relay::carry(&local.buffer, from_server, to_job, &received),
-        );
-        if let Err(error) = done {
-            tracing::debug!(%error, %destination, "a connection that was let through broke");
+        let both =
+            async { tokio::try_join!(forth, relay::carry(&local.buffer, from_server, to_job, &received)) };
+        let abandoned = async {
+            // Whoever is elsewhere and has its socket from there is served on.
+            gone.notified().await;
+            route.abandoned().await;
+        };
+        tokio::select! {
+            done = both => {
+                if let Err(error) = done {
+                    tracing::debug!(%error, %destination, "a connection that was let through broke");
+                }
+            }
+            () = abandoned => {}
         }
         Ok(())
     };

@@ -20,7 +20,7 @@ fn resource(text: &str) -> Resource {
 
 /// Where our own connections go.
 fn home(resource: &Resource) -> Option<SocketAddr> {
-    resource.home().map(|(_, server)| server)
+    resource.home(None).map(|(_, server)| server)
 }
 
 /// Servers, and what names stand for: `name=ADDRESS` now, `name<ADDRESS` until lately.
@@ -126,14 +126,14 @@ fn connections_of_our_own_go_where_the_name_stands_now() {
     let before = resources(&servers, &["db=10.0.0.1"]);
     let a = before.named("a").unwrap();
     assert_eq!(home(a), Some("10.0.0.1:5432".parse().unwrap()));
-    a.saw(&Route::here(), "10.0.0.1:5432".parse().unwrap());
+    a.saw(None, &Route::here(), "10.0.0.1:5432".parse().unwrap());
     let moved = before.renewed(|name| stands_for(&["db=10.0.0.2", "db<10.0.0.1"], name));
     assert_eq!(home(moved.named("a").unwrap()), Some("10.0.0.2:5432".parse().unwrap()));
     let lost = before.renewed(|name| stands_for(&["db<10.0.0.1"], name));
     assert_eq!(home(lost.named("a").unwrap()), Some("10.0.0.1:5432".parse().unwrap()));
     // Of several, the one that a session has shown, also to a picture that was made before.
     let several = before.renewed(|name| stands_for(&["db=10.0.0.1", "db=10.0.0.2"], name));
-    a.saw(&Route::here(), "10.0.0.2:5432".parse().unwrap());
+    a.saw(None, &Route::here(), "10.0.0.2:5432".parse().unwrap());
     assert_eq!(home(several.named("a").unwrap()), Some("10.0.0.2:5432".parse().unwrap()));
 }
 
@@ -142,11 +142,36 @@ fn a_network_is_no_place_to_go_until_a_session_has_shown_one() {
     let all = resources(&["a: 10.0.0.0/8:5432"], &[]);
     let a = all.named("a").unwrap();
     assert_eq!(home(a), None);
-    a.saw(&Route::here(), "10.1.1.1:5432".parse().unwrap());
+    a.saw(None, &Route::here(), "10.1.1.1:5432".parse().unwrap());
     assert_eq!(home(a), Some("10.1.1.1:5432".parse().unwrap()));
     let read_again = resources(&["a: 10.0.0.0/8:5432"], &[]);
     assert_eq!(home(read_again.named("a").unwrap()), None);
     assert_eq!(home(read_again.after(&all).named("a").unwrap()), Some("10.1.1.1:5432".parse().unwrap()));
+}
+
+#[test]
+fn what_is_at_a_loopback_address_of_another_network_namespace_is_known_by_that_namespace() {
+    let all = resources(&["a: 127.0.0.1:5432 10.0.0.1:5432"], &[]);
+    let a = all.named("a").unwrap();
+    let [loopback, other] = ["127.0.0.1:5432", "10.0.0.1:5432"].map(|at| at.parse().unwrap());
+    let container = Route::through(7);
+    assert_eq!(a.known_by(&Route::here(), loopback), None);
+    assert_eq!(a.known_by(&container, loopback), Some(7));
+    assert_eq!(a.known_by(&container, other), None);
+    // Where the workload may be whoever it likes, the daemon does not go by itself.
+    a.saw(None, &container, other);
+    assert_eq!(a.home(None).map(|(route, at)| (route.netns(), at)), Some((None, other)));
+    assert_eq!(a.home(Some(7)).map(|(_, at)| at), None);
+    a.saw(Some(7), &container, loopback);
+    assert_eq!(a.home(Some(7)).map(|(route, at)| (route.netns(), at)), Some((Some(7), loopback)));
+    assert_eq!(a.home(None).map(|(_, at)| at), Some(other));
+    // As soon as it is gone, so is what was known.
+    drop(container);
+    assert_eq!(a.home(Some(7)).map(|(_, at)| at), None);
+    // Where the daemon cannot reach it, there is no other way.
+    a.cannot_be_reached();
+    assert_eq!(a.known_by(&Route::through(8), other), Some(8));
+    assert_eq!(a.known_by(&Route::here(), other), None);
 }
 
 #[test]
