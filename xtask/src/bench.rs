@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: makes what the benchmark needs, and runs it. What it measures lies in `tests/bench`.
+//! `cargo xtask bench`: makes what a benchmark needs, and runs it. What it measures lies in `tests/bench`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,24 @@ use crate::{
 
 /// Its arguments.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    benchmark: Option<Benchmark>,
+    #[command(flatten)]
+    statements: Statements,
+}
+
+#[derive(clap::Subcommand)]
+enum Benchmark {
+    /// pgbench through Portreeve, beside direct connections, a plain relay and pgbouncer; what runs if none is named
+    Statements(Statements),
+    /// connect() and packets without the programs, with them, and redirected
+    Connect(Connect),
+}
+
+#[derive(clap::Args)]
+struct Statements {
     /// How often each way is measured; medians are told
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -26,24 +43,60 @@ pub(crate) struct Args {
     only: Option<String>,
 }
 
+#[derive(clap::Args)]
+struct Connect {
+    /// How often each leg has its turn; medians are told
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// How many connections, or round trips, each time
+    #[arg(long, default_value_t = 4000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    connects: u32,
+    /// Write all figures to this file, too
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
 /// The command.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let (name, words, json) = match &args.benchmark {
+        Some(Benchmark::Connect(connect)) => ("connect", connect.words(), &connect.json),
+        Some(Benchmark::Statements(statements)) => ("statements", statements.words(), &statements.json),
+        None => ("statements", args.statements.words(), &args.statements.json),
+    };
     say("preparing the benchmark (an optimised build: the first time some minutes)");
     e2e::prepare_release().context("nothing can be measured here")?;
-    if let Err(error) = postgres::ensure_bouncer() {
+    if name == "statements"
+        && let Err(error) = postgres::ensure_bouncer()
+    {
         // The other ways are worth measuring without it.
         say(&format!("pgbouncer is left out: {error:#}"));
     }
     let mut command = cargo();
-    command.args(["run", "--quiet", "--release", "--package", "e2e", "--bin", "bench", "--"]);
-    command.args(["--rounds", &args.rounds.to_string(), "--seconds", &args.seconds.to_string()]);
-    if let Some(json) = &args.json {
+    command.args(["run", "--quiet", "--release", "--package", "e2e", "--bin", "bench", "--", name]);
+    command.args(words);
+    if let Some(json) = json {
         command.arg("--json").arg(absolute(json)?);
     }
-    if let Some(only) = &args.only {
-        command.args(["--only", only]);
-    }
     run_command(command.current_dir(workspace()))
+}
+
+impl Statements {
+    fn words(&self) -> Vec<String> {
+        let mut words = vec!["--rounds".to_owned(), self.rounds.to_string()];
+        words.extend(["--seconds".to_owned(), self.seconds.to_string()]);
+        if let Some(only) = &self.only {
+            words.extend(["--only".to_owned(), only.clone()]);
+        }
+        words
+    }
+}
+
+impl Connect {
+    fn words(&self) -> Vec<String> {
+        ["--rounds", &self.rounds.to_string(), "--connects", &self.connects.to_string()]
+            .map(str::to_owned)
+            .to_vec()
+    }
 }
 
 /// The benchmark runs in another folder than its user stands in.

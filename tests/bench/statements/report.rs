@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::pgbench::{Kind, Measured};
-use crate::ways::Way;
+use super::pgbench::{Kind, Measured};
+use super::ways::Way;
+use crate::statistics::median;
 
 /// What was measured.
 #[derive(Debug, Default)]
@@ -107,26 +108,5 @@ impl Report {
             cpu_us: median(rounds.iter().filter_map(|round| round.cpu_us)),
             latency_us: median(rounds.iter().map(|round| round.latency_us))?,
         })
-    }
-}
-
-/// The middle one, or the mean of the two in the middle.
-fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut numbers: Vec<f64> = numbers.collect();
-    numbers.sort_by(f64::total_cmp);
-    let upper = *numbers.get(numbers.len() / 2)?;
-    let lower = *numbers.get((numbers.len() - 1) / 2)?;
-    Some(f64::midpoint(lower, upper))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_the_middle_or_the_mean_of_two() {
-        for (numbers, expect) in [(&[3.0, 1.0, 2.0][..], Some(2.0)), (&[4.0, 1.0], Some(2.5)), (&[], None)] {
-            assert_eq!(median(numbers.iter().copied()), expect, "{numbers:?}");
-        }
     }
 }

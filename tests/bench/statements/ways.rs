@@ -8,9 +8,9 @@ use e2e::World;
 use e2e::postgres::{PORT, programs};
 use e2e::world::{JOB_UID, PASSWORD, ROLE};
 
-use crate::MASKED_UID;
-use crate::bouncer::Bouncer;
-use crate::relay::Relay;
+use super::MASKED_UID;
+use super::bouncer::Bouncer;
+use super::relay::Relay;
 
 /// One way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
