@@ -18,7 +18,7 @@ pub use event::{Event, EventKind};
 pub use stream::{Stream, StreamState};
 
 /// The version of everything in this file. The agent refuses to adopt pinned maps of another version.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// `AF_INET`, as it stands in [`Destination::family`] and [`Origin::family`].
 pub const AF_INET: u16 = 2;
@@ -27,6 +27,8 @@ pub const AF_INET6: u16 = 10;
 
 /// The largest number of protected destinations.
 pub const MAX_DESTINATIONS: usize = 4096;
+/// The number of words of [`maps::PORTS`].
+pub const PORT_WORDS: usize = (1 << 16) / 64;
 /// The largest number of redirected connections between their SYN and their acceptance.
 pub const MAX_TUPLES: usize = 16384;
 /// The largest number of network namespaces.
@@ -42,6 +44,9 @@ pub mod maps {
     pub const SETTINGS: &str = "SETTINGS";
     /// Longest-prefix trie from [`Destination`](crate::Destination) to a `u32` that is not read: what is protected.
     pub const DESTINATIONS: &str = "DESTINATIONS";
+    /// Array of [`PORT_WORDS`](crate::PORT_WORDS) `u64`, bit `port % 64` of word `port / 64`: the ports that
+    /// [`DESTINATIONS`] has, which alone are looked up there. Ports that it has no more may stand here still.
+    pub const PORTS: &str = "PORTS";
     /// Hash from a network namespace's cookie (`u64`) to [`Namespace`](crate::Namespace): where the daemon listens.
     pub const NAMESPACES: &str = "NAMESPACES";
     /// Socket storage, `u32`, one of [`OWN_UPSTREAM`](crate::OWN_UPSTREAM) and
@@ -59,8 +64,8 @@ pub mod maps {
     pub const EVENTS: &str = "EVENTS";
 
     /// All of them.
-    pub const ALL: [&str; 9] =
-        [SETTINGS, DESTINATIONS, NAMESPACES, OWN, STREAMS, TUPLES, ACCEPTED, COUNTERS, EVENTS];
+    pub const ALL: [&str; 10] =
+        [SETTINGS, DESTINATIONS, PORTS, NAMESPACES, OWN, STREAMS, TUPLES, ACCEPTED, COUNTERS, EVENTS];
 }
 
 /// [`maps::OWN`]: a connection of the daemon to a backend; it is never redirected.

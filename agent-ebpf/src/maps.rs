@@ -2,7 +2,7 @@
 
 use agent_ebpf::{
     Counter, Destination, EVENTS_BYTES, Event, EventKind, MAX_DESTINATIONS, MAX_NAMESPACES, MAX_TUPLES,
-    Namespace, Origin, Settings, Stream, Tuple,
+    Namespace, Origin, PORT_WORDS, Settings, Stream, Tuple,
 };
 use aya_ebpf::{
     bindings::bpf_sock,
@@ -18,6 +18,9 @@ pub(crate) static SETTINGS: Array<Settings, 1> = Array::new();
 
 #[btf_map]
 static DESTINATIONS: LpmTrie<Destination, u32, MAX_DESTINATIONS> = LpmTrie::new();
+
+#[btf_map]
+static PORTS: Array<u64, PORT_WORDS> = Array::new();
 
 /// Not an LRU: a namespace without its entry would be refused.
 #[btf_map]
@@ -47,10 +50,17 @@ static LAST_TOLD: PerCpuArray<u64, 1> = PerCpuArray::new();
 #[btf_map]
 static EVENTS: RingBuf<Event, EVENTS_BYTES> = RingBuf::new();
 
+/// Whether any destination of this port (host byte order) is protected: one load, where the trie is a walk.
+#[inline(always)]
+pub(crate) fn is_protected_port(port: u16) -> bool {
+    PORTS.get(u32::from(port / 64)).is_some_and(|word| word >> (port % 64) & 1 == 1)
+}
+
 /// Whether a destination is protected.
 #[inline(always)]
 pub(crate) fn is_protected(destination: Destination) -> bool {
-    DESTINATIONS.get(&Key::new(Destination::FULL_PREFIX, destination)).is_some()
+    is_protected_port(u16::from_be_bytes(destination.port))
+        && DESTINATIONS.get(&Key::new(Destination::FULL_PREFIX, destination)).is_some()
 }
 
 /// Adds one to a counter of this CPU.

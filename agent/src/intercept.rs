@@ -146,7 +146,7 @@ impl Interception {
 
         // Before the programs: from their first run on, they read where the listeners are and what is protected.
         put(&maps, settings(config, &namespaces))?;
-        let guarded = Protected::new(open_map(&maps, maps::DESTINATIONS)?)?;
+        let guarded = Protected::new(open_map(&maps, maps::DESTINATIONS)?, open_map(&maps, maps::PORTS)?)?;
         guarded.set(protected)?;
 
         let logs = logs::Forwarder::spawn(&mut object);

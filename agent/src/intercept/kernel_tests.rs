@@ -17,6 +17,7 @@ mod guard;
 mod lifecycle;
 mod namespaces;
 mod packets;
+mod ports;
 mod redirect;
 mod world;
 

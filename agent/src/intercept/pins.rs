@@ -22,7 +22,7 @@ use std::{
 
 use agent_ebpf::{
     ABI_VERSION, COUNTERS, Destination, EVENTS_BYTES, MAX_DESTINATIONS, MAX_NAMESPACES, MAX_TUPLES,
-    Namespace, Origin, Settings, Stream, Tuple, maps,
+    Namespace, Origin, PORT_WORDS, Settings, Stream, Tuple, maps,
 };
 use aya::maps::{Array, Map, MapData, MapError, MapInfo, MapType};
 use rustix::fs::{FlockOperation, flock};
@@ -63,6 +63,7 @@ impl Layout {
 const LAYOUTS: [Layout; maps::ALL.len()] = [
     Layout::new::<u32, Settings>(MapType::Array, 1, 0),
     Layout::new::<(u32, Destination), u32>(MapType::LpmTrie, MAX_DESTINATIONS, NO_PREALLOC),
+    Layout::new::<u32, u64>(MapType::Array, PORT_WORDS, 0),
     Layout::new::<u64, Namespace>(MapType::Hash, MAX_NAMESPACES, 0),
     Layout::new::<i32, u32>(MapType::SkStorage, 0, NO_PREALLOC | CLONE),
     Layout::new::<i32, Stream>(MapType::SkStorage, 0, NO_PREALLOC),

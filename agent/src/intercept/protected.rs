@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod ports;
+
 use std::{
     collections::HashSet,
     fmt,
@@ -17,6 +19,7 @@ use aya::maps::{
     lpm_trie::{Key, LpmTrie},
 };
 
+use self::ports::Ports;
 use super::{Error, abi::Value};
 
 /// The addresses that begin with the same bits. An IPv4-mapped IPv6 network is the IPv4 network; `::/0`
@@ -189,14 +192,16 @@ pub struct Protected(Arc<Mutex<Inner>>);
 
 struct Inner {
     trie: Trie,
+    ports: Ports,
     /// What the last [`Protected::set`] was given.
     destinations: Vec<Destination>,
 }
 
 impl Protected {
-    pub(super) fn new(map: Map) -> Result<Self, Error> {
-        let trie = map.try_into().map_err(wrong)?;
-        Ok(Self(Arc::new(Mutex::new(Inner { trie, destinations: Vec::new() }))))
+    pub(super) fn new(destinations: Map, ports: Map) -> Result<Self, Error> {
+        let trie = destinations.try_into().map_err(wrong)?;
+        let ports = Ports::new(ports)?;
+        Ok(Self(Arc::new(Mutex::new(Inner { trie, ports, destinations: Vec::new() }))))
     }
 
     /// Protects these destinations and no others, for connections that are opened from now on.
@@ -211,7 +216,7 @@ impl Protected {
     pub fn set(&self, destinations: &[Destination]) -> Result<(), Error> {
         // A panic of another holder leaves nothing half done here: the kernel's map is the state.
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { trie, destinations: current } = &mut *inner;
+        let Inner { trie, ports, destinations: current } = &mut *inner;
         let wanted: HashSet<_> = destinations.iter().map(Destination::key).collect();
         let mut present = HashSet::new();
         for key in trie.keys() {
@@ -222,12 +227,14 @@ impl Protected {
         if together > MAX_DESTINATIONS {
             return Err(Error::TooManyDestinations { wanted: together });
         }
+        ports.add(wanted.iter().map(|(_, destination)| destination))?;
         for (length, destination) in wanted.difference(&present) {
             trie.insert(&Key::new(*length, Value(*destination)), 1, 0).map_err(wrong)?;
         }
         for (length, destination) in present.difference(&wanted) {
             trie.remove(&Key::new(*length, Value(*destination))).map_err(wrong)?;
         }
+        ports.keep(wanted.iter().map(|(_, destination)| destination))?;
         *current = destinations.to_vec();
         Ok(())
     }
