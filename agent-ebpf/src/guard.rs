@@ -1,19 +1,20 @@
 //! `cgroup_skb/egress`: no packet to a protected destination leaves but from our own sockets.
 //!
 //! It sees packets after the firewall of their network namespace has rewritten them, so that what connect() was
-//! told does not matter here. A socket is judged until its connection is open, and its SYN each time that it is sent;
-//! after that its packets cost one look into its own storage.
+//! told does not matter here. A packet to a port that nothing protected has costs a look at that port, and until the
+//! first bytes of its connection have gone, one at the socket. A socket that sends to a protected port is judged until
+//! its connection is open, and its SYN each time that it is sent; what was judged is in its own storage.
 
 use agent_ebpf::{
     AF_INET, ContentMode, Counter, EventKind, OWN_LISTENER, Stream, StreamState,
-    opening::{Opening, Verdict},
+    opening::{Opening, Reason, Verdict},
 };
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{__sk_buff, bpf_sock, bpf_sock_tuple},
     helpers::generated::{
         bpf_get_socket_cookie, bpf_get_socket_uid, bpf_sk_fullsock, bpf_sk_release, bpf_skb_cgroup_id,
-        bpf_skc_lookup_tcp,
+        bpf_skc_lookup_tcp, bpf_tcp_sock,
     },
     macros::cgroup_skb,
     programs::SkBuffContext,
@@ -21,12 +22,14 @@ use aya_ebpf::{
 
 use crate::{
     ALLOW, REFUSE, SOCK_RAW, SOCK_STREAM, content,
-    maps::{OWN, SETTINGS, STREAMS, count, is_protected, tell},
-    packet::{Packet, Segment, read},
+    maps::{OWN, SETTINGS, STREAMS, count, is_protected, is_protected_port, opener, tell},
+    packet::{Glance, Packet, Segment, glance, read},
 };
 
 /// `IPPROTO_TCP`, as `bpf_sock.protocol` has it.
 const IPPROTO_TCP: u32 = 6;
+/// `TCP_SYN_SENT`: what it sends opens a connection.
+const TCP_SYN_SENT: u32 = 2;
 /// `TCP_LISTEN`: what it sends are answers.
 const TCP_LISTEN: u32 = 10;
 
@@ -39,28 +42,73 @@ pub(crate) fn guard(ctx: SkBuffContext) -> i32 {
     if sk.is_null() {
         return ALLOW;
     }
+    // Nearly all packets end here, whatever socket sends them.
+    match glance(skb) {
+        Glance::Udp => return ALLOW,
+        // SAFETY: a socket of the context, not null.
+        Glance::Tcp { port } if !is_protected_port(port) && !concerns(sk, unsafe { STREAMS.get(sk) }) => {
+            return ALLOW;
+        }
+        Glance::Tcp { .. } | Glance::Other => {}
+    }
     // SAFETY: a socket of the context, not null.
     let sk = unsafe { bpf_sk_fullsock(sk) };
     if sk.is_null() {
         return ALLOW;
     }
+    // SAFETY: fields of a full socket.
+    match unsafe { ((*sk).type_, (*sk).protocol) } {
+        (SOCK_STREAM, IPPROTO_TCP) => judge(skb, sk),
+        (SOCK_RAW, _) => judge_raw(skb, sk),
+        _ => ALLOW,
+    }
+}
+
+/// Whether a packet to an unprotected port has to be looked at all the same: of a connection that is to go to the
+/// listener, or whose first bytes are followed, or may be in it.
+#[inline(always)]
+fn concerns(sk: *mut bpf_sock, stream: *mut Stream) -> bool {
+    // SAFETY: null, or the socket's value, which lives while we run.
+    match unsafe { stream.as_ref() } {
+        Some(stream) => stream.state != StreamState::Passed as u32,
+        None => content_mode() != ContentMode::Off as u32 && first_byte(sk).is_some(),
+    }
+}
+
+/// The sequence number before that of the first byte that goes out, as long as none has been acknowledged and none has
+/// come in: who is connected to a PostgreSQL server speaks first. None for all others, the server's side among them.
+#[inline(always)]
+fn first_byte(sk: *mut bpf_sock) -> Option<u32> {
+    // SAFETY: a socket of the context, not null; the helper gives null for one that is not TCP's.
+    let tcp = unsafe { bpf_tcp_sock(sk).as_ref() }?;
+    // Of what this side has sent the SYN is acknowledged first; who was connected to has had its own before.
+    // SAFETY: a field of a TCP socket.
+    let opening = unsafe { (*sk).state } == TCP_SYN_SENT && tcp.bytes_acked == 0 || tcp.bytes_acked == 1;
+    (opening && tcp.bytes_received == 0).then(|| tcp.snd_una.wrapping_sub(tcp.bytes_acked as u32))
+}
+
+/// [`Settings::content`](agent_ebpf::Settings).
+#[inline(always)]
+fn content_mode() -> u32 {
+    SETTINGS.get(0).map_or(ContentMode::Off as u32, |settings| settings.content)
+}
+
+/// Whether a connection is to go to the listener.
+#[inline(always)]
+fn is_redirected(stream: *mut Stream) -> bool {
+    // SAFETY: null, or the socket's value, which lives while we run.
+    unsafe { stream.as_ref() }.is_some_and(|stream| stream.redirected == 1)
+}
+
+/// A packet of a TCP socket that goes to a protected port, or concerns us, or is not told at a glance.
+#[inline(always)]
+fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock) -> i32 {
     // SAFETY: a full socket, not null.
     let stream = unsafe { STREAMS.get(sk) };
     // SAFETY: null, or the socket's value, which lives while we run.
     if unsafe { stream.as_ref() }.is_some_and(|stream| stream.state == StreamState::Passed as u32) {
         return ALLOW;
     }
-    // SAFETY: fields of a full socket.
-    match unsafe { ((*sk).type_, (*sk).protocol) } {
-        (SOCK_STREAM, IPPROTO_TCP) => judge(skb, sk, stream),
-        (SOCK_RAW, _) => judge_raw(skb, sk),
-        _ => ALLOW,
-    }
-}
-
-/// A packet of a TCP socket that has not passed yet.
-#[inline(always)]
-fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock, stream: *mut Stream) -> i32 {
     // SAFETY: a full socket, not null.
     if !unsafe { OWN.get(sk) }.is_null() {
         return pass(sk, stream);
@@ -79,9 +127,7 @@ fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock, stream: *mut Stream) -> i32 {
     if segment.is_bare_reset(unsafe { (*skb).len }) {
         return ALLOW;
     }
-    // SAFETY: null, or the socket's value, which lives while we run.
-    let redirected = unsafe { stream.as_ref() }.is_some_and(|stream| stream.redirected == 1);
-    if redirected {
+    if is_redirected(stream) {
         // SAFETY: not null, since it says so.
         let followed = unsafe { &mut *stream };
         if segment.opens() && is_our_listener(skb, &segment) {
@@ -103,45 +149,82 @@ fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock, stream: *mut Stream) -> i32 {
     }
     if is_protected(segment.destination) {
         count(Counter::GuardDropped);
-        let stream = if stream.is_null() { remember(sk) } else { stream };
+        let stream = if stream.is_null() { remember(skb, sk) } else { stream };
         report(skb, stream, EventKind::GuardDropped, &segment, 0);
         return REFUSE;
     }
-    let mode = SETTINGS.get(0).map_or(0, |settings| settings.content);
+    let mode = content_mode();
     let refuses = mode == ContentMode::Refuse as u32;
-    if !segment.opens() && (stream.is_null() || mode == ContentMode::Off as u32) {
-        return pass(sk, stream);
+    let (stream, verdict) = if stream.is_null() {
+        begin(skb, sk, &segment, mode)
+    } else {
+        (stream, go_on(sk, stream, &segment, mode))
+    };
+    match verdict {
+        Some(verdict) => verdict,
+        None => look_inside(skb, sk, stream, &segment, refuses),
     }
-    let stream = if stream.is_null() { remember(sk) } else { stream };
+}
+
+/// The packet of a connection of which nothing is remembered yet; without a verdict its first bytes are to be looked at.
+#[inline(always)]
+fn begin(skb: *mut __sk_buff, sk: *mut bpf_sock, segment: &Segment, mode: u32) -> (*mut Stream, Option<i32>) {
+    let nothing = core::ptr::null_mut();
+    // SAFETY: a field of the kernel's context.
+    if segment.opens() && (mode == ContentMode::Off as u32 || unsafe { (*skb).len } <= segment.payload) {
+        // Nothing is remembered of it: sent again, a firewall may lead it elsewhere.
+        return (nothing, Some(ALLOW));
+    }
+    let first = match first_byte(sk) {
+        Some(first) if mode != ContentMode::Off as u32 => first,
+        _ => return (nothing, Some(pass(sk, nothing))),
+    };
+    // SAFETY: a field of the kernel's context.
+    if unsafe { (*skb).len } <= segment.payload {
+        return (nothing, Some(ALLOW));
+    }
+    let stream = remember(skb, sk);
     // SAFETY: null, or the socket's value, which lives while we run.
-    let Some(followed) = (unsafe { stream.as_mut() }) else { return opens_unseen(refuses) };
+    let Some(followed) = (unsafe { stream.as_mut() }) else {
+        return (nothing, Some(begins_unseen(skb, segment, mode)));
+    };
+    followed.initial_sequence = first;
+    followed.opening = Opening::new();
+    followed.state = StreamState::Opening as u32;
+    (stream, None)
+}
+
+/// The packet of a connection that is remembered, likewise.
+#[inline(always)]
+fn go_on(sk: *mut bpf_sock, stream: *mut Stream, segment: &Segment, mode: u32) -> Option<i32> {
+    // SAFETY: not null: the caller has looked at it.
+    let followed = unsafe { &mut *stream };
     if followed.state == StreamState::Refused as u32 {
         count(Counter::OpeningDropped);
-        return REFUSE;
+        return Some(REFUSE);
     }
     if segment.opens() {
         // Not passed for good, whoever looks: sent again, a firewall may lead it elsewhere.
         followed.initial_sequence = segment.sequence;
         followed.opening = Opening::new();
         followed.state = StreamState::Opening as u32;
-        if mode == ContentMode::Off as u32 {
-            return ALLOW;
-        }
-    } else if followed.state != StreamState::Opening as u32 {
-        return pass(sk, stream);
+        return (mode == ContentMode::Off as u32).then_some(ALLOW);
     }
-    look_inside(skb, sk, stream, &segment, refuses)
+    let looks = followed.state == StreamState::Opening as u32 && mode != ContentMode::Off as u32;
+    (!looks).then(|| pass(sk, stream))
 }
 
-/// The SYN of a stream that cannot be followed, for want of memory: the process may have used up what its socket
+/// The first bytes of a stream that cannot be followed, for want of memory: the process may have used up what its socket
 /// is allowed.
 #[inline(always)]
-fn opens_unseen(refuses: bool) -> i32 {
+fn begins_unseen(skb: *mut __sk_buff, segment: &Segment, mode: u32) -> i32 {
     count(Counter::OpeningLost);
-    if !refuses {
+    if mode != ContentMode::Refuse as u32 {
         return ALLOW;
     }
     count(Counter::OpeningDropped);
+    let unseen = Verdict::Unclear(Reason::Unreadable).code();
+    report(skb, core::ptr::null_mut(), EventKind::OpeningFound, segment, unseen.into());
     REFUSE
 }
 
@@ -205,10 +288,11 @@ fn look_inside(
     REFUSE
 }
 
-/// From here on the socket's packets pass.
+/// From here on the socket's packets pass. Without memory for that they are judged one by one.
 #[inline(always)]
 fn pass(sk: *mut bpf_sock, stream: *mut Stream) -> i32 {
-    let stream = if stream.is_null() { remember(sk) } else { stream };
+    // SAFETY: a full socket, not null; zero is a value of all of Stream's fields.
+    let stream = if stream.is_null() { unsafe { STREAMS.get_or_zero(sk) } } else { stream };
     // SAFETY: null, or the socket's value, which lives while we run.
     if let Some(stream) = unsafe { stream.as_mut() } {
         stream.state = StreamState::Passed as u32;
@@ -216,11 +300,19 @@ fn pass(sk: *mut bpf_sock, stream: *mut Stream) -> i32 {
     ALLOW
 }
 
-/// Begins to remember a socket that is older than the programs. Null where there is no memory for it.
+/// Begins to remember a socket that connected to what is not protected, or is older than the programs. Null where
+/// there is no memory for it.
 #[inline(always)]
-fn remember(sk: *mut bpf_sock) -> *mut Stream {
+fn remember(skb: *mut __sk_buff, sk: *mut bpf_sock) -> *mut Stream {
     // SAFETY: a full socket, not null; zero is a value of all of Stream's fields.
-    unsafe { STREAMS.get_or_zero(sk) }
+    let remembered = unsafe { STREAMS.get_or_zero(sk) };
+    // SAFETY: a helper on the program's own context.
+    let cookie = unsafe { bpf_get_socket_cookie(skb.cast()) };
+    // SAFETY: null, or the socket's value, which lives while we run.
+    if let (Some(stream), Some(opener)) = (unsafe { remembered.as_mut() }, opener(cookie)) {
+        stream.origin = opener;
+    }
+    remembered
 }
 
 /// A packet of a raw socket, whose headers are whatever the process wrote.

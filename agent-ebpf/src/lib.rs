@@ -10,11 +10,13 @@
 
 mod counter;
 mod event;
+mod opener;
 pub mod opening;
 mod stream;
 
 pub use counter::{COUNTERS, Counter};
 pub use event::{Event, EventKind};
+pub use opener::Opener;
 pub use stream::{Stream, StreamState};
 
 /// The version of everything in this file. The agent refuses to adopt pinned maps of another version.
@@ -29,6 +31,8 @@ pub const AF_INET6: u16 = 10;
 pub const MAX_DESTINATIONS: usize = 4096;
 /// The number of words of [`maps::PORTS`].
 pub const PORT_WORDS: usize = (1 << 16) / 64;
+/// How many of the last connections to what is not protected are remembered by who opened them.
+pub const MAX_OPENERS: usize = 16384;
 /// The largest number of redirected connections between their SYN and their acceptance.
 pub const MAX_TUPLES: usize = 16384;
 /// The largest number of network namespaces.
@@ -52,8 +56,13 @@ pub mod maps {
     /// Socket storage, `u32`, one of [`OWN_UPSTREAM`](crate::OWN_UPSTREAM) and
     /// [`OWN_LISTENER`](crate::OWN_LISTENER): the daemon's own sockets. Accepted sockets inherit it.
     pub const OWN: &str = "OWN";
-    /// Socket storage, [`Stream`](crate::Stream): what was decided of a socket's connection, and who opened it.
+    /// Socket storage, [`Stream`](crate::Stream): what was decided of a socket's connection, and who opened it. Sockets
+    /// that have nothing to do with what is protected have none.
     pub const STREAMS: &str = "STREAMS";
+    /// Array of [`MAX_OPENERS`](crate::MAX_OPENERS) [`Opener`](crate::Opener)s, at the place of the socket's cookie:
+    /// who opened the last connections to what is not protected. A socket with a [`Stream`](crate::Stream) has it
+    /// there.
+    pub const OPENERS: &str = "OPENERS";
     /// Hash from [`Tuple`](crate::Tuple) to [`Origin`](crate::Origin): between SYN and acceptance.
     pub const TUPLES: &str = "TUPLES";
     /// Socket storage of the accepted socket, [`Origin`](crate::Origin): what the daemon reads.
@@ -64,8 +73,19 @@ pub mod maps {
     pub const EVENTS: &str = "EVENTS";
 
     /// All of them.
-    pub const ALL: [&str; 10] =
-        [SETTINGS, DESTINATIONS, PORTS, NAMESPACES, OWN, STREAMS, TUPLES, ACCEPTED, COUNTERS, EVENTS];
+    pub const ALL: [&str; 11] = [
+        SETTINGS,
+        DESTINATIONS,
+        PORTS,
+        NAMESPACES,
+        OWN,
+        STREAMS,
+        OPENERS,
+        TUPLES,
+        ACCEPTED,
+        COUNTERS,
+        EVENTS,
+    ];
 }
 
 /// [`maps::OWN`]: a connection of the daemon to a backend; it is never redirected.

@@ -1,8 +1,8 @@
 //! The maps, as `agent_ebpf::maps` describes them, and the counting.
 
 use agent_ebpf::{
-    Counter, Destination, EVENTS_BYTES, Event, EventKind, MAX_DESTINATIONS, MAX_NAMESPACES, MAX_TUPLES,
-    Namespace, Origin, PORT_WORDS, Settings, Stream, Tuple,
+    Counter, Destination, EVENTS_BYTES, Event, EventKind, MAX_DESTINATIONS, MAX_NAMESPACES, MAX_OPENERS,
+    MAX_TUPLES, Namespace, Opener, Origin, PORT_WORDS, Settings, Stream, Tuple,
 };
 use aya_ebpf::{
     bindings::bpf_sock,
@@ -33,6 +33,11 @@ pub(crate) static OWN: SkStorage<u32, INHERITED> = SkStorage::new();
 #[btf_map]
 pub(crate) static STREAMS: SkStorage<Stream, PLAIN> = SkStorage::new();
 
+/// Neither a hash nor socket storage: both cost more than all else that is done about such a connection. A place is asked
+/// for soon after it was filled; what was lost meanwhile is the name in a report.
+#[btf_map]
+static OPENERS: Array<Opener, MAX_OPENERS> = Array::new();
+
 /// Not an LRU: evicting an entry would take a live connection's record away.
 #[btf_map]
 pub(crate) static TUPLES: HashMap<Tuple, Origin, MAX_TUPLES> = HashMap::new();
@@ -61,6 +66,21 @@ pub(crate) fn is_protected_port(port: u16) -> bool {
 pub(crate) fn is_protected(destination: Destination) -> bool {
     is_protected_port(u16::from_be_bytes(destination.port))
         && DESTINATIONS.get(&Key::new(Destination::FULL_PREFIX, destination)).is_some()
+}
+
+/// Remembers who opened a connection to what is not protected.
+#[inline(always)]
+pub(crate) fn remember_opener(origin: &Origin) {
+    if let Some(place) = OPENERS.get_ptr_mut(Opener::place(origin.socket_cookie)) {
+        // SAFETY: a place of the map; who else stores there is told by the words themselves.
+        unsafe { place.write(Opener::new(origin)) };
+    }
+}
+
+/// Who opened the connection of the socket with this cookie, if that is remembered.
+#[inline(always)]
+pub(crate) fn opener(socket_cookie: u64) -> Option<Origin> {
+    OPENERS.get(Opener::place(socket_cookie))?.read(socket_cookie)
 }
 
 /// Adds one to a counter of this CPU.

@@ -4,7 +4,7 @@
 //! its record would reach a daemon that cannot tell whose it is.
 
 use agent_ebpf::{
-    AF_INET, ContentMode, Counter, Destination, EventKind, Namespace, OWN_UPSTREAM, Settings, StreamState,
+    AF_INET, Counter, Destination, EventKind, Namespace, OWN_UPSTREAM, Origin, Settings, Stream, StreamState,
 };
 use aya_ebpf::{
     EbpfContext as _, bindings::bpf_sock, helpers::generated::bpf_setsockopt, programs::SockAddrContext,
@@ -12,7 +12,7 @@ use aya_ebpf::{
 
 use crate::{
     SOCK_STREAM,
-    maps::{NAMESPACES, OWN, SETTINGS, STREAMS, count, is_protected, tell},
+    maps::{NAMESPACES, OWN, SETTINGS, STREAMS, count, is_protected, remember_opener, tell},
     who,
 };
 
@@ -48,27 +48,18 @@ pub(crate) fn decide(ctx: &SockAddrContext, destination: Destination) -> Outcome
         return Outcome::Leave;
     }
     let sk = socket(ctx);
-    let is_protected = is_protected(destination);
+    if !is_protected(destination) {
+        pass_by(ctx, sk, &destination);
+        return Outcome::Leave;
+    }
     // SAFETY: `sk` is this context's socket; zero is a value of all of Stream's fields.
     let Some(stream) = (unsafe { STREAMS.get_or_zero(sk).as_mut() }) else {
-        let refuses = SETTINGS.get(0).is_some_and(|settings| settings.content == ContentMode::Refuse as u32);
-        if !is_protected && !refuses {
-            // The guard judges its packets one by one.
-            return Outcome::Leave;
-        }
         count(Counter::RefusedNoStorage);
         tell(EventKind::NoStorage, |event| who::write(ctx, &destination, &mut event.origin));
         return Outcome::Refuse;
     };
-    // In the place of what an earlier connect() left: the socket may have been redirected then, and its record
-    // would make getpeername lie.
-    stream.state = StreamState::Connecting as u32;
-    stream.redirected = 0;
-    stream.told = 0;
+    begin(stream);
     who::write(ctx, &destination, &mut stream.origin);
-    if !is_protected {
-        return Outcome::Leave;
-    }
     // SAFETY: `sk` is this context's socket.
     if unsafe { OWN.get(sk).as_ref() } == Some(&OWN_UPSTREAM) {
         count(Counter::OwnPassed);
@@ -94,6 +85,30 @@ pub(crate) fn decide(ctx: &SockAddrContext, destination: Destination) -> Outcome
     be_patient(ctx, settings);
     count(Counter::Redirected);
     Outcome::To(port)
+}
+
+/// Remembers who connects to what is not protected, should its packets turn out to be something else. Most do not, so
+/// that nothing is allocated here.
+#[inline(always)]
+fn pass_by(ctx: &SockAddrContext, sk: *mut bpf_sock, destination: &Destination) {
+    // SAFETY: `sk` is this context's socket.
+    if let Some(stream) = unsafe { STREAMS.get(sk).as_mut() } {
+        begin(stream);
+        who::write(ctx, destination, &mut stream.origin);
+        return;
+    }
+    let mut origin = Origin::default();
+    who::write(ctx, destination, &mut origin);
+    remember_opener(&origin);
+}
+
+/// In the place of what an earlier connect() left: the socket may have been redirected then, and its record would make
+/// getpeername lie.
+#[inline(always)]
+fn begin(stream: &mut Stream) {
+    stream.state = StreamState::Connecting as u32;
+    stream.redirected = 0;
+    stream.told = 0;
 }
 
 /// A socket that is bound to another interface would look for the listener there. The daemon binds its own

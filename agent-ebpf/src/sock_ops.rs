@@ -3,11 +3,11 @@
 //! At the client's SYN the record goes under the connection's addresses into `TUPLES`; when our
 //! listener's side is established it moves from there into the accepted socket's own storage, before
 //! accept() can return it; a client that closes first takes its entry away. Sockets that other listeners accept
-//! are marked as passed: who connects to them chose its port, which may be one that is protected.
+//! from a protected port are marked as passed: who connects to them chose it.
 
 use core::ptr;
 
-use agent_ebpf::{Counter, EventKind, Stream, StreamState, Tuple};
+use agent_ebpf::{Counter, Destination, EventKind, Stream, StreamState, Tuple};
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{
@@ -21,8 +21,8 @@ use aya_ebpf::{
 use aya_log_ebpf::error;
 
 use crate::{
-    connect6::{MAPPED, is_mapped},
-    maps::{ACCEPTED, OWN, SETTINGS, STREAMS, TUPLES, count, tell},
+    connect6::{MAPPED, bytes, is_mapped},
+    maps::{ACCEPTED, OWN, SETTINGS, STREAMS, TUPLES, count, is_protected, is_protected_port, tell},
 };
 
 /// `AF_INET` as `bpf_sock_ops.family` has it.
@@ -85,9 +85,12 @@ fn accepted(ctx: &SockOpsContext) {
     if sk.is_null() {
         return;
     }
-    // Without memory for it the guard judges every packet by itself.
-    // SAFETY: this context's socket, not null; zero is a value of all of Stream's fields.
-    if let Some(stream) = unsafe { STREAMS.get_or_zero(sk).as_mut() } {
+    // Without memory for it its answers are dropped.
+    if is_protected_port(remote_port(ctx))
+        && is_protected(peer(&tuple(ctx)))
+        // SAFETY: this context's socket, not null; zero is a value of all of Stream's fields.
+        && let Some(stream) = unsafe { STREAMS.get_or_zero(sk).as_mut() }
+    {
         stream.state = StreamState::Passed as u32;
     }
     // Inherited from our listener; every other listener of the machine ends here.
@@ -161,9 +164,25 @@ fn tuple(ctx: &SockOpsContext) -> Tuple {
         local,
         remote,
         local_port: ctx.local_port() as u16,
-        // The kernel's one field in network byte order, and in the upper half of a little endian word.
-        remote_port: u32::from_be(ctx.remote_port()) as u16,
+        remote_port: remote_port(ctx),
         reserved: 0,
+    }
+}
+
+/// Host byte order.
+#[inline(always)]
+fn remote_port(ctx: &SockOpsContext) -> u16 {
+    // The kernel's one field in network byte order, and in the upper half of a little endian word.
+    u32::from_be(ctx.remote_port()) as u16
+}
+
+/// The connection's other end.
+#[inline(always)]
+fn peer(tuple: &Tuple) -> Destination {
+    if is_mapped(&tuple.remote) {
+        Destination::v4(tuple.remote[3].to_ne_bytes(), tuple.remote_port)
+    } else {
+        Destination::v6(bytes(&tuple.remote), tuple.remote_port)
     }
 }
 

@@ -16,6 +16,7 @@ mod content;
 mod guard;
 mod lifecycle;
 mod namespaces;
+mod openers;
 mod packets;
 mod ports;
 mod redirect;

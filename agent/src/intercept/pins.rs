@@ -21,8 +21,8 @@ use std::{
 };
 
 use agent_ebpf::{
-    ABI_VERSION, COUNTERS, Destination, EVENTS_BYTES, MAX_DESTINATIONS, MAX_NAMESPACES, MAX_TUPLES,
-    Namespace, Origin, PORT_WORDS, Settings, Stream, Tuple, maps,
+    ABI_VERSION, COUNTERS, Destination, EVENTS_BYTES, MAX_DESTINATIONS, MAX_NAMESPACES, MAX_OPENERS,
+    MAX_TUPLES, Namespace, Opener, Origin, PORT_WORDS, Settings, Stream, Tuple, maps,
 };
 use aya::maps::{Array, Map, MapData, MapError, MapInfo, MapType};
 use rustix::fs::{FlockOperation, flock};
@@ -67,6 +67,7 @@ const LAYOUTS: [Layout; maps::ALL.len()] = [
     Layout::new::<u64, Namespace>(MapType::Hash, MAX_NAMESPACES, 0),
     Layout::new::<i32, u32>(MapType::SkStorage, 0, NO_PREALLOC | CLONE),
     Layout::new::<i32, Stream>(MapType::SkStorage, 0, NO_PREALLOC),
+    Layout::new::<u32, Opener>(MapType::Array, MAX_OPENERS, 0),
     Layout::new::<Tuple, Origin>(MapType::Hash, MAX_TUPLES, 0),
     Layout::new::<i32, Origin>(MapType::SkStorage, 0, NO_PREALLOC),
     Layout::new::<u32, u64>(MapType::PerCpuArray, COUNTERS, 0),

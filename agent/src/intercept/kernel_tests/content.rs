@@ -228,6 +228,10 @@ fn where_nobody_looks_nothing_is_told() {
 fn a_stream_that_was_under_way_before_the_guard_is_left_alone() {
     scene("a_stream_that_was_under_way_before_the_guard_is_left_alone", Content::Off, |scene| {
         let (mut client, mut server) = scene.connect(0);
+        client.write_all(b"once").unwrap();
+        server.read_exact(&mut [0; 4]).unwrap();
+        // One that has said nothing yet is at its beginning.
+        let (mut silent, quiet) = scene.connect(0);
         let mut other = World::new().unwrap();
         other.config.cgroup = scene.world.config.cgroup.clone();
         other.config.content = Content::Refuse;
@@ -235,7 +239,25 @@ fn a_stream_that_was_under_way_before_the_guard_is_left_alone() {
         client.write_all(STARTUP).unwrap();
         server.read_exact(&mut vec![0; STARTUP.len()]).unwrap();
         assert_eq!(late.counters().unwrap().opening_found, 0);
+        silent.write_all(STARTUP).unwrap();
+        let told = other.attempt(&late, AttemptKind::Opening);
+        assert_eq!(told.source, Some(silent.local_addr().unwrap()));
         late.release().unwrap();
+        drop((silent, quiet));
+    });
+}
+
+#[test]
+fn a_server_that_speaks_first_is_left_alone() {
+    scene("a_server_that_speaks_first_is_left_alone", Content::Refuse, |scene| {
+        let (mut client, mut server) = scene.connect(0);
+        // Neither is what it says a beginning, nor what is answered.
+        server.write_all(STARTUP).unwrap();
+        client.read_exact(&mut vec![0; STARTUP.len()]).unwrap();
+        client.write_all(STARTUP).unwrap();
+        server.read_exact(&mut vec![0; STARTUP.len()]).unwrap();
+        let counters = scene.interception.counters().unwrap();
+        assert_eq!((counters.opening_found, counters.opening_lost), (0, 0));
     });
 }
 
@@ -264,10 +286,15 @@ fn a_stream_that_cannot_be_followed_is_refused() {
         let at = scene.listeners[0].local_addr().unwrap();
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         use_up_allowance(&socket);
-        let refused = socket.connect(&at.into());
-        assert_eq!(refused.map_err(|error| error.raw_os_error()), Err(Some(libc::EPERM)));
-        assert_eq!(scene.interception.counters().unwrap().refused_no_storage, 1);
-        scene.world.attempt(&scene.interception, AttemptKind::NoStorage);
+        socket.connect(&at.into()).unwrap();
+        let (mut server, _) = scene.listeners[0].accept().unwrap();
+        server.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.send(STARTUP).unwrap();
+        let told = scene.world.attempt(&scene.interception, AttemptKind::Opening);
+        assert_eq!(told.destination, Some(at));
+        let ended = eventually("the connection is ended", || socket.take_error().unwrap());
+        assert_eq!(ended.raw_os_error(), Some(libc::ECONNABORTED));
+        assert!(!server.read(&mut [0; 64]).is_ok_and(|read| read > 0), "something arrived");
     });
 }
 
