@@ -21,6 +21,7 @@ mod openers;
 mod packets;
 mod ports;
 mod redirect;
+mod restarts;
 mod world;
 
 use std::{
