@@ -10,7 +10,7 @@ use agent_ebpf::{Event, EventKind, maps};
 use aya::maps::{Map, MapData, RingBuf};
 use tokio::{
     io::{Interest, unix::AsyncFd},
-    sync::mpsc::{Sender, error::TrySendError},
+    sync::mpsc::{self, Sender, error::TrySendError},
     task::JoinHandle,
 };
 
@@ -20,9 +20,12 @@ use super::{
     namespaces::Namespaces,
 };
 
-/// The task that reads; it ends with this value.
+/// What takes long and may wait; more finds no room. What it is about is dropped or held all the same.
+const ASIDE: usize = 1024;
+
+/// The tasks that read; they end with this value.
 pub(super) struct Reader {
-    task: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
     lost: Arc<AtomicU64>,
 }
 
@@ -44,13 +47,16 @@ impl Reader {
         let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
         let mut ring = ring.map_err(|error| wrong(std::io::Error::from(error).into()))?;
         let lost = Arc::new(AtomicU64::new(0));
-        let teller = Teller {
-            namespaces,
-            attempts,
-            refuses_openings: content == Content::Refuse,
-            lost: Arc::clone(&lost),
-        };
-        let task = tokio::spawn(async move {
+        let (aside, mut put_aside) = mpsc::channel(ASIDE);
+        let refuses_openings = content == Content::Refuse;
+        let teller = Teller { namespaces, attempts, refuses_openings, aside, lost: Arc::clone(&lost) };
+        let slow = teller.clone();
+        let aside = tokio::spawn(async move {
+            while let Some(event) = put_aside.recv().await {
+                slow.see_to_slowly(&event).await;
+            }
+        });
+        let reading = tokio::spawn(async move {
             while let Ok(mut ready) = ring.readable_mut().await {
                 // Out of the ring first: seeing to them takes time, and the kernel side needs the room.
                 let mut events = Vec::new();
@@ -63,7 +69,7 @@ impl Reader {
                 }
             }
         });
-        Ok(Self { task, lost })
+        Ok(Self { tasks: [reading, aside], lost })
     }
 
     /// Attempts that found no room on their way to the record.
@@ -74,44 +80,46 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
+#[derive(Clone)]
 struct Teller {
     namespaces: Namespaces,
     attempts: Sender<Attempt>,
     /// Whether PostgreSQL on an unprotected port is ended.
     refuses_openings: bool,
+    /// What takes long: whoever has many sockets to be looked through or ended makes nobody else wait for a listener.
+    aside: Sender<Event>,
     lost: Arc<AtomicU64>,
 }
 
 impl Teller {
     async fn see_to(&self, event: &Event) {
         let kind = match event.kind {
-            kind if kind == EventKind::Namespace as u32 => {
-                self.namespaces.ask(&event.origin).await;
-                return;
-            }
-            kind if kind == EventKind::Held as u32 => {
+            kind if kind == EventKind::Namespace as u32 || kind == EventKind::Held as u32 => {
+                if !self.namespaces.ask(&event.origin).await {
+                    // What finds no room asks again with the next SYN.
+                    let _ = self.aside.try_send(*event);
+                }
                 // The SYN is sent again and again, and asks each time; it is told of once.
-                self.namespaces.ask(&event.origin).await;
-                if event.again != 0 {
+                if kind == EventKind::Namespace as u32 || event.again != 0 {
                     return;
                 }
                 AttemptKind::Held
             }
             kind if kind == EventKind::GuardDropped as u32 => {
-                // Its packets go nowhere; better that its owner knows.
-                let owner = self.namespaces.end_socket(event).await;
-                self.tell(Attempt::new(AttemptKind::Guard, event).owned_by(owner));
+                if self.aside.try_send(*event).is_err() {
+                    self.tell(Attempt::new(AttemptKind::Guard, event));
+                }
                 return;
             }
             kind if kind == EventKind::RawDropped as u32 => AttemptKind::Raw,
             kind if kind == EventKind::BindRefused as u32 => AttemptKind::Bind,
             kind if kind == EventKind::OpeningFound as u32 => {
-                if self.refuses_openings {
-                    self.namespaces.end_socket(event).await;
+                if self.refuses_openings && self.aside.try_send(*event).is_ok() {
+                    return;
                 }
                 AttemptKind::Opening
             }
@@ -124,6 +132,20 @@ impl Teller {
             }
         };
         self.tell(Attempt::new(kind, event));
+    }
+
+    /// What was put aside.
+    async fn see_to_slowly(&self, event: &Event) {
+        if event.kind == EventKind::GuardDropped as u32 {
+            // Its packets go nowhere; better that its owner knows.
+            let owner = self.namespaces.end_socket(event).await;
+            self.tell(Attempt::new(AttemptKind::Guard, event).owned_by(owner));
+        } else if event.kind == EventKind::OpeningFound as u32 {
+            self.namespaces.end_socket(event).await;
+            self.tell(Attempt::new(AttemptKind::Opening, event));
+        } else {
+            self.namespaces.search(&event.origin).await;
+        }
     }
 
     fn tell(&self, attempt: Attempt) {

@@ -204,8 +204,9 @@ impl Namespaces {
             }
             let found = diag.list(States::CONNECTED, |socket| socket.cookie == socket_cookie)?;
             let Some(socket) = found.first() else { return Ok(None) };
-            let owner = owners(&HashSet::from([socket.inode])).ok();
-            let owner = owner.and_then(|mut owners| owners.remove(&socket.inode)?.into_iter().next());
+            // To look for it in all processes takes a while.
+            let unknown = if tgid == 0 { owners(&HashSet::from([socket.inode])).ok() } else { None };
+            let owner = unknown.and_then(|mut owners| owners.remove(&socket.inode)?.into_iter().next());
             diag.destroy(socket)?;
             Ok(Some(owner))
         };
@@ -218,24 +219,32 @@ impl Namespaces {
         ended.await.flatten()
     }
 
-    /// Listens in the namespace that somebody needs a listener in, if it is not done yet.
-    pub(super) async fn ask(&self, origin: &Origin) {
+    /// Listens in the namespace that somebody needs a listener in, if it is not done yet. False where that is not their
+    /// thread's, and has to be [searched](Self::search) for.
+    pub(super) async fn ask(&self, origin: &Origin) -> bool {
         let cookie = origin.netns_cookie;
         if lock(&self.0.served).contains_key(&cookie) {
-            return;
+            return true;
         }
         if let Some(file) = find::of_thread(origin.tgid, origin.tid)
             && self.serve(file).await == Some(cookie)
         {
-            return;
+            return true;
         }
-        // The process has left since, or it had the socket from another.
+        lock(&self.0.served).contains_key(&cookie)
+    }
+
+    /// Looks for the namespace among the sockets of who needs a listener there: they have left it, or had the socket
+    /// from another. It takes as long as they have descriptors.
+    pub(super) async fn search(&self, origin: &Origin) {
+        let Origin { netns_cookie: cookie, tgid, .. } = *origin;
         if lock(&self.0.served).contains_key(&cookie) {
             return;
         }
-        match find::of_socket(origin.tgid, cookie) {
+        let found = tokio::task::spawn_blocking(move || find::of_socket(tgid, cookie)).await;
+        match found.ok().flatten() {
             Some(file) => drop(self.serve(file).await),
-            None => tracing::debug!(cookie, pid = origin.tgid, "a network namespace is gone already"),
+            None => tracing::debug!(cookie, pid = tgid, "a network namespace is gone already"),
         }
     }
 
