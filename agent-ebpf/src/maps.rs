@@ -5,9 +5,9 @@ use agent_ebpf::{
     MAX_TUPLES, Namespace, Opener, Origin, PORT_WORDS, Settings, Stream, Tuple,
 };
 use aya_ebpf::{
-    bindings::bpf_sock,
+    bindings::{BPF_RB_AVAIL_DATA, bpf_sock},
     btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
-    helpers::generated::bpf_ktime_get_ns,
+    helpers::generated::{bpf_ktime_get_ns, bpf_ringbuf_query},
     macros::btf_map,
 };
 
@@ -130,6 +130,14 @@ pub(crate) fn has_told_lately() -> bool {
 /// The event is filled in its place in the ring, since a program's stack has but 512 bytes.
 #[inline(always)]
 pub(crate) fn tell(kind: EventKind, fill: impl FnOnce(&mut Event)) {
+    // Whoever can make many of the others leaves room for what somebody waits for.
+    let waits = matches!(kind, EventKind::Namespace | EventKind::Held);
+    // SAFETY: the helper takes the map, which the loader puts in the place of this static.
+    let used = unsafe { bpf_ringbuf_query((&raw const EVENTS).cast_mut().cast(), BPF_RB_AVAIL_DATA.into()) };
+    if !waits && used > EVENTS_BYTES as u64 / 2 {
+        count(Counter::EventsLost);
+        return;
+    }
     let Some(mut entry) = EVENTS.reserve(0) else {
         count(Counter::EventsLost);
         return;

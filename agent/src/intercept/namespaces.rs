@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use agent_ebpf::{Event, Namespace as Ports, Origin, maps};
+use agent_ebpf::{Event, MAX_NAMESPACES, Namespace as Ports, Origin, maps};
 use aya::maps::{HashMap as KernelMap, Map, MapData, MapError};
 use tokio::{
     sync::{mpsc::Sender, watch},
@@ -251,12 +251,17 @@ impl Namespaces {
     /// Listens in a namespace. Its cookie, if it could be entered.
     async fn serve(&self, file: File) -> Option<u64> {
         let known = self.known(&file);
-        if known.is_some() {
+        if known.is_some() || self.is_full() {
             return known;
         }
         let file = Arc::new(file);
         let made = self.0.errands.run(&file, sockets).await;
         self.serve_with(file, made)
+    }
+
+    /// Whether no more are served: the kernel side's list is full, and descriptors are left for connections.
+    fn is_full(&self) -> bool {
+        self.count() >= MAX_NAMESPACES
     }
 
     /// The cookie of a served namespace.
@@ -304,7 +309,7 @@ impl Namespaces {
         }
         for path in find::all(self.0.errands.thread()).into_values() {
             let Ok(file) = find::open(&path) else { continue };
-            if self.known(&file).is_none() {
+            if self.known(&file).is_none() && !self.is_full() {
                 let file = Arc::new(file);
                 let made = self.0.errands.run_blocking(&file, sockets);
                 self.serve_with(file, made);

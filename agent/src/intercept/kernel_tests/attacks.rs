@@ -199,3 +199,23 @@ fn send_frame(socket: &Socket, device: &str, frame: &[u8]) {
     };
     assert_eq!(sent, frame.len().cast_signed());
 }
+
+#[test]
+fn a_flood_of_attempts_leaves_room_for_who_waits() {
+    let world = world!();
+    let at = unused_address();
+    let interception = world.start(&[at]);
+    let port = interception.listen_address();
+    // Nobody reads meanwhile.
+    for _ in 0..3000 {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        assert!(socket.bind(&port.into()).is_err());
+    }
+    assert!(interception.counters().unwrap().events_lost > 1000);
+    let client = thread::spawn(move || in_another_netns(move || connect(at)));
+    assert_eq!(world.accept(&interception).destination, at);
+    client.join().unwrap().unwrap();
+    let counters = interception.counters().unwrap();
+    assert_eq!(counters.bind_refused, 3000);
+    interception.release().unwrap();
+}
