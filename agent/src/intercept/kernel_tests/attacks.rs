@@ -219,3 +219,34 @@ fn a_flood_of_attempts_leaves_room_for_who_waits() {
     assert_eq!(counters.bind_refused, 3000);
     interception.release().unwrap();
 }
+
+#[test]
+fn what_is_rewritten_below_the_sockets_is_dropped_at_the_link() {
+    let world = world!();
+    let container = Container::new();
+    let at = container.host();
+    let open = SocketAddr::new(at.ip(), 15_995);
+    let (_guarded, _open) = (server(at), server(open));
+    let interception = world.start(&[at]);
+    if matches!(interception.interface_guard(), InterfaceGuard::Missing(_)) {
+        println!("NOT RUN: this kernel has no tcx");
+        return;
+    }
+    let inside = SocketAddr::new(container.inside().into(), 0);
+    let led = container.run(move || {
+        let port = open.port();
+        // After the guard, where a packet leaves its namespace.
+        nft(&format!(
+            "flush ruleset; table netdev t {{ chain e {{ type filter hook egress device eth0 priority 0; \
+             tcp dport {port} tcp dport set 5432; }}; chain i {{ type filter hook ingress device eth0 priority 0; \
+             tcp sport 5432 tcp sport set {port}; }}; }}"
+        ));
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&inside.into()).unwrap();
+        socket.connect_timeout(&open.into(), Duration::from_secs(2)).map_err(|error| error.kind())
+    });
+    assert_eq!(led, Err(io::ErrorKind::TimedOut));
+    let told = world.attempt(&interception, AttemptKind::Link);
+    assert_eq!(told.destination, Some(at));
+    interception.release().unwrap();
+}
