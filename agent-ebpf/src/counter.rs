@@ -34,7 +34,7 @@ pub enum Counter {
     OpeningFound = 12,
     /// Packets of such streams that were dropped.
     OpeningDropped = 13,
-    /// SYNs to protected destinations that came in by a virtual interface and were dropped.
+    /// SYNs to protected destinations, and data of no TCP socket, that came in by a virtual interface and were dropped.
     LinkDropped = 14,
     /// Network namespaces that found no room in [`maps::NAMESPACES`](crate::maps::NAMESPACES).
     NamespacesFull = 15,

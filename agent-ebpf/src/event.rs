@@ -40,7 +40,7 @@ pub enum EventKind {
     BindRefused = 5,
     /// A stream to an unprotected port began like PostgreSQL.
     OpeningFound = 6,
-    /// A SYN to a protected destination that came in by a virtual interface was dropped.
+    /// A SYN to a protected destination, or data of no TCP socket, came in by a virtual interface and was dropped.
     LinkDropped = 7,
     /// A redirected connection's record found no room.
     TuplesFull = 8,

@@ -11,24 +11,33 @@ use aya_ebpf::{
 };
 
 use crate::{
+    SOCK_STREAM,
     maps::{OWN, count, has_told, has_told_lately, is_protected, tell},
     packet::{Packet, Segment, read},
 };
 
-/// Drops a SYN to a protected destination that is not of the daemon's own sockets. Only the SYN: without it there is
-/// no connection for what follows.
+/// `IPPROTO_TCP`, as `bpf_sock.protocol` has it.
+const IPPROTO_TCP: u32 = 6;
+
+/// Drops a SYN to a protected destination that is not of the daemon's own sockets. Without it there is no connection
+/// for what follows but the daemon's own, into which nobody is to put data of theirs: what carries some has to be of a
+/// TCP socket, which sends for its own connection alone.
 #[classifier]
 pub(crate) fn link(ctx: TcContext) -> i32 {
     let skb = ctx.as_ptr().cast::<__sk_buff>();
     let segment = match read(skb) {
-        Packet::Tcp(segment) if segment.opens() && is_protected(segment.destination) => segment,
-        Packet::Tcp(_) | Packet::Other => return TCX_NEXT,
+        Packet::Tcp(segment) => segment,
+        Packet::Other => return TCX_NEXT,
         Packet::Unclear => {
             count(Counter::LinkDropped);
             return TC_ACT_SHOT as i32;
         }
     };
     let sk = socket(skb);
+    let goes_on = !segment.opens() && (!segment.carries() || is_tcp(sk));
+    if goes_on || !is_protected(segment.destination) {
+        return TCX_NEXT;
+    }
     if sk.is_null() {
         count(Counter::LinkDropped);
         if !has_told_lately() {
@@ -59,6 +68,13 @@ fn socket(skb: *mut __sk_buff) -> *mut bpf_sock {
     }
     // SAFETY: a socket of the context, not null.
     unsafe { bpf_sk_fullsock(sk) }
+}
+
+/// Whether it is a socket of TCP: a packet socket's packets have a socket too.
+#[inline(always)]
+fn is_tcp(sk: *mut bpf_sock) -> bool {
+    // SAFETY: fields of a full socket, once it is not null.
+    !sk.is_null() && unsafe { (*sk).type_ == SOCK_STREAM && (*sk).protocol == IPPROTO_TCP }
 }
 
 #[inline(always)]

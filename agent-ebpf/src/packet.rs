@@ -65,6 +65,9 @@ pub(crate) struct Segment {
     flags: u8,
     /// Where the payload begins, counted from the network header.
     pub(crate) payload: u32,
+    /// Where it ends, as the header says: what follows is padding. Not behind its beginning in a packet that is too large
+    /// for the header to say so.
+    end: u32,
 }
 
 impl Segment {
@@ -72,6 +75,12 @@ impl Segment {
     #[inline(always)]
     pub(crate) fn opens(&self) -> bool {
         self.flags & (SYN | ACK) == SYN
+    }
+
+    /// Whether it has a payload. One that is too large for its header to say so has.
+    #[inline(always)]
+    pub(crate) fn carries(&self) -> bool {
+        self.end != self.payload
     }
 
     /// Whether it is an answer that the kernel itself sends without a socket: bare RST or ACK, in a packet of `length`
@@ -160,6 +169,7 @@ fn fragment(offset: u16) -> Option<Packet> {
 #[inline(always)]
 fn read4(skb: *mut __sk_buff, at: u32) -> Packet {
     let Some(ip) = load::<20>(skb, at) else { return Packet::Other };
+    let end = at + u32::from(u16::from_be_bytes([ip[2], ip[3]]));
     let at = at + (u32::from(ip[0] & 0x0f) << 2);
     let protocol = ip[9];
     if protocol != IPPROTO_TCP {
@@ -172,7 +182,7 @@ fn read4(skb: *mut __sk_buff, at: u32) -> Packet {
     let [a, b, c, d] = [ip[12], ip[13], ip[14], ip[15]];
     let source = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let destination = Destination::v4([ip[16], ip[17], ip[18], ip[19]], u16::from_be_bytes([tcp[2], tcp[3]]));
-    Packet::Tcp(segment(source, destination, &tcp, at))
+    Packet::Tcp(segment(source, destination, &tcp, at, end))
 }
 
 #[inline(always)]
@@ -180,6 +190,7 @@ fn read6(skb: *mut __sk_buff, at: u32) -> Packet {
     let Some(ip) = load::<40>(skb, at) else { return Packet::Other };
     let mut next = ip[6];
     let mut at = at + 40;
+    let end = at + u32::from(u16::from_be_bytes([ip[4], ip[5]]));
     let mut detour = false;
     for _ in 0..MOST_EXTENSIONS {
         match next {
@@ -215,11 +226,11 @@ fn read6(skb: *mut __sk_buff, at: u32) -> Packet {
     address.copy_from_slice(&ip[24..40]);
     let port = u16::from_be_bytes([tcp[2], tcp[3]]);
     let destination = Destination::v6(address, port);
-    Packet::Tcp(segment(source, destination, &tcp, at))
+    Packet::Tcp(segment(source, destination, &tcp, at, end))
 }
 
 #[inline(always)]
-fn segment(source: [u8; 16], destination: Destination, tcp: &[u8; 20], at: u32) -> Segment {
+fn segment(source: [u8; 16], destination: Destination, tcp: &[u8; 20], at: u32, end: u32) -> Segment {
     Segment {
         source,
         source_port: u16::from_be_bytes([tcp[0], tcp[1]]),
@@ -227,6 +238,7 @@ fn segment(source: [u8; 16], destination: Destination, tcp: &[u8; 20], at: u32) 
         sequence: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
         flags: tcp[13],
         payload: at + (u32::from(tcp[12] >> 4) << 2),
+        end,
     }
 }
 

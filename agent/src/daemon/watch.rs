@@ -219,7 +219,7 @@ fn describe(attempt: &Attempt) -> String {
         AttemptKind::Bind => "a bind to the listener's port was refused".to_owned(),
         AttemptKind::Opening => "PostgreSQL is spoken to a port that is not protected".to_owned(),
         AttemptKind::Link => {
-            format!("a connection from below the sockets was dropped on interface {}", attempt.detail)
+            format!("a packet from below the sockets was dropped on interface {}", attempt.detail)
         }
         AttemptKind::Older if attempt.detail == 1 => {
             "a connection from before the protection was ended".to_owned()

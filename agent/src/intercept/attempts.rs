@@ -23,7 +23,7 @@ pub enum AttemptKind {
     Bind,
     /// PostgreSQL on a port that is not protected.
     Opening,
-    /// A SYN to a protected destination that came in by a virtual interface, dropped.
+    /// A SYN to a protected destination, or data of no TCP socket, that came in by a virtual interface, dropped.
     Link,
     /// A connection to a protected destination that is older than its protection.
     Older,

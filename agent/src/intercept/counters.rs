@@ -42,7 +42,7 @@ pub struct Counters {
     pub opening_dropped: u64,
     /// Streams to unprotected ports whose opening could not be followed to its end.
     pub opening_lost: u64,
-    /// SYNs to protected destinations that came in by a virtual interface and were dropped.
+    /// SYNs to protected destinations, and data of no TCP socket, that came in by a virtual interface and were dropped.
     pub link_dropped: u64,
     /// Network namespaces that found no room on the kernel side's list.
     pub namespaces_full: u64,

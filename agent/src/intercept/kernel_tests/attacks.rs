@@ -4,7 +4,7 @@ use std::{fs, net::SocketAddrV4};
 
 use super::{
     container::{Container, ip},
-    packets::{ip4, tcp4},
+    packets::{ip4, tcp4, tcp4_at},
     *,
 };
 use crate::intercept::AttemptKind;
@@ -248,5 +248,51 @@ fn what_is_rewritten_below_the_sockets_is_dropped_at_the_link() {
     assert_eq!(led, Err(io::ErrorKind::TimedOut));
     let told = world.attempt(&interception, AttemptKind::Link);
     assert_eq!(told.destination, Some(at));
+    interception.release().unwrap();
+}
+
+#[test]
+fn nobody_puts_data_into_the_daemons_own_connection_from_below() {
+    let world = world!();
+    let container = Container::new();
+    let at = container.host();
+    let listener = std::net::TcpListener::bind(at).unwrap();
+    let interception = world.start(&[at]);
+    if matches!(interception.interface_guard(), InterfaceGuard::Missing(_)) {
+        println!("NOT RUN: this kernel has no tcx");
+        return;
+    }
+    let _client = container.run(move || connect(at)).unwrap();
+    let accepted = world.accept(&interception);
+    let own = interception.own_sockets();
+    let upstream = world.runtime.block_on(own.connect(&accepted.route, at)).unwrap();
+    let (mut server, from) = listener.accept().unwrap();
+    // What is sent there itself arrives, and shows whoever listens in where the stream is.
+    let of_host = address_of(&container.device());
+    let (SocketAddr::V4(from), SocketAddr::V4(to)) = (from, at) else { unreachable!() };
+    let spy = container.run(|| {
+        let everything = i32::from(0x0003_u16.to_be());
+        Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(everything))).unwrap()
+    });
+    spy.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    upstream.try_write(b"ours").unwrap();
+    server.read_exact(&mut [0; 4]).unwrap();
+    container.run(move || {
+        let mut seen = [0; 256];
+        let ours = loop {
+            let length = (&spy).read(&mut seen).unwrap();
+            if seen[..length].ends_with(b"ours") {
+                break seen[14..length].to_vec();
+            }
+        };
+        let number = |at: usize| u32::from_be_bytes(ours[at..at + 4].try_into().unwrap());
+        let theirs = tcp4_at(from, to, (number(24).wrapping_add(4), number(28)), 24, b"theirs");
+        send_frame(&spy, "eth0", &frame(&of_host, 0, &theirs));
+    });
+    assert_eq!(world.attempt(&interception, AttemptKind::Link).destination, Some(at));
+    upstream.try_write(b"again").unwrap();
+    let mut word = [0; 5];
+    server.read_exact(&mut word).unwrap();
+    assert_eq!(&word, b"again");
     interception.release().unwrap();
 }

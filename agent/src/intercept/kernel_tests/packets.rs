@@ -4,11 +4,22 @@ use std::net::SocketAddrV4;
 
 /// A TCP packet with its IPv4 header. `flags` as in RFC 9293: 2 is SYN, 16 ACK.
 pub(super) fn tcp4(from: SocketAddrV4, to: SocketAddrV4, flags: u8, payload: &[u8]) -> Vec<u8> {
+    tcp4_at(from, to, (1, 0), flags, payload)
+}
+
+/// The same at a place in the streams: the sequence number, and the one that is expected of the other side.
+pub(super) fn tcp4_at(
+    from: SocketAddrV4,
+    to: SocketAddrV4,
+    (sequence, expected): (u32, u32),
+    flags: u8,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut tcp = Vec::new();
     tcp.extend(from.port().to_be_bytes());
     tcp.extend(to.port().to_be_bytes());
-    tcp.extend(1_u32.to_be_bytes());
-    tcp.extend(0_u32.to_be_bytes());
+    tcp.extend(sequence.to_be_bytes());
+    tcp.extend(expected.to_be_bytes());
     tcp.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
     tcp.extend(payload);
     let mut pseudo = Vec::new();
