@@ -66,6 +66,7 @@ pub use route::{Route, WeakRoute};
 
 use self::{
     abi::{Value, open_map},
+    cgroup_root::Cgroups,
     interfaces::Interfaces,
     listener::Records,
     namespaces::{Errands, Namespaces},
@@ -120,7 +121,7 @@ impl Interception {
     ///
     /// What is missing or in the way, with its cure. Nothing that protected before was taken away then.
     pub fn start(config: &Config, protected: &[Destination], inherited: Inherited) -> Result<Self, Error> {
-        let cgroup = cgroup_root::find(config.cgroup.as_deref())?;
+        let cgroups = Cgroups::find(config.cgroup.as_deref())?;
         bpffs::ensure(&config.pin_directory)?;
         let pins = PinDirectory::lock(&config.pin_directory)?;
         let mut maps = pins.maps()?;
@@ -150,7 +151,7 @@ impl Interception {
         guarded.set(protected)?;
 
         let logs = logs::Forwarder::spawn(&mut object);
-        let programs = Programs::attach(object, cgroup, &pins)?;
+        let programs = Programs::attach(object, cgroups, &pins)?;
         let names: Vec<_> = programs.names().collect();
         let interfaces = Interfaces::start(programs.link()?, &pins)?;
         pins.settle(&mut maps, &names)?;
@@ -248,7 +249,7 @@ impl Interception {
     /// A folder that is the root of the cgroup2 hierarchy, as long as this lives, wherever it is mounted.
     pub fn cgroup_root(&self) -> PathBuf {
         let programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        PathBuf::from(format!("/proc/self/fd/{}", programs.cgroup().as_fd().as_raw_fd()))
+        PathBuf::from(format!("/proc/self/fd/{}", programs.cgroups().root().as_fd().as_raw_fd()))
     }
 
     /// The IPv4 address of the listener in the daemon's own network namespace.

@@ -188,7 +188,7 @@ impl Daemon {
 
 fn record(daemon: &Daemon, attempt: &Attempt, count: u64) {
     let kind = attempt.kind.name();
-    let detail = describe(attempt);
+    let detail = describe(attempt, daemon.config.intercept.content);
     let principal = attempt.peer.clone().map(|peer| {
         let peer = kernel_peer(peer);
         match peer.ktime_ns {
@@ -211,13 +211,20 @@ fn record(daemon: &Daemon, attempt: &Attempt, count: u64) {
 }
 
 /// What happened, in words; who and where to are told beside it.
-fn describe(attempt: &Attempt) -> String {
+fn describe(attempt: &Attempt, content: Content) -> String {
     let mut said = match attempt.kind {
         AttemptKind::Held => "a connection waits: no listener of Portreeve is where it goes".to_owned(),
         AttemptKind::Guard => "a packet past the listener was dropped, and its connection ended".to_owned(),
         AttemptKind::Raw => "a raw socket's packet was dropped".to_owned(),
         AttemptKind::Bind => "a bind to the listener's port was refused".to_owned(),
-        AttemptKind::Opening => "PostgreSQL is spoken to a port that is not protected".to_owned(),
+        AttemptKind::Opening => {
+            let becomes = match content {
+                Content::Refuse => "its connection was ended",
+                Content::Adopt => "it passes, and where it goes is protected from the next one on",
+                Content::Report | Content::Off => "it passes",
+            };
+            format!("PostgreSQL is spoken to a port that is not protected: {becomes}")
+        }
         AttemptKind::Link => {
             format!("a packet from below the sockets was dropped on interface {}", attempt.detail)
         }

@@ -52,20 +52,48 @@ impl Cgroup {
     }
 }
 
-/// Opens the configured cgroup, or finds the root.
+/// Where programs are attached.
+pub(super) struct Cgroups {
+    /// The cgroup whose processes are intercepted.
+    jobs: Cgroup,
+    /// The root, where the other is not it.
+    root: Option<Cgroup>,
+}
+
+impl Cgroups {
+    /// Opens the configured cgroup, and the root; without one the root is both.
+    ///
+    /// # Errors
+    ///
+    /// It is none, or no root can be reached.
+    pub(super) fn find(configured: Option<&Path>) -> Result<Self, Error> {
+        let Some(path) = configured else { return Ok(Self { jobs: find_root()?, root: None }) };
+        let wrong = |source| Error::Cgroup { path: path.to_path_buf(), source };
+        let jobs = File::open(path).and_then(Cgroup::open).map_err(wrong)?;
+        if jobs.id == ROOT_INODE {
+            return Ok(Self { jobs, root: None });
+        }
+        tracing::warn!(cgroup = %path.display(), "processes outside this cgroup are not intercepted");
+        Ok(Self { jobs, root: Some(find_root()?) })
+    }
+
+    /// The cgroup whose processes are intercepted.
+    pub(super) fn jobs(&self) -> &Cgroup {
+        &self.jobs
+    }
+
+    /// The root.
+    pub(super) fn root(&self) -> &Cgroup {
+        self.root.as_ref().unwrap_or(&self.jobs)
+    }
+}
+
+/// Finds the root.
 ///
 /// # Errors
 ///
-/// It is none, or no root can be reached.
-pub(super) fn find(configured: Option<&Path>) -> Result<Cgroup, Error> {
-    if let Some(path) = configured {
-        let wrong = |source| Error::Cgroup { path: path.to_path_buf(), source };
-        let cgroup = File::open(path).and_then(Cgroup::open).map_err(wrong)?;
-        if cgroup.id != ROOT_INODE {
-            tracing::warn!(cgroup = %path.display(), "processes outside this cgroup are not intercepted");
-        }
-        return Ok(cgroup);
-    }
+/// None can be reached.
+pub(super) fn find_root() -> Result<Cgroup, Error> {
     let mountinfo = fs::read("/proc/self/mountinfo")
         .map_err(|error| Error::CgroupRoot { reason: format!("/proc/self/mountinfo: {error}") })?;
     let mounts = cgroup2_mounts(&mountinfo);

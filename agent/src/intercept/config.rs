@@ -16,7 +16,8 @@ use super::{Destination, Network};
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The cgroup (a directory of a cgroup2 mount) whose processes are intercepted. By default the root of
-    /// the hierarchy, wherever it is mounted. Any other leaves the processes outside it unguarded.
+    /// the hierarchy, wherever it is mounted. Any other leaves the processes outside it unguarded; the daemon itself
+    /// may be inside or outside.
     pub cgroup: Option<PathBuf>,
     /// Where programs and maps outlive the daemon: a directory of its own on a BPF file system.
     pub pin_directory: PathBuf,

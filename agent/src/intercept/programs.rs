@@ -17,7 +17,7 @@ use aya::{
 
 use super::{
     Error,
-    cgroup_root::Cgroup,
+    cgroup_root::{Cgroup, Cgroups},
     pins::{Maps, PinDirectory},
     sys::{self, LinkInfo, Target},
 };
@@ -25,13 +25,23 @@ use super::{
 /// The built kernel side; empty if there was none when the agent was compiled.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("PORTREEVE_EBPF_OBJECT"));
 
-/// A program of the object that is attached to the cgroup.
+/// A program of the object that is attached to a cgroup.
 struct Entry {
     name: &'static str,
     /// Of `enum bpf_attach_type`.
     attach_type: u32,
     /// What it stands on, for the message when the kernel refuses it.
     feature: &'static str,
+}
+
+impl Entry {
+    fn cgroup<'a>(&self, cgroups: &'a Cgroups) -> &'a Cgroup {
+        match self.name {
+            // It runs for the daemon's listeners as well, wherever the daemon is.
+            "sock_ops" => cgroups.root(),
+            _ => cgroups.jobs(),
+        }
+    }
 }
 
 /// In the order of attaching: whoever is redirected finds everything else in place, and the guard comes when
@@ -81,10 +91,10 @@ struct Attached {
     link: OwnedFd,
 }
 
-/// All programs of the cgroup, in force.
+/// All programs of cgroups, in force.
 pub(super) struct Programs {
     attached: Vec<Attached>,
-    cgroup: Cgroup,
+    cgroups: Cgroups,
     adopted: usize,
     link: OwnedFd,
 }
@@ -110,7 +120,7 @@ impl Programs {
     ///
     /// The kernel refuses one. Links that were there before stay, with the old program or the new one;
     /// if there were none, none is left.
-    pub(super) fn attach(mut object: Ebpf, cgroup: Cgroup, pins: &PinDirectory) -> Result<Self, Error> {
+    pub(super) fn attach(mut object: Ebpf, cgroups: Cgroups, pins: &PinDirectory) -> Result<Self, Error> {
         // All of them first: a program that the kernel refuses then changes nothing.
         let mut loaded = Vec::new();
         for entry in &PROGRAMS {
@@ -126,7 +136,7 @@ impl Programs {
             feature: "socket storage in programs of traffic control (Linux 5.2)",
             source: Box::new(source),
         })?;
-        let mut programs = Self { attached: Vec::new(), cgroup, adopted: 0, link };
+        let mut programs = Self { attached: Vec::new(), cgroups, adopted: 0, link };
         for (entry, program, id) in loaded {
             match programs.put(entry, program.as_fd(), pins) {
                 Ok(link) => programs.attached.push(Attached { entry, program, id, link }),
@@ -147,11 +157,12 @@ impl Programs {
         program: BorrowedFd<'_>,
         pins: &PinDirectory,
     ) -> Result<OwnedFd, Error> {
-        if let Some(link) = adopt(entry, program, &self.cgroup, pins)? {
+        let cgroup = entry.cgroup(&self.cgroups);
+        if let Some(link) = adopt(entry, program, cgroup, pins)? {
             self.adopted += 1;
             return Ok(link);
         }
-        create(entry, program, &self.cgroup, pins)
+        create(entry, program, cgroup, pins)
     }
 
     /// How many links an earlier daemon had left.
@@ -159,9 +170,9 @@ impl Programs {
         self.adopted
     }
 
-    /// The folder that they are attached to.
-    pub(super) fn cgroup(&self) -> &Cgroup {
-        &self.cgroup
+    /// What they are attached to.
+    pub(super) fn cgroups(&self) -> &Cgroups {
+        &self.cgroups
     }
 
     /// The program for virtual interfaces, which is not attached here.
@@ -183,8 +194,9 @@ impl Programs {
         let mut faults = Vec::new();
         for attached in &mut self.attached {
             let name = attached.entry.name;
-            if !in_force(attached, &self.cgroup) {
-                match create(attached.entry, attached.program.as_fd(), &self.cgroup, pins) {
+            let cgroup = attached.entry.cgroup(&self.cgroups);
+            if !in_force(attached, cgroup) {
+                match create(attached.entry, attached.program.as_fd(), cgroup, pins) {
                     Ok(link) => {
                         attached.link = link;
                         faults.push((name, Fault::Reattached));
@@ -198,7 +210,7 @@ impl Programs {
             } else if !pins.link(name).exists() && sys::pin(attached.link.as_fd(), &pins.link(name)).is_ok() {
                 faults.push((name, Fault::Repinned));
             }
-            let effective = sys::effective_programs(self.cgroup.as_fd(), attached.entry.attach_type);
+            let effective = sys::effective_programs(cgroup.as_fd(), attached.entry.attach_type);
             match effective.as_deref() {
                 Ok([.., last]) if *last == attached.id => {}
                 Ok(ids) if ids.contains(&attached.id) => faults.push((name, Fault::Overruled)),

@@ -48,7 +48,7 @@ fn scene(test: &str, content: Content, body: impl FnOnce(&Scene)) {
         scene.interception.release().unwrap();
         return;
     }
-    let root = cgroup_root::find(None).unwrap();
+    let root = cgroup_root::find_root().unwrap();
     let root = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), root.as_fd().as_raw_fd()));
     let cgroup = root.join(format!("portreeve-test-{}-{test}", std::process::id()));
     fs::create_dir(&cgroup).unwrap();
