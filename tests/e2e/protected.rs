@@ -57,12 +57,6 @@ fn name_status(world: &World) -> Result<Value> {
     Ok(world.daemon.status()?["resources"][0]["names"][0].clone())
 }
 
-/// All incidents of that kind in the record.
-fn incidents(world: &World, kind: &str) -> Result<Vec<Value>> {
-    let bodies = world.daemon.export()?.into_iter().map(|mut record| record["body"].take());
-    Ok(bodies.filter(|body| body["incident"] == kind).collect())
-}
-
 #[test]
 fn a_name_that_does_not_resolve_stops_nothing_and_one_that_was_known_stays() -> Result<()> {
     story(&by_name(), |world| {
@@ -80,7 +74,7 @@ fn a_name_that_does_not_resolve_stops_nothing_and_one_that_was_known_stays() -> 
         is_served(world, v6)?;
         let status = world.daemon.status()?;
         ensure!(status["state"] == "running", "{status}");
-        let found = incidents(world, "name-found")?;
+        let found = world.daemon.incidents("name-found")?;
         ensure!(found.len() == 1 && found[0]["detail"] == format!("{NAME} stands for {v6}"), "{found:?}");
 
         // It is not known any more, to this daemon and to the next: what it stood for stays.
@@ -127,10 +121,10 @@ fn a_name_is_followed_and_its_old_address_served_for_as_long_as_a_session_uses_i
             other => anyhow::bail!("{other:?}"),
         })?;
         is_served(world, new)?;
-        let found = incidents(world, "name-found")?;
+        let found = world.daemon.incidents("name-found")?;
         let moved = format!("{NAME} stands for {new}; kept from before: {old}");
         ensure!(found.len() == 2 && found[1]["detail"] == moved.as_str(), "{found:?}");
-        ensure!(incidents(world, "name-left")?.len() == 1);
+        ensure!(world.daemon.incidents("name-left")?.len() == 1);
         Ok(())
     })
 }
@@ -160,7 +154,7 @@ fn a_connection_that_no_resource_names_is_refused_in_words_that_psql_shows() -> 
             let told = ask(world, ip)?.err().context("it was not refused")?;
             ensure!(told.contains(&format!("FATAL:  no resource of Portreeve names {to}")), "{told}");
             ensure!(told.contains("HINT:") && told.contains("\"resources\""), "{told}");
-            let recorded = incidents(world, "unmatched-refused")?;
+            let recorded = world.daemon.incidents("unmatched-refused")?;
             let detail = recorded.last().map(|last| last["detail"].to_string()).unwrap_or_default();
             for part in [&format!("to {to}"), &format!("uid {JOB_UID}"), &world.cgroup(), "psql"] {
                 ensure!(detail.contains(part), "`{part}` is not in {detail}");
@@ -178,7 +172,7 @@ fn a_connection_that_no_resource_names_is_refused_in_words_that_psql_shows() -> 
             count => anyhow::bail!("{count}"),
         })?;
         world.daemon.stop()?;
-        let recorded = incidents(world, "unmatched-refused")?;
+        let recorded = world.daemon.incidents("unmatched-refused")?;
         let counted: u64 = recorded.iter().filter_map(|incident| incident["count"].as_u64()).sum();
         ensure!(counted == 203 && recorded.len() < 10, "{recorded:?}");
         Ok(())
@@ -194,13 +188,13 @@ fn a_connection_that_no_resource_names_passes_where_that_is_said_and_the_record_
         ensure!(output(&mut psql)? == "Ada Lovelace\n");
         let refused = ask(world, world.destination().ip())?;
         ensure!(refused.as_ref().is_err_and(|told| told.contains("no password supplied")), "{refused:?}");
-        let passed = incidents(world, "unmatched-passed")?;
+        let passed = world.daemon.incidents("unmatched-passed")?;
         let detail = passed.first().map(|passed| passed["detail"].to_string()).unwrap_or_default();
         for part in [&format!("to {}", world.destination()), &format!("uid {JOB_UID}"), &world.cgroup()] {
             ensure!(detail.contains(part), "`{part}` is not in {detail}");
         }
         eventually("the end is recorded", || {
-            let ended = incidents(world, "unmatched-ended")?;
+            let ended = world.daemon.incidents("unmatched-ended")?;
             let detail = ended.first().map(|ended| ended["detail"].to_string()).unwrap_or_default();
             ensure!(detail.contains("bytes from it") && !detail.contains(" 0 bytes"), "{ended:?}");
             Ok(())
@@ -218,7 +212,7 @@ fn a_connection_that_no_resource_names_passes_where_that_is_said_and_the_record_
         ensure!(world.daemon.stop()?.success());
         ensure!(matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_)));
         let counted = |kind| -> Result<u64> {
-            Ok(incidents(world, kind)?.iter().filter_map(|incident| incident["count"].as_u64()).sum())
+            Ok(world.daemon.incidents(kind)?.iter().filter_map(|incident| incident["count"].as_u64()).sum())
         };
         ensure!((counted("unmatched-passed")?, counted("unmatched-ended")?) == (4, 4));
         Ok(())

@@ -283,6 +283,16 @@ impl Daemon {
     pub fn export(&self) -> Result<Vec<Value>> {
         json_lines(&output(&mut self.audit(&["export"])?)?)
     }
+
+    /// All incidents of that kind in the record.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::export`].
+    pub fn incidents(&self, kind: &str) -> Result<Vec<Value>> {
+        let bodies = self.export()?.into_iter().map(|mut record| record["body"].take());
+        Ok(bodies.filter(|body| body["incident"] == kind).collect())
+    }
 }
 
 impl Drop for Daemon {
