@@ -71,6 +71,47 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+fn the_unit_gives_the_daemon_the_time_and_the_room_that_it_takes() {
+    let unit = fs::read_to_string(dist().join("portreeve.service")).unwrap();
+    let setting =
+        |name: &str| unit.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap();
+    let number = |name: &str| setting(name).parse::<u64>().unwrap();
+    // Sessions drain; before them the listeners, after them sessions that were cut off, records, and the socket.
+    let config = Config::read(&dist().join("portreeve.yaml")).unwrap().config;
+    assert!(number("TimeoutStopSec") > config.drain_seconds + 2 + 2 + 5 + 2);
+    // All that is kept is handed over at once.
+    assert!(number("LimitNOFILE") > 2 * number("FileDescriptorStoreMax"));
+    let directories = ["/run/", "/var/lib/"].map(|parent| Path::new(parent).join(setting("StateDirectory")));
+    assert!(config.approvals.socket.starts_with(&directories[0]), "{directories:?}");
+    assert!(config.evidence.directory.starts_with(&directories[1]), "{directories:?}");
+    assert!(config.names.file.starts_with(&directories[1]), "{directories:?}");
+    // What would keep the daemon from seeing processes, or from entering their networks.
+    for forbidden in ["ProtectProc", "ProcSubset", "ProtectKernelTunables", "PrivateNetwork", "PrivateUsers"]
+    {
+        assert!(!unit.lines().any(|line| line.starts_with(&format!("{forbidden}="))), "{forbidden}");
+    }
+    assert_eq!(setting("RestrictNamespaces"), "net");
+    assert!(setting("SystemCallFilter").contains("pidfd_getfd"));
+}
+
+#[test]
+fn systemd_understands_the_unit() {
+    let folder = tempfile::tempdir().unwrap();
+    let unit = fs::read_to_string(dist().join("portreeve.service")).unwrap();
+    let unit = unit.replace("/usr/local/bin/portreeve", env!("CARGO_BIN_EXE_portreeve"));
+    fs::write(folder.path().join("portreeve.service"), unit).unwrap();
+    let verified =
+        Command::new("systemd-analyze").arg("verify").arg(folder.path().join("portreeve.service")).output();
+    let Ok(verified) = verified else {
+        println!("NOT RUN: there is no systemd-analyze here");
+        return;
+    };
+    // It has something to say of this machine's other units, too.
+    let said = String::from_utf8(verified.stderr).unwrap();
+    assert!(!said.contains("portreeve.service"), "{said}");
+}
+
+#[test]
 fn the_example_and_the_first_policy_are_what_the_program_reads() {
     let config = Config::read(&dist().join("portreeve.yaml")).unwrap().config;
     assert!(config.resources.contains_key("shop"));
