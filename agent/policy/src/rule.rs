@@ -91,10 +91,19 @@ impl Rule {
         self.message.as_deref()
     }
 
+    /// Whether it is about that resource, for whomever.
+    pub fn concerns(&self, resource: &str) -> bool {
+        self.resources.is_empty() || self.resources.iter().any(|(glob, _)| glob.matches(resource))
+    }
+
+    /// The login names that it is about, as far as they are written out.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        self.who.iter().flat_map(|who| &who.user).filter_map(Glob::literal)
+    }
+
     /// How that subject stands to the rule's who, except, resources and databases.
     pub(crate) fn standing(&self, subject: &Subject<'_>) -> Standing {
-        let here = (self.resources.is_empty()
-            || self.resources.iter().any(|(glob, _)| glob.matches(subject.resource)))
+        let here = self.concerns(subject.resource)
             && (self.databases.is_empty()
                 || self.databases.iter().any(|glob| glob.matches(subject.database)));
         if !here {

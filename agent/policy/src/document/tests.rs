@@ -247,3 +247,16 @@ fn the_digest_tells_any_two_lists_of_texts_apart() {
     assert_ne!(one, digest(&[("a", "version: 1\n"), ("b", "version: 1\n")]));
     assert_ne!(digest(&[]), one);
 }
+
+#[test]
+fn a_rule_tells_the_resources_and_the_users_that_it_is_about() {
+    let text = "version: 1\nrules:\n  \
+                - {name: some, who: [{user: [ada, ops-*]}, {user: ci}], resources: [\"shop-*\"], actions: [read], \
+                decision: allow}\n  \
+                - {name: all, actions: [read], decision: allow}\n";
+    let policy = Policy::parse(&[Document { name: "p.yaml", text }]).unwrap();
+    let [some, all] = policy.rules() else { panic!("{policy:?}") };
+    assert_eq!([some.concerns("shop-1"), some.concerns("audit"), all.concerns("audit")], [true, false, true]);
+    assert_eq!(some.users().collect::<Vec<_>>(), ["ada", "ci"]);
+    assert_eq!(all.users().count(), 0);
+}
