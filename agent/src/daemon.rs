@@ -21,6 +21,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Instant;
 
+use evidence::Digest;
+
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::intercept::Interception;
@@ -30,6 +32,8 @@ use crate::store::Forwarder;
 /// The running daemon, as its tasks see it.
 struct Daemon {
     config: Config,
+    /// Of the file that `config` was read from.
+    digest: Digest,
     begun: Instant,
     interception: Interception,
     protection: protection::Protection,

@@ -47,11 +47,20 @@ pub enum Error {
 
 /// One request, one response. Only a list that waits takes as long as it takes.
 pub fn call(socket: &Path, request: &Request) -> Result<Response, Error> {
+    let waits = matches!(request, Request::List { wait: true });
+    talk(socket, request, (!waits).then_some(PATIENCE))
+}
+
+/// One request, one response, and no longer than this for each step of it.
+pub fn call_within(patience: Duration, socket: &Path, request: &Request) -> Result<Response, Error> {
+    talk(socket, request, Some(patience))
+}
+
+fn talk(socket: &Path, request: &Request, patience: Option<Duration>) -> Result<Response, Error> {
     let talk = |source| Error::Talk { path: socket.to_owned(), source };
     let mut stream =
         UnixStream::connect(socket).map_err(|source| Error::Connect { path: socket.to_owned(), source })?;
-    let waits = matches!(request, Request::List { wait: true });
-    stream.set_read_timeout((!waits).then_some(PATIENCE)).map_err(talk)?;
+    stream.set_read_timeout(patience).map_err(talk)?;
     stream.set_write_timeout(Some(PATIENCE)).map_err(talk)?;
     let mut line = serde_json::to_vec(request).map_err(|error| talk(error.into()))?;
     line.push(b'\n');

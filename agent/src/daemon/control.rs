@@ -64,6 +64,7 @@ impl Daemon {
             "draining": draining,
             "uptime_seconds": self.begun.elapsed().as_secs(),
             "boot": shared.recorder.boot().to_string(),
+            "configuration": { "digest": self.digest.to_string() },
             "policy": { "digest": hex::encode(policy.digest()), "rules": policy.rules().len(), "documents": documents },
             "resources": self.protection.status(),
             "not_protected": self.protection.error(),

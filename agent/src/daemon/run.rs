@@ -125,6 +125,7 @@ async fn start(config: Config, digest: Digest, inherited: Inherited) -> Result<D
     protection.switch(&written)?;
     Ok(Daemon {
         config,
+        digest,
         begun: Instant::now(),
         interception,
         protection,
