@@ -18,6 +18,7 @@ mod counters;
 mod error;
 mod events;
 mod fd_store;
+pub mod inspect;
 mod interfaces;
 mod links;
 mod listener;

@@ -60,7 +60,7 @@ pub(super) fn ensure(pin_directory: &Path) -> Result<(), Error> {
 }
 
 /// Refuses a directory that somebody else made or may write to: what lies in it would be taken over.
-fn is_ours(path: &Path) -> io::Result<()> {
+pub(super) fn is_ours(path: &Path) -> io::Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     let ours = metadata.is_dir()
         && metadata.uid() == rustix::process::geteuid().as_raw()
@@ -71,7 +71,8 @@ fn is_ours(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not a directory that we alone may write to"))
 }
 
-fn is_bpffs(path: &Path) -> io::Result<bool> {
+/// Whether a path is on a BPF file system.
+pub(super) fn is_bpffs(path: &Path) -> io::Result<bool> {
     // The type of the field differs between architectures.
     #[allow(clippy::unnecessary_cast)]
     Ok(statfs(path)?.f_type as i64 == BPF_FS_MAGIC)

@@ -24,7 +24,8 @@ use super::Error;
 
 /// `CGROUP2_SUPER_MAGIC`, include/uapi/linux/magic.h.
 const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
-const ROOT_INODE: u64 = 1;
+/// The inode of the hierarchy's root, which no other directory of it has.
+pub(super) const ROOT_INODE: u64 = 1;
 
 /// An open directory of a cgroup2 mount.
 pub(super) struct Cgroup {
@@ -40,7 +41,7 @@ impl AsFd for Cgroup {
 }
 
 impl Cgroup {
-    fn open(directory: File) -> io::Result<Self> {
+    pub(super) fn open(directory: File) -> io::Result<Self> {
         // The type of the field differs between architectures.
         #[allow(clippy::unnecessary_cast)]
         let magic = fstatfs(&directory)?.f_type as i64;
@@ -116,7 +117,7 @@ pub(super) fn find_root() -> Result<Cgroup, Error> {
 }
 
 /// The mount points of type cgroup2 in a mountinfo file (proc_pid_mountinfo(5)).
-fn cgroup2_mounts(mountinfo: &[u8]) -> Vec<PathBuf> {
+pub(super) fn cgroup2_mounts(mountinfo: &[u8]) -> Vec<PathBuf> {
     let mut mounts = Vec::new();
     for line in mountinfo.split(|byte| *byte == b'\n') {
         let mut fields = line.split(|byte| *byte == b' ');

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// `BPF_TCX_INGRESS` of `enum bpf_attach_type`.
-const TCX_INGRESS: u32 = 46;
+pub(super) const TCX_INGRESS: u32 = 46;
 
 /// How this layer is.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

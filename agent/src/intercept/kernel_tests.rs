@@ -14,6 +14,7 @@ mod attacks;
 mod container;
 mod content;
 mod guard;
+mod inspect;
 mod io_uring;
 mod lifecycle;
 mod namespaces;

@@ -63,6 +63,31 @@ pub(super) fn entrances() -> io::Result<Vec<Link>> {
     Netlink::in_this_namespace(None)?.list(wire::RTM_GETLINK, &wire::LIST, wire::link)
 }
 
+/// An interface of any kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Described {
+    pub(super) name: String,
+    pub(super) index: u32,
+    /// As the kernel calls it.
+    pub(super) kind: String,
+}
+
+impl Described {
+    /// Whether it is one of the [`entrances`].
+    pub(super) fn is_entrance(&self) -> bool {
+        matches!(self.kind.as_str(), "veth" | "tun")
+    }
+}
+
+/// All interfaces of the network namespace of this thread that are of a kind, as hardware and the loopback are not.
+///
+/// # Errors
+///
+/// As [`entrances`].
+pub(super) fn described() -> io::Result<Vec<Described>> {
+    Netlink::in_this_namespace(None)?.list(wire::RTM_GETLINK, &wire::LIST, wire::described)
+}
+
 /// Notices when interfaces of a namespace come, go or change; which ones has to be asked.
 ///
 /// It keeps the namespace alive.

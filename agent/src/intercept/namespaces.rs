@@ -27,6 +27,7 @@ use tokio::{
 };
 
 pub(super) use errands::Errands;
+pub(super) use find::all as in_use;
 
 use listeners::{Listeners, Sockets, Stored, group, sockets};
 

@@ -40,7 +40,8 @@ const LINK_SUFFIX: &str = "_link";
 const MAPS: &str = "maps";
 const NEW_MAPS: &str = "maps-new";
 const OLD_MAPS: &str = "maps-old";
-const INTERFACES: &str = "interfaces";
+/// Where the links of interfaces are.
+pub(super) const INTERFACES: &str = "interfaces";
 
 /// What the kernel keeps of a map's definition.
 #[derive(Debug, PartialEq)]
@@ -89,6 +90,23 @@ pub(super) struct Maps {
 }
 
 impl Maps {
+    /// Those in force, for a look at them: nothing is locked, moved or made. Whoever did not end an upgrade has left
+    /// them beside their place.
+    pub(super) fn in_force(directory: &Path) -> Self {
+        let (folder, new) = (directory.join(MAPS), directory.join(NEW_MAPS));
+        let folder = if !folder.exists() && new.exists() { new } else { folder };
+        Self { folder, adopted: true }
+    }
+
+    /// How they differ from what this version would make.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be looked at.
+    pub(super) fn difference(&self) -> Result<Option<String>, Error> {
+        difference(&self.folder)
+    }
+
     /// Where a map is pinned.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -113,7 +131,7 @@ impl PinDirectory {
 
     /// Where a program's link is pinned.
     pub(super) fn link(&self, program: &str) -> PathBuf {
-        self.path.join(format!("{program}{LINK_SUFFIX}"))
+        link(&self.path, program)
     }
 
     /// Where the links of interfaces are pinned; the folder is made where it is missing.
@@ -204,6 +222,11 @@ impl PinDirectory {
         self.remove_links()?;
         remove(&self.path)
     }
+}
+
+/// Where a program's link is pinned in that directory.
+pub(super) fn link(directory: &Path, program: &str) -> PathBuf {
+    directory.join(format!("{program}{LINK_SUFFIX}"))
 }
 
 /// Takes a link's program off, and its pin away.

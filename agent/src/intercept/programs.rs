@@ -26,12 +26,12 @@ use super::{
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("PORTREEVE_EBPF_OBJECT"));
 
 /// A program of the object that is attached to a cgroup.
-struct Entry {
-    name: &'static str,
+pub(super) struct Entry {
+    pub(super) name: &'static str,
     /// Of `enum bpf_attach_type`.
-    attach_type: u32,
+    pub(super) attach_type: u32,
     /// What it stands on, for the message when the kernel refuses it.
-    feature: &'static str,
+    pub(super) feature: &'static str,
 }
 
 impl Entry {
@@ -46,7 +46,7 @@ impl Entry {
 
 /// In the order of attaching: whoever is redirected finds everything else in place, and the guard comes when
 /// newcomers are redirected already.
-const PROGRAMS: [Entry; 9] = [
+pub(super) const PROGRAMS: [Entry; 9] = [
     Entry { name: "sock_ops", attach_type: 3, feature: "netns cookies in sockops programs (Linux 5.15)" },
     Entry { name: "getpeername4", attach_type: 29, feature: "the hook cgroup/getpeername4 (Linux 5.8)" },
     Entry { name: "getpeername6", attach_type: 30, feature: "the hook cgroup/getpeername6 (Linux 5.8)" },
@@ -63,7 +63,9 @@ const PROGRAMS: [Entry; 9] = [
 ];
 
 /// The program for virtual interfaces.
-const LINK: &str = "link";
+pub(super) const LINK: &str = "link";
+/// What it stands on.
+pub(super) const LINK_FEATURE: &str = "socket storage in programs of traffic control (Linux 5.2)";
 
 /// Parses the object and makes its maps, or opens those that are pinned.
 ///
@@ -71,12 +73,25 @@ const LINK: &str = "link";
 ///
 /// There is no object, or the kernel refuses a map.
 pub(super) fn load(maps: &Maps) -> Result<Ebpf, Error> {
-    if OBJECT.is_empty() {
-        return Err(Error::NotBuilt);
-    }
     let mut loader = EbpfLoader::new();
     for name in maps::ALL {
         loader.map_pin_path(name, maps.path(name));
+    }
+    parse(&mut loader)
+}
+
+/// The same with maps that are pinned nowhere and end with this value.
+///
+/// # Errors
+///
+/// As [`load`].
+pub(super) fn load_unpinned() -> Result<Ebpf, Error> {
+    parse(&mut EbpfLoader::new())
+}
+
+fn parse(loader: &mut EbpfLoader<'_>) -> Result<Ebpf, Error> {
+    if OBJECT.is_empty() {
+        return Err(Error::NotBuilt);
     }
     loader.load(OBJECT).map_err(|source| Error::Load { source: Box::new(source) })
 }
@@ -133,7 +148,7 @@ impl Programs {
         }
         let (link, _) = load_program(&mut object, LINK).map_err(|source| Error::Program {
             program: LINK,
-            feature: "socket storage in programs of traffic control (Linux 5.2)",
+            feature: LINK_FEATURE,
             source: Box::new(source),
         })?;
         let mut programs = Self { attached: Vec::new(), cgroups, adopted: 0, link };
@@ -229,7 +244,12 @@ fn in_force(attached: &Attached, cgroup: &Cgroup) -> bool {
     sys::link_info(attached.link.as_fd()).is_ok_and(|found| found == Some(expected))
 }
 
-fn load_program(object: &mut Ebpf, name: &str) -> Result<(OwnedFd, u32), ProgramError> {
+/// Gives a program to the kernel, which does not attach it yet. Its id.
+///
+/// # Errors
+///
+/// The kernel refuses it.
+pub(super) fn load_program(object: &mut Ebpf, name: &str) -> Result<(OwnedFd, u32), ProgramError> {
     let program = object.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?;
     match program {
         Program::CgroupSockAddr(program) => program.load()?,

@@ -6,7 +6,7 @@ use std::io;
 
 use netlink_packet_core::{NlaBuffer, NlasIterator};
 
-use super::{Kind, Link};
+use super::{Described, Kind, Link};
 
 /// The message that asks for interfaces.
 pub(super) const RTM_GETLINK: u16 = 18;
@@ -66,6 +66,32 @@ pub(super) fn link(body: &[u8]) -> io::Result<Option<Link>> {
     let Some(kind) = kind else { return Ok(None) };
     let name = name.ok_or_else(|| invalid("an interface without a name"))?;
     Ok(Some(Link { name, index, kind }))
+}
+
+/// Reads the same; none if the interface is of no kind.
+///
+/// # Errors
+///
+/// `InvalidData`: it is cut short.
+pub(super) fn described(body: &[u8]) -> io::Result<Option<Described>> {
+    let (header, attributes) =
+        body.split_first_chunk::<HEADER>().ok_or_else(|| invalid("an interface cut short"))?;
+    let [.., a, b, c, d, _, _, _, _, _, _, _, _] = *header;
+    let mut link =
+        Described { name: String::new(), index: u32::from_ne_bytes([a, b, c, d]), kind: String::new() };
+    for attribute in NlasIterator::new(attributes) {
+        let attribute = attribute.map_err(|error| invalid(error.to_string()))?;
+        match attribute.kind() {
+            IFLA_IFNAME => link.name = text(&attribute),
+            IFLA_LINKINFO => {
+                let mut inner = NlasIterator::new(attribute.value()).flatten();
+                link.kind =
+                    inner.find(|inner| inner.kind() == IFLA_INFO_KIND).as_ref().map(text).unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+    Ok((!link.kind.is_empty()).then_some(link))
 }
 
 /// Reads `IFLA_LINKINFO`.
@@ -148,6 +174,20 @@ mod tests {
         // A device of the machine has no kind.
         assert_eq!(read(&[attribute(IFLA_IFNAME, b"eth0\0")]).unwrap(), None);
         assert_eq!(read(&[]).unwrap(), None);
+    }
+
+    #[test]
+    fn an_interface_of_any_kind_is_told_with_it_and_hardware_is_not() {
+        let read = |attributes: &[Vec<u8>]| {
+            let mut body = vec![0; HEADER];
+            body[4..8].copy_from_slice(&7_i32.to_ne_bytes());
+            body.extend(attributes.concat());
+            described(&body).unwrap().map(|link| (link.name, link.index, link.kind))
+        };
+        let expect = ("eth0".to_owned(), 7, "macvlan".to_owned());
+        assert_eq!(read(&named("macvlan")), Some(expect));
+        assert_eq!(read(&[attribute(IFLA_IFNAME, b"eth0\0")]), None);
+        assert!(described(&[0; HEADER - 1]).is_err());
     }
 
     #[test]

@@ -25,7 +25,7 @@ use rustix::{
 use super::super::{cgroup_root::unescape, sys};
 
 /// A namespace's file: what device it is on, and its inode. The inode may be another's once it is gone.
-pub(super) type Inode = (u64, u64);
+pub(in super::super) type Inode = (u64, u64);
 
 /// The namespace of an open file.
 pub(super) fn inode(file: &File) -> Option<Inode> {
@@ -51,7 +51,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Every network namespace that is in use, with a file to open it by; but for what the thread `except` is in.
-pub(super) fn all(except: i32) -> HashMap<Inode, PathBuf> {
+pub(in super::super) fn all(except: i32) -> HashMap<Inode, PathBuf> {
     let mut found = HashMap::new();
     let mut mounts = HashSet::new();
     for process in numbered(Path::new("/proc")) {
