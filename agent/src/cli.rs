@@ -2,6 +2,7 @@
 
 pub mod approvals;
 pub mod audit;
+pub mod doctor;
 pub mod policy;
 pub mod status;
 pub mod store;
@@ -30,6 +31,8 @@ enum Command {
     Status(status::StatusCommand),
     /// Have the daemon read its policies again.
     Reload(status::StatusCommand),
+    /// Say what protects this machine, what stays open and why, and what is wrong.
+    Doctor(doctor::DoctorCommand),
     /// See and answer the statements that wait for approval.
     Approvals(approvals::ApprovalsCommand),
     /// Look at policy documents.
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Run(at) => told(daemon::run(&at.config)),
         Command::Status(command) => told(status::run(&command)),
         Command::Reload(command) => told(status::reload(&command)),
+        Command::Doctor(command) => told(doctor::run(&command)),
         Command::Approvals(command) => told(approvals::run(&command)),
         Command::Policy(command) => told(policy::run(&command)),
         Command::Audit(command) => told(audit::run(&command)),
