@@ -7,6 +7,7 @@ mod audit;
 mod containers;
 mod crash;
 mod demo;
+mod doctor;
 mod hold;
 mod interception;
 mod masking;
