@@ -103,4 +103,11 @@ if ! systemctl restart portreeve.service; then
     systemctl --no-pager --lines=20 status portreeve.service >&2 || true
     fail "portreeve did not start; edit /etc/portreeve/portreeve.yaml, then: systemctl restart portreeve"
 fi
-echo "portreeve runs; see: portreeve status"
+# What protects this machine now and what stays open, in words. A first configuration names no server that is there.
+code=0
+"$root/usr/local/bin/portreeve" doctor || code=$?
+case $code in
+0) echo "portreeve runs, and all is well; see: portreeve status" ;;
+3) echo "portreeve runs, and the warnings above should be looked at; see: portreeve status" ;;
+*) echo "portreeve runs, and the failures above have to be mended; then ask again: portreeve doctor" ;;
+esac
