@@ -35,7 +35,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn cgroup<'a>(&self, cgroups: &'a Cgroups) -> &'a Cgroup {
+    pub(super) fn cgroup<'a>(&self, cgroups: &'a Cgroups) -> &'a Cgroup {
         match self.name {
             // It runs for the daemon's listeners as well, wherever the daemon is.
             "sock_ops" => cgroups.root(),

@@ -58,7 +58,8 @@ pub fn cgroups(configured: Option<&Path>) -> Cgroups {
         path,
     };
     let mounts: Vec<_> = cgroup_root::cgroup2_mounts(&mountinfo).into_iter().map(mount).collect();
-    let chosen = cgroup_root::find(configured).map(|cgroup| {
+    let chosen = cgroup_root::Cgroups::find(configured).map(|found| {
+        let cgroup = found.jobs();
         let mounted = || mounts.iter().find(|mount| mount.inode == Ok(cgroup.id));
         let path = configured.or_else(|| mounted().map(|mount| mount.path.as_path()));
         Chosen { id: cgroup.id, path: path.map(Path::to_path_buf), configured: configured.is_some() }

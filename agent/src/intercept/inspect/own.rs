@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        Config, OwnSockets, abi::open_map, cgroup_root, namespaces::Errands, pins::Maps, programs::PROGRAMS,
-        sys,
+        Config, OwnSockets, abi::open_map, cgroup_root::Cgroups, namespaces::Errands, pins::Maps,
+        programs::PROGRAMS, sys,
     },
     Seen, Unseen,
     kernel::loaded_by_id,
@@ -34,10 +34,10 @@ pub fn way(config: &Config) -> Seen<Way> {
         let errands = Errands::start()?;
         return Ok(Way::Marked(OwnSockets::new(&open_map(&maps, maps::OWN)?, errands)?));
     }
-    let cgroup = cgroup_root::find(config.cgroup.as_deref())?;
+    let cgroups = Cgroups::find(config.cgroup.as_deref())?;
     let known = loaded_by_id();
     for entry in PROGRAMS.iter().filter(|entry| entry.name.starts_with("connect")) {
-        let effective = sys::effective_programs(cgroup.as_fd(), entry.attach_type)?;
+        let effective = sys::effective_programs(cgroups.jobs().as_fd(), entry.attach_type)?;
         let named = |id: &u32| known.get(id).is_some_and(|known| known.name == entry.name);
         if effective.iter().any(named) {
             return Err(Unseen::failed(format!(

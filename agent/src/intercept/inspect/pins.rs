@@ -18,7 +18,7 @@ use super::{
         Config,
         abi::{Value, open_map},
         bpffs,
-        cgroup_root::{self, Cgroup},
+        cgroup_root::{Cgroup, Cgroups},
         pins::{self, INTERFACES, Maps},
         programs::{Entry, PROGRAMS},
         sys::{self, LinkInfo},
@@ -122,17 +122,18 @@ fn pinned(config: &Config) -> Seen<Option<Pinned>> {
         entries => drop(entries?),
     }
     let maps = Maps::in_force(directory);
-    let cgroup = cgroup_root::find(config.cgroup.as_deref())?;
+    let cgroups = Cgroups::find(config.cgroup.as_deref())?;
     let known = loaded_by_id();
     let hook = |entry: &'static Entry| {
+        let cgroup = entry.cgroup(&cgroups);
         let link = link(&pins::link(directory, entry.name));
         let info = link.as_ref().ok().copied().flatten().flatten();
-        let in_force = info.filter(|info| is_there(info, entry, &cgroup)).map(|info| info.program);
+        let in_force = info.filter(|info| is_there(info, entry, cgroup)).map(|info| info.program);
         Hook {
             program: entry.name,
-            state: link.map(|link| state(link, entry, &cgroup)),
+            state: link.map(|link| state(link, entry, cgroup)),
             tag: in_force.and_then(|id| Some(known.get(&id)?.tag)),
-            followers: in_force.map(|id| followers(id, entry, &cgroup, &known)).unwrap_or_default(),
+            followers: in_force.map(|id| followers(id, entry, cgroup, &known)).unwrap_or_default(),
         }
     };
     Ok(Some(Pinned {
