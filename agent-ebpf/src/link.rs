@@ -30,7 +30,7 @@ pub(crate) fn link(ctx: TcContext) -> i32 {
         Packet::Other => return TCX_NEXT,
         Packet::Unclear => {
             count(Counter::LinkDropped);
-            return TC_ACT_SHOT as i32;
+            return TC_ACT_SHOT;
         }
     };
     let sk = socket(skb);
@@ -43,7 +43,7 @@ pub(crate) fn link(ctx: TcContext) -> i32 {
         if !has_told_lately() {
             report(skb, &segment);
         }
-        return TC_ACT_SHOT as i32;
+        return TC_ACT_SHOT;
     }
     // SAFETY: a full socket, not null.
     if !unsafe { OWN.get(sk) }.is_null() {
@@ -54,7 +54,7 @@ pub(crate) fn link(ctx: TcContext) -> i32 {
     if !unsafe { has_told(sk, EventKind::LinkDropped) } {
         report(skb, &segment);
     }
-    TC_ACT_SHOT as i32
+    TC_ACT_SHOT
 }
 
 /// The socket that sent it: the kernel keeps a packet's socket on its way through a veth pair. Null for a packet of

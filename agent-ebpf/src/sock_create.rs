@@ -46,7 +46,7 @@ fn announce(ctx: &SockContext) {
     if unsafe { NAMESPACES.get(cookie) }.is_some() {
         return;
     }
-    if NAMESPACES.insert(cookie, &TOLD, BPF_NOEXIST.into()).is_err() {
+    if NAMESPACES.insert(cookie, TOLD, BPF_NOEXIST.into()).is_err() {
         // Somebody else was faster, or there is no room: only the latter is worth a word.
         // SAFETY: as above.
         if unsafe { NAMESPACES.get(cookie) }.is_some() {
