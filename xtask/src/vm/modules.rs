@@ -12,11 +12,12 @@ use std::{
 use anyhow::{Context as _, Result};
 
 /// What the interception and its tests stand on, where a kernel has it as modules.
-const WANTED: [&str; 21] = [
+const WANTED: [&str; 22] = [
     // Networks and namespaces.
     "ipv6",
     "veth",
     "bridge",
+    "macvlan",
     "dummy",
     "tun",
     // Packets below the sockets.

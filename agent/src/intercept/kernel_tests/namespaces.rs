@@ -2,6 +2,7 @@
 
 use super::{
     container::{Container, ip},
+    world::{NAMESPACES, PATIENCE},
     *,
 };
 use crate::intercept::sock_diag::{SockDiag, State, States};
@@ -145,6 +146,9 @@ fn without_the_daemon_a_container_waits_and_the_next_one_serves_it() {
 #[test]
 fn a_thousand_namespaces_come_and_go_and_nothing_stays() {
     let world = world!();
+    if *NAMESPACES != 1000 {
+        println!("no more than {} namespaces: PORTREEVE_TEST_NAMESPACES says so", *NAMESPACES);
+    }
     let at = unused_address();
     let interception = world.start(&[at]);
     let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
@@ -153,8 +157,9 @@ fn a_thousand_namespaces_come_and_go_and_nothing_stays() {
         all.lines().filter(|line| line.trim_start().starts_with("ptx")).count()
     };
     let (served, open) = (interception.namespaces(), descriptors());
+    let rounds = *NAMESPACES;
     let churn = thread::spawn(move || {
-        for round in 0..1000 {
+        for round in 0..rounds {
             let (one, other) = (format!("ptx{round}a"), format!("ptx{round}b"));
             in_another_netns(move || {
                 // Its other end is the host's, as a container's is.
@@ -171,16 +176,16 @@ fn a_thousand_namespaces_come_and_go_and_nothing_stays() {
     let taking = interception.listener();
     let taken = world.runtime.spawn(async move {
         let mut taken = 0;
-        while taken < 100 {
-            taken += usize::from(taking.accept().await.is_some());
+        while taken < rounds.div_ceil(10) {
+            taken += u64::from(taking.accept().await.is_some());
         }
         taken
     });
     world.work_until(churn);
-    assert_eq!(world.runtime.block_on(taken).unwrap(), 100);
+    assert_eq!(world.runtime.block_on(taken).unwrap(), rounds.div_ceil(10));
     // What is left of the namespaces of other tests that run beside this one goes by itself.
     let look = async {
-        let enough = tokio::time::Instant::now() + Duration::from_secs(60);
+        let enough = tokio::time::Instant::now() + 6 * *PATIENCE;
         loop {
             let now = (interception.namespaces(), descriptors(), links());
             if now.0 <= served + 8 && now.1 <= open + 64 && now.2 == 0 {

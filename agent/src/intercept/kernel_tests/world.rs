@@ -24,10 +24,16 @@ use super::super::{
 };
 
 /// How long anything that must happen may take; longer in a machine that is emulated.
-static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
-    let seconds = std::env::var("PORTREEVE_TEST_PATIENCE").ok().and_then(|seconds| seconds.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(10))
-});
+pub(super) static PATIENCE: LazyLock<Duration> =
+    LazyLock::new(|| Duration::from_secs(number("PORTREEVE_TEST_PATIENCE").unwrap_or(10)));
+
+/// How many namespaces come and go; fewer in a machine that is emulated.
+pub(super) static NAMESPACES: LazyLock<u64> =
+    LazyLock::new(|| number("PORTREEVE_TEST_NAMESPACES").unwrap_or(1000));
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
 
 pub(super) struct World {
     pub(super) config: Config,
