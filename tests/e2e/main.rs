@@ -4,6 +4,7 @@
 
 mod attempts;
 mod audit;
+mod container_servers;
 mod containers;
 mod crash;
 mod demo;
