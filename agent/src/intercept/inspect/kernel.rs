@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fs, io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::Path,
     thread,
@@ -107,16 +107,29 @@ fn try_programs() -> Seen<(Vec<Tried>, Option<OwnedFd>)> {
     Ok((tried.collect(), link.filter(|_| !refused)))
 }
 
-/// The kernel's error, and the end of what its verifier said.
+/// The kernel's error, and why its verifier says so.
 fn refusal(error: &ProgramError) -> Unseen {
-    let ProgramError::LoadError { io_error, verifier_log } = error else { return Unseen::of(error) };
-    let mut unseen = Unseen::of(io_error);
-    let log = verifier_log.to_string();
-    let said = log.lines().rev().find(|line| !line.is_empty() && !line.starts_with("processed "));
-    if let Some(said) = said {
-        unseen.why = format!("{}; the verifier says: {}", unseen.why, said.trim());
+    match error {
+        ProgramError::LoadError { io_error, verifier_log } => refused(io_error, &verifier_log.to_string()),
+        error => Unseen::of(error),
     }
-    unseen
+}
+
+fn refused(error: &io::Error, log: &str) -> Unseen {
+    // `EACCES` is the verifier's: it is the program that it does not let pass, not us.
+    let denied = error.raw_os_error() == Some(libc::EPERM);
+    let why = match verdict(log) {
+        Some(verdict) => format!("{error}; the verifier says: {verdict}"),
+        None => error.to_string(),
+    };
+    Unseen { denied, why }
+}
+
+/// The last line of a verifier's log before it counts what it did.
+fn verdict(log: &str) -> Option<&str> {
+    const COUNTS: [&str; 3] = ["processed ", "verification time ", "stack depth "];
+    let counts = |line: &str| COUNTS.iter().any(|begin| line.starts_with(begin));
+    log.lines().map(str::trim).rev().find(|line| !line.is_empty() && !counts(line))
 }
 
 /// A program in the kernel, whoever loaded it.
@@ -162,7 +175,28 @@ fn attach(program: BorrowedFd<'_>) -> Tcx {
     const LOOPBACK: u32 = 1;
     match sys::create_link(program, Target::Interface(LOOPBACK), TCX_INGRESS) {
         Ok(_) => Tcx::Attached,
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Tcx::Untried(error.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Tcx::Untried(error.to_string()),
         Err(error) => Tcx::Refused(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verdict_of_a_verifier_stands_before_what_it_counts() {
+        let log = "0: (b7) r0 = 0\ncombined stack size of 2 calls is 544. Too large\nverification time 7 usec\n\
+                   stack depth 488+0\nprocessed 453299 insns (limit 1000000)\n\n";
+        assert_eq!(verdict(log), Some("combined stack size of 2 calls is 544. Too large"));
+        assert_eq!(verdict("processed 1 insns\n"), None);
+        assert_eq!(verdict(""), None);
+    }
+
+    #[test]
+    fn a_program_that_the_verifier_refuses_is_not_one_that_we_may_not_load() {
+        let refused = |errno| refused(&io::Error::from_raw_os_error(errno), "R1 invalid mem access\n");
+        assert!(refused(libc::EPERM).denied && !refused(libc::EACCES).denied);
+        assert!(refused(libc::EACCES).why.ends_with("the verifier says: R1 invalid mem access"));
     }
 }
