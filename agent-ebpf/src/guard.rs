@@ -22,7 +22,7 @@ use aya_ebpf::{
 
 use crate::{
     ALLOW, REFUSE, SOCK_RAW, SOCK_STREAM, content,
-    maps::{OWN, SETTINGS, STREAMS, count, is_protected, is_protected_port, opener, tell},
+    maps::{OWN, SETTINGS, STREAMS, count, is_protected, is_protected_port, tell, write_opener},
     packet::{Glance, Packet, Segment, glance, read},
 };
 
@@ -309,8 +309,8 @@ fn remember(skb: *mut __sk_buff, sk: *mut bpf_sock) -> *mut Stream {
     // SAFETY: a helper on the program's own context.
     let cookie = unsafe { bpf_get_socket_cookie(skb.cast()) };
     // SAFETY: null, or the socket's value, which lives while we run.
-    if let (Some(stream), Some(opener)) = (unsafe { remembered.as_mut() }, opener(cookie)) {
-        stream.origin = opener;
+    if let Some(stream) = unsafe { remembered.as_mut() } {
+        write_opener(cookie, &mut stream.origin);
     }
     remembered
 }

@@ -77,10 +77,12 @@ pub(crate) fn remember_opener(origin: &Origin) {
     }
 }
 
-/// Who opened the connection of the socket with this cookie, if that is remembered.
+/// Writes down who opened the connection of the socket with this cookie, if that is remembered.
 #[inline(always)]
-pub(crate) fn opener(socket_cookie: u64) -> Option<Origin> {
-    OPENERS.get(Opener::place(socket_cookie))?.read(socket_cookie)
+pub(crate) fn write_opener(socket_cookie: u64, origin: &mut Origin) {
+    if let Some(opener) = OPENERS.get(Opener::place(socket_cookie)) {
+        opener.read(socket_cookie, origin);
+    }
 }
 
 /// Adds one to a counter of this CPU.

@@ -51,38 +51,34 @@ impl Opener {
         opener
     }
 
-    /// Who opened the socket with this cookie; none if the place is another's by now. The destination is left out.
+    /// Writes down who opened the socket with this cookie, and leaves the destination as it is; false, and nothing of it,
+    /// if the place is another's by now.
+    ///
+    /// In its place, because a program's stack has but 512 bytes.
     #[inline(always)]
-    pub fn read(&self, socket_cookie: u64) -> Option<Origin> {
-        let mut words = [0_u32; WORDS];
+    pub fn read(&self, socket_cookie: u64, origin: &mut Origin) -> bool {
         let mut strange = 0;
-        for (word, tagged) in words.iter_mut().zip(&self.0) {
-            *word = *tagged as u32;
+        for tagged in &self.0 {
             strange |= (tagged ^ tag(socket_cookie)) >> 32;
         }
-        let [tgid, tid, uid, gid, cgroup, cgroup_high, netns, netns_high, ktime, ktime_high, a, b, c, d] =
-            words;
+        let word = |at: usize| self.0[at] as u32;
         // Nobody has pid 0: where nothing was stored yet, all is zero.
-        if strange != 0 || tgid == 0 {
-            return None;
+        if strange != 0 || word(0) == 0 {
+            return false;
         }
-        let wide = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-        let mut comm = [0; COMM_LEN];
-        for (bytes, word) in comm.chunks_exact_mut(4).zip([a, b, c, d]) {
-            bytes.copy_from_slice(&word.to_ne_bytes());
+        let wide = |at: usize| u64::from(word(at)) | u64::from(word(at + 1)) << 32;
+        origin.tgid = word(0);
+        origin.tid = word(1);
+        origin.uid = word(2);
+        origin.gid = word(3);
+        origin.cgroup_id = wide(4);
+        origin.netns_cookie = wide(6);
+        origin.socket_cookie = socket_cookie;
+        origin.ktime_ns = wide(8);
+        for (at, bytes) in origin.comm.chunks_exact_mut(4).enumerate() {
+            bytes.copy_from_slice(&word(10 + at).to_ne_bytes());
         }
-        Some(Origin {
-            tgid,
-            tid,
-            uid,
-            gid,
-            cgroup_id: wide(cgroup, cgroup_high),
-            netns_cookie: wide(netns, netns_high),
-            socket_cookie,
-            ktime_ns: wide(ktime, ktime_high),
-            comm,
-            ..Origin::default()
-        })
+        true
     }
 }
 
@@ -101,6 +97,11 @@ const _: () = {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(opener: &Opener, socket_cookie: u64) -> Option<Origin> {
+        let mut origin = Origin::default();
+        opener.read(socket_cookie, &mut origin).then_some(origin)
+    }
 
     fn origin(socket_cookie: u64) -> Origin {
         Origin {
@@ -121,7 +122,7 @@ mod tests {
     fn who_opened_a_socket_is_read_as_it_was_stored() {
         for cookie in [1, MAX_OPENERS as u64 - 1, MAX_OPENERS as u64, u64::from(u32::MAX) + 7] {
             let origin = origin(cookie);
-            assert_eq!(Opener::new(&origin).read(cookie), Some(origin), "{cookie}");
+            assert_eq!(read(&Opener::new(&origin), cookie), Some(origin), "{cookie}");
         }
     }
 
@@ -129,7 +130,7 @@ mod tests {
     fn a_place_is_not_read_for_a_socket_that_had_it_before() {
         let (first, last) = (5, 5 + MAX_OPENERS as u64);
         assert_eq!(Opener::place(first), Opener::place(last));
-        assert_eq!(Opener::new(&origin(last)).read(first), None);
+        assert_eq!(read(&Opener::new(&origin(last)), first), None);
     }
 
     #[test]
@@ -138,12 +139,12 @@ mod tests {
         for at in 0..WORDS {
             let mut torn = one;
             torn.0[at] = two.0[at];
-            assert_eq!((torn.read(7), torn.read(7 + MAX_OPENERS as u64)), (None, None), "{at}");
+            assert_eq!((read(&torn, 7), read(&torn, 7 + MAX_OPENERS as u64)), (None, None), "{at}");
         }
     }
 
     #[test]
     fn nobody_stands_in_a_place_that_was_never_used() {
-        assert_eq!(Opener([0; WORDS]).read(1), None);
+        assert_eq!(read(&Opener([0; WORDS]), 1), None);
     }
 }
