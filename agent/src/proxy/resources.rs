@@ -45,8 +45,9 @@ struct Seen {
     sessions: HashMap<SocketAddr, usize>,
 }
 
-/// For how long it is taken for granted that a server cannot be reached from the daemon's own network namespace.
-const UNREACHABLE: Duration = Duration::from_secs(60);
+/// For how long it is taken for granted that a server cannot be reached from the daemon's own network namespace: to
+/// find out may cost a session all the time that connecting may take.
+const UNREACHABLE: Duration = Duration::from_secs(600);
 
 /// How a destination came to be a server's. Of two of the same length, the first kind wins: nobody who can change
 /// what a name stands for takes a written address from its server.
