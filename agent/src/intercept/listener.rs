@@ -99,7 +99,10 @@ impl Listener {
         // Before bind(), which the kernel side refuses to others on this port, and before listen(): a connection
         // accepted without the inherited mark would get no record.
         own.mark_listener(&socket)?;
-        let taken = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+        // In use, or kept for somebody else's listener by hooks like ours.
+        let taken = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+        };
         let mut bound = Ok(());
         for address in addresses {
             bound = socket.bind(&(*address).into()).and_then(|()| socket.listen(BACKLOG));

@@ -70,6 +70,26 @@ fn the_daemon_that_another_test_kills() {
 }
 
 #[test]
+fn a_port_that_another_daemon_keeps_by_now_is_not_insisted_on() {
+    let (world, mut other) = (world!(), world!());
+    let at = unused_address();
+    let first = world.start(&[at]);
+    other.config.port = first.listen_address().port();
+    let links = ["bind4", "bind6"].map(|hook| first.pins.link(hook));
+    world.end(first);
+    for link in links {
+        sys::detach_link(sys::open_pin(&link).unwrap().as_fd()).unwrap();
+    }
+    // Its hooks refuse the port to everybody now.
+    let keeper = other.start(&[unused_address()]);
+    let second = world.start(&[at]);
+    assert_ne!(second.listen_address().port(), other.config.port);
+    check(&world, &second, at, at);
+    second.release().unwrap();
+    keeper.release().unwrap();
+}
+
+#[test]
 fn a_second_daemon_is_refused() {
     let world = world!();
     let interception = world.start(&[unused_address()]);
