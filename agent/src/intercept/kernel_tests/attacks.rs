@@ -145,14 +145,16 @@ fn the_rest_of_a_fragmented_packet_passes_and_what_hides_a_header_does_not() {
             let packet = ip4(from, to, fragment, payload);
             send_frame(&packets, "eth0", &frame(&of_host, 0, &packet));
         };
-        let acknowledges = &tcp4(from, to, 16, b"data")[20..];
-        send(more, acknowledges);
+        // To a port that nobody guards: data to one that is guarded would be dropped for what it is.
+        let open = SocketAddrV4::new(*to.ip(), 15_997);
+        send(more, &tcp4(from, open, 16, b"data")[20..]);
         send(more | 2, b"more of it");
         send(4, b"the rest");
         // A SYN whose flags come in the second fragment, and one whole at the head of its fragments.
-        send(more, &acknowledges[..8]);
-        send(1, &acknowledges[8..]);
-        send(more, &tcp4(from, to, 2, &[])[20..]);
+        let opens = &tcp4(from, to, 2, &[])[20..];
+        send(more, &opens[..8]);
+        send(1, &opens[8..]);
+        send(more, opens);
     });
     // The last one is told of.
     assert_eq!(world.attempt(&interception, AttemptKind::Link).destination, Some(at));
