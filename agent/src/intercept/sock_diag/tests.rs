@@ -130,7 +130,8 @@ fn a_socket_shows_the_cgroup_that_it_was_made_in() {
         let socket = find(&mut SockDiag::in_this_namespace().unwrap(), &listener);
         let own = fs::read_to_string("/proc/self/cgroup").unwrap();
         let path = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
-        let root = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+        // Beside the hierarchies of v1 first: what these are mounted in has a root of that inode, too.
+        let root = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
             .into_iter()
             .find(|root| fs::metadata(root).is_ok_and(|root| root.ino() == 1));
         match root {
