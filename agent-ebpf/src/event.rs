@@ -48,4 +48,44 @@ pub enum EventKind {
     NoStorage = 9,
 }
 
+impl Event {
+    /// What it is about; none for a kind that this version does not know.
+    pub const fn kind(&self) -> Option<EventKind> {
+        Some(match self.kind {
+            1 => EventKind::Namespace,
+            2 => EventKind::Held,
+            3 => EventKind::GuardDropped,
+            4 => EventKind::RawDropped,
+            5 => EventKind::BindRefused,
+            6 => EventKind::OpeningFound,
+            7 => EventKind::LinkDropped,
+            8 => EventKind::TuplesFull,
+            9 => EventKind::NoStorage,
+            _ => return None,
+        })
+    }
+}
+
 const _: () = assert!(size_of::<Event>() == 120 && align_of::<Event>() == 8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_known_by_its_number() {
+        let event = |kind| Event {
+            kind,
+            detail: 0,
+            origin: Origin::default(),
+            source: [0; 16],
+            source_port: 0,
+            again: 0,
+            reserved: 0,
+        };
+        for number in 1..=EventKind::NoStorage as u32 {
+            assert_eq!(event(number).kind().map(|kind| kind as u32), Some(number));
+        }
+        assert_eq!((event(0).kind(), event(10).kind()), (None, None));
+    }
+}

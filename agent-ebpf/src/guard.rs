@@ -21,13 +21,11 @@ use aya_ebpf::{
 };
 
 use crate::{
-    ALLOW, REFUSE, SOCK_RAW, SOCK_STREAM, content,
+    ALLOW, IPPROTO_TCP, REFUSE, SOCK_RAW, SOCK_STREAM, content,
     maps::{OWN, SETTINGS, STREAMS, count, is_protected, is_protected_port, tell, write_opener},
     packet::{Glance, Packet, Segment, glance, read},
 };
 
-/// `IPPROTO_TCP`, as `bpf_sock.protocol` has it.
-const IPPROTO_TCP: u32 = 6;
 /// `TCP_SYN_SENT`: what it sends opens a connection.
 const TCP_SYN_SENT: u32 = 2;
 /// `TCP_LISTEN`: what it sends are answers.
@@ -170,17 +168,18 @@ fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock) -> i32 {
 #[inline(always)]
 fn begin(skb: *mut __sk_buff, sk: *mut bpf_sock, segment: &Segment, mode: u32) -> (*mut Stream, Option<i32>) {
     let nothing = core::ptr::null_mut();
+    let is_off = mode == ContentMode::Off as u32;
     // SAFETY: a field of the kernel's context.
-    if segment.opens() && (mode == ContentMode::Off as u32 || unsafe { (*skb).len } <= segment.payload) {
+    let is_empty = unsafe { (*skb).len } <= segment.payload;
+    if segment.opens() && (is_off || is_empty) {
         // Nothing is remembered of it: sent again, a firewall may lead it elsewhere.
         return (nothing, Some(ALLOW));
     }
     let first = match first_byte(sk) {
-        Some(first) if mode != ContentMode::Off as u32 => first,
+        Some(first) if !is_off => first,
         _ => return (nothing, Some(pass(sk, nothing))),
     };
-    // SAFETY: a field of the kernel's context.
-    if unsafe { (*skb).len } <= segment.payload {
+    if is_empty {
         return (nothing, Some(ALLOW));
     }
     let stream = remember(skb, sk);

@@ -11,13 +11,10 @@ use aya_ebpf::{
 };
 
 use crate::{
-    SOCK_STREAM,
+    IPPROTO_TCP, SOCK_STREAM,
     maps::{OWN, count, has_told, has_told_lately, is_protected, tell},
     packet::{Packet, Segment, read},
 };
-
-/// `IPPROTO_TCP`, as `bpf_sock.protocol` has it.
-const IPPROTO_TCP: u32 = 6;
 
 /// Drops a SYN to a protected destination that is not of the daemon's own sockets. Without it there is no connection
 /// for what follows but the daemon's own, into which nobody is to put data of theirs: what carries some has to be of a

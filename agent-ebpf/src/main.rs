@@ -32,6 +32,8 @@ const REFUSE: i32 = 0;
 const SOCK_STREAM: u32 = 1;
 /// `SOCK_RAW`.
 const SOCK_RAW: u32 = 3;
+/// `IPPROTO_TCP`, as `bpf_sock.protocol` has it.
+const IPPROTO_TCP: u32 = 6;
 
 /// What the kernel checks before it offers helpers that ask for a GPL-compatible licence.
 #[unsafe(link_section = "license")]

@@ -1,10 +1,10 @@
 //! What is tried past Portreeve is seen, and recorded with who tried it.
 
 use std::net::IpAddr;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e::process::{finish, mortal, output};
+use e2e::process::{begin, finish, mortal, output};
 use e2e::world::{JOB_UID, PASSWORD, ROLE, text};
 use e2e::{Container, Setup, World, eventually, story};
 use serde_json::Value;
@@ -195,17 +195,9 @@ fn a_connection_from_before_the_daemon_is_ended_and_the_record_says_whose() -> R
         let address = format!("postgresql://{ROLE}@{}/shop", world.destination());
         let mut older = Vec::new();
         for mut psql in [world.job().psql(&address), container.psql(&address)] {
-            psql.env("PGPASSWORD", PASSWORD).args(["-c", "SELECT pg_sleep(600)"]);
-            psql.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            older.push(psql.spawn()?);
+            older.push(begin(psql.env("PGPASSWORD", PASSWORD).args(["-c", "SELECT pg_sleep(600)"]))?);
         }
-        eventually("both are connected", || {
-            let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'";
-            match world.server.sql("postgres", running)?.as_str() {
-                "2" => Ok(()),
-                count => bail!("{count} run"),
-            }
-        })?;
+        world.server.runs("SELECT pg_sleep%", 2)?;
         let pids: Vec<u32> = older.iter().map(std::process::Child::id).collect();
         world.daemon.start()?;
         for psql in older {

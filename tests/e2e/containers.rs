@@ -3,8 +3,7 @@
 use std::process::{Child, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e::postgres::Server;
-use e2e::process::{finish, output};
+use e2e::process::{answer, begin, finish, output};
 use e2e::world::text;
 use e2e::{Container, Setup, World, eventually, story};
 use rustix::process::{Signal, kill_process};
@@ -18,30 +17,7 @@ fn ask(world: &World, container: &Container, question: &str) -> Result<String> {
 
 /// A psql in the container, in the background.
 fn asking(world: &World, container: &Container, question: &str) -> Result<Child> {
-    let mut psql = container.psql(&world.address());
-    psql.args(["-c", question]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    psql.spawn().context("psql cannot be started")
-}
-
-/// What it was answered.
-fn answer(job: Child) -> Result<String> {
-    let output = job.wait_with_output()?;
-    ensure!(output.status.success(), "{}", text(&output.stderr));
-    Ok(text(&output.stdout).trim_end().to_owned())
-}
-
-/// How many statements of this kind the server runs.
-fn running(server: &Server, like: &str) -> Result<String> {
-    let of = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()";
-    server.sql("postgres", &format!("{of} AND query LIKE '{like}'"))
-}
-
-/// Waits until the server runs so many of them.
-fn runs(server: &Server, like: &str, count: &str) -> Result<()> {
-    eventually("the server runs the statements", || match running(server, like)? {
-        found if found == count => Ok(()),
-        found => bail!("{found} run"),
-    })
+    begin(container.psql(&world.address()).args(["-c", question]))
 }
 
 /// Who began the sessions of that cgroup.
@@ -115,7 +91,7 @@ fn an_interrupt_in_a_container_cancels_its_own_statement() -> Result<()> {
         let (one, other) = (Container::new(world)?, Container::with_users(world)?);
         let interrupted = asking(world, &one, "SELECT pg_sleep(600)")?;
         let left_alone = asking(world, &other, "SELECT pg_sleep(3), 'done'")?;
-        runs(&world.server, "SELECT pg_sleep%", "2")?;
+        world.server.runs("SELECT pg_sleep%", 2)?;
         kill_process(one.process("psql")?, Signal::INT)?;
         let told = text(&interrupted.wait_with_output()?.stderr);
         ensure!(told.contains("canceling statement due to user request"), "{told}");
@@ -134,7 +110,7 @@ fn a_container_that_ends_in_the_middle_of_a_statement_leaves_nothing() -> Result
         let before = descriptors(world)?;
         ask(world, &container, "SELECT 1")?;
         let waiting = asking(world, &container, "SELECT pg_sleep(600)")?;
-        runs(&world.server, "SELECT pg_sleep%", "1")?;
+        world.server.runs("SELECT pg_sleep%", 1)?;
         container.kill()?;
         drop(waiting.wait_with_output()?);
         eventually("its network namespace is gone", || match container.is_there() {

@@ -60,11 +60,7 @@ fn a_stop_lets_running_statements_end_and_then_says_so() -> Result<()> {
     story(&Setup::default(), |world| {
         let (mut idle, mut busy) = (world.wire()?, world.wire()?);
         busy.send(&wire::query("SELECT pg_sleep(1), 'done'"))?;
-        let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'";
-        eventually("the statement runs", || match world.server.sql("postgres", running)?.as_str() {
-            "1" => Ok(()),
-            count => anyhow::bail!("{count} run"),
-        })?;
+        world.server.runs("SELECT pg_sleep%", 1)?;
         world.daemon.signal(Signal::TERM)?;
         let told = idle.receive()?;
         ensure!(told.tag == b'E' && told.field(b'C') == "57P01", "{told:?}");

@@ -1,7 +1,6 @@
 //! Where everything is allowed, a client cannot tell Portreeve from the server: the same bytes come back.
 
 use anyhow::{Result, bail, ensure};
-use e2e::eventually;
 use e2e::process::{finish, output};
 use e2e::wire::{self, Message};
 use e2e::world::ROLE;
@@ -173,11 +172,7 @@ fn a_running_statement_is_cancelled() -> Result<()> {
     story(&Setup::default(), |world| {
         let mut wire = world.wire()?;
         wire.send(&wire::query("SELECT pg_sleep(600)"))?;
-        let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'";
-        eventually("the statement runs", || match world.server.sql("postgres", running)?.as_str() {
-            "1" => Ok(()),
-            count => anyhow::bail!("{count} run"),
-        })?;
+        world.server.runs("SELECT pg_sleep%", 1)?;
         wire::cancel(world.destination(), &wire.key)?;
         let replies: Vec<String> = wire.until_ready()?.iter().map(Message::line).collect();
         ensure!(replies.contains(&"E 57014".to_owned()), "{replies:?}");

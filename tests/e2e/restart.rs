@@ -4,24 +4,15 @@ use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
-use e2e::process::{finish, mortal, output, portreeve};
+use anyhow::{Result, ensure};
+use e2e::process::{answer, begin, finish, mortal, output, portreeve};
 use e2e::world::text;
 use e2e::{Setup, World, eventually, story, wire};
 use rustix::process::Signal;
 
 /// A job that asks one question, in the background.
 fn asking(world: &World, question: &str) -> Result<Child> {
-    let mut psql = world.job().psql(&world.address());
-    psql.args(["-c", question]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    psql.spawn().context("psql cannot be started")
-}
-
-/// What it was answered.
-fn answer(job: Child) -> Result<String> {
-    let output = job.wait_with_output()?;
-    ensure!(output.status.success(), "{}", text(&output.stderr));
-    Ok(text(&output.stdout).trim_end().to_owned())
+    begin(world.job().psql(&world.address()).args(["-c", question]))
 }
 
 fn logins(world: &World) -> usize {
@@ -159,11 +150,7 @@ fn a_stop_says_how_long_sessions_have() -> Result<()> {
     story(&Setup { config: "drain_seconds: 20\n".to_owned(), ..Setup::default() }, |world| {
         let mut busy = world.wire()?;
         busy.send(&wire::query("SELECT pg_sleep(2), 'done'"))?;
-        let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'";
-        eventually("the statement runs", || match world.server.sql("postgres", running)?.as_str() {
-            "1" => Ok(()),
-            count => anyhow::bail!("{count} run"),
-        })?;
+        world.server.runs("SELECT pg_sleep%", 1)?;
         world.daemon.signal(Signal::TERM)?;
         let status = eventually("it drains", || match world.daemon.status()? {
             status if status["state"] == "draining" => Ok(status),

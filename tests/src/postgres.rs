@@ -130,6 +130,21 @@ impl Server {
         Ok(rows.trim_end().to_owned())
     }
 
+    /// Waits until it runs so many statements like this (a pattern of LIKE).
+    ///
+    /// # Errors
+    ///
+    /// It does not, or cannot be asked.
+    pub fn runs(&self, like: &str, count: usize) -> Result<()> {
+        let of = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()";
+        eventually("the server runs the statements", || {
+            match self.sql("postgres", &format!("{of} AND query LIKE '{like}'"))? {
+                found if found == count.to_string() => Ok(()),
+                found => bail!("{found} run"),
+            }
+        })
+    }
+
     /// Its Unix socket.
     pub fn socket(&self) -> PathBuf {
         self.folder.join(format!(".s.PGSQL.{}", self.port))

@@ -42,6 +42,29 @@ pub fn finish(command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{}`", shown(command)))
 }
 
+/// Begins a command that is not waited for; see [`answer`].
+///
+/// # Errors
+///
+/// It cannot be started.
+pub fn begin(command: &mut Command) -> Result<Child> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().with_context(|| format!("cannot start `{}`", shown(command)))
+}
+
+/// Waits for what was begun, and gives what it wrote to its standard output.
+///
+/// # Errors
+///
+/// It failed: with what it wrote to its standard error.
+pub fn answer(begun: Child) -> Result<String> {
+    let output = begun.wait_with_output()?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
 /// The command's words, for messages.
 pub fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());

@@ -13,6 +13,8 @@ mod daemon;
 mod dial;
 mod disk;
 mod examination;
+#[cfg(test)]
+mod expected;
 mod files;
 mod finding;
 mod kernel;

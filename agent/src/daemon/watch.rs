@@ -135,9 +135,7 @@ pub(super) async fn record_attempts(daemon: Arc<Daemon>) {
             }
             Err(_) => {}
         }
-        let (over, still): (Waiting, Waiting) =
-            waiting.into_iter().partition(|(_, (since, ..))| since.elapsed() >= ALIKE);
-        waiting = still;
+        let over: Waiting = waiting.extract_if(|_, (since, ..)| since.elapsed() >= ALIKE).collect();
         for (_, last, count) in over.into_values().filter(|(.., count)| *count > 0) {
             record_aside(&daemon, last, count).await;
         }

@@ -97,36 +97,37 @@ struct Teller {
 
 impl Teller {
     async fn see_to(&self, event: &Event) {
-        let kind = match event.kind {
-            kind if kind == EventKind::Namespace as u32 || kind == EventKind::Held as u32 => {
+        let kind = match event.kind() {
+            Some(kind @ (EventKind::Namespace | EventKind::Held)) => {
                 if !self.namespaces.ask(&event.origin).await {
                     // What finds no room asks again with the next SYN.
                     let _ = self.aside.try_send(*event);
                 }
                 // The SYN is sent again and again, and asks each time; it is told of once.
-                if kind == EventKind::Namespace as u32 || event.again != 0 {
+                if kind == EventKind::Namespace || event.again != 0 {
                     return;
                 }
                 AttemptKind::Held
             }
-            kind if kind == EventKind::GuardDropped as u32 => {
-                if self.aside.try_send(*event).is_err() {
-                    self.tell(Attempt::new(AttemptKind::Guard, event));
+            Some(EventKind::GuardDropped) => {
+                if self.aside.try_send(*event).is_ok() {
+                    return;
                 }
-                return;
+                AttemptKind::Guard
             }
-            kind if kind == EventKind::RawDropped as u32 => AttemptKind::Raw,
-            kind if kind == EventKind::BindRefused as u32 => AttemptKind::Bind,
-            kind if kind == EventKind::OpeningFound as u32 => {
+            Some(EventKind::OpeningFound) => {
                 if self.refuses_openings && self.aside.try_send(*event).is_ok() {
                     return;
                 }
                 AttemptKind::Opening
             }
-            kind if kind == EventKind::LinkDropped as u32 => AttemptKind::Link,
-            kind if kind == EventKind::TuplesFull as u32 => AttemptKind::TuplesFull,
-            kind if kind == EventKind::NoStorage as u32 => AttemptKind::NoStorage,
-            kind => {
+            Some(EventKind::RawDropped) => AttemptKind::Raw,
+            Some(EventKind::BindRefused) => AttemptKind::Bind,
+            Some(EventKind::LinkDropped) => AttemptKind::Link,
+            Some(EventKind::TuplesFull) => AttemptKind::TuplesFull,
+            Some(EventKind::NoStorage) => AttemptKind::NoStorage,
+            None => {
+                let kind = event.kind;
                 tracing::warn!(kind, "the kernel side tells of something that this version does not know");
                 return;
             }
@@ -136,15 +137,17 @@ impl Teller {
 
     /// What was put aside.
     async fn see_to_slowly(&self, event: &Event) {
-        if event.kind == EventKind::GuardDropped as u32 {
-            // Its packets go nowhere; better that its owner knows.
-            let owner = self.namespaces.end_socket(event).await;
-            self.tell(Attempt::new(AttemptKind::Guard, event).owned_by(owner));
-        } else if event.kind == EventKind::OpeningFound as u32 {
-            self.namespaces.end_socket(event).await;
-            self.tell(Attempt::new(AttemptKind::Opening, event));
-        } else {
-            self.namespaces.search(&event.origin).await;
+        match event.kind() {
+            Some(EventKind::GuardDropped) => {
+                // Its packets go nowhere; better that its owner knows.
+                let owner = self.namespaces.end_socket(event).await;
+                self.tell(Attempt::new(AttemptKind::Guard, event).owned_by(owner));
+            }
+            Some(EventKind::OpeningFound) => {
+                self.namespaces.end_socket(event).await;
+                self.tell(Attempt::new(AttemptKind::Opening, event));
+            }
+            _ => self.namespaces.search(&event.origin).await,
         }
     }
 

@@ -27,7 +27,7 @@ use tokio::{
 };
 
 pub(super) use errands::Errands;
-pub(super) use find::all as in_use;
+pub(super) use find::{all as in_use, open};
 
 use listeners::{Listeners, Sockets, Stored, group, sockets};
 

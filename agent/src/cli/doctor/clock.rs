@@ -135,7 +135,7 @@ fn shown(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
+    use super::super::{expected::bad_are, finding::Level};
     use super::*;
     use crate::intercept::inspect::Unseen;
 
@@ -158,12 +158,7 @@ mod tests {
             recorded: recorded.map(|(first, last)| Recorded { first, last }),
         };
         let findings = judge(&clock, &Stage::default());
-        let bad: Vec<_> = findings.iter().filter(|finding| finding.level > Level::Ok).collect();
-        assert_eq!(bad.len(), expect.len(), "{bad:?}");
-        for (finding, (check, level, what)) in bad.iter().zip(expect) {
-            assert_eq!((finding.check, finding.level), (*check, *level), "{finding:?}");
-            assert!(finding.what.contains(what), "{finding:?}");
-        }
+        bad_are(&findings, expect);
     }
 
     #[test]

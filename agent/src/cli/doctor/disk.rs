@@ -148,7 +148,7 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
+    use super::super::{expected::bad_are, finding::Level};
     use super::*;
     use crate::intercept::inspect::Unseen;
 
@@ -168,12 +168,7 @@ mod tests {
     #[track_caller]
     fn check(disk: &Disk, expect: &[(&str, Level, &str)]) {
         let findings = judge(disk, &Stage { restricted: true, ..Stage::default() });
-        let bad: Vec<_> = findings.iter().filter(|finding| finding.level > Level::Ok).collect();
-        assert_eq!(bad.len(), expect.len(), "{bad:?}");
-        for (finding, (check, level, what)) in bad.iter().zip(expect) {
-            assert_eq!((finding.check, finding.level), (*check, *level), "{finding:?}");
-            assert!(finding.what.contains(what), "{finding:?}");
-        }
+        bad_are(&findings, expect);
     }
 
     #[test]

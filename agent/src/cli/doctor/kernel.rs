@@ -139,7 +139,7 @@ fn tcx(kernel: &Kernel) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
+    use super::super::{expected::bad_are, finding::Level};
     use super::*;
     use crate::intercept::inspect::Unseen;
 
@@ -162,12 +162,7 @@ mod tests {
     #[track_caller]
     fn check(kernel: &Kernel, restricted: bool, expect: &[(&str, Level, &str)]) {
         let findings = judge(kernel, &Stage { restricted, ..Stage::default() });
-        let bad: Vec<_> = findings.iter().filter(|finding| finding.level > Level::Ok).collect();
-        assert_eq!(bad.len(), expect.len(), "{bad:?}");
-        for (finding, (check, level, what)) in bad.iter().zip(expect) {
-            assert_eq!((finding.check, finding.level), (*check, *level), "{finding:?}");
-            assert!(finding.what.contains(what), "{finding:?}");
-        }
+        bad_are(&findings, expect);
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn conflicts(status: &Value) -> Option<Finding> {
 mod tests {
     use serde_json::json;
 
-    use super::super::finding::Level;
+    use super::super::{expected::all_are, finding::Level};
     use super::*;
 
     fn tried(encrypted: bool, outcome: Outcome) -> Tried {
@@ -125,12 +125,7 @@ mod tests {
     fn check(tried: Option<Tried>, status: Option<Value>, expect: &[(&str, Level, &str)]) {
         let findings =
             judge(tried.as_ref(), status.as_ref(), &Stage { restricted: true, ..Stage::default() });
-        assert_eq!(findings.len(), expect.len(), "{findings:?}");
-        for (finding, (check, level, told)) in findings.iter().zip(expect) {
-            assert_eq!((finding.check, finding.level), (*check, *level), "{finding:?}");
-            let all = format!("{} {}", finding.what, finding.why.as_deref().unwrap_or_default());
-            assert!(all.contains(told), "{told}: {finding:?}");
-        }
+        all_are(&findings, expect);
     }
 
     #[test]

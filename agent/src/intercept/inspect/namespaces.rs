@@ -4,24 +4,21 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
-    io,
+    fs,
     net::{Ipv4Addr, SocketAddr},
-    os::fd::AsRawFd as _,
     path::Path,
     sync::Arc,
 };
 
 use agent_ebpf::{Namespace as Ports, maps};
 use aya::maps::{HashMap as KernelMap, MapData};
-use rustix::fs::{Mode, OFlags, fstatfs};
 
 use super::{
     super::{
         Config,
         abi::{Value, open_map},
         links,
-        namespaces::{Errands, in_use},
+        namespaces::{Errands, in_use, open},
         pins::Maps,
         sock_diag::{SockDiag, State, States},
     },
@@ -91,20 +88,6 @@ pub fn namespaces(config: &Config) -> Seen<Namespaces> {
     }
     found.entered.sort_by(|one, other| (!one.home, &one.known_by).cmp(&(!other.home, &other.known_by)));
     Ok(found)
-}
-
-/// `NSFS_MAGIC`, include/uapi/linux/magic.h.
-const NSFS_MAGIC: i64 = 0x6e73_6673;
-
-/// Opens a namespace by a path where somebody may have put something else by now: a pipe would be waited on.
-fn open(path: &Path) -> io::Result<File> {
-    let place = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    // The type of the field differs between architectures.
-    #[allow(clippy::unnecessary_cast)]
-    if fstatfs(&place)?.f_type as i64 != NSFS_MAGIC {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no namespace"));
-    }
-    File::open(format!("/proc/self/fd/{}", place.as_raw_fd()))
 }
 
 /// The kernel side's list, by cookie.

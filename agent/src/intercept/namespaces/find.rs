@@ -42,10 +42,10 @@ const NSFS_MAGIC: u64 = 0x6e73_6673;
 /// # Errors
 ///
 /// The kernel's own; `InvalidInput` where it is no namespace.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(in super::super) fn open(path: &Path) -> io::Result<File> {
     let place = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     if u64::try_from(fstatfs(&place)?.f_type) != Ok(NSFS_MAGIC) {
-        return Err(io::ErrorKind::InvalidInput.into());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no namespace"));
     }
     File::open(format!("/proc/self/fd/{}", place.as_raw_fd()))
 }
@@ -54,9 +54,10 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 pub(in super::super) fn all(except: i32) -> HashMap<Inode, PathBuf> {
     let mut found = HashMap::new();
     let mut mounts = HashSet::new();
+    let except = except.to_string();
     for process in numbered(Path::new("/proc")) {
         for thread in numbered(&process.join("task")) {
-            if thread.file_name().is_some_and(|id| *id == *except.to_string()) {
+            if thread.file_name().is_some_and(|id| *id == *except) {
                 continue;
             }
             let namespace = thread.join("ns/net");

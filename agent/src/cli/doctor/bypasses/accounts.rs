@@ -158,7 +158,7 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::finding::Level;
+    use super::super::super::{expected::all_are, finding::Level};
     use super::*;
 
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\ntoor:x:0:0::/:/bin/sh\nci:x:1001:1001::/home/ci:/bin/sh\n\
@@ -179,12 +179,7 @@ mod tests {
     fn check(accounts: &Accounts, policy_users: &[&str], expect: &[(&str, Level, &str)]) {
         let policy_users = policy_users.iter().map(|user| (*user).to_owned()).collect();
         let findings = judge(accounts, &policy_users, &Stage { restricted: true, ..Stage::default() });
-        assert_eq!(findings.len(), expect.len(), "{findings:?}");
-        for (finding, (check, level, told)) in findings.iter().zip(expect) {
-            assert_eq!((finding.check, finding.level), (*check, *level), "{finding:?}");
-            let all = format!("{} {}", finding.what, finding.why.as_deref().unwrap_or_default());
-            assert!(all.contains(told), "{told}: {finding:?}");
-        }
+        all_are(&findings, expect);
     }
 
     #[test]
