@@ -5,7 +5,7 @@
 
 use core::hint::black_box;
 
-use agent_ebpf::opening::{Opening, Payload, Verdict};
+use agent_ebpf::opening::{Opening, Payload};
 use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes};
 
 /// The payload of the context's packet.
@@ -39,21 +39,23 @@ impl Payload for Segment {
 }
 
 /// Shows a TCP segment to the state of its stream: `length` bytes of payload, `begin` bytes after the network
-/// header, which are the stream's bytes from `offset` on.
+/// header, which are the stream's bytes from `offset` on. Gives a [`Verdict`](agent_ebpf::opening::Verdict)'s code, since
+/// a function of its own to the kernel too gives back a number; it is one so that its variables are not on the
+/// caller's stack.
 ///
 /// # Safety
 ///
-/// `skb` is the running program's context. `state` is not null and points to the value of a map, which nobody else uses while this runs: for the
-/// storage of a socket, because its packets are sent under its lock.
-#[inline(always)]
+/// `skb` is the running program's context. `state` is not null and points to the value of a map, which nobody else uses
+/// while this runs: for the storage of a socket, because its packets are sent under its lock.
+#[inline(never)]
 pub(crate) unsafe fn examine(
     skb: *mut __sk_buff,
     state: *mut Opening,
     begin: u32,
     length: u32,
     offset: u32,
-) -> Verdict {
+) -> u8 {
     // SAFETY: as the caller promises.
     let state = unsafe { &mut *state };
-    state.packet(&Segment { skb, begin }, offset, length)
+    state.packet(&Segment { skb, begin }, offset, length).code()
 }

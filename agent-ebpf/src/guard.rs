@@ -1,9 +1,10 @@
 //! `cgroup_skb/egress`: no packet to a protected destination leaves but from our own sockets.
 //!
 //! It sees packets after the firewall of their network namespace has rewritten them, so that what connect() was
-//! told does not matter here. A packet to a port that nothing protected has costs a look at that port, and until the
-//! first bytes of its connection have gone, one at the socket. A socket that sends to a protected port is judged until
-//! its connection is open, and its SYN each time that it is sent; what was judged is in its own storage.
+//! told does not matter here. A packet to a port that nothing protected has costs a look at that port and at the
+//! socket, and until the first bytes of its connection have gone, one at its payload. A socket that sends to a
+//! protected port is judged until its connection is open, and its SYN each time that it is sent; what was judged is in
+//! its own storage.
 
 use agent_ebpf::{
     AF_INET, ContentMode, Counter, EventKind, OWN_LISTENER, Stream, StreamState,
@@ -23,7 +24,7 @@ use aya_ebpf::{
 use crate::{
     ALLOW, IPPROTO_TCP, REFUSE, SOCK_RAW, SOCK_STREAM, content,
     maps::{OWN, SETTINGS, STREAMS, count, is_protected, is_protected_port, tell, write_opener},
-    packet::{Glance, Packet, Segment, glance, read},
+    packet::{Glance, Packet, Segment, forget, glance, read},
 };
 
 /// `TCP_SYN_SENT`: what it sends opens a connection.
@@ -43,10 +44,7 @@ pub(crate) fn guard(ctx: SkBuffContext) -> i32 {
     // Nearly all packets end here, whatever socket sends them.
     match glance(skb) {
         Glance::Udp => return ALLOW,
-        // SAFETY: a socket of the context, not null.
-        Glance::Tcp { port } if !is_protected_port(port) && !concerns(sk, unsafe { STREAMS.get(sk) }) => {
-            return ALLOW;
-        }
+        Glance::Tcp { port, carries } if !is_protected_port(port) && !concerns(sk, carries) => return ALLOW,
         Glance::Tcp { .. } | Glance::Other => {}
     }
     // SAFETY: a socket of the context, not null.
@@ -55,21 +53,36 @@ pub(crate) fn guard(ctx: SkBuffContext) -> i32 {
         return ALLOW;
     }
     // SAFETY: fields of a full socket.
-    match unsafe { ((*sk).type_, (*sk).protocol) } {
-        (SOCK_STREAM, IPPROTO_TCP) => judge(skb, sk),
-        (SOCK_RAW, _) => judge_raw(skb, sk),
-        _ => ALLOW,
+    let is_raw = match unsafe { ((*sk).type_, (*sk).protocol) } {
+        (SOCK_STREAM, IPPROTO_TCP) => false,
+        (SOCK_RAW, _) => true,
+        _ => return ALLOW,
+    };
+    // SAFETY: a full socket, not null.
+    let stream = unsafe { STREAMS.get(sk) };
+    if !is_raw && passes(sk, stream) {
+        return ALLOW;
+    }
+    match read(skb) {
+        Packet::Tcp(segment) if is_raw => judge_raw(skb, stream, &segment),
+        Packet::Tcp(segment) => judge(skb, sk, stream, &segment),
+        Packet::Other => ALLOW,
+        // A socket of its own accord sends nothing of the kind; options set by hand make it, or a process itself.
+        Packet::Unclear => {
+            count(if is_raw { Counter::RawDropped } else { Counter::GuardDropped });
+            REFUSE
+        }
     }
 }
 
 /// Whether a packet to an unprotected port has to be looked at all the same: of a connection that is to go to the
 /// listener, or whose first bytes are followed, or may be in it.
 #[inline(always)]
-fn concerns(sk: *mut bpf_sock, stream: *mut Stream) -> bool {
-    // SAFETY: null, or the socket's value, which lives while we run.
-    match unsafe { stream.as_ref() } {
+fn concerns(sk: *mut bpf_sock, carries: bool) -> bool {
+    // SAFETY: a socket of the context, not null; its value, if it has one, lives while we run.
+    match unsafe { STREAMS.get(sk).as_ref() } {
         Some(stream) => stream.state != StreamState::Passed as u32,
-        None => content_mode() != ContentMode::Off as u32 && first_byte(sk).is_some(),
+        None => carries && content_mode() != ContentMode::Off as u32 && first_byte(sk).is_some(),
     }
 }
 
@@ -98,28 +111,24 @@ fn is_redirected(stream: *mut Stream) -> bool {
     unsafe { stream.as_ref() }.is_some_and(|stream| stream.redirected == 1)
 }
 
-/// A packet of a TCP socket that goes to a protected port, or concerns us, or is not told at a glance.
+/// Whether a TCP socket's packets pass unread: they did before, or it is one of ours.
 #[inline(always)]
-fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock) -> i32 {
-    // SAFETY: a full socket, not null.
-    let stream = unsafe { STREAMS.get(sk) };
+fn passes(sk: *mut bpf_sock, stream: *mut Stream) -> bool {
     // SAFETY: null, or the socket's value, which lives while we run.
     if unsafe { stream.as_ref() }.is_some_and(|stream| stream.state == StreamState::Passed as u32) {
-        return ALLOW;
+        return true;
     }
     // SAFETY: a full socket, not null.
-    if !unsafe { OWN.get(sk) }.is_null() {
-        return pass(sk, stream);
+    let is_own = !unsafe { OWN.get(sk) }.is_null();
+    if is_own {
+        pass(sk, stream);
     }
-    let segment = match read(skb) {
-        Packet::Tcp(segment) => segment,
-        Packet::Other => return ALLOW,
-        // A socket of its own accord sends nothing of the kind; options set by hand make it.
-        Packet::Unclear => {
-            count(Counter::GuardDropped);
-            return REFUSE;
-        }
-    };
+    is_own
+}
+
+/// A packet of a TCP socket that goes to a protected port, or concerns us, or is not told at a glance.
+#[inline(always)]
+fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock, stream: *mut Stream, segment: &Segment) -> i32 {
     // The other side may know that a connection was ended.
     // SAFETY: a field of the kernel's context.
     if segment.is_bare_reset(unsafe { (*skb).len }) {
@@ -128,7 +137,7 @@ fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock) -> i32 {
     if is_redirected(stream) {
         // SAFETY: not null, since it says so.
         let followed = unsafe { &mut *stream };
-        if segment.opens() && is_our_listener(skb, &segment) {
+        if segment.opens() && is_our_listener(skb, segment) {
             // Not passed for good: sent again, a firewall may lead it elsewhere.
             followed.state = StreamState::Opening as u32;
             return ALLOW;
@@ -138,7 +147,7 @@ fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock) -> i32 {
             return pass(sk, stream);
         }
         count(Counter::Held);
-        report(skb, stream, EventKind::Held, &segment, 0);
+        report(skb, stream, EventKind::Held, segment, 0);
         return REFUSE;
     }
     // SAFETY: a field of a full socket.
@@ -148,19 +157,19 @@ fn judge(skb: *mut __sk_buff, sk: *mut bpf_sock) -> i32 {
     if is_protected(segment.destination) {
         count(Counter::GuardDropped);
         let stream = if stream.is_null() { remember(skb, sk) } else { stream };
-        report(skb, stream, EventKind::GuardDropped, &segment, 0);
+        report(skb, stream, EventKind::GuardDropped, segment, 0);
         return REFUSE;
     }
     let mode = content_mode();
     let refuses = mode == ContentMode::Refuse as u32;
     let (stream, verdict) = if stream.is_null() {
-        begin(skb, sk, &segment, mode)
+        begin(skb, sk, segment, mode)
     } else {
-        (stream, go_on(sk, stream, &segment, mode))
+        (stream, go_on(sk, stream, segment, mode))
     };
     match verdict {
         Some(verdict) => verdict,
-        None => look_inside(skb, sk, stream, &segment, refuses),
+        None => look_inside(skb, sk, stream, segment, refuses),
     }
 }
 
@@ -255,15 +264,16 @@ fn look_inside(
     // What goes with the SYN comes after it.
     let first = followed.initial_sequence.wrapping_add(u32::from(!segment.opens()));
     // SAFETY: the socket's value; its packets are sent under its lock.
-    let verdict = unsafe {
+    let code = unsafe {
         content::examine(
             skb,
             &raw mut followed.opening,
-            segment.payload,
-            length,
-            segment.sequence.wrapping_sub(first),
+            forget(segment.payload),
+            forget(length),
+            forget(segment.sequence.wrapping_sub(first)),
         )
     };
+    let verdict = Verdict::from_code(code);
     match verdict {
         Verdict::More => return ALLOW,
         Verdict::Other => return pass(sk, stream),
@@ -316,15 +326,7 @@ fn remember(skb: *mut __sk_buff, sk: *mut bpf_sock) -> *mut Stream {
 
 /// A packet of a raw socket, whose headers are whatever the process wrote.
 #[inline(always)]
-fn judge_raw(skb: *mut __sk_buff, sk: *mut bpf_sock) -> i32 {
-    let segment = match read(skb) {
-        Packet::Tcp(segment) => segment,
-        Packet::Other => return ALLOW,
-        Packet::Unclear => {
-            count(Counter::RawDropped);
-            return REFUSE;
-        }
-    };
+fn judge_raw(skb: *mut __sk_buff, stream: *mut Stream, segment: &Segment) -> i32 {
     // The kernel's own answers (a RST where no socket is, the last ACK of a closed one) are sent by a raw socket
     // of the kernel's. They open nothing and carry nothing.
     // SAFETY: a field of the kernel's context.
@@ -332,8 +334,7 @@ fn judge_raw(skb: *mut __sk_buff, sk: *mut bpf_sock) -> i32 {
         return ALLOW;
     }
     count(Counter::RawDropped);
-    // SAFETY: a full socket, not null.
-    report(skb, unsafe { STREAMS.get(sk) }, EventKind::RawDropped, &segment, 0);
+    report(skb, stream, EventKind::RawDropped, segment, 0);
     REFUSE
 }
 
@@ -392,12 +393,16 @@ fn report(skb: *mut __sk_buff, stream: *mut Stream, kind: EventKind, segment: &S
         }
         let origin = &mut event.origin;
         if origin.socket_cookie == 0 {
-            // Older than the programs: this much the packet tells.
-            // SAFETY: helpers on the program's own context.
-            unsafe {
-                origin.socket_cookie = bpf_get_socket_cookie(skb.cast());
-                origin.uid = bpf_get_socket_uid(skb);
-                origin.cgroup_id = bpf_skb_cgroup_id(skb);
+            // SAFETY: a helper on the program's own context.
+            let cookie = unsafe { bpf_get_socket_cookie(skb.cast()) };
+            // There was no memory for its stream, or it is older than the programs.
+            if !write_opener(cookie, origin) {
+                origin.socket_cookie = cookie;
+                // SAFETY: likewise.
+                unsafe {
+                    origin.uid = bpf_get_socket_uid(skb);
+                    origin.cgroup_id = bpf_skb_cgroup_id(skb);
+                }
             }
         }
         if !waits {

@@ -77,12 +77,10 @@ pub(crate) fn remember_opener(origin: &Origin) {
     }
 }
 
-/// Writes down who opened the connection of the socket with this cookie, if that is remembered.
+/// Writes down who opened the connection of the socket with this cookie; whether that is remembered.
 #[inline(always)]
-pub(crate) fn write_opener(socket_cookie: u64, origin: &mut Origin) {
-    if let Some(opener) = OPENERS.get(Opener::place(socket_cookie)) {
-        opener.read(socket_cookie, origin);
-    }
+pub(crate) fn write_opener(socket_cookie: u64, origin: &mut Origin) -> bool {
+    OPENERS.get(Opener::place(socket_cookie)).is_some_and(|opener| opener.read(socket_cookie, origin))
 }
 
 /// Adds one to a counter of this CPU.

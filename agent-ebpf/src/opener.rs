@@ -51,34 +51,36 @@ impl Opener {
         opener
     }
 
-    /// Writes down who opened the socket with this cookie, and leaves the destination as it is; false, and nothing of it,
-    /// if the place is another's by now.
+    /// Writes down who opened the socket with this cookie, and leaves the destination as it is; false, and zero in all that
+    /// is not the destination, if the place is another's by now.
     ///
-    /// In its place, because a program's stack has but 512 bytes.
+    /// In its place and word by word, because a program's stack has but 512 bytes.
     #[inline(always)]
     pub fn read(&self, socket_cookie: u64, origin: &mut Origin) -> bool {
         let mut strange = 0;
-        for tagged in &self.0 {
+        let mut word = |at: usize| {
+            let tagged = self.0[at];
             strange |= (tagged ^ tag(socket_cookie)) >> 32;
-        }
-        let word = |at: usize| self.0[at] as u32;
-        // Nobody has pid 0: where nothing was stored yet, all is zero.
-        if strange != 0 || word(0) == 0 {
-            return false;
-        }
-        let wide = |at: usize| u64::from(word(at)) | u64::from(word(at + 1)) << 32;
+            tagged as u32
+        };
         origin.tgid = word(0);
         origin.tid = word(1);
         origin.uid = word(2);
         origin.gid = word(3);
-        origin.cgroup_id = wide(4);
-        origin.netns_cookie = wide(6);
-        origin.socket_cookie = socket_cookie;
-        origin.ktime_ns = wide(8);
+        origin.cgroup_id = u64::from(word(4)) | u64::from(word(5)) << 32;
+        origin.netns_cookie = u64::from(word(6)) | u64::from(word(7)) << 32;
+        origin.ktime_ns = u64::from(word(8)) | u64::from(word(9)) << 32;
         for (at, bytes) in origin.comm.chunks_exact_mut(4).enumerate() {
             bytes.copy_from_slice(&word(10 + at).to_ne_bytes());
         }
-        true
+        origin.socket_cookie = socket_cookie;
+        // Nobody has pid 0: where nothing was stored yet, all is zero.
+        let found = strange == 0 && origin.tgid != 0;
+        if !found {
+            let Origin { address, port, family, device, .. } = *origin;
+            *origin = Origin { address, port, family, device, ..Origin::default() };
+        }
+        found
     }
 }
 

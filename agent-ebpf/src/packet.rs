@@ -2,7 +2,9 @@
 //!
 //! Read from the network header on, so that programs of both kinds (cgroup, tc) read alike.
 
-use agent_ebpf::Destination;
+use core::{hint::black_box, mem::MaybeUninit};
+
+use agent_ebpf::{AF_INET, AF_INET6, Destination};
 use aya_ebpf::{
     bindings::{__sk_buff, bpf_hdr_start_off::BPF_HDR_START_NET},
     helpers::generated::bpf_skb_load_bytes_relative,
@@ -33,10 +35,15 @@ const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 const URG: u8 = 0x20;
 
+/// What [`read_into`] gives, for what [`Packet`] has.
+const TCP: u32 = 0;
+const UNCLEAR: u32 = 1;
+const OTHER: u32 = 2;
+
 /// What a packet is at a glance.
 pub(crate) enum Glance {
-    /// TCP, to this port (host byte order).
-    Tcp { port: u16 },
+    /// TCP, to this port (host byte order); whether anything follows its header.
+    Tcp { port: u16, carries: bool },
     /// UDP.
     Udp,
     /// Neither, or one with options, extension headers or in fragments: [`read`] tells.
@@ -107,8 +114,9 @@ impl Segment {
 #[inline(always)]
 pub(crate) fn glance(skb: *mut __sk_buff) -> Glance {
     // SAFETY: fields of the kernel's context.
-    let (begin, end, protocol) =
-        unsafe { ((*skb).data as usize, (*skb).data_end as usize, u16::from_be((*skb).protocol as u16)) };
+    let (begin, end, protocol, length) = unsafe {
+        ((*skb).data as usize, (*skb).data_end as usize, u16::from_be((*skb).protocol as u16), (*skb).len)
+    };
     // The shortest headers of IPv4 and TCP; IPv6's alone have as many bytes.
     if begin + 40 > end {
         return Glance::Other;
@@ -117,7 +125,10 @@ pub(crate) fn glance(skb: *mut __sk_buff) -> Glance {
         // SAFETY: the verifier proves that it lies before `end`, by the comparisons here.
         unsafe { *((begin + at) as *const u8) }
     };
-    let port = |at: usize| Glance::Tcp { port: u16::from_be_bytes([byte(at), byte(at + 1)]) };
+    let tcp = |at: usize| Glance::Tcp {
+        port: u16::from_be_bytes([byte(at + 2), byte(at + 3)]),
+        carries: length > at as u32 + (u32::from(byte(at + 12) >> 4) << 2),
+    };
     let next = match protocol {
         // Without options; of the flags and the offset only "don't fragment" may be set.
         ETH_P_IP if byte(0) == 0x45 && byte(6) & 0x3f == 0 && byte(7) == 0 => byte(9),
@@ -126,8 +137,8 @@ pub(crate) fn glance(skb: *mut __sk_buff) -> Glance {
     };
     match next {
         IPPROTO_UDP => Glance::Udp,
-        IPPROTO_TCP if protocol == ETH_P_IP => port(22),
-        IPPROTO_TCP if begin + 60 <= end => port(42),
+        IPPROTO_TCP if protocol == ETH_P_IP => tcp(20),
+        IPPROTO_TCP if begin + 60 <= end => tcp(40),
         _ => Glance::Other,
     }
 }
@@ -135,6 +146,60 @@ pub(crate) fn glance(skb: *mut __sk_buff) -> Glance {
 /// Reads the headers.
 #[inline(always)]
 pub(crate) fn read(skb: *mut __sk_buff) -> Packet {
+    let mut segment = MaybeUninit::uninit();
+    match read_into(skb, &mut segment) {
+        // SAFETY: it was written, as the result says.
+        TCP => Packet::Tcp(unsafe { segment.assume_init() }),
+        UNCLEAR => Packet::Unclear,
+        _ => Packet::Other,
+    }
+}
+
+/// A function of its own to the kernel too, so that its variables are not on the caller's stack: gives one of [`TCP`],
+/// [`UNCLEAR`] and [`OTHER`], and writes to `into` for the first alone.
+#[inline(never)]
+fn read_into(skb: *mut __sk_buff, into: &mut MaybeUninit<Segment>) -> u32 {
+    let headers = match find(skb) {
+        Ok(headers) => headers,
+        Err(other) => return other,
+    };
+    let Some(tcp) = load::<20>(skb, headers.tcp) else { return UNCLEAR };
+    let [mut source, mut address] = [[0; 16]; 2];
+    let family = if headers.is_v4 {
+        let Some(both) = load::<8>(skb, headers.ip + 12) else { return UNCLEAR };
+        source[..4].copy_from_slice(&both[..4]);
+        address[..4].copy_from_slice(&both[4..]);
+        AF_INET
+    } else {
+        let Some(both) = load::<32>(skb, headers.ip + 8) else { return UNCLEAR };
+        source.copy_from_slice(&both[..16]);
+        address.copy_from_slice(&both[16..]);
+        AF_INET6
+    };
+    into.write(Segment {
+        source,
+        source_port: u16::from_be_bytes([tcp[0], tcp[1]]),
+        destination: Destination { port: [tcp[2], tcp[3]], family: family.to_be_bytes(), address },
+        sequence: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
+        flags: tcp[13],
+        payload: headers.tcp + (u32::from(tcp[12] >> 4) << 2),
+        end: headers.end,
+    });
+    TCP
+}
+
+/// Where the headers of a TCP packet begin, counted from the network header, which a tag may stand before.
+struct Headers {
+    is_v4: bool,
+    ip: u32,
+    tcp: u32,
+    /// As [`Segment::end`].
+    end: u32,
+}
+
+/// Where they are, or what [`read_into`] gives for a packet that has none.
+#[inline(always)]
+fn find(skb: *mut __sk_buff) -> Result<Headers, u32> {
     // SAFETY: a field of the kernel's context, which all programs on packets may read.
     let mut protocol = u16::from_be(unsafe { (*skb).protocol } as u16);
     let mut at = 0;
@@ -142,104 +207,86 @@ pub(crate) fn read(skb: *mut __sk_buff) -> Packet {
         if protocol != ETH_P_8021Q && protocol != ETH_P_8021AD {
             break;
         }
-        let Some(tag) = load::<4>(skb, at) else { return Packet::Other };
+        let tag = load::<4>(skb, at).ok_or(OTHER)?;
         protocol = u16::from_be_bytes([tag[2], tag[3]]);
         at += 4;
     }
     match protocol {
-        ETH_P_IP => read4(skb, at),
-        ETH_P_IPV6 => read6(skb, at),
-        ETH_P_8021Q | ETH_P_8021AD => Packet::Unclear,
-        _ => Packet::Other,
-    }
-}
-
-/// What a fragment is that lies this far into its packet, in units of eight bytes; none if it is to be read on. Receivers
-/// take no fragments that overlap, so that one behind the header of TCP changes nothing of what the first one says.
-#[inline(always)]
-fn fragment(offset: u16) -> Option<Packet> {
-    match offset {
-        0 => None,
-        // In the middle of that header, which nobody splits without intent.
-        1 => Some(Packet::Unclear),
-        _ => Some(Packet::Other),
+        ETH_P_IP => find4(skb, at),
+        ETH_P_IPV6 => find6(skb, at),
+        ETH_P_8021Q | ETH_P_8021AD => Err(UNCLEAR),
+        _ => Err(OTHER),
     }
 }
 
 #[inline(always)]
-fn read4(skb: *mut __sk_buff, at: u32) -> Packet {
-    let Some(ip) = load::<20>(skb, at) else { return Packet::Other };
-    let end = at + u32::from(u16::from_be_bytes([ip[2], ip[3]]));
-    let at = at + (u32::from(ip[0] & 0x0f) << 2);
-    let protocol = ip[9];
-    if protocol != IPPROTO_TCP {
-        return if protocol == AUTHENTICATION { Packet::Unclear } else { Packet::Other };
+fn find4(skb: *mut __sk_buff, ip: u32) -> Result<Headers, u32> {
+    let header = load::<20>(skb, ip).ok_or(OTHER)?;
+    match header[9] {
+        IPPROTO_TCP => {}
+        AUTHENTICATION => return Err(UNCLEAR),
+        _ => return Err(OTHER),
     }
-    if let Some(rest) = fragment(u16::from_be_bytes([ip[6] & 0x1f, ip[7]])) {
-        return rest;
-    }
-    let Some(tcp) = load::<20>(skb, at) else { return Packet::Unclear };
-    let [a, b, c, d] = [ip[12], ip[13], ip[14], ip[15]];
-    let source = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let destination = Destination::v4([ip[16], ip[17], ip[18], ip[19]], u16::from_be_bytes([tcp[2], tcp[3]]));
-    Packet::Tcp(segment(source, destination, &tcp, at, end))
+    begins(u16::from_be_bytes([header[6] & 0x1f, header[7]]))?;
+    Ok(Headers {
+        is_v4: true,
+        ip: forget(ip),
+        tcp: forget(ip + (u32::from(header[0] & 0x0f) << 2)),
+        end: forget(ip + u32::from(u16::from_be_bytes([header[2], header[3]]))),
+    })
 }
 
 #[inline(always)]
-fn read6(skb: *mut __sk_buff, at: u32) -> Packet {
-    let Some(ip) = load::<40>(skb, at) else { return Packet::Other };
-    let mut next = ip[6];
-    let mut at = at + 40;
-    let end = at + u32::from(u16::from_be_bytes([ip[4], ip[5]]));
+fn find6(skb: *mut __sk_buff, ip: u32) -> Result<Headers, u32> {
+    let header = load::<40>(skb, ip).ok_or(OTHER)?;
+    let end = ip + u32::from(u16::from_be_bytes([header[4], header[5]])) + 40;
+    let mut next = header[6];
+    let mut at = forget(ip + 40);
     let mut detour = false;
     for _ in 0..MOST_EXTENSIONS {
         match next {
             HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | AUTHENTICATION | FRAGMENT => {}
             _ => break,
         }
-        let Some(header) = load::<8>(skb, at) else { return Packet::Unclear };
+        let extension = load::<8>(skb, at).ok_or(UNCLEAR)?;
         // It may name another destination.
         detour |= next == ROUTING;
-        if next == FRAGMENT
-            && let Some(rest) = fragment(u16::from_be_bytes([header[2], header[3]]) >> 3)
-        {
-            return rest;
+        if next == FRAGMENT {
+            begins(u16::from_be_bytes([extension[2], extension[3]]) >> 3)?;
         }
-        at += match next {
-            FRAGMENT => 8,
-            AUTHENTICATION => (u32::from(header[1]) + 2) << 2,
-            _ => (u32::from(header[1]) + 1) << 3,
-        };
-        next = header[0];
+        at = forget(
+            at + match next {
+                FRAGMENT => 8,
+                AUTHENTICATION => (u32::from(extension[1]) + 2) << 2,
+                _ => (u32::from(extension[1]) + 1) << 3,
+            },
+        );
+        next = extension[0];
     }
     match next {
-        IPPROTO_TCP if !detour => {}
-        IPPROTO_TCP | HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | AUTHENTICATION | FRAGMENT => {
-            return Packet::Unclear;
-        }
-        _ => return Packet::Other,
+        IPPROTO_TCP if !detour => Ok(Headers { is_v4: false, ip: forget(ip), tcp: at, end: forget(end) }),
+        IPPROTO_TCP | HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | AUTHENTICATION | FRAGMENT => Err(UNCLEAR),
+        _ => Err(OTHER),
     }
-    let Some(tcp) = load::<20>(skb, at) else { return Packet::Unclear };
-    let mut source = [0; 16];
-    source.copy_from_slice(&ip[8..24]);
-    let mut address = [0; 16];
-    address.copy_from_slice(&ip[24..40]);
-    let port = u16::from_be_bytes([tcp[2], tcp[3]]);
-    let destination = Destination::v6(address, port);
-    Packet::Tcp(segment(source, destination, &tcp, at, end))
 }
 
+/// Whether a fragment that lies this far into its packet, in units of eight bytes, has the packet's beginning. Receivers
+/// take no fragments that overlap, so that one behind the header of TCP changes nothing of what the first one says.
 #[inline(always)]
-fn segment(source: [u8; 16], destination: Destination, tcp: &[u8; 20], at: u32, end: u32) -> Segment {
-    Segment {
-        source,
-        source_port: u16::from_be_bytes([tcp[0], tcp[1]]),
-        destination,
-        sequence: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
-        flags: tcp[13],
-        payload: at + (u32::from(tcp[12] >> 4) << 2),
-        end,
+fn begins(offset: u16) -> Result<(), u32> {
+    match offset {
+        0 => Ok(()),
+        // In the middle of that header, which nobody splits without intent.
+        1 => Err(UNCLEAR),
+        _ => Err(OTHER),
     }
+}
+
+/// The same value, of which the verifier knows nothing: it does not follow it through a change of byte order. Where many
+/// paths meet, each with a value of its own, it would look at all that comes after once for each.
+#[inline(always)]
+pub(crate) fn forget(value: u32) -> u32 {
+    black_box(black_box(value).swap_bytes()).swap_bytes()
 }
 
 /// Bytes at an offset from the network header; none where the packet ends before.

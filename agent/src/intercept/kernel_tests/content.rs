@@ -292,6 +292,11 @@ fn a_stream_that_cannot_be_followed_is_refused() {
         socket.send(STARTUP).unwrap();
         let told = scene.world.attempt(&scene.interception, AttemptKind::Opening);
         assert_eq!(told.destination, Some(at));
+        assert_eq!(
+            told.peer.map(|peer| peer.pid),
+            Some(std::process::id()),
+            "who connected was seen all the same"
+        );
         let ended = eventually("the connection is ended", || socket.take_error().unwrap());
         assert_eq!(ended.raw_os_error(), Some(libc::ECONNABORTED));
         assert!(!server.read(&mut [0; 64]).is_ok_and(|read| read > 0), "something arrived");

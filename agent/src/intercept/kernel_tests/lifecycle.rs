@@ -1,6 +1,7 @@
 //! The hooks without their daemon, with the next one, with two, and with another version.
 
 use super::*;
+use crate::intercept::programs::{LINK, PROGRAMS};
 
 #[test]
 fn without_the_daemon_protected_connections_wait_and_the_next_one_takes_over() {
@@ -245,4 +246,28 @@ fn a_pin_directory_elsewhere_is_refused_with_the_cure() {
     let error = world.try_start(&[]).err().unwrap().to_string();
     assert!(error.contains(&format!("mount -t bpf bpf {}", folder.path().display())), "{error}");
     assert!(matches!(PinDirectory::lock(folder.path()).unwrap().remove(), Ok(())));
+}
+
+/// The verifier gives up at a million, and a kernel that prunes less than this one has more to look at.
+#[test]
+fn the_verifier_is_far_from_giving_up_on_any_program() {
+    let world = world!();
+    let interception = world.start(&[]);
+    let ours: Vec<_> = aya::programs::loaded_programs()
+        .filter_map(Result::ok)
+        .filter_map(|program| {
+            let names = PROGRAMS.iter().map(|entry| entry.name).chain([LINK]);
+            let name = names.into_iter().find(|name| program.name_as_str() == Some(name))?;
+            Some((name, program.verified_instruction_count()?))
+        })
+        .collect();
+    interception.release().unwrap();
+    if ours.is_empty() {
+        println!("NOT RUN: this kernel does not say what its verifier looked at (Linux 5.16)");
+        return;
+    }
+    println!("{ours:?}");
+    for (name, instructions) in ours {
+        assert!(instructions < 200_000, "{name}: {instructions} instructions looked at");
+    }
 }
