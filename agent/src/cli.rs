@@ -2,6 +2,7 @@
 
 pub mod approvals;
 pub mod audit;
+pub mod ca;
 pub mod doctor;
 pub mod policy;
 pub mod status;
@@ -39,6 +40,8 @@ enum Command {
     Policy(policy::PolicyCommand),
     /// Look at the record.
     Audit(audit::AuditCommand),
+    /// See the authority that vouches to jobs for the servers, and have this machine trust it.
+    Ca(ca::CaCommand),
     /// Prepare the central store.
     Store(store::StoreCommand),
     /// Take everything out of the kernel: from then on nothing is protected. The daemon must have stopped.
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Approvals(command) => told(approvals::run(&command)),
         Command::Policy(command) => told(policy::run(&command)),
         Command::Audit(command) => told(audit::run(&command)),
+        Command::Ca(command) => told(ca::run(&command)),
         Command::Store(command) => told(store::run(&command)),
         Command::Release(at) => told(release(&at)),
     }

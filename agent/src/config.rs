@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use evidence::Digest;
 use serde::Deserialize;
 
-use crate::{approvals, catalog, intercept, names, proxy, recorder};
+use crate::{approvals, authority, catalog, intercept, names, proxy, recorder};
 
 pub use log::{Config as LogConfig, Format as LogFormat};
 pub(crate) use policies::CASES;
@@ -32,6 +32,9 @@ pub struct Config {
     pub policies: Vec<PathBuf>,
     /// How to reach and log in to each resource, by its name in the policy.
     pub resources: BTreeMap<String, ResourceConfig>,
+    /// Who vouches for the servers to clients that ask for TLS.
+    #[serde(default)]
+    pub authority: authority::Config,
     /// How connections are taken.
     #[serde(default)]
     pub intercept: intercept::Config,

@@ -12,6 +12,7 @@ pub mod config;
 pub mod proxy;
 
 pub mod approvals;
+pub mod authority;
 pub mod catalog;
 pub mod credentials;
 pub mod identity;

@@ -13,9 +13,11 @@ mod backend;
 mod cancel;
 mod config;
 mod connection;
+mod frontend;
 mod journal;
 mod local;
 mod login;
+mod outgoing;
 mod resources;
 mod side;
 mod stream;
@@ -28,6 +30,7 @@ use std::sync::{Arc, RwLock};
 use policy::Policy;
 
 use crate::approvals::Approvals;
+use crate::authority::Authority;
 use crate::catalog::Catalogs;
 use crate::credentials::Credentials;
 use crate::identity::Identifier;
@@ -40,7 +43,7 @@ pub use cancel::Cancels;
 pub use config::Config;
 pub use resources::{Overlap, Resource, Resources};
 pub use side::SideConnector;
-pub use stream::BackendStream;
+pub use stream::{BackendStream, FrontendStream, Stream};
 pub use tls::{Config as TlsConfig, Error as TlsError, Tls};
 pub use unmatched::Unmatched;
 pub use worker::{Arrival, Message, Worker};
@@ -49,6 +52,8 @@ pub use worker::{Arrival, Message, Worker};
 pub struct Shared {
     /// The proxy's own settings.
     pub config: Config,
+    /// Vouches to clients that ask for TLS.
+    pub authority: Authority,
     /// Makes connections that interception lets through.
     pub own_sockets: OwnSockets,
     /// Logins for the servers.

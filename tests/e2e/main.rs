@@ -9,6 +9,7 @@ mod containers;
 mod crash;
 mod demo;
 mod doctor;
+mod encryption;
 mod hold;
 mod interception;
 mod masking;

@@ -423,6 +423,7 @@ fn prepare(
     );
     // A story may have a section of its own for these two.
     if !setup.config.contains("evidence:") {
+        config += &format!("authority: {{directory: {}}}\n", at("authority"));
         config += &format!("evidence: {{directory: {}}}\n", at("evidence"));
     }
     if !setup.config.contains("approvals:") {

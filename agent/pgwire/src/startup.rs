@@ -17,8 +17,8 @@ pub const MIN_SECRET_LEN: usize = 4;
 pub const MAX_SECRET_LEN: usize = 256;
 
 const CANCEL_REQUEST: u32 = 1234 << 16 | 5678;
-const SSL_REQUEST: u32 = 1234 << 16 | 5679;
-const GSSENC_REQUEST: u32 = 1234 << 16 | 5680;
+const SSL_REQUEST: u32 = ProtocolVersion::SSL_REQUEST.0;
+const GSSENC_REQUEST: u32 = ProtocolVersion::GSSENC_REQUEST.0;
 
 /// A protocol version: the major number in the upper 16 bits, the minor in the lower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +29,11 @@ impl ProtocolVersion {
     pub const V3_0: ProtocolVersion = ProtocolVersion(3 << 16);
     /// 3.2, since PostgreSQL 18: secrets of variable length.
     pub const V3_2: ProtocolVersion = ProtocolVersion(3 << 16 | 2);
+
+    /// What stands in the place of a version in an SSLRequest.
+    pub const SSL_REQUEST: ProtocolVersion = ProtocolVersion(1234 << 16 | 5679);
+    /// What stands in the place of a version in a GSSENCRequest.
+    pub const GSSENC_REQUEST: ProtocolVersion = ProtocolVersion(1234 << 16 | 5680);
 
     /// The major number.
     pub const fn major(self) -> u16 {

@@ -2,6 +2,7 @@
 
 use pgwire::backend::{Authentication, Message, encode, notice};
 use pgwire::frontend::encode as frontend;
+use pgwire::startup::{MIN_SECRET_LEN, ProtocolVersion};
 use pgwire::{FrameError, HEADER_LEN, Piece, Splitter, Whole};
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 
@@ -14,7 +15,8 @@ pub(crate) struct Login {
     password: Option<Vec<u8>>,
     scram: Option<ScramSha256>,
     splitter: Splitter,
-    cancel_secret: [u8; 4],
+    /// What the client gets in the server's place.
+    cancel_secret: Vec<u8>,
     /// The server's own cancel key.
     pub(crate) key: Option<(i32, Vec<u8>)>,
 }
@@ -32,7 +34,7 @@ pub(crate) enum Progress {
 const LONGEST: usize = 1 << 20;
 
 impl Login {
-    pub(crate) fn new(active: Box<Active>, password: Option<Vec<u8>>, cancel_secret: [u8; 4]) -> Self {
+    pub(crate) fn new(active: Box<Active>, password: Option<Vec<u8>>, cancel_secret: Vec<u8>) -> Self {
         let splitter = Splitter::new(LONGEST);
         Login { active, password, scram: None, splitter, cancel_secret, key: None }
     }
@@ -65,12 +67,19 @@ impl Login {
             }
             Message::BackendKeyData { process_id, secret } => {
                 self.key = Some((process_id, secret.to_vec()));
-                turn.request(Request::Cancellable { process_id, secret: self.cancel_secret.to_vec() });
+                turn.request(Request::Cancellable { process_id, secret: self.cancel_secret.clone() });
                 encode::backend_key_data(turn.frontend(), process_id, &self.cancel_secret)
                     .map_err(|_| Fault::BackendOutOfPlace { message: "BackendKeyData" })?;
                 Ok(Progress::More)
             }
-            Message::NoticeResponse(_) | Message::NegotiateProtocolVersion { .. } => {
+            Message::NegotiateProtocolVersion { version, .. } => {
+                if version < ProtocolVersion::V3_2 {
+                    self.cancel_secret.truncate(MIN_SECRET_LEN);
+                }
+                turn.frontend().extend_from_slice(frame);
+                Ok(Progress::More)
+            }
+            Message::NoticeResponse(_) => {
                 turn.frontend().extend_from_slice(frame);
                 Ok(Progress::More)
             }

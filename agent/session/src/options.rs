@@ -47,8 +47,9 @@ pub struct Options {
     pub peer: Peer,
     /// Bounds.
     pub limits: Limits,
-    /// The secret part of the cancel key that the client gets instead of the server's.
-    pub cancel_secret: [u8; 4],
+    /// The secret part of the cancel key that the client gets instead of the server's: all of it, or in protocol 3.0 its
+    /// first four bytes.
+    pub cancel_secret: [u8; 32],
     /// A name that no prepared statement and no portal has: nobody but us knows it.
     pub absent: String,
     /// What masks and digests of values are keyed with.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use evidence::{Body, Digest, SessionEnd, SessionStart};
 use pgwire::backend::NoticeFields;
+use pgwire::startup::{MIN_SECRET_LEN, ProtocolVersion};
 
 use crate::active::{Active, Ending, Ledger};
 use crate::login::{Login, Progress};
@@ -200,25 +201,17 @@ impl Session {
     }
 
     fn startup(&mut self, input: &[u8], turn: &mut Turn<'_>) -> Result<usize, Fault> {
-        let mut at = 0;
-        loop {
-            let (first, len) = first(input.get(at..).unwrap_or_default())?;
-            at += len;
-            match first {
-                First::Incomplete => return Ok(at),
-                First::Encryption => turn.frontend().extend_from_slice(b"N"),
-                First::Cancel { process_id, secret } => {
-                    turn.request(Request::CancelOther { process_id, secret });
-                    turn.request(Request::Close);
-                    self.phase = Phase::Over;
-                    return Ok(at);
-                }
-                First::Startup(startup) => {
-                    self.asked(startup, turn);
-                    return Ok(at);
-                }
+        let (first, len) = first(input)?;
+        match first {
+            First::Incomplete => {}
+            First::Cancel { process_id, secret } => {
+                turn.request(Request::CancelOther { process_id, secret });
+                turn.request(Request::Close);
+                self.phase = Phase::Over;
             }
+            First::Startup(startup) => self.asked(startup, turn),
         }
+        Ok(len)
     }
 
     fn asked(&mut self, startup: Startup, turn: &mut Turn<'_>) {
@@ -248,7 +241,11 @@ impl Session {
         let judgement = policy.judge(&startup.actions());
         let active =
             Active::new(Rc::clone(&self.options), Rc::clone(&self.cache), ledger, cache_key, policy, catalog);
-        self.phase = Phase::Login(Login::new(Box::new(active), password, self.options.cancel_secret));
+        self.phase = Phase::Login(Login::new(
+            Box::new(active),
+            password,
+            cancel_secret(&self.options, startup.version),
+        ));
         if judgement.decision() != policy::Decision::Allow {
             // A hold at the start-up packet would have nobody to tell about it.
             let message = judgement.message();
@@ -342,6 +339,14 @@ impl Session {
             drop(ledger.write(turn, &Body::SessionEnd(end)));
         }
         turn.request(Request::Close);
+    }
+}
+
+/// The secret part of the client's cancel key, as long as this version of the protocol has it.
+fn cancel_secret(options: &Options, version: ProtocolVersion) -> Vec<u8> {
+    match version {
+        version if version < ProtocolVersion::V3_2 => options.cancel_secret[..MIN_SECRET_LEN].to_vec(),
+        _ => options.cancel_secret.to_vec(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The client's first packets ("Start-up" and "SSL Session Encryption" in PostgreSQL's manual).
 
-use pgwire::startup::{Packet, ProtocolVersion};
+use pgwire::startup::{Packet, ProtocolVersion, StartupError};
 use policy::{Action, Object, ObjectKind, Verb};
 
 use crate::Fault;
@@ -16,8 +16,6 @@ pub(crate) struct Startup {
 pub(crate) enum First {
     /// Not all there yet.
     Incomplete,
-    /// SSLRequest or GSSENCRequest.
-    Encryption,
     /// CancelRequest.
     Cancel {
         process_id: i32,
@@ -27,10 +25,18 @@ pub(crate) enum First {
 }
 
 /// Reads one packet. Returns how long it was, too.
+///
+/// Encryption is a matter of the connection's, which has come to terms about it with the client by now: a request for it
+/// is out of place, and the server takes that for a version of the protocol that it does not know.
 pub(crate) fn first(input: &[u8]) -> Result<(First, usize), Fault> {
     let Some((packet, len)) = Packet::parse(input)? else { return Ok((First::Incomplete, 0)) };
     let first = match packet {
-        Packet::SslRequest | Packet::GssEncRequest => First::Encryption,
+        Packet::SslRequest => {
+            return Err(StartupError::Version { version: ProtocolVersion::SSL_REQUEST }.into());
+        }
+        Packet::GssEncRequest => {
+            return Err(StartupError::Version { version: ProtocolVersion::GSSENC_REQUEST }.into());
+        }
         Packet::Cancel { process_id, secret } => First::Cancel { process_id, secret: secret.to_vec() },
         Packet::Startup { version, parameters } => First::Startup(Startup {
             version,

@@ -4,6 +4,7 @@
 //! Each area has its own module: `look` asks the machine, `judge` makes findings of what was seen and asks nobody.
 //! Nothing is changed. With the daemon running its own word is asked for as well; without, it is looked from outside.
 
+mod authority;
 mod bypasses;
 mod capabilities;
 mod cgroup;

@@ -2,7 +2,7 @@
 
 use crate::config::{PoliciesError, ResourcesError};
 use crate::proxy::TlsError;
-use crate::{approvals, catalog, config, credentials, intercept, recorder};
+use crate::{approvals, authority, catalog, config, credentials, intercept, recorder};
 
 /// Why the daemon does not run. Nothing that was protected before has become open by it.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum Error {
     /// The credentials.
     #[error(transparent)]
     Credentials(#[from] credentials::Error),
+    /// Who vouches for the servers to clients.
+    #[error(transparent)]
+    Authority(#[from] authority::Error),
     /// The record.
     #[error(transparent)]
     Record(#[from] recorder::Error),

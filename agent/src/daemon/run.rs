@@ -20,6 +20,7 @@ use super::shipping;
 use super::watch::{Watch, record_attempts};
 use super::{Daemon, Error};
 use crate::approvals::{Approvals, Server};
+use crate::authority::Authority;
 use crate::catalog::Catalogs;
 use crate::config::{Config, LogConfig, LogFormat, Read, credentials, describe, read_policies};
 use crate::identity::Identifier;
@@ -75,6 +76,7 @@ async fn start(config: Config, digest: Digest, inherited: Inherited) -> Result<D
     let (policy, documents) = read_policies(&config.policies)?;
     let written = describe(&config.resources, &policy)?;
     let credentials = Arc::new(RwLock::new(Arc::new(credentials(&config.resources)?)));
+    let authority = Authority::open(&config.authority)?;
     let lanes = match config.sessions.workers {
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
         workers => workers,
@@ -99,6 +101,7 @@ async fn start(config: Config, digest: Digest, inherited: Inherited) -> Result<D
     };
     let shared = Arc::new(Shared {
         config: config.sessions.clone(),
+        authority,
         own_sockets: interception.own_sockets(),
         credentials,
         catalogs: Catalogs::start(config.catalog.clone(), Arc::new(connector))?,

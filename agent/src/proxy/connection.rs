@@ -13,20 +13,20 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use pgwire::backend::NoticeFields;
 use policy::{Answer, Catalog, Principal, Subject, Verdict};
 use session::{ApprovalRequest, Event, Granted, Request, Session, Turn};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::cancel::Registered;
 use super::journal::LaneJournal;
 use super::local::{Local, Signal};
 use super::login::{self, LoggedIn, Refusal};
-use super::{BackendStream, Resource, current};
+use super::outgoing::{Outgoing, write};
+use super::{BackendStream, FrontendStream, Resource, current};
 use crate::approvals::{Ask, Outcome};
 use crate::catalog::{self, Live};
 use crate::intercept::Route;
@@ -43,13 +43,13 @@ pub(super) struct Connection {
     /// Where the server is, and from where it is reached.
     server: (Route, SocketAddr),
     database: String,
-    frontend: TcpStream,
+    frontend: FrontendStream,
     backend: Option<BackendStream>,
     /// What was read and could not be taken yet.
     from_frontend: BytesMut,
     from_backend: BytesMut,
-    to_frontend: BytesMut,
-    to_backend: BytesMut,
+    to_frontend: Outgoing,
+    to_backend: Outgoing,
     requests: Vec<Request>,
     signals: UnboundedReceiver<Signal>,
     signal: UnboundedSender<Signal>,
@@ -100,16 +100,20 @@ pub(super) struct Opening {
     pub(super) principal: Principal,
     pub(super) resource: Arc<Resource>,
     pub(super) server: (Route, SocketAddr),
-    pub(super) frontend: TcpStream,
+    pub(super) frontend: FrontendStream,
+    /// What was read of it already.
+    pub(super) read: Bytes,
+    /// By when the client has to say who it is.
+    pub(super) deadline: Instant,
     pub(super) signals: UnboundedReceiver<Signal>,
     pub(super) signal: UnboundedSender<Signal>,
 }
 
 impl Connection {
     pub(super) fn new(local: Rc<Local>, opening: Opening) -> Self {
-        let Opening { session, principal, resource, server, frontend, signals, signal } = opening;
-        let patience = Duration::from_secs(local.shared.config.startup_seconds);
-        Connection {
+        let Opening { session, principal, resource, server, frontend, read, deadline, signals, signal } =
+            opening;
+        let mut connection = Connection {
             local,
             session,
             principal,
@@ -120,8 +124,8 @@ impl Connection {
             backend: None,
             from_frontend: BytesMut::new(),
             from_backend: BytesMut::new(),
-            to_frontend: BytesMut::new(),
-            to_backend: BytesMut::new(),
+            to_frontend: Outgoing::default(),
+            to_backend: Outgoing::default(),
             requests: Vec::new(),
             signals,
             signal,
@@ -136,9 +140,11 @@ impl Connection {
             backend_finish: Finish::No,
             frontend_finished: false,
             draining: false,
-            deadline: Some(Box::pin(tokio::time::sleep(patience))),
+            deadline: Some(Box::pin(tokio::time::sleep_until(deadline))),
             closing: false,
-        }
+        };
+        connection.step(Input::Frontend(&read));
+        connection
     }
 
     /// One step of the session, with its records made safe at its end.
@@ -147,15 +153,15 @@ impl Connection {
             return;
         }
         let local = Rc::clone(&self.local);
-        let before = (self.to_frontend.len(), self.to_backend.len());
+        let before = (self.to_frontend.bytes.len(), self.to_backend.bytes.len());
         let whole = self.session.is_frontend_whole();
         let mut lane = local.lane.borrow_mut();
         let mut journal = LaneJournal { lane: &mut lane, failed: None };
         let mut turn = Turn::new(
             local.shared.clock.now(),
             &mut journal,
-            &mut self.to_backend,
-            &mut self.to_frontend,
+            &mut self.to_backend.bytes,
+            &mut self.to_frontend.bytes,
             &mut self.requests,
         );
         let session = &mut self.session;
@@ -194,8 +200,8 @@ impl Connection {
     fn unrecorded(&mut self, error: &recorder::Error, before: (usize, usize), whole: bool) {
         tracing::error!(%error, "a session ends: its record cannot be written");
         self.local.shared.counters.unrecorded.fetch_add(1, Ordering::Relaxed);
-        self.to_frontend.truncate(before.0);
-        self.to_backend.truncate(before.1);
+        self.to_frontend.bytes.truncate(before.0);
+        self.to_backend.bytes.truncate(before.1);
         self.requests.clear();
         if whole {
             let message = "the statement was not run, because its record cannot be written on this machine";
@@ -205,7 +211,7 @@ impl Connection {
                 // disk_full
                 ..NoticeFields::new("FATAL", "53100", message)
             };
-            if fields.encode_error(&mut self.to_frontend).is_err() {
+            if fields.encode_error(&mut self.to_frontend.bytes).is_err() {
                 tracing::debug!("the client could not be told");
             }
         }
@@ -431,7 +437,7 @@ impl Connection {
             match write(Pin::new(backend), cx, &mut self.to_backend) {
                 Poll::Ready(Ok(())) => moved = true,
                 // What the server said before it closed is still to be read.
-                Poll::Ready(Err(_)) => self.to_backend.clear(),
+                Poll::Ready(Err(_)) => self.to_backend = Outgoing::default(),
                 Poll::Pending => {}
             }
         }
@@ -446,7 +452,7 @@ impl Connection {
             match write(Pin::new(&mut self.frontend), cx, &mut self.to_frontend) {
                 Poll::Ready(Ok(())) => moved = true,
                 Poll::Ready(Err(_)) => {
-                    self.to_frontend.clear();
+                    self.to_frontend = Outgoing::default();
                     self.frontend_closed = true;
                     // The client is gone: nothing that the server may still say reaches anyone.
                     self.step(Input::Event(Event::FrontendClosed));
@@ -456,9 +462,12 @@ impl Connection {
                 Poll::Pending => {}
             }
         }
-        for buffer in
-            [&mut self.to_frontend, &mut self.to_backend, &mut self.from_frontend, &mut self.from_backend]
-        {
+        for buffer in [
+            &mut self.to_frontend.bytes,
+            &mut self.to_backend.bytes,
+            &mut self.from_frontend,
+            &mut self.from_backend,
+        ] {
             if buffer.is_empty() && buffer.capacity() > KEPT_CAPACITY {
                 *buffer = BytesMut::new();
             }
@@ -559,21 +568,4 @@ fn read<S: AsyncRead>(stream: Pin<&mut S>, cx: &mut Context<'_>, buffer: &mut [u
         Ok(()) => Poll::Ready(buffer.filled().len()),
         Err(_) => Poll::Ready(0),
     }
-}
-
-/// Writes as much as goes, and is ready when nothing is left.
-fn write<S: AsyncWrite>(
-    mut stream: Pin<&mut S>,
-    cx: &mut Context<'_>,
-    bytes: &mut BytesMut,
-) -> Poll<std::io::Result<()>> {
-    while !bytes.is_empty() {
-        let written = ready!(stream.as_mut().poll_write(cx, bytes))?;
-        if written == 0 {
-            return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
-        }
-        bytes.advance(written);
-    }
-    // TLS keeps what it has encrypted until it is told to let go.
-    stream.poll_flush(cx)
 }

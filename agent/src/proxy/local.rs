@@ -61,3 +61,14 @@ impl Drop for Listed {
         self.local.sessions.borrow_mut().remove(&self.number);
     }
 }
+
+/// Waits until the daemon stops; with `now`, until its patience is over.
+pub(super) async fn drained(signals: &mut UnboundedReceiver<Signal>, now: bool) {
+    while let Some(signal) = signals.recv().await {
+        if matches!(signal, Signal::Event(Event::Drain { now: over }) if over || !now) {
+            return;
+        }
+    }
+    // Nobody is left who could say so.
+    std::future::pending().await
+}

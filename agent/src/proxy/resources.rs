@@ -212,6 +212,11 @@ impl Resource {
         Resource { name, written, names, tls, found: Vec::new(), seen: Arc::default() }
     }
 
+    /// The host names that it is known by at this port.
+    pub(super) fn names_at(&self, port: u16) -> Vec<String> {
+        self.names.iter().filter(|(_, its)| *its == port).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Where connections of our own go, and from where: as a session has last gone, as long as that is not where a name
     /// has left; else to the first address that is one host. A server that is known by a whole network has none until a
     /// session has shown it.

@@ -1,4 +1,4 @@
-//! The server's side of a session: a socket, with or without TLS.
+//! One side of a session: a socket, with or without TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -6,25 +6,30 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::{client, server};
 
-/// A connection to a server.
+/// A connection, and what encrypts it.
 #[derive(Debug)]
-pub enum BackendStream {
+pub enum Stream<T> {
     /// In clear text.
     Plain(TcpStream),
     /// Encrypted.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<T>),
 }
+
+/// A connection to a server.
+pub type BackendStream = Stream<client::TlsStream<TcpStream>>;
+/// A job's connection.
+pub type FrontendStream = Stream<server::TlsStream<TcpStream>>;
 
 macro_rules! each {
     ($stream:expr, $inner:ident => $call:expr) => {
         match $stream.get_mut() {
-            BackendStream::Plain($inner) => {
+            Stream::Plain($inner) => {
                 let $inner = Pin::new($inner);
                 $call
             }
-            BackendStream::Tls($inner) => {
+            Stream::Tls($inner) => {
                 let $inner = Pin::new(&mut **$inner);
                 $call
             }
@@ -32,13 +37,13 @@ macro_rules! each {
     };
 }
 
-impl AsyncRead for BackendStream {
+impl<T: AsyncRead + Unpin> AsyncRead for Stream<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         each!(self, inner => inner.poll_read(cx, buf))
     }
 }
 
-impl AsyncWrite for BackendStream {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Stream<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         each!(self, inner => inner.poll_write(cx, buf))
     }

@@ -19,13 +19,13 @@ use std::time::{Duration, Instant};
 
 use evidence::Incident;
 use policy::Principal;
-use session::Event;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
-use super::local::{Listed, Local, Signal};
+use super::frontend::{self, Known};
+use super::local::{Listed, Local, Signal, drained};
 use crate::drain;
 use crate::intercept::{self, Route, Unmatched as Mode};
 use crate::recorder::{self, Recorder};
@@ -131,10 +131,23 @@ pub(super) async fn serve(local: Rc<Local>, stray: Stray) {
         }
     };
     let patience = Duration::from_secs(shared.config.startup_seconds);
+    let refused = async {
+        let deadline = tokio::time::Instant::now() + patience;
+        let known = Known { names: Vec::new(), address: destination.ip() };
+        match timeout_at(deadline, frontend::open(frontend, &shared.authority, known)).await {
+            Ok(Ok((mut frontend, read))) => {
+                refusal::refuse(&mut frontend, &read, destination, &why, deadline).await;
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, %destination, "a client is not told that it is refused")
+            }
+            Err(_) => {}
+        }
+    };
     tokio::select! {
         // Nothing is lost with it.
         () = drained(&mut signals, false) => {}
-        () = refusal::refuse(&mut frontend, destination, &why, patience) => {}
+        () = refused => {}
     }
 }
 
@@ -191,15 +204,4 @@ async fn pass(
     // An error is of what passes alone.
     let _ = shared.unmatched.ledger.note(Instant::now(), what, principal, destination, write);
     ended
-}
-
-/// Waits until the daemon stops; with `now`, until its patience is over.
-async fn drained(signals: &mut UnboundedReceiver<Signal>, now: bool) {
-    while let Some(signal) = signals.recv().await {
-        if matches!(signal, Signal::Event(Event::Drain { now: over }) if over || !now) {
-            return;
-        }
-    }
-    // Nobody is left who could say so.
-    std::future::pending().await
 }

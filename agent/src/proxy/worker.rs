@@ -7,15 +7,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use policy::Principal;
 use ring::rand::{SecureRandom, SystemRandom};
 use session::{Event, Options, Peer, ReadingCache, Session};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::LocalSet;
+use tokio::time::{Instant, timeout_at};
 
 use super::connection::{Connection, Opening};
-use super::local::{Listed, Local, Signal};
+use super::frontend::{self, Known};
+use super::local::{Listed, Local, Signal, drained};
 use super::resources::Use;
 use super::unmatched::{self, Stray};
 use super::{Resource, Shared};
@@ -125,7 +128,7 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
     let Arrival { stream, destination, route, principal, resource, session: counted } = arrival;
     let frontend = tokio::net::TcpStream::from_std(stream)?;
     frontend.set_nodelay(true)?;
-    let (listed, signal, signals) = local.list(number);
+    let (listed, signal, mut signals) = local.list(number);
     let Some(resource) = resource else {
         let stray = Stray { frontend, destination, route, principal, signals, listed, counted };
         tokio::task::spawn_local(unmatched::serve(Rc::clone(local), stray));
@@ -133,11 +136,11 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
     };
     let used = resource.used(destination);
     let shared = &local.shared;
-    let mut random = [0; 28];
+    let mut random = [0; 56];
     SystemRandom::new()
         .fill(&mut random)
         .map_err(|_| io::Error::other("the system gives no random numbers"))?;
-    let (secret, absent) = random.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+    let (secret, absent) = random.split_first_chunk::<32>().unwrap_or((&[0; 32], &[]));
     let hold_id = session_id().ok_or_else(|| io::Error::other("the system gives no random numbers"))?;
     let options = Options {
         id: evidence::SessionId(uuid::Uuid::now_v7().into_bytes()),
@@ -155,15 +158,38 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
         hold_timeout_us: shared.approvals.patience().as_micros().try_into().unwrap_or(u64::MAX),
     };
     let session = Session::new(options, Rc::clone(&local.cache));
-    let server = (route, destination);
-    let opening = Opening { session, principal, resource, server, frontend, signals, signal };
-    let connection = Connection::new(Rc::clone(local), opening);
     shared.counters.sessions.fetch_add(1, Ordering::Relaxed);
     shared.counters.sessions_total.fetch_add(1, Ordering::Relaxed);
     let running = Running { listed, _counted: counted, _used: used };
+    let local = Rc::clone(local);
     tokio::task::spawn_local(async move {
         let _running = running;
-        connection.await;
+        let deadline = Instant::now() + Duration::from_secs(local.shared.config.startup_seconds);
+        let known = Known { names: resource.names_at(destination.port()), address: destination.ip() };
+        let opened = tokio::select! {
+            // Nothing is lost with it.
+            () = drained(&mut signals, false) => return,
+            opened = timeout_at(deadline, frontend::open(frontend, &local.shared.authority, known)) => opened,
+        };
+        match opened {
+            Ok(Ok((frontend, read))) => {
+                let server = (route, destination);
+                let opening = Opening {
+                    session,
+                    principal,
+                    resource,
+                    server,
+                    frontend,
+                    read,
+                    deadline,
+                    signals,
+                    signal,
+                };
+                Connection::new(local, opening).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%error, %destination, "a connection was not opened"),
+            Err(_) => tracing::debug!(%destination, "a client did not say in time what it wants"),
+        }
     });
     Ok(())
 }

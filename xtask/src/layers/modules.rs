@@ -13,7 +13,17 @@ const ORDER: [&[&str]; 7] = [
     &["daemon", "centre"],
     &["config"],
     &["proxy"],
-    &["intercept", "identity", "names", "catalog", "credentials", "approvals", "recorder", "store"],
+    &[
+        "intercept",
+        "identity",
+        "names",
+        "authority",
+        "catalog",
+        "credentials",
+        "approvals",
+        "recorder",
+        "store",
+    ],
     &["drain", "secret"],
 ];
 

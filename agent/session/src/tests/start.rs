@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use pgwire::backend::encode;
-use pgwire::startup::Packet;
+use pgwire::startup::{Packet, ProtocolVersion};
 
 use super::client::*;
 use super::fixture::*;
@@ -21,12 +21,11 @@ fn packet(packet: &Packet<'_>) -> Vec<u8> {
 }
 
 #[test]
-fn encryption_is_declined_and_the_login_is_the_resources_own_byte_by_byte() {
+fn the_login_is_the_resources_own_byte_by_byte() {
     let mut world = unstarted(ALL).chosen_by(|_| 1);
     let user = startup(&[("user", "job"), ("database", "shop"), ("application_name", "ci")]);
-    world.send(&[packet(&Packet::SslRequest), packet(&Packet::GssEncRequest), user]);
-    assert!(world.got.starts_with(b"NN"));
-    let got = shown(&world.got[2..]);
+    world.send(&[user]);
+    let got = shown(&world.got);
     let key = "BackendKeyData { process_id: 77, secret: [111, 117, 114, 115] }";
     assert_eq!(got[0], "Authentication(Ok)");
     assert!(got.contains(&key.to_owned()) && got.ends_with(&["ready I".to_owned()]), "{got:?}");
@@ -72,6 +71,41 @@ fn who_may_not_come_in_is_told_why() {
     let mut world = unstarted(ALL);
     world.send(&[b"\0\0\0\x08\0\x02\0\0".to_vec()]);
     assert!(shown(&world.got)[0].contains("unsupported frontend protocol 2.0"));
+    // Encryption is agreed upon before a session begins.
+    for (asked, number) in [(Packet::SslRequest, 5679), (Packet::GssEncRequest, 5680)] {
+        let mut world = unstarted(ALL);
+        world.send(&[packet(&asked)]);
+        assert!(shown(&world.got)[0].contains(&format!("unsupported frontend protocol 1234.{number}")));
+    }
+}
+
+#[test]
+fn the_clients_cancel_key_is_as_long_as_its_version_of_the_protocol_has_it() {
+    let newer =
+        |version| Packet::Startup { version, parameters: vec![(b"user", b"job"), (b"database", b"shop")] };
+    for (asked, spoken, length) in [
+        (ProtocolVersion::V3_0, None, 4),
+        (ProtocolVersion::V3_2, None, 32),
+        // A server that knows only 3.0, and one that knows more than the client asked for.
+        (ProtocolVersion::V3_2, Some(ProtocolVersion::V3_0), 4),
+        (ProtocolVersion(3 << 16 | 9999), Some(ProtocolVersion::V3_2), 32),
+    ] {
+        let mut world = unstarted(ALL);
+        world.server.closed = true;
+        world.send(&[packet(&newer(asked))]);
+        world.server_says(|out| {
+            if let Some(spoken) = spoken {
+                encode::negotiate_protocol_version(out, spoken, &[]).unwrap();
+            }
+            encode::authentication_ok(out);
+            encode::backend_key_data(out, 77, &[7; 200]).unwrap();
+        });
+        let given = world.requests.iter().find_map(|request| match request {
+            Request::Cancellable { process_id: 77, secret } => Some(secret.len()),
+            _ => None,
+        });
+        assert_eq!(given, Some(length), "{asked:?} {spoken:?}");
+    }
 }
 
 /// A server that begins with this, to a session that has asked to log in.

@@ -55,7 +55,7 @@ pub(crate) fn options(limits: Limits) -> Options {
             resource: "shop".to_owned(),
         },
         limits,
-        cancel_secret: *b"ours",
+        cancel_secret: *b"ours, and as much again as it ha",
         absent: ABSENT.to_owned(),
         key: HashKey::new(&[3; 32]),
         hold_id: "h1".to_owned(),

@@ -13,7 +13,8 @@ use super::finding::Finding;
 use super::layers::Layers;
 use super::stage::Stage;
 use super::{
-    cgroup, clock, daemon, disk, files, kernel, layers, namespaces, pins, resources, stage, store, systemd,
+    authority, cgroup, clock, daemon, disk, files, kernel, layers, namespaces, pins, resources, stage, store,
+    systemd,
 };
 use crate::config::{Config, Read};
 use crate::intercept::inspect::{self, Kernel, Namespaces, Pins, Seen};
@@ -68,6 +69,7 @@ pub(super) async fn examine(path: &Path, before_start: bool) -> Vec<Finding> {
     if let (Some(config), Some(policies)) = (config, &policies) {
         let configured = Configured::look(config, policies, service.as_ref()).await;
         findings.extend(configuration::judge(&configured, &stage));
+        findings.push(authority::judge(&authority::look(&config.authority)));
         findings.extend(servers(config, policy, &daemon, &stage).await);
     }
     let evidence = config.map_or_else(recorder::Config::default, |config| config.evidence.clone());

@@ -1,7 +1,7 @@
 //! Saying no to a client in the words of PostgreSQL, so that its user reads why.
 //!
-//! The client's opening packets are read only to find the moment in which it listens; a bounded number of them, of
-//! bounded length, in bounded time.
+//! What the client says is read only to find the moment in which it listens: one packet of bounded length, in bounded
+//! time.
 
 #[cfg(test)]
 mod tests;
@@ -10,17 +10,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use pgwire::backend::NoticeFields;
 use pgwire::startup::{Packet, StartupError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long the client has to take our last words.
 const LINGER: Duration = Duration::from_secs(5);
-
-/// How often a client may ask for encryption: once for each kind, as PostgreSQL has it.
-const MOST_REQUESTS: usize = 2;
 
 /// Why a connection is refused.
 #[derive(Debug)]
@@ -80,16 +77,17 @@ impl Why {
     }
 }
 
-/// Tells the client as soon as it listens, and ends the connection. `patience` is how long it may take to say what
-/// it wants.
+/// Tells the client as soon as it listens, and ends the connection. `read` is what it has said already, and `deadline`
+/// is by when it has to have said what it wants.
 pub(super) async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
+    read: &[u8],
     destination: SocketAddr,
     why: &Why,
-    patience: Duration,
+    deadline: Instant,
 ) {
     // Too late, broken, or no client of PostgreSQL's: it is closed without a word, as the server does.
-    let Ok(Ok(true)) = timeout(patience, listens(stream)).await else { return };
+    let Ok(Ok(true)) = timeout_at(deadline, listens(stream, read)).await else { return };
     let Told { sqlstate, message, hint } = why.told(destination);
     let fields = NoticeFields { hint, ..NoticeFields::new("FATAL", sqlstate, &message) };
     let mut error = BytesMut::new();
@@ -107,10 +105,9 @@ pub(super) async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
     drop(timeout(LINGER, said).await);
 }
 
-/// Reads the opening packets. True once the client waits for an answer to who it is.
-async fn listens<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<bool> {
-    let mut input = BytesMut::new();
-    let mut requests = 0;
+/// Reads on to the end of the packet in which the client says who it is. True once it waits for the answer.
+async fn listens<S: AsyncRead + Unpin>(stream: &mut S, read: &[u8]) -> io::Result<bool> {
+    let mut input = BytesMut::from(read);
     loop {
         match Packet::parse(&input) {
             Ok(None) => {
@@ -119,19 +116,11 @@ async fn listens<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Resul
                     return Ok(false);
                 }
             }
-            Ok(Some((Packet::Startup { .. }, _))) => return Ok(true),
-            Ok(Some((Packet::SslRequest | Packet::GssEncRequest, length))) => {
-                requests += 1;
-                if requests > MOST_REQUESTS {
-                    return Ok(false);
-                }
-                input.advance(length);
-                stream.write_all(b"N").await?;
-            }
             // Nothing of ours runs there; and as with PostgreSQL, the asker learns nothing.
             Ok(Some((Packet::Cancel { .. }, _))) => return Ok(false),
-            // The server would answer this one too.
-            Err(StartupError::Version { .. }) => return Ok(true),
+            // The server would answer a request for encryption that is out of place, too, and a version that it does
+            // not know.
+            Ok(Some(_)) | Err(StartupError::Version { .. }) => return Ok(true),
             Err(StartupError::Length { .. } | StartupError::Malformed(_)) => return Ok(false),
         }
     }

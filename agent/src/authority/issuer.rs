@@ -1,0 +1,158 @@
+//! Who signs: a certificate of an authority, and its private key.
+
+use std::path::Path;
+
+use rcgen::{KeyPair, PublicKeyData as _, SignatureAlgorithm};
+use ring::digest;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
+
+use super::{Config, Error, files};
+use crate::secret::Secret;
+
+/// What is known of the hash that an authority signs with: clients bind a login to the certificate by the same
+/// (`tls-server-end-point`, RFC 5929).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SignedWith {
+    Sha256,
+    Sha384,
+}
+
+/// An authority that can sign.
+pub(super) struct Issuer {
+    signing: rcgen::Issuer<'static, KeyPair>,
+    /// What goes behind an identity's own certificate: nothing, where clients trust the issuer itself.
+    chain: Vec<CertificateDer<'static>>,
+    certificate: CertificateDer<'static>,
+    /// The certificate that clients have to trust, in PEM; none if the operator's file leaves it out.
+    anchor: Option<String>,
+    described: String,
+    signed_with: SignedWith,
+}
+
+impl Issuer {
+    pub(super) fn open(config: &Config) -> Result<Self, Error> {
+        match (&config.certificate_file, &config.key_file) {
+            (Some(certificate), Some(key)) => {
+                let read = |source| Error::Read { path: certificate.clone(), source };
+                let pem = std::fs::read(certificate).map_err(read)?;
+                let key = Secret::read(key).map(|secret| (key.as_path(), secret))?;
+                Issuer::new((certificate, &pem), (key.0, key.1.expose()), true)
+            }
+            (None, None) => {
+                let (path, both) = files::open_or_make(&config.directory)?;
+                Issuer::new((&path, both.expose()), (&path, both.expose()), false)
+            }
+            (Some(_), None) => Err(Error::Half { named: "certificate_file", missing: "key_file" }),
+            (None, Some(_)) => Err(Error::Half { named: "key_file", missing: "certificate_file" }),
+        }
+    }
+
+    /// Reads both, and sees to it that they belong together and that clients will take what they sign.
+    fn new(
+        (path, pem): (&Path, &[u8]),
+        (key_path, key): (&Path, &[u8]),
+        chained: bool,
+    ) -> Result<Self, Error> {
+        let unfit = |path: &Path, what: String| Error::Unfit { path: path.into(), what };
+        let mut chain = Vec::new();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            chain.push(certificate.map_err(|error| unfit(path, format!("no certificate in PEM: {error}")))?);
+        }
+        let none = || unfit(path, "there is no certificate in it; it must have one in PEM".to_owned());
+        let certificate = chain.first().cloned().ok_or_else(none)?;
+        let key = std::str::from_utf8(key).ok().and_then(private_key).ok_or_else(|| {
+            let cure =
+                "a private key in PKCS #8 and PEM is needed (`openssl pkcs8 -topk8 -nocrypt` makes one)";
+            unfit(key_path, cure.to_owned())
+        })?;
+        let signed_with = signed_with(key.algorithm()).ok_or_else(|| {
+            let cure = "clients cannot bind a login to what a key of this kind signs; use ECDSA (P-256, P-384) or RSA";
+            unfit(key_path, cure.to_owned())
+        })?;
+        let (_, read) = X509Certificate::from_der(&certificate)
+            .map_err(|error| unfit(path, format!("its first certificate cannot be read: {error}")))?;
+        if !read.is_ca() {
+            let what = "its first certificate is not an authority's (basicConstraints has no CA:TRUE)";
+            return Err(unfit(path, what.to_owned()));
+        }
+        if !read.validity().is_valid() {
+            let (from, to) = (read.validity().not_before, read.validity().not_after);
+            let what = format!(
+                "its first certificate is valid from {from} to {to}, and this machine's clock is not there"
+            );
+            return Err(unfit(path, what));
+        }
+        if read.public_key().raw != key.subject_public_key_info() {
+            let what =
+                format!("its first certificate is not the one of the private key in {}", key_path.display());
+            return Err(unfit(path, what));
+        }
+        let described = format!("{}, valid until {}", read.subject(), read.validity().not_after);
+        let signing = rcgen::Issuer::from_ca_cert_der(&certificate, key)?;
+        // OpenSSL believes no chain that does not end in one that has signed itself.
+        let last = chain.last().and_then(|last| X509Certificate::from_der(last).ok());
+        let has_anchor = last.is_some_and(|(_, last)| last.subject() == last.issuer());
+        let anchor = sections(pem).pop().filter(|_| has_anchor);
+        if !chained {
+            chain.clear();
+        }
+        Ok(Issuer { signing, chain, certificate, anchor, described, signed_with })
+    }
+
+    pub(super) fn signing(&self) -> &rcgen::Issuer<'static, KeyPair> {
+        &self.signing
+    }
+
+    pub(super) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    pub(super) fn anchor(&self) -> Option<&str> {
+        self.anchor.as_deref()
+    }
+
+    pub(super) fn described(&self) -> &str {
+        &self.described
+    }
+
+    pub(super) fn signed_with(&self) -> SignedWith {
+        self.signed_with
+    }
+
+    pub(super) fn fingerprint(&self) -> String {
+        let digest = digest::digest(&digest::SHA256, &self.certificate);
+        digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+    }
+}
+
+/// The private key of a PEM file, which may hold certificates beside it.
+fn private_key(pem: &str) -> Option<KeyPair> {
+    const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+    let from = pem.find(BEGIN)?;
+    KeyPair::from_pem(pem.get(from..)?).ok()
+}
+
+fn signed_with(algorithm: &SignatureAlgorithm) -> Option<SignedWith> {
+    if *algorithm == rcgen::PKCS_ECDSA_P256_SHA256 || *algorithm == rcgen::PKCS_RSA_SHA256 {
+        Some(SignedWith::Sha256)
+    } else if *algorithm == rcgen::PKCS_ECDSA_P384_SHA384 {
+        Some(SignedWith::Sha384)
+    } else {
+        None
+    }
+}
+
+/// The certificates of a PEM file as they are written there, without what stands between them.
+fn sections(pem: &[u8]) -> Vec<String> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let text = String::from_utf8_lossy(pem);
+    let sections = text.split_inclusive(END).filter(|section| section.ends_with(END));
+    sections
+        .filter_map(|section| {
+            Some(format!("{}\n", section.get(section.rfind("-----BEGIN CERTIFICATE-----")?..)?))
+        })
+        .collect()
+}

@@ -1,0 +1,98 @@
+//! How a client opens its connection: in clear text, or with TLS in one of two ways.
+//!
+//! A client asks for encryption before it says who it is ("SSL Session Encryption" in PostgreSQL's manual), or starts
+//! with TLS at once (`sslnegotiation=direct`, PostgreSQL 17). Either way it is shown a certificate for the name that it
+//! asked for. GSSAPI encryption is answered with a no, and the client goes on.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use pgwire::startup::Packet;
+use rustls::server::Acceptor;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+
+use super::FrontendStream;
+use crate::authority::{ALPN, Authority, Names};
+
+/// The first byte of a TLS record with a ClientHello. No start-up packet is so long that its length begins with it.
+const HANDSHAKE: u8 = 0x16;
+
+/// The shortest packet that opens a connection, and all of a request for encryption.
+const SHORTEST: usize = 8;
+
+/// Why a connection is not opened. Nobody is told: as with PostgreSQL, the client sees its connection closed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("the client closed its connection, or it broke: {0}")]
+    Io(#[from] io::Error),
+    #[error("the client started with TLS, and did not name `postgresql` by ALPN")]
+    NoAlpn,
+    #[error("there is no certificate for the client: {0}")]
+    Certificate(#[from] crate::authority::Error),
+    #[error("TLS: {0}")]
+    Handshake(io::Error),
+}
+
+/// Whom the client may mean, beside the name that it asks for.
+pub(super) struct Known {
+    /// Host names of the server.
+    pub(super) names: Vec<String>,
+    /// Where the client connected to.
+    pub(super) address: std::net::IpAddr,
+}
+
+/// Comes to terms with the client about encryption. Gives its connection, and what of the packet that came next was
+/// read already.
+pub(super) async fn open(
+    mut stream: TcpStream,
+    authority: &Authority,
+    known: Known,
+) -> Result<(FrontendStream, Bytes), Error> {
+    let mut answered_gss = false;
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && first[0] == HANDSHAKE {
+        let stream = encrypt(stream, authority, known, true).await?;
+        return Ok((stream, Bytes::new()));
+    }
+    loop {
+        // No byte more: what comes behind a request in clear text is never taken for encrypted (CVE-2021-23214).
+        let mut packet = [0; SHORTEST];
+        stream.read_exact(&mut packet).await?;
+        match Packet::parse(&packet) {
+            Ok(Some((Packet::SslRequest, SHORTEST))) => {
+                stream.write_all(b"S").await?;
+                return Ok((encrypt(stream, authority, known, false).await?, Bytes::new()));
+            }
+            Ok(Some((Packet::GssEncRequest, SHORTEST))) if !answered_gss => {
+                answered_gss = true;
+                stream.write_all(b"N").await?;
+            }
+            // Whatever it is, the session will tell.
+            _ => return Ok((FrontendStream::Plain(stream), BytesMut::from(&packet[..]).freeze())),
+        }
+    }
+}
+
+async fn encrypt(
+    stream: TcpStream,
+    authority: &Authority,
+    known: Known,
+    must_name_protocol: bool,
+) -> Result<FrontendStream, Error> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.map_err(Error::Handshake)?;
+    let hello = start.client_hello();
+    if must_name_protocol && !hello.alpn().is_some_and(|mut names| names.any(|name| name == ALPN)) {
+        return Err(Error::NoAlpn);
+    }
+    let Known { names, address } = known;
+    let asked = hello.server_name().map(str::to_ascii_lowercase);
+    let identity = authority.identity(&Names { asked, known: names, address })?;
+    let stream = start.into_stream(Arc::clone(&identity.config())).await.map_err(Error::Handshake)?;
+    Ok(FrontendStream::Tls(Box::new(stream)))
+}
