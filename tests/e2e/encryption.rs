@@ -150,3 +150,41 @@ fn the_authority_is_the_same_after_a_restart_and_its_key_is_nobodys() -> Result<
         Ok(())
     })
 }
+
+#[test]
+fn a_client_that_insists_on_being_asked_is_asked() -> Result<()> {
+    const PASSWORD: &str = "correct horse battery";
+    let setup = Setup { client_password: Some(format!("{PASSWORD}\n")), ..Setup::default() };
+    story(&setup, |world| {
+        for (more, password, expect) in [
+            // To the certificate that the client was shown, as a server's own login is.
+            ("sslmode=require channel_binding=require", PASSWORD, Ok(())),
+            ("sslmode=require channel_binding=disable", PASSWORD, Ok(())),
+            ("sslmode=disable", PASSWORD, Ok(())),
+            ("sslmode=disable channel_binding=require", PASSWORD, Err("channel binding required")),
+            ("sslmode=require", "another", Err("password authentication failed for user \"job\"")),
+            ("sslmode=require", "", Err("no password supplied")),
+        ] {
+            let mut psql = psql(world, "db.example", more);
+            if !password.is_empty() {
+                psql.env("PGPASSWORD", password);
+            }
+            let output = finish(psql.args(["-c", ENCRYPTED]))?;
+            match expect {
+                Ok(()) => ensure!(text(&output.stdout) == "t\n", "{more}: {output:?}"),
+                Err(why) => ensure!(text(&output.stderr).contains(why), "{more}: {output:?}"),
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_client_that_is_not_asked_and_insists_says_so_itself() -> Result<()> {
+    story(&Setup::default(), |world| {
+        let mut psql = psql(world, "db.example", "sslmode=require channel_binding=require");
+        let output = finish(psql.env("PGPASSWORD", "any").args(["-c", ENCRYPTED]))?;
+        ensure!(text(&output.stderr).contains("channel binding required"), "{output:?}");
+        Ok(())
+    })
+}

@@ -75,6 +75,8 @@ pub struct Setup {
     pub own_hosts: bool,
     /// How the server is spoken to: the value of `tls`.
     pub tls: String,
+    /// A password that clients are asked for.
+    pub client_password: Option<String>,
     /// Whether the server speaks TLS, with a self-signed certificate for `db.example` in the folder `tls`.
     pub certificate: bool,
     /// Whether there is a central store.
@@ -95,6 +97,7 @@ impl Default for Setup {
             own_port: false,
             own_hosts: false,
             tls: "{mode: disable}".to_owned(),
+            client_password: None,
             certificate: false,
             store: false,
             first: None,
@@ -387,6 +390,12 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// A file that is its owner's alone.
+fn write_secret(path: &Path, secret: &str) -> Result<()> {
+    fs::write(path, secret)?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o600))?)
+}
+
 /// The daemon's files.
 fn prepare(
     folder: &Path,
@@ -397,10 +406,14 @@ fn prepare(
     store: Option<&Store>,
 ) -> Result<()> {
     let credentials = folder.join("credentials.yaml");
-    fs::write(&credentials, format!("role: {ROLE}\npassword: {PASSWORD}\n"))?;
-    fs::set_permissions(&credentials, fs::Permissions::from_mode(0o600))?;
+    write_secret(&credentials, &format!("role: {ROLE}\npassword: {PASSWORD}\n"))?;
     fs::write(folder.join("policy.yaml"), &setup.policy)?;
     let at = |name: &str| folder.join(name).display().to_string();
+    let mut clients = String::new();
+    if let Some(password) = &setup.client_password {
+        write_secret(&folder.join("clients"), password)?;
+        clients = format!("    client_password_file: {}\n", at("clients"));
+    }
     let [v4, v6] = network.server();
     let meant = |text: &str| {
         let text = text.replace("CGROUP", &cgroup.path().display().to_string());
@@ -410,13 +423,14 @@ fn prepare(
     let addresses = setup.addresses.as_deref().unwrap_or("[\"V4:PORT\", \"[V6]:PORT\"]");
     let mut config = format!(
         "policies: [{}]\n\
-         resources:\n  shop:\n    addresses: {}\n    credentials: {{file: {}}}\n    tls: {}\n\
+         resources:\n  shop:\n    addresses: {}\n    credentials: {{file: {}}}\n    tls: {}\n{}\
          intercept: {{port: 0, pin_directory: {}, {}}}\n\
          names: {{resolve_seconds: 1, keep_seconds: 2, file: {}}}\n",
         at("policy.yaml"),
         meant(addresses),
         at("credentials.yaml"),
         setup.tls.replace("FOLDER", &folder.display().to_string()),
+        clients,
         leftovers::pin_directory(network.number()).display(),
         meant(&setup.intercept),
         at("names.json"),

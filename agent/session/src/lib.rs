@@ -18,6 +18,7 @@ mod login;
 mod options;
 mod own;
 mod request;
+mod scram;
 mod session;
 mod startup;
 #[cfg(test)]
@@ -28,5 +29,6 @@ pub use active::ReadingCache;
 pub use fault::Fault;
 pub use options::{Limits, Options, Peer};
 pub use request::{ApprovalRequest, Event, Granted, Request};
+pub use scram::{ClientAuthentication, Verifier};
 pub use session::Session;
 pub use turn::{Journal, Turn};

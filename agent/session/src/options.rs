@@ -7,6 +7,8 @@ use evidence::SessionId;
 use masking::HashKey;
 use policy::Principal;
 
+use crate::ClientAuthentication;
+
 /// Bounds on what one session may hold in memory, and on what of a result is recorded. All in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -47,6 +49,8 @@ pub struct Options {
     pub peer: Peer,
     /// Bounds.
     pub limits: Limits,
+    /// How the client proves who it is; none if it is taken for who the kernel says it is.
+    pub authentication: Option<ClientAuthentication>,
     /// The secret part of the cancel key that the client gets instead of the server's: all of it, or in protocol 3.0 its
     /// first four bytes.
     pub cancel_secret: [u8; 32],

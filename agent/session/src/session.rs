@@ -5,12 +5,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use evidence::{Body, Digest, SessionEnd, SessionStart};
-use pgwire::backend::NoticeFields;
+use pgwire::backend::{NoticeFields, encode};
+use pgwire::frontend::tag;
 use pgwire::startup::{MIN_SECRET_LEN, ProtocolVersion};
+use pgwire::{HEADER_LEN, Header};
 
 use crate::active::{Active, Ending, Ledger};
 use crate::login::{Login, Progress};
 use crate::own::Own;
+use crate::scram::{Exchange, Step};
 use crate::startup::{First, Startup, first};
 use crate::{Event, Fault, Granted, Options, ReadingCache, Request, Turn};
 
@@ -27,10 +30,16 @@ pub struct Session {
     finishing: bool,
 }
 
+/// The longest message of a client that proves who it is, in bytes: as PostgreSQL has it (`PG_MAX_SASL_MESSAGE_LENGTH`,
+/// and room for its header and the name of the mechanism).
+const LONGEST_PROOF: usize = 1100;
+
 /// Each phase holds what only it may know.
 enum Phase {
     /// Before the start-up packet.
     Startup(Ledger),
+    /// The client proves who it is.
+    Authentication(Ledger, Startup, Exchange),
     /// The driver looks for what it takes to log in.
     Asking(Ledger, Startup),
     Login(Login),
@@ -66,7 +75,7 @@ impl Session {
     /// after bytes from the server.
     pub fn is_blocked(&self) -> bool {
         match &self.phase {
-            Phase::Startup(_) => false,
+            Phase::Startup(_) | Phase::Authentication(..) => false,
             Phase::Asking(..) | Phase::Login(_) | Phase::Over => true,
             Phase::Active(active) => active.blocked(),
         }
@@ -76,7 +85,11 @@ impl Session {
     pub fn is_frontend_whole(&self) -> bool {
         match &self.phase {
             Phase::Active(active) => active.frontend_at_boundary(),
-            Phase::Startup(_) | Phase::Asking(..) | Phase::Login(_) | Phase::Over => true,
+            Phase::Startup(_)
+            | Phase::Authentication(..)
+            | Phase::Asking(..)
+            | Phase::Login(_)
+            | Phase::Over => true,
         }
     }
 
@@ -85,6 +98,7 @@ impl Session {
     pub fn frontend(&mut self, input: &[u8], turn: &mut Turn<'_>) -> usize {
         let taken = match &mut self.phase {
             Phase::Startup(_) => self.startup(input, turn),
+            Phase::Authentication(..) => self.authenticate(input, turn),
             Phase::Asking(..) | Phase::Login(_) | Phase::Over => Ok(0),
             Phase::Active(active) => active.frontend(input, turn),
         };
@@ -222,13 +236,74 @@ impl Session {
         } else {
             None
         };
-        let database = String::from_utf8_lossy(startup.database()).into_owned();
         let Phase::Startup(ledger) = std::mem::replace(&mut self.phase, Phase::Over) else { return };
-        self.phase = Phase::Asking(ledger, startup);
-        match refusal {
-            Some((sqlstate, message)) => self.end_with(("FATAL", sqlstate, message), message, turn),
-            None => turn.request(Request::Login { database }),
+        match (refusal, self.options.authentication.clone()) {
+            (Some((sqlstate, message)), _) => {
+                self.phase = Phase::Asking(ledger, startup);
+                self.end_with(("FATAL", sqlstate, message), message, turn);
+            }
+            (None, Some(authentication)) => {
+                let exchange = Exchange::new(authentication);
+                let asked = encode::authentication_sasl(turn.frontend(), exchange.mechanisms());
+                debug_assert!(asked.is_ok(), "a message of ours does not encode");
+                self.phase = Phase::Authentication(ledger, startup, exchange);
+            }
+            (None, None) => self.ask_for_login(ledger, startup, turn),
         }
+    }
+
+    fn ask_for_login(&mut self, ledger: Ledger, startup: Startup, turn: &mut Turn<'_>) {
+        let database = String::from_utf8_lossy(startup.database()).into_owned();
+        self.phase = Phase::Asking(ledger, startup);
+        turn.request(Request::Login { database });
+    }
+
+    /// The client's part of SCRAM-SHA-256, message by message.
+    fn authenticate(&mut self, input: &[u8], turn: &mut Turn<'_>) -> Result<usize, Fault> {
+        let Some(header) = Header::parse(input).map_err(Fault::Frontend)? else { return Ok(0) };
+        if header.tag != tag::PASSWORD {
+            let message = tag::name(header.tag).unwrap_or("a message");
+            return Err(Fault::FrontendOutOfPlace { message });
+        }
+        let length = header.frame_len();
+        if length > LONGEST_PROOF {
+            return Err(Fault::Limit {
+                what: "the client's proof of who it is is too long",
+                limit: LONGEST_PROOF,
+            });
+        }
+        let Some(body) = input.get(HEADER_LEN..length) else { return Ok(0) };
+        let Phase::Authentication(ledger, startup, mut exchange) =
+            std::mem::replace(&mut self.phase, Phase::Over)
+        else {
+            return Ok(0);
+        };
+        let step = exchange.message(body);
+        let encoded = match &step {
+            Step::Continue(said) => encode::authentication_sasl_continue(turn.frontend(), said.as_bytes()),
+            Step::Proved(said) => encode::authentication_sasl_final(turn.frontend(), said.as_bytes()),
+            Step::Wrong | Step::Malformed(_) => Ok(()),
+        };
+        debug_assert!(encoded.is_ok(), "a message of ours does not encode");
+        match step {
+            Step::Proved(_) => self.ask_for_login(ledger, startup, turn),
+            Step::Continue(_) => self.phase = Phase::Authentication(ledger, startup, exchange),
+            Step::Wrong => {
+                let user = String::from_utf8_lossy(startup.user());
+                let message = format!(
+                    "password authentication failed for user \"{user}\": clients of resource \"{}\" need the password \
+                     that Portreeve has for them",
+                    self.options.peer.resource
+                );
+                self.phase = Phase::Asking(ledger, startup);
+                self.end_with(("FATAL", "28P01", &message), "the client's password is wrong", turn);
+            }
+            Step::Malformed(why) => {
+                self.phase = Phase::Asking(ledger, startup);
+                self.end_with(("FATAL", "08P01", why), why, turn);
+            }
+        }
+        Ok(length)
     }
 
     fn granted(&mut self, granted: Granted, turn: &mut Turn<'_>) -> Result<(), Fault> {
@@ -312,7 +387,7 @@ impl Session {
             Phase::Over => return,
             // Nobody logged in: a start is recorded, so that the end belongs to something.
             Phase::Startup(ledger) => (ledger, None),
-            Phase::Asking(mut ledger, startup) => {
+            Phase::Authentication(mut ledger, startup, _) | Phase::Asking(mut ledger, startup) => {
                 let nothing = Digest::NONE;
                 drop(ledger.write(turn, &start(&self.options, &startup, "", "", nothing)));
                 (ledger, Some(()))

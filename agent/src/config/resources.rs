@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use policy::{Address, Host, Policy};
+use postgres_protocol::password::scram_sha_256;
 use serde::Deserialize;
+use session::Verifier;
 
 use crate::credentials::{self as source, Credentials};
 use crate::intercept::{Destination, Network, NetworkError};
 use crate::proxy::{Resource, Resources, Tls, TlsConfig, TlsError};
+use crate::secret::Secret;
 
 /// One resource, as written.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,6 +27,10 @@ pub struct Config {
     pub tls: TlsConfig,
     /// How to log in to it.
     pub credentials: source::Config,
+    /// A password that its clients have to know, in a file: they are asked for it by SCRAM-SHA-256, over TLS also with
+    /// channel binding. The file holds the password, or what PostgreSQL keeps of one (`SCRAM-SHA-256$…`). Without it they
+    /// are not asked: who they are, the kernel says.
+    pub client_password_file: Option<PathBuf>,
 }
 
 /// Why the resources cannot be served.
@@ -60,6 +69,14 @@ pub enum Error {
         /// What is wrong.
         source: TlsError,
     },
+    /// The clients' password cannot be had.
+    #[error("resource \"{name}\": `client_password_file`: {what}")]
+    ClientPassword {
+        /// The resource.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
 }
 
 /// All resources, as they are described in the policy and here. What their host names stand for is not known yet.
@@ -94,9 +111,23 @@ pub fn describe(configs: &BTreeMap<String, Config>, policy: &Policy) -> Result<R
         names.sort_unstable();
         names.dedup();
         let tls = Tls::new(&config.tls).map_err(|source| Error::Tls { name: name.clone(), source })?;
-        resources.push(Resource::new(name.clone(), written, names, tls));
+        let mut resource = Resource::new(name.clone(), written, names, tls);
+        if let Some(file) = &config.client_password_file {
+            let wrong = |what: String| Error::ClientPassword { name: name.clone(), what };
+            let secret = Secret::read(file).map_err(|error| wrong(error.to_string()))?;
+            let none = || wrong(format!("there is no password in {}", file.display()));
+            resource.clients = Some(Arc::new(verifier(&secret).ok_or_else(none)?));
+        }
+        resources.push(resource);
     }
     Ok(Resources::new(resources))
+}
+
+/// What proves a password, of the password or as it is written.
+fn verifier(secret: &Secret) -> Option<Verifier> {
+    let written = std::str::from_utf8(secret.expose()).ok().and_then(Verifier::parse);
+    let of_password = || Verifier::parse(&scram_sha_256(secret.expose()));
+    written.or_else(|| of_password().filter(|_| !secret.expose().is_empty()))
 }
 
 fn network(name: &str, ip: IpAddr, bits: u8) -> Result<Network, Error> {
@@ -110,4 +141,45 @@ fn network(name: &str, ip: IpAddr, bits: u8) -> Result<Network, Error> {
 /// A systemd credential is named, and systemd gave none.
 pub fn credentials(configs: &BTreeMap<String, Config>) -> Result<Credentials, source::Error> {
     Credentials::new(configs.iter().map(|(name, config)| (name.as_str(), &config.credentials)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_password_of_clients_is_read_as_it_is_or_as_postgresql_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clients");
+        let yaml = format!(
+            "{{addresses: ['10.0.0.5'], credentials: {{file: /c}}, client_password_file: {}}}",
+            file.display()
+        );
+        let config: Config = serde_saphyr::from_str(&yaml).unwrap();
+        let configs = BTreeMap::from([("shop".to_owned(), config)]);
+        let policy = Policy::parse(&[]).unwrap();
+        let described = || describe(&configs, &policy);
+        let error = || described().err().map(|error| error.to_string()).unwrap_or_default();
+        let absent = error();
+        assert!(
+            absent.contains("\"shop\": `client_password_file`") && absent.contains("clients"),
+            "{absent}"
+        );
+
+        let kept = scram_sha_256(b"correct horse");
+        for (written, verifier) in [("correct horse\n", None), (&format!("{kept}\n"), Verifier::parse(&kept))]
+        {
+            fs::write(&file, written).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            let clients = described().unwrap().named("shop").unwrap().clients.clone().unwrap();
+            assert!(verifier.is_none_or(|verifier| verifier == *clients), "{written}");
+        }
+        fs::write(&file, "").unwrap();
+        assert!(error().contains("there is no password in"), "{}", error());
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(error().contains("644"), "{}", error());
+    }
 }

@@ -8,9 +8,8 @@
 mod tests;
 
 use std::io;
-use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use pgwire::startup::Packet;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -47,18 +46,26 @@ pub(super) struct Known {
     pub(super) address: std::net::IpAddr,
 }
 
-/// Comes to terms with the client about encryption. Gives its connection, and what of the packet that came next was
-/// read already.
+/// A connection whose client says next who it is.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) stream: FrontendStream,
+    /// What of that was read already.
+    pub(super) read: Bytes,
+    /// The hash of the certificate that the client was shown (`tls-server-end-point`); none in clear text.
+    pub(super) end_point: Option<Vec<u8>>,
+}
+
+/// Comes to terms with the client about encryption.
 pub(super) async fn open(
     mut stream: TcpStream,
     authority: &Authority,
     known: Known,
-) -> Result<(FrontendStream, Bytes), Error> {
+) -> Result<Opened, Error> {
     let mut answered_gss = false;
     let mut first = [0];
     if stream.peek(&mut first).await? == 1 && first[0] == HANDSHAKE {
-        let stream = encrypt(stream, authority, known, true).await?;
-        return Ok((stream, Bytes::new()));
+        return encrypt(stream, authority, known, true).await;
     }
     loop {
         // No byte more: what comes behind a request in clear text is never taken for encrypted (CVE-2021-23214).
@@ -67,14 +74,17 @@ pub(super) async fn open(
         match Packet::parse(&packet) {
             Ok(Some((Packet::SslRequest, SHORTEST))) => {
                 stream.write_all(b"S").await?;
-                return Ok((encrypt(stream, authority, known, false).await?, Bytes::new()));
+                return encrypt(stream, authority, known, false).await;
             }
             Ok(Some((Packet::GssEncRequest, SHORTEST))) if !answered_gss => {
                 answered_gss = true;
                 stream.write_all(b"N").await?;
             }
             // Whatever it is, the session will tell.
-            _ => return Ok((FrontendStream::Plain(stream), BytesMut::from(&packet[..]).freeze())),
+            _ => {
+                let read = Bytes::copy_from_slice(&packet);
+                return Ok(Opened { stream: FrontendStream::Plain(stream), read, end_point: None });
+            }
         }
     }
 }
@@ -84,7 +94,7 @@ async fn encrypt(
     authority: &Authority,
     known: Known,
     must_name_protocol: bool,
-) -> Result<FrontendStream, Error> {
+) -> Result<Opened, Error> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.map_err(Error::Handshake)?;
     let hello = start.client_hello();
     if must_name_protocol && !hello.alpn().is_some_and(|mut names| names.any(|name| name == ALPN)) {
@@ -93,6 +103,7 @@ async fn encrypt(
     let Known { names, address } = known;
     let asked = hello.server_name().map(str::to_ascii_lowercase);
     let identity = authority.identity(&Names { asked, known: names, address })?;
-    let stream = start.into_stream(Arc::clone(&identity.config())).await.map_err(Error::Handshake)?;
-    Ok(FrontendStream::Tls(Box::new(stream)))
+    let stream = start.into_stream(identity.config()).await.map_err(Error::Handshake)?;
+    let end_point = Some(identity.end_point().to_vec());
+    Ok(Opened { stream: FrontendStream::Tls(Box::new(stream)), read: Bytes::new(), end_point })
 }

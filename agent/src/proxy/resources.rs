@@ -13,6 +13,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use session::Verifier;
+
 use super::Tls;
 use crate::intercept::{Destination, Network, Route, WeakRoute};
 use crate::names::Address;
@@ -28,6 +30,8 @@ pub struct Resource {
     pub names: Vec<(String, u16)>,
     /// How to speak to it.
     pub tls: Tls,
+    /// What clients have to prove that they know; none if they are not asked.
+    pub clients: Option<Arc<Verifier>>,
     /// What the names stand for.
     found: Vec<(SocketAddr, By)>,
     seen: Arc<Mutex<Seen>>,
@@ -209,7 +213,7 @@ impl fmt::Display for Way {
 impl Resource {
     /// A server that nobody has connected to yet, and whose names stand for nothing yet.
     pub fn new(name: String, written: Vec<Destination>, names: Vec<(String, u16)>, tls: Tls) -> Self {
-        Resource { name, written, names, tls, found: Vec::new(), seen: Arc::default() }
+        Resource { name, written, names, tls, clients: None, found: Vec::new(), seen: Arc::default() }
     }
 
     /// The host names that it is known by at this port.
@@ -282,12 +286,13 @@ impl Resource {
     }
 
     fn with(&self, found: Vec<(SocketAddr, By)>, seen: Arc<Mutex<Seen>>) -> Self {
-        let Resource { name, written, names, tls, .. } = self;
+        let Resource { name, written, names, tls, clients, .. } = self;
         Resource {
             name: name.clone(),
             written: written.clone(),
             names: names.clone(),
             tls: tls.clone(),
+            clients: clients.clone(),
             found,
             seen,
         }

@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{timeout, timeout_at};
 
-use super::frontend::{self, Known};
+use super::frontend::{self, Known, Opened};
 use super::local::{Listed, Local, Signal, drained};
 use crate::drain;
 use crate::intercept::{self, Route, Unmatched as Mode};
@@ -135,8 +135,8 @@ pub(super) async fn serve(local: Rc<Local>, stray: Stray) {
         let deadline = tokio::time::Instant::now() + patience;
         let known = Known { names: Vec::new(), address: destination.ip() };
         match timeout_at(deadline, frontend::open(frontend, &shared.authority, known)).await {
-            Ok(Ok((mut frontend, read))) => {
-                refusal::refuse(&mut frontend, &read, destination, &why, deadline).await;
+            Ok(Ok(Opened { mut stream, read, .. })) => {
+                refusal::refuse(&mut stream, &read, destination, &why, deadline).await;
             }
             Ok(Err(error)) => {
                 tracing::debug!(%error, %destination, "a client is not told that it is refused")

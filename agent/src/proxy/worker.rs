@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use policy::Principal;
 use ring::rand::{SecureRandom, SystemRandom};
-use session::{Event, Options, Peer, ReadingCache, Session};
+use session::{ClientAuthentication, Event, Options, Peer, ReadingCache, Session};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{Connection, Opening};
-use super::frontend::{self, Known};
+use super::frontend::{self, Known, Opened};
 use super::local::{Listed, Local, Signal, drained};
 use super::resources::Use;
 use super::unmatched::{self, Stray};
@@ -136,13 +136,15 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
     };
     let used = resource.used(destination);
     let shared = &local.shared;
-    let mut random = [0; 56];
+    let mut random = [0; 80];
     SystemRandom::new()
         .fill(&mut random)
         .map_err(|_| io::Error::other("the system gives no random numbers"))?;
-    let (secret, absent) = random.split_first_chunk::<32>().unwrap_or((&[0; 32], &[]));
+    let (secret, rest) = random.split_first_chunk::<32>().unwrap_or((&[0; 32], &[]));
+    let (nonce, absent) = rest.split_first_chunk::<24>().unwrap_or((&[0; 24], &[]));
+    let nonce = hex::encode(nonce);
     let hold_id = session_id().ok_or_else(|| io::Error::other("the system gives no random numbers"))?;
-    let options = Options {
+    let mut options = Options {
         id: evidence::SessionId(uuid::Uuid::now_v7().into_bytes()),
         peer: Peer {
             principal: principal.clone(),
@@ -151,13 +153,13 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
             resource: resource.name.clone(),
         },
         limits: shared.config.limits(),
+        authentication: None,
         cancel_secret: *secret,
         absent: format!("portreeve_{}", hex::encode(absent)),
         key: shared.key.clone(),
         hold_id,
         hold_timeout_us: shared.approvals.patience().as_micros().try_into().unwrap_or(u64::MAX),
     };
-    let session = Session::new(options, Rc::clone(&local.cache));
     shared.counters.sessions.fetch_add(1, Ordering::Relaxed);
     shared.counters.sessions_total.fetch_add(1, Ordering::Relaxed);
     let running = Running { listed, _counted: counted, _used: used };
@@ -172,7 +174,13 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
             opened = timeout_at(deadline, frontend::open(frontend, &local.shared.authority, known)) => opened,
         };
         match opened {
-            Ok(Ok((frontend, read))) => {
+            Ok(Ok(Opened { stream: frontend, read, end_point })) => {
+                options.authentication = resource.clients.clone().map(|verifier| ClientAuthentication {
+                    verifier,
+                    nonce,
+                    end_point,
+                });
+                let session = Session::new(options, Rc::clone(&local.cache));
                 let server = (route, destination);
                 let opening = Opening {
                     session,

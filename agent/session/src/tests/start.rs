@@ -1,14 +1,20 @@
 //! From the first byte to the first statement: encryption, cancel requests, start-up, login.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use pgwire::backend::encode;
+use pgwire::frontend::encode as frontend;
 use pgwire::startup::{Packet, ProtocolVersion};
+
+use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
+use postgres_protocol::password::scram_sha_256;
 
 use super::client::*;
 use super::fixture::*;
 use super::journal::Record;
 use super::world::{World, startup};
-use crate::{Event, Limits, Request};
+use crate::{ClientAuthentication, Event, Limits, Request, Verifier};
 
 fn unstarted(rules: &str) -> World {
     World::unstarted(rules, Limits::default())
@@ -134,5 +140,70 @@ fn a_login_that_fails_says_so_and_nothing_is_sent_in_clear() {
         let got = shown(&world.got).join("\n");
         assert!(got.contains(expect), "{expect}: {got}");
         assert!(world.closed);
+    }
+}
+
+fn sasl_initial(mechanism: &str, data: &[u8]) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    frontend::sasl_initial_response(&mut out, mechanism.as_bytes(), Some(data)).unwrap();
+    out.to_vec()
+}
+
+/// A world that asks its clients for `correct horse`, over TLS.
+fn asking() -> World {
+    let verifier = Verifier::parse(&scram_sha_256(b"correct horse")).unwrap();
+    unstarted(ALL).asking(ClientAuthentication {
+        verifier: Arc::new(verifier),
+        nonce: "ours".to_owned(),
+        end_point: Some(b"hash".to_vec()),
+    })
+}
+
+/// The data of the last AuthenticationSASL... that came.
+fn challenge(world: &World, kind: u32) -> Vec<u8> {
+    let at = world.got.windows(4).rposition(|bytes| bytes == kind.to_be_bytes()).unwrap();
+    world.got[at + 4..].to_vec()
+}
+
+#[test]
+fn a_client_is_asked_before_anything_is_done_for_it() {
+    for (password, let_in) in [(&b"correct horse"[..], true), (b"another", false)] {
+        let mut world = asking().chosen_by(|_| 1);
+        world.send(&[startup(&[("user", "job"), ("database", "shop")])]);
+        assert_eq!(challenge(&world, 10), b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
+        assert!(world.requests.is_empty() && world.server.received.is_empty());
+        let mut client = ScramSha256::new(password, ChannelBinding::tls_server_end_point(b"hash".to_vec()));
+        world.send(&[sasl_initial("SCRAM-SHA-256-PLUS", client.message())]);
+        client.update(&challenge(&world, 11)).unwrap();
+        let mut proof = BytesMut::new();
+        frontend::sasl_response(&mut proof, client.message()).unwrap();
+        world.send(&[proof.to_vec()]);
+        let got = shown(&world.got).join("\n");
+        let asked = world.requests.iter().any(|request| matches!(request, Request::Login { .. }));
+        assert_eq!((asked, got.ends_with("ready I")), (let_in, let_in), "{got}");
+        let refused = "error 28P01 password authentication failed for user \"job\"";
+        assert_eq!(got.contains(refused), !let_in, "{got}");
+        let ended = matches!(world.records.0.last(), Some(Record::SessionEnd { .. }));
+        assert_eq!((ended, world.closed), (!let_in, !let_in));
+    }
+}
+
+#[test]
+fn a_client_that_does_not_answer_what_it_is_asked_is_ended() {
+    let mut query = BytesMut::new();
+    frontend::query(&mut query, b"SELECT 1").unwrap();
+    let long = [&b"p\0\0\x20\0"[..], &[0; 20]].concat();
+    for (sent, expect) in [
+        (query.to_vec(), "08P01"),
+        (long, "54000"),
+        (b"p\0\0\0\x01".to_vec(), "08P01"),
+        (sasl_initial("SCRAM-SHA-256", b"y,,n=,r=x"), "08P01"),
+    ] {
+        let mut world = asking();
+        world.send(&[startup(&[("user", "job"), ("database", "shop")])]);
+        world.send(std::slice::from_ref(&sent));
+        let got = shown(&world.got).join("\n");
+        assert!(got.contains(&format!("error {expect}")), "{sent:?}: {got}");
+        assert!(world.closed && world.server.received.is_empty());
     }
 }

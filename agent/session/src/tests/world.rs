@@ -15,7 +15,10 @@ use super::client;
 use super::fixture::{catalog, policy};
 use super::journal::Records;
 use super::server::Server;
-use crate::{ApprovalRequest, Event, Granted, Limits, Options, Peer, ReadingCache, Request, Session, Turn};
+use crate::{
+    ApprovalRequest, ClientAuthentication, Event, Granted, Limits, Options, Peer, ReadingCache, Request,
+    Session, Turn,
+};
 
 pub(crate) const ABSENT: &str = "portreeve-absent";
 
@@ -55,6 +58,7 @@ pub(crate) fn options(limits: Limits) -> Options {
             resource: "shop".to_owned(),
         },
         limits,
+        authentication: None,
         cancel_secret: *b"ours, and as much again as it ha",
         absent: ABSENT.to_owned(),
         key: HashKey::new(&[3; 32]),
@@ -92,6 +96,14 @@ impl World {
             rules: rules.to_owned(),
             clock: 0,
         }
+    }
+
+    /// The same, where clients are asked to prove who they are.
+    pub(crate) fn asking(mut self, authentication: ClientAuthentication) -> Self {
+        let cache = Rc::new(RefCell::new(ReadingCache::new(1 << 20, sql::Limits::default())));
+        let options = Options { authentication: Some(authentication), ..options(Limits::default()) };
+        self.session = Session::new(options, cache);
+        self
     }
 
     /// Logged in.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -92,7 +93,8 @@ async fn a_client_gets_what_it_asks_for_and_then_says_who_it_is() {
             }
         };
         let ((), opened) = tokio::join!(talk, open(here, &authority, known(&[])));
-        let (stream, read) = opened.unwrap();
+        let Opened { stream, read, end_point } = opened.unwrap();
+        assert_eq!(end_point.map(|hash| hash.len()), ssl.then_some(32));
         assert_eq!(matches!(stream, FrontendStream::Tls(_)), ssl);
         starts(stream, &read).await;
     }
@@ -149,7 +151,7 @@ async fn a_client_may_start_with_tls_if_it_names_the_protocol() {
         };
         let (chosen, opened) = tokio::join!(talk, open(here, &authority, known(&[])));
         assert_eq!(opened.is_ok(), opened_at_all, "{alpn:?}");
-        if let Ok((stream, read)) = opened {
+        if let Ok(Opened { stream, read, .. }) = opened {
             assert_eq!(chosen.as_deref(), Some(ALPN));
             starts(stream, &read).await;
         }
@@ -187,7 +189,7 @@ async fn what_is_no_request_for_encryption_is_handed_on_as_it_came() {
     ] {
         let (mut client, here) = pair().await;
         client.write_all(said).await.unwrap();
-        let (stream, read) = open(here, &authority, known(&[])).await.unwrap();
+        let Opened { stream, read, .. } = open(here, &authority, known(&[])).await.unwrap();
         assert!(matches!(stream, FrontendStream::Plain(_)));
         assert_eq!(read, handed);
     }
