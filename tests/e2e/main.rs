@@ -20,3 +20,4 @@ mod refusal;
 mod relay;
 mod restart;
 mod store;
+mod streams;

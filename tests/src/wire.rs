@@ -1,19 +1,33 @@
 //! A client that speaks the protocol message by message (PostgreSQL manual, "Frontend/Backend Protocol"): for
 //! pipelines that no driver sends. It shares nothing with the code under test.
 
-use std::io::{Read as _, Write as _};
+use std::collections::BTreeMap;
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::patience::PATIENCE;
 
 /// A stream of either kind.
-trait Stream: std::io::Read + std::io::Write + std::fmt::Debug {}
-impl Stream for TcpStream {}
-impl Stream for UnixStream {}
+trait Stream: std::io::Read + std::io::Write + std::fmt::Debug + Send {
+    /// Another handle of the same connection.
+    fn again(&self) -> std::io::Result<Box<dyn Stream>>;
+}
+
+impl Stream for TcpStream {
+    fn again(&self) -> std::io::Result<Box<dyn Stream>> {
+        Ok(Box::new(self.try_clone()?))
+    }
+}
+
+impl Stream for UnixStream {
+    fn again(&self) -> std::io::Result<Box<dyn Stream>> {
+        Ok(Box::new(self.try_clone()?))
+    }
+}
 
 /// A connection after its start-up.
 #[derive(Debug)]
@@ -159,6 +173,38 @@ impl Wire {
                 message => messages.push(message?),
             }
         }
+    }
+
+    /// Another handle of the same connection: for one who reads while the other writes.
+    ///
+    /// # Errors
+    ///
+    /// There is no room for one.
+    pub fn again(&self) -> Result<Self> {
+        Ok(Wire { stream: self.stream.again()?, key: self.key.clone() })
+    }
+
+    /// Reads up to as many ReadyForQuery as asked for, and keeps nothing: how many messages of each type there were, and
+    /// how many bytes their bodies had.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::receive`].
+    pub fn count(&mut self, ready: usize) -> Result<BTreeMap<char, (usize, u64)>> {
+        let mut counted: BTreeMap<char, (usize, u64)> = BTreeMap::new();
+        let mut input = BufReader::with_capacity(1 << 16, &mut self.stream);
+        while counted.get(&'Z').is_none_or(|(count, _)| *count < ready) {
+            let mut head = [0; 5];
+            input.read_exact(&mut head).context("no message came")?;
+            let [tag, length @ ..] = head;
+            let length = u64::from(u32::from_be_bytes(length)).checked_sub(4).context("a length below 4")?;
+            let skipped = std::io::copy(&mut input.by_ref().take(length), &mut std::io::sink())?;
+            ensure!(skipped == length, "the connection ended in a message");
+            let (count, bytes) = counted.entry(char::from(tag)).or_default();
+            *count += 1;
+            *bytes += length;
+        }
+        Ok(counted)
     }
 
     /// Sends messages at once and gives the replies up to as many ReadyForQuery as asked for.
