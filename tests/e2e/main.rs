@@ -19,5 +19,6 @@ mod protocol;
 mod refusal;
 mod relay;
 mod restart;
+mod states;
 mod store;
 mod streams;

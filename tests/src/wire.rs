@@ -263,6 +263,11 @@ pub fn describe(what: u8, name: &str) -> Vec<u8> {
     message(b'D', &[&[what], name.as_bytes(), &[0]])
 }
 
+/// FunctionCall of a function without arguments, for a result in text.
+pub fn function_call(oid: u32) -> Vec<u8> {
+    message(b'F', &[&oid.to_be_bytes(), &[0; 6]])
+}
+
 /// Execute, with at most so many rows (0: all).
 pub fn execute(portal: &str, rows: u32) -> Vec<u8> {
     message(b'E', &[portal.as_bytes(), &[0], &rows.to_be_bytes()])

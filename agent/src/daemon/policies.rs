@@ -1,13 +1,19 @@
 //! Policies, read again while sessions run: all of the new ones, or none.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use evidence::Digest;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::Daemon;
 use crate::config::{PoliciesError, ResourcesError, describe, read_policies};
 use crate::proxy::Message;
 use crate::{intercept, recorder};
+
+/// A worker is told between two turns of its sessions, of which none takes long.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the old policies hold on.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +54,14 @@ impl Daemon {
         self.sweep();
         replace(&self.shared.policy, Arc::new(policy));
         replace(&self.documents, documents);
+        // Who is told that it is done may rely on it: what a session is sent from then on is judged by the new policy.
+        let (told, mut all_told) = mpsc::channel(1);
         for worker in self.workers.iter() {
-            worker.tell(Message::Policy);
+            worker.tell(Message::Policy { told: told.clone() });
+        }
+        drop(told);
+        if timeout(PATIENCE, all_told.recv()).await.is_err() {
+            tracing::warn!("a worker is too busy to be told of the new policies in time; it will be");
         }
         tracing::info!(
             rules = reloaded.rules,

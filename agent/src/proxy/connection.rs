@@ -522,7 +522,10 @@ impl Future for Connection {
                 this.step(Input::Event(Event::FrontendClosed));
                 continue;
             }
-            moved |= this.poll_others(cx);
+            // All of it before the next bytes: who has said that another policy holds relies on it.
+            while !this.closing && this.poll_others(cx) {
+                moved = true;
+            }
             if !this.closing {
                 moved |= this.poll_backend(cx);
             }

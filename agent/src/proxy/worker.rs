@@ -12,7 +12,7 @@ use std::time::Duration;
 use policy::Principal;
 use ring::rand::{SecureRandom, SystemRandom};
 use session::{ClientAuthentication, Event, Options, Peer, ReadingCache, Session};
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{self, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -32,7 +32,10 @@ pub enum Message {
     /// A connection to serve.
     Connection(Box<Arrival>),
     /// Another policy holds.
-    Policy,
+    Policy {
+        /// Dropped when every session has been told.
+        told: Sender<()>,
+    },
     /// Sessions are to end: those between two statements at once, with `now` every one.
     Drain {
         /// The deadline is over.
@@ -118,7 +121,10 @@ async fn serve(local: Rc<Local>, mut messages: UnboundedReceiver<Message>) {
                     tracing::error!(%error, "a connection could not be served");
                 }
             }
-            Message::Policy => local.tell(|| Signal::Policy),
+            Message::Policy { told } => {
+                local.tell(|| Signal::Policy);
+                drop(told);
+            }
             Message::Drain { now } => local.tell(|| Signal::Event(Event::Drain { now })),
         }
     }
