@@ -6,6 +6,7 @@ mod attempts;
 mod audit;
 mod container_servers;
 mod containers;
+mod conversations;
 mod crash;
 mod demo;
 mod doctor;

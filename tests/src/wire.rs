@@ -263,6 +263,18 @@ pub fn describe(what: u8, name: &str) -> Vec<u8> {
     message(b'D', &[&[what], name.as_bytes(), &[0]])
 }
 
+/// Bind of text values with these codes for the formats of the result's columns (0 text, 1 binary).
+pub fn bind_formats(portal: &str, statement: &str, values: &[&str], formats: &[u16]) -> Vec<u8> {
+    let mut message = bind(portal, statement, values);
+    message.truncate(message.len() - 2);
+    for number in [u16::try_from(formats.len()).unwrap_or(u16::MAX)].iter().chain(formats) {
+        message.extend_from_slice(&number.to_be_bytes());
+    }
+    let length = u32::try_from(message.len() - 1).unwrap_or(u32::MAX);
+    message[1..5].copy_from_slice(&length.to_be_bytes());
+    message
+}
+
 /// FunctionCall of a function without arguments, for a result in text.
 pub fn function_call(oid: u32) -> Vec<u8> {
     message(b'F', &[&oid.to_be_bytes(), &[0; 6]])

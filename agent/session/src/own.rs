@@ -25,6 +25,11 @@ pub(crate) enum Own<'a> {
     FailingBind { portal: &'a [u8], absent: &'a [u8] },
     /// An Execute of a portal that is not there.
     FailingExecute { absent: &'a [u8] },
+    /// The client's Bind of a statement that is not there: closed before, lest the server has one all the same. What it
+    /// says is then what it says to the client's own.
+    AbsentBind { portal: &'a [u8], statement: &'a [u8] },
+    /// The client's Execute of a portal that is not there, likewise.
+    AbsentExecute(&'a [u8]),
     /// A FunctionCall of a function that is not there (OID 0 is none).
     FailingFunctionCall,
     /// The client is gone.
@@ -48,6 +53,11 @@ impl Own<'_> {
             Own::FailingParse(name) => encode::parse(out, name, REFUSED, &[]),
             Own::FailingBind { portal, absent } => encode::bind(out, portal, absent, &[], &[], &[]),
             Own::FailingExecute { absent } => encode::execute(out, absent, 0),
+            Own::AbsentBind { portal, statement } => encode::close(out, Target::Statement, statement)
+                .and_then(|()| encode::bind(out, portal, statement, &[], &[], &[])),
+            Own::AbsentExecute(portal) => {
+                encode::close(out, Target::Portal, portal).and_then(|()| encode::execute(out, portal, 0))
+            }
             Own::FailingFunctionCall => encode::function_call(out, 0, &[], &[], pgwire::Format::TEXT),
             Own::Terminate => {
                 encode::terminate(out);

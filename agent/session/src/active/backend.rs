@@ -153,6 +153,7 @@ impl Active {
                 self.queue.put_back(facts);
                 return Ok(());
             }
+            (tag::CLOSE_COMPLETE, Some(Expected::OwnClose)) => return Ok(()),
             (
                 tag::ROW_DESCRIPTION | tag::NO_DATA,
                 Some(Expected::DescribeStatement { .. } | Expected::DescribePortal { .. }),
@@ -259,7 +260,11 @@ impl Active {
             ) if !fatal => refusal.take(),
             _ => None,
         };
+        let is_servers = |refusal: &Refusal| {
+            refusal.is_servers && error.get(notice::code::SQLSTATE) == Some(refusal.sqlstate.as_bytes())
+        };
         match &refusal {
+            Some(refusal) if is_servers(refusal) => turn.frontend().extend_from_slice(frame),
             Some(refusal) => refusal.encode(turn.frontend())?,
             None if self.hides_texts() => cut(&error, true, turn),
             None => turn.frontend().extend_from_slice(frame),
@@ -349,6 +354,7 @@ impl Active {
                 run.end(&mut self.ledger, turn, self.options.limits.recorded)?;
             }
             Expected::Bind { change: None, .. }
+            | Expected::OwnClose
             | Expected::OwnDescribe { .. }
             | Expected::DescribeStatement { .. }
             | Expected::DescribePortal { .. }

@@ -55,6 +55,8 @@ pub(crate) enum Expected {
     },
     /// CopyDone or CopyFail: no answer of its own, but it ends the time in which Sync is ignored.
     CopyEnd,
+    /// The session's own Close of a name that stands for nothing; its answer is swallowed.
+    OwnClose,
     /// The session's own question for the search path.
     OwnFacts {
         schemas: Vec<String>,

@@ -79,7 +79,9 @@ impl Active {
             let named = Statement { name: bind.statement.into(), ..Statement::new(Protocol::Bind) };
             let record =
                 self.ledger.statement(turn, Statement { portal: bind.portal.into(), ..named }, &ruled)?;
-            self.refuse_bind(bind.portal, record, ruled.refusal(), turn)?;
+            turn.own(Own::AbsentBind { portal: bind.portal, statement: bind.statement });
+            self.expect(Expected::OwnClose, turn)?;
+            self.expect_refused_bind(record, ruled.refusal(), turn)?;
             return Ok(Taken::Yes);
         };
         let Ready::Now(ruled) = self.judge_prepared(&prepared, turn) else { return Ok(Taken::NotYet) };
@@ -166,6 +168,15 @@ impl Active {
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
         turn.own(Own::FailingBind { portal, absent: self.options.absent.as_bytes() });
+        self.expect_refused_bind(record, refusal, turn)
+    }
+
+    fn expect_refused_bind(
+        &mut self,
+        record: u64,
+        refusal: Refusal,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
         self.batch_refused = true;
         // The portal of that name stays what it was: the failing Bind does not come as far as to replace it.
         let sent = Sent { record, begun: turn.now, veiled: true };
@@ -188,7 +199,9 @@ impl Active {
             let ruled = self.absent("34000", "portal", name);
             let statement = Statement { portal: name.into(), ..Statement::new(Protocol::Execute) };
             let record = self.ledger.statement(turn, statement, &ruled)?;
-            self.refuse_execute(record, ruled.reading(), ruled.refusal(), turn)?;
+            turn.own(Own::AbsentExecute(name));
+            self.expect(Expected::OwnClose, turn)?;
+            self.expect_refused_execute(record, ruled.reading(), ruled.refusal(), turn)?;
             return Ok(Taken::Yes);
         };
         let Ready::Now(ruled) = self.rejudge(&portal) else { return Ok(Taken::NotYet) };
@@ -263,6 +276,16 @@ impl Active {
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
         turn.own(Own::FailingExecute { absent: self.options.absent.as_bytes() });
+        self.expect_refused_execute(record, reading, refusal, turn)
+    }
+
+    fn expect_refused_execute(
+        &mut self,
+        record: u64,
+        reading: &Rc<Reading>,
+        refusal: Refusal,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
         self.batch_refused = true;
         let run = self.run(record, reading, turn);
         self.expect(Expected::Execute { run, refusal: Some(refusal) }, turn)
@@ -308,7 +331,7 @@ impl Active {
     }
 
     /// A name that stands for nothing here. Had the server something of that name all the same, it would run
-    /// unjudged: so the message is refused, with the error that PostgreSQL gives.
+    /// unjudged: so the message goes behind a Close of that name, and PostgreSQL gives its own error.
     pub(super) fn absent(&mut self, sqlstate: &'static str, what: &str, name: &[u8]) -> Ruled {
         let message = match name {
             b"" if what == "prepared statement" => "unnamed prepared statement does not exist".to_owned(),
@@ -316,7 +339,7 @@ impl Active {
         };
         let nothing = self.reread(b"");
         let judged = self.rule(nothing).judged().clone();
-        Ruled::refused(judged, "absent", Refusal { sqlstate, message, hint: None })
+        Ruled::refused(judged, "absent", Refusal { sqlstate, message, hint: None, is_servers: true })
     }
 }
 

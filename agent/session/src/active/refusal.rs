@@ -12,6 +12,8 @@ pub(crate) struct Refusal {
     pub(crate) sqlstate: &'static str,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+    /// The server says the same, with all the fields that it has: its error is the one that the client gets.
+    pub(crate) is_servers: bool,
 }
 
 /// `insufficient_privilege`, as PostgreSQL's own permission checks give.
@@ -22,17 +24,22 @@ const QUERY_CANCELED: &str = "57014";
 impl Refusal {
     /// The policy says no.
     pub(crate) fn denied(judgement: &Judgement) -> Self {
-        Refusal { sqlstate: INSUFFICIENT_PRIVILEGE, message: judgement.message(), hint: judgement.hint() }
+        Refusal {
+            sqlstate: INSUFFICIENT_PRIVILEGE,
+            message: judgement.message(),
+            hint: judgement.hint(),
+            is_servers: false,
+        }
     }
 
     /// Something of the session's own says no, whatever the policy says.
     pub(crate) fn because(message: impl Into<String>, hint: Option<String>) -> Self {
-        Refusal { sqlstate: INSUFFICIENT_PRIVILEGE, message: message.into(), hint }
+        Refusal { sqlstate: INSUFFICIENT_PRIVILEGE, message: message.into(), hint, is_servers: false }
     }
 
     /// A reviewer said no, or nobody said anything in time.
     pub(crate) fn not_approved(message: String) -> Self {
-        Refusal { sqlstate: INSUFFICIENT_PRIVILEGE, message, hint: None }
+        Refusal { sqlstate: INSUFFICIENT_PRIVILEGE, message, hint: None, is_servers: false }
     }
 
     /// The client itself cancelled the statement while it was held.
@@ -41,6 +48,7 @@ impl Refusal {
             sqlstate: QUERY_CANCELED,
             message: "canceling statement due to user request".to_owned(),
             hint: None,
+            is_servers: false,
         }
     }
 

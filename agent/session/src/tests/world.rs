@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::{Buf, BytesMut};
 use evidence::{SessionId, Times};
 use masking::HashKey;
+use pgwire::frontend::{Message, Target};
 use pgwire::startup::{Packet, ProtocolVersion};
 use policy::{Answer, Catalog, Principal, Verdict};
 
@@ -244,8 +245,13 @@ impl World {
                 || text.contains("refused by portreeve")
                 || text.contains("current_schemas")
         };
-        let carries = |frame: &&Vec<u8>| super::server::carries_statement(frame) && !own(frame);
-        self.server.received.iter().filter(carries).count() as u64
+        let received = &self.server.received;
+        let carries = |at: &usize| {
+            let frame = &received[*at];
+            let closed = at.checked_sub(1).is_some_and(|before| closes(&received[before], frame));
+            super::server::carries_statement(frame) && !own(frame) && !closed
+        };
+        (0..received.len()).filter(carries).count() as u64
     }
 
     /// A server that says whatever it likes.
@@ -253,5 +259,21 @@ impl World {
         encode(&mut self.server.output);
         self.settle();
         self.news()
+    }
+}
+
+/// Whether a message closes what the next one would bind or execute: then there is nothing that could run.
+fn closes(frame: &[u8], next: &[u8]) -> bool {
+    let (Some((&tag, body)), Some((&next_tag, next_body))) = (frame.split_first(), next.split_first()) else {
+        return false;
+    };
+    match (Message::parse(tag, &body[4..]), Message::parse(next_tag, &next_body[4..])) {
+        (Ok(Message::Close { target: Target::Statement, name }), Ok(Message::Bind(bind))) => {
+            name == bind.statement
+        }
+        (Ok(Message::Close { target: Target::Portal, name }), Ok(Message::Execute { portal, .. })) => {
+            name == portal
+        }
+        _ => false,
     }
 }
