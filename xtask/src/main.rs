@@ -8,6 +8,7 @@ mod cache;
 mod debian;
 mod demo;
 mod e2e;
+mod fuzz;
 mod harness;
 mod layers;
 mod postgres;
@@ -38,6 +39,8 @@ enum Command {
     E2e(e2e::Args),
     /// Measure what Portreeve costs, beside a plain relay and pgbouncer
     Bench(bench::Args),
+    /// Throw bytes that nobody has thought of at what reads bytes of others
+    Fuzz(fuzz::Args),
     /// Run the interception's tests on another kernel, in a virtual machine
     Vm(vm::Args),
     /// Build the kernel side, and the tools that this needs
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::E2e(args) => e2e::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Vm(args) => vm::run(&args),
         Command::BuildEbpf(args) => build_ebpf::run(&args),
         Command::Layers => layers::run(),

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    build_ebpf, e2e,
+    build_ebpf, e2e, fuzz,
     harness::Counts,
     layers, postgres,
     process::{cargo, exists, output, run as run_command, say, workspace},
@@ -68,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let portreeve = ["run", "--quiet", "--package", "portreeve", "--", "policy", "test", "policies"];
         run_command(cargo().args(portreeve).current_dir(workspace()))
     });
+    tally.check("Fuzz targets, for a short while", fuzz::short);
     match ground {
         Ok(()) => tally.tests("End to end", true, e2e::stories),
         Err(error) => {

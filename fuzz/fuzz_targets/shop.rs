@@ -1,0 +1,46 @@
+//! The database that statements are about.
+
+use std::sync::{Arc, OnceLock};
+
+use policy::{Catalog, Column, Function, Oid, Relation, RelationKind, Volatility};
+
+const TABLES: [(&str, &str, Oid, &[&str]); 3] = [
+    ("public", "customers", 20_001, &["id", "ssn", "name"]),
+    ("public", "orders", 20_002, &["id", "note"]),
+    ("vault", "orders", 20_003, &["id", "note"]),
+];
+
+/// Three tables and a function.
+pub fn catalog() -> Arc<Catalog> {
+    static CATALOG: OnceLock<Arc<Catalog>> = OnceLock::new();
+    Arc::clone(CATALOG.get_or_init(|| {
+        let relations = TABLES.map(|(schema, name, oid, columns)| Relation {
+            oid,
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+            kind: RelationKind::Table,
+            columns: columns
+                .iter()
+                .zip(1..)
+                .map(|(name, attnum)| Column { attnum, name: (*name).to_owned(), type_oid: 25, generated: false })
+                .collect(),
+            bases: Vec::new(),
+            functions: Vec::new(),
+            parents: Vec::new(),
+            children: Vec::new(),
+            has_rules: false,
+            has_triggers: false,
+        });
+        let function = Function {
+            oid: 21_000,
+            schema: "public".to_owned(),
+            name: "settle".to_owned(),
+            volatility: Volatility::Volatile,
+            security_definer: false,
+            language: "sql".to_owned(),
+            procedure: false,
+        };
+        let schemas = ["pg_catalog", "public", "vault"].map(str::to_owned);
+        Arc::new(Catalog::new(1, schemas, relations, [function]))
+    }))
+}
