@@ -12,6 +12,7 @@ use std::time::Duration;
 use policy::Principal;
 use ring::rand::{SecureRandom, SystemRandom};
 use session::{ClientAuthentication, Event, Options, Peer, ReadingCache, Session};
+use socket2::SockRef;
 use tokio::sync::mpsc::{self, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
@@ -134,6 +135,8 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
     let Arrival { stream, destination, route, principal, resource, session: counted } = arrival;
     let frontend = tokio::net::TcpStream::from_std(stream)?;
     frontend.set_nodelay(true)?;
+    // As the server does with its clients: one that is gone without a word is noticed.
+    SockRef::from(&frontend).set_keepalive(true)?;
     let (listed, signal, mut signals) = local.list(number);
     let Some(resource) = resource else {
         let stray = Stray { frontend, destination, route, principal, signals, listed, counted };
