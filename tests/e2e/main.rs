@@ -19,6 +19,7 @@ mod protected;
 mod protocol;
 mod refusal;
 mod relay;
+mod replication;
 mod restart;
 mod states;
 mod store;

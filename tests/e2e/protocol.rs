@@ -58,20 +58,6 @@ fn a_newer_minor_version_is_negotiated() -> Result<()> {
 }
 
 #[test]
-fn a_start_that_asks_for_replication_is_refused() -> Result<()> {
-    story(&Setup::policy(ALLOW_ALL), |world| {
-        for value in ["true", "database", "1"] {
-            let mut stream = raw(world)?;
-            stream.write_all(&startup(V3, &["user", "x", "database", "shop", "replication", value, ""]))?;
-            let mut told = Vec::new();
-            stream.read_to_end(&mut told)?;
-            ensure!(told.first() == Some(&b'E'), "{value}: {}", text(&told));
-        }
-        Ok(())
-    })
-}
-
-#[test]
 fn settings_of_the_start_hold() -> Result<()> {
     story(&Setup::default(), |world| {
         let mut psql = world.job().psql(&world.address());

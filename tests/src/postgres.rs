@@ -23,8 +23,9 @@ const SUPERUSER: &str = "postgres";
 
 const RULES: &str = "\
 local all all trust\n\
+local replication all trust\n\
 host all postgres all reject\n\
-host all all all scram-sha-256\n";
+host all,replication all all scram-sha-256\n";
 
 /// A running server. Dropping it stops it.
 #[derive(Debug)]

@@ -67,13 +67,15 @@ pub enum Verb {
     Explain,
     /// ALTER SYSTEM, LOAD, and what changes the server itself.
     System,
+    /// A replication connection, and each of its commands: it gives everything, as it is written. `*` does not include it.
+    Replicate,
     /// What could not be understood in full. `*` does not include it.
     Opaque,
 }
 
 impl Verb {
     /// Every verb, in the order of their declaration.
-    pub const ALL: [Verb; 31] = [
+    pub const ALL: [Verb; 32] = [
         Verb::Select,
         Verb::Insert,
         Verb::Update,
@@ -104,8 +106,15 @@ impl Verb {
         Verb::Do,
         Verb::Explain,
         Verb::System,
+        Verb::Replicate,
         Verb::Opaque,
     ];
+
+    /// Whether nothing but its own name allows it, and no name where anything is masked or denied: it may be, or give,
+    /// anything.
+    pub const fn is_anything(self) -> bool {
+        matches!(self, Verb::Replicate | Verb::Opaque)
+    }
 
     /// The verb's name in documents and messages.
     pub const fn name(self) -> &'static str {
@@ -140,6 +149,7 @@ impl Verb {
             Verb::Do => "do",
             Verb::Explain => "explain",
             Verb::System => "system",
+            Verb::Replicate => "replicate",
             Verb::Opaque => "opaque",
         }
     }

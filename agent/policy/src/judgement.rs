@@ -124,6 +124,12 @@ impl Judgement {
             Cause::Rule => format!("{what} is {decided} by rule \"{rule}\""),
             Cause::NoRule => format!("{what} is {decided} by rule \"{rule}\": no rule allows it"),
             Cause::Implied => format!("{what} is {decided}: it comes along with what was named"),
+            Cause::OpaqueUnderMask | Cause::OpaqueUnderRule if finding.action.verb == Verb::Replicate => {
+                format!(
+                    "{what} is {decided} by rule \"{rule}\": it masks or limits what is read here, and replication gives \
+                 everything as it is written"
+                )
+            }
             Cause::OpaqueUnderMask => format!(
                 "{what} is {decided} by rule \"{rule}\": it masks columns here, and this statement could not \
                  be understood in full"
@@ -157,6 +163,11 @@ impl Judgement {
                 "Write the statement in a form that can be understood in full, or ask for a rule that names \
                  \"opaque\"."
                     .to_owned()
+            }
+            (_, Cause::OpaqueUnderMask | Cause::OpaqueUnderRule)
+                if finding.action.verb == Verb::Replicate =>
+            {
+                format!("Ask whoever answers for rule \"{}\".", finding.rule)
             }
             (_, Cause::OpaqueUnderMask | Cause::OpaqueUnderRule) => {
                 "Write the statement in a form that can be understood in full.".to_owned()

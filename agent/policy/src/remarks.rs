@@ -46,14 +46,16 @@ impl Policy {
                 });
             }
             remarks.extend(self.reach(rule, judging));
-            let opaque = judging.actions.has_verb(Verb::Opaque) && judging.decision != Decision::Deny;
+            let anything =
+                Verb::ALL.into_iter().find(|verb| verb.is_anything() && judging.actions.has_verb(*verb));
+            let anything = anything.filter(|_| judging.decision != Decision::Deny);
             let hinders = |other: &Rule| other.decision() == Some(Decision::Deny) || !other.masks.is_empty();
             let hindering = self.rules.iter().find(|other| hinders(other) && meets(other, rule));
-            if opaque && let Some(other) = hindering {
+            if let (Some(verb), Some(other)) = (anything, hindering) {
                 remarks.push(Remark {
                     place: rule.place.clone(),
                     message: format!(
-                        "rule \"{}\" names `opaque` in vain: rule \"{}\" at {} denies or masks for the same \
+                        "rule \"{}\" names `{verb}` in vain: rule \"{}\" at {} denies or masks for the same \
                          subjects",
                         rule.name, other.name, other.place
                     ),

@@ -16,6 +16,7 @@ mod ledger;
 mod names;
 mod reading;
 mod refusal;
+mod replication;
 mod run;
 mod simple;
 
@@ -71,6 +72,8 @@ pub(crate) struct Active {
     catalog_asked: bool,
     /// The server was asked for the search path for the message in front.
     facts_asked: bool,
+    /// It is a replication connection.
+    replicates: bool,
     /// A notice for the client that waits for the end of the frame that is on its way.
     notice: Option<String>,
     pub(crate) terminated: bool,
@@ -108,6 +111,7 @@ impl Active {
             holds: 0,
             catalog_asked: false,
             facts_asked: false,
+            replicates: false,
             notice: None,
             terminated: false,
         };

@@ -231,8 +231,6 @@ impl Session {
     fn asked(&mut self, startup: Startup, turn: &mut Turn<'_>) {
         let refusal = if startup.user().is_empty() {
             Some(("28000", "no PostgreSQL user name specified in startup packet"))
-        } else if startup.replicates() {
-            Some(("42501", "replication connections are refused by Portreeve"))
         } else {
             None
         };
@@ -314,8 +312,9 @@ impl Session {
         let digest = Digest(policy.digest());
         ledger.write(turn, &start(&self.options, &startup, &database, &role, digest))?;
         let judgement = policy.judge(&startup.actions());
-        let active =
+        let mut active =
             Active::new(Rc::clone(&self.options), Rc::clone(&self.cache), ledger, cache_key, policy, catalog);
+        active.replicates(startup.replicates());
         self.phase = Phase::Login(Login::new(
             Box::new(active),
             password,

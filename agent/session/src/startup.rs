@@ -71,6 +71,7 @@ impl Startup {
     /// their own account, and that change no more than how values are written, are free.
     pub(crate) fn actions(&self) -> Vec<Action> {
         let mut settings = Vec::new();
+        let replication = self.replicates().then(|| Action::bare(Verb::Replicate));
         for (name, value) in &self.parameters {
             match &**name {
                 b"user" | b"database" | b"replication" => {}
@@ -79,7 +80,8 @@ impl Startup {
                 name => settings.push(String::from_utf8_lossy(name).into_owned()),
             }
         }
-        settings.into_iter().map(|name| name.replace('-', "_").to_ascii_lowercase()).filter_map(set).collect()
+        let settings = settings.into_iter().map(|name| name.replace('-', "_").to_ascii_lowercase());
+        replication.into_iter().chain(settings.filter_map(set)).collect()
     }
 
     /// The packet for the server: the client's own but for role and database.
@@ -178,6 +180,9 @@ mod tests {
             (vec![("options", "  -c   ROLE=x ")], vec!["set-role role"]),
             (vec![("options", "-e")], vec!["set _e"]),
             (vec![("_pq_.thing", "1")], vec![]),
+            (vec![("replication", "off")], vec![]),
+            (vec![("replication", "database")], vec!["replicate "]),
+            (vec![("replication", "true"), ("options", "-c role=x")], vec!["replicate ", "set-role role"]),
         ] {
             assert_eq!(settings(&parameters), expected, "{parameters:?}");
         }

@@ -25,6 +25,9 @@ pub(crate) enum Way {
     Portreeve,
     /// Through Portreeve, with a column masked that this job does not read.
     Masked,
+    /// Through Portreeve, spoken to by TLS, as libpq does where it is not told otherwise. All others are in clear text, the
+    /// server too.
+    Tls,
 }
 
 impl Way {
@@ -35,6 +38,7 @@ impl Way {
             Way::Bouncer => "pgbouncer",
             Way::Portreeve => "portreeve",
             Way::Masked => "portreeve+masks",
+            Way::Tls => "portreeve+tls",
         }
     }
 }
@@ -67,7 +71,7 @@ impl Ways {
 
     /// All that are there.
     pub(crate) fn all(&self) -> impl Iterator<Item = Way> {
-        [Way::Direct, Way::Relay, Way::Bouncer, Way::Portreeve, Way::Masked]
+        [Way::Direct, Way::Relay, Way::Bouncer, Way::Portreeve, Way::Masked, Way::Tls]
             .into_iter()
             .filter(|way| *way != Way::Bouncer || self.bouncer.is_some())
     }
@@ -82,7 +86,7 @@ impl Ways {
             Way::Direct => (self.direct, JOB_UID),
             Way::Relay => (self.relay.address, JOB_UID),
             Way::Bouncer => (self.bouncer.as_ref().context("no pgbouncer")?.address, JOB_UID),
-            Way::Portreeve => (self.protected, JOB_UID),
+            Way::Portreeve | Way::Tls => (self.protected, JOB_UID),
             Way::Masked => (self.protected, MASKED_UID),
         };
         let mut command = world.job_of(uid).command(programs()?.join("pgbench"));
@@ -91,6 +95,7 @@ impl Ways {
             .env("PGPORT", address.port().to_string())
             .env("PGDATABASE", "shop")
             .env("PGUSER", ROLE)
+            .env("PGSSLMODE", if way == Way::Tls { "require" } else { "disable" })
             // On the two ways through Portreeve nobody asks for it.
             .env("PGPASSWORD", PASSWORD);
         Ok(command)
@@ -106,7 +111,7 @@ impl Ways {
             Way::Direct => None,
             Way::Relay => Some(self.relay.process()),
             Way::Bouncer => self.bouncer.as_ref().map(Bouncer::process),
-            Way::Portreeve | Way::Masked => Some(world.daemon.child()?.id()),
+            Way::Portreeve | Way::Masked | Way::Tls => Some(world.daemon.child()?.id()),
         })
     }
 }

@@ -35,7 +35,7 @@ fn verb(text: &str) -> Option<Verb> {
 /// A verb and a class of objects: `drop table`, `create materialized view`.
 fn classed(text: &str) -> Option<(Verb, &'static str)> {
     let (first, class) = text.split_once(' ')?;
-    let verb = verb(first).filter(|verb| *verb != Verb::Opaque)?;
+    let verb = verb(first).filter(|verb| !verb.is_anything())?;
     let class: Vec<&str> = class.split_whitespace().collect();
     let class = class.join(" ");
     Some((verb, CLASSES.iter().find(|known| **known == class)?))
@@ -123,6 +123,7 @@ const fn kinds(verb: Verb) -> Kinds {
         | Verb::Notify
         | Verb::Do
         | Verb::Explain
+        | Verb::Replicate
         | Verb::Opaque => Kinds::None,
     }
 }

@@ -116,7 +116,7 @@ fn each_mistake_names_its_place_and_its_cure() {
             "p.yaml:4:23: there is no action `begin`; write \"*\" or one of: select, insert, update, \
              update-all, delete, delete-all, truncate, lock, copy-in, copy-out, copy-server, create, alter, \
              drop, maintain, grant, revoke, role, set-role, set, show, transaction, prepare, cursor, notify, \
-             call, function, do, explain, system, opaque, read, write, destructive, ddl, session",
+             call, function, do, explain, system, replicate, opaque, read, write, destructive, ddl, session",
         ),
         (
             rule("    actions: [select, transaction]\n    decision: allow\n    relations: [\"a.*\"]\n"),

@@ -44,7 +44,7 @@ pub(super) struct Around {
 pub(super) fn of(action: &Action, masks: &Masks, around: Around) -> Exposure {
     let Around { reads_masked, stores_masked } = around;
     let stores = match action.verb {
-        Verb::Opaque => return Exposure::Anything,
+        Verb::Replicate | Verb::Opaque => return Exposure::Anything,
         Verb::CopyOut | Verb::CopyServer => return Exposure::Copies,
         Verb::Create => reads_masked || stores_masked,
         Verb::Alter => reads_masked || touches(masks, &action.object),

@@ -43,10 +43,10 @@ impl ActionSet {
         }
     }
 
-    /// `*`: every verb but [`Verb::Opaque`], which must be named.
+    /// `*`: every verb but those that must be named ([`Verb::is_anything`]).
     pub(crate) fn insert_every(&mut self) {
         for verb in Verb::ALL {
-            if verb != Verb::Opaque {
+            if !verb.is_anything() {
                 self.insert(verb);
             }
         }
@@ -78,11 +78,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_is_every_verb_but_opaque() {
+    fn a_star_is_every_verb_but_those_that_may_be_anything() {
         let mut set = ActionSet::default();
         set.insert_every();
         for verb in Verb::ALL {
-            assert_eq!(set.has_verb(verb), verb != Verb::Opaque, "{verb}");
+            assert_eq!(set.has_verb(verb), ![Verb::Replicate, Verb::Opaque].contains(&verb), "{verb}");
         }
     }
 
@@ -90,7 +90,7 @@ mod tests {
     fn no_group_holds_what_another_word_is_there_for() {
         let group = |name: &str| GROUPS.iter().find(|group| group.name == name).unwrap().verbs;
         assert!(group("write").iter().all(|verb| !group("destructive").contains(verb)));
-        assert!(GROUPS.iter().all(|group| !group.verbs.contains(&Verb::Opaque)));
+        assert!(GROUPS.iter().all(|group| !group.verbs.iter().any(|verb| verb.is_anything())));
         assert!(GROUPS.iter().all(|group| !group.verbs.contains(&Verb::SetRole)));
     }
 }

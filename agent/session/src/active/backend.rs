@@ -117,7 +117,9 @@ impl Active {
                 Some(Expected::Execute { .. }) => self.complete(tag, b"", frame, turn),
                 _ => out_of_place(tag),
             },
-            Message::CopyInResponse(_) => {
+            Message::CopyBothResponse(_) if !self.replicates => out_of_place(tag),
+            // Of a COPY in both directions the client's data has its end, and the server's its own.
+            Message::CopyInResponse(_) | Message::CopyBothResponse(_) => {
                 self.result(tag, frame, turn)?;
                 self.current_run(tag)?.copy_begun = true;
                 self.queue.copy_in_begins();
@@ -131,7 +133,6 @@ impl Active {
             }
             Message::Authentication(_)
             | Message::BackendKeyData { .. }
-            | Message::CopyBothResponse(_)
             | Message::CopyData(_)
             | Message::CopyDone
             | Message::CopyOutResponse(_)

@@ -118,7 +118,8 @@ impl Active {
         };
         if matches!(taken, Taken::Yes) {
             self.catalog_asked = false;
-            self.facts_asked = false;
+            // A replication connection speaks the simple protocol alone: there the path stays unknown.
+            self.facts_asked = self.replicates;
         }
         Ok(taken)
     }

@@ -67,6 +67,17 @@ impl Reading {
         }
     }
 
+    /// A command of the replication protocol: no SQL, and one action.
+    pub(crate) fn of_command(text: &[u8], action: Action) -> Self {
+        let statement = Statement { actions: vec![action.clone()], ..Statement::opaque(0..text.len(), "") };
+        Reading {
+            statements: vec![statement],
+            actions: vec![action],
+            changes: Changes::default(),
+            function: false,
+        }
+    }
+
     /// It is a FunctionCall's.
     pub(crate) fn is_function(&self) -> bool {
         self.function

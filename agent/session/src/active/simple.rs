@@ -21,7 +21,13 @@ use crate::{Fault, Turn};
 
 impl Active {
     pub(super) fn query(&mut self, text: &[u8], frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
-        let Ready::Now(ruled) = self.judge(text, turn) else { return Ok(Taken::NotYet) };
+        let ruled = match self.replication_command(text) {
+            Some(ruled) => ruled,
+            None => match self.judge(text, turn) {
+                Ready::Now(ruled) => ruled,
+                Ready::Wait => return Ok(Taken::NotYet),
+            },
+        };
         let veiled = self.veils(ruled.reading());
         let shown = recordable(text, ruled.reading(), veiled, &self.options.key);
         let statement = Statement {

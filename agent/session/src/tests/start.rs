@@ -61,7 +61,7 @@ fn who_may_not_come_in_is_told_why() {
         (&[("database", "shop")][..], "error 28000 no PostgreSQL user name specified in startup packet"),
         (
             &[("user", "job"), ("replication", "database")],
-            "error 42501 replication connections are refused by Portreeve",
+            "error 42501 replicate is denied by rule \"default\": no rule allows it",
         ),
         (
             &[("user", "job"), ("options", "-c role=admin")],
