@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(config.intercept.port, 15001);
         assert_eq!((config.intercept.ports[0].get(), config.intercept.unmatched), (5432, Unmatched::Refuse));
         assert_eq!(config.names.resolve_seconds.get(), 10);
-        assert_eq!(config.resources["shop"].tls, proxy::TlsConfig::Disable);
+        assert_eq!(config.resources["shop"].tls, proxy::TlsConfig::default());
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
         );
         let store = config.unwrap().store.unwrap();
         assert_eq!(store.url.to_string(), "database store at audit:5432 as ci");
-        assert_eq!((store.tls, store.interval_ms), (proxy::TlsConfig::Require, 200));
+        assert_eq!((store.tls.mode, store.interval_ms), (proxy::tls::Mode::Require, 200));
         error(&format!("{LEAST}store: {{url: 'postgresql://ci:secret@audit/store'}}"), "p.yaml:3:");
         error(&format!("{LEAST}store: {{url: 'postgresql://ci:secret@audit/store'}}"), "a file that has it");
         error(&format!("{LEAST}store: {{url: 'postgresql://ci@a', batch: 3}}"), "unknown field `batch`");

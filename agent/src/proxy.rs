@@ -19,7 +19,7 @@ mod login;
 mod resources;
 mod side;
 mod stream;
-mod tls;
+pub mod tls;
 mod unmatched;
 mod worker;
 
@@ -35,7 +35,7 @@ use crate::intercept::OwnSockets;
 use crate::recorder::{Clock, Recorder};
 
 pub use accept::{accept, kernel_peer};
-pub use backend::{Error as BackendError, connect as connect_backend, secure};
+pub use backend::{Error as BackendError, connect as connect_backend, secure, speaks_tls};
 pub use cancel::Cancels;
 pub use config::Config;
 pub use resources::{Overlap, Resource, Resources};

@@ -12,14 +12,11 @@ pub type Config = store::Config<TlsConfig>;
 ///
 /// # Errors
 ///
-/// The certificate authorities cannot be read.
+/// What the section names cannot be read.
 pub fn tls(config: &TlsConfig, endpoint: &Endpoint) -> Result<Tls, TlsError> {
-    match (config, endpoint) {
-        (TlsConfig::VerifyFull { ca_file, server_name: None }, Endpoint::Tcp(host, _))
-            if host.parse::<IpAddr>().is_err() =>
-        {
-            let (ca_file, server_name) = (ca_file.clone(), Some(host.clone()));
-            Tls::new(&TlsConfig::VerifyFull { ca_file, server_name })
+    match endpoint {
+        Endpoint::Tcp(host, _) if config.server_name.is_none() && host.parse::<IpAddr>().is_err() => {
+            Tls::new(&TlsConfig { server_name: Some(host.clone()), ..config.clone() })
         }
         _ => Tls::new(config),
     }
