@@ -9,6 +9,8 @@
 
 mod accept;
 mod aside;
+mod authenticating;
+pub mod authentication;
 mod backend;
 mod cancel;
 mod config;
@@ -35,6 +37,7 @@ use crate::intercept::OwnSockets;
 use crate::recorder::{Clock, Recorder};
 
 pub use accept::{accept, kernel_peer};
+pub use authenticating::Authenticating;
 pub use backend::{Error as BackendError, connect as connect_backend, secure, speaks_tls};
 pub use cancel::Cancels;
 pub use config::Config;

@@ -75,6 +75,8 @@ pub struct Setup {
     pub own_hosts: bool,
     /// How the server is spoken to: the value of `tls`.
     pub tls: String,
+    /// More of the resource: a line of YAML, or several with four spaces before each but the first.
+    pub resource: String,
     /// Whether the server speaks TLS, with a self-signed certificate for `db.example` in the folder `tls`.
     pub certificate: bool,
     /// Whether there is a central store.
@@ -95,6 +97,7 @@ impl Default for Setup {
             own_port: false,
             own_hosts: false,
             tls: "{mode: disable}".to_owned(),
+            resource: String::new(),
             certificate: false,
             store: false,
             first: None,
@@ -319,6 +322,15 @@ impl World {
         Ok(fs::write(self.daemon.hosts(), lines)?)
     }
 
+    /// Replaces what the daemon logs in with.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn write_credentials(&self, document: &str) -> Result<()> {
+        write_credentials(self.folder(), document)
+    }
+
     /// Drives what this process does on its connections.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
@@ -387,6 +399,12 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+fn write_credentials(folder: &Path, document: &str) -> Result<()> {
+    let credentials = folder.join("credentials.yaml");
+    fs::write(&credentials, document)?;
+    Ok(fs::set_permissions(&credentials, fs::Permissions::from_mode(0o600))?)
+}
+
 /// The daemon's files.
 fn prepare(
     folder: &Path,
@@ -396,9 +414,7 @@ fn prepare(
     cgroup: &Cgroup,
     store: Option<&Store>,
 ) -> Result<()> {
-    let credentials = folder.join("credentials.yaml");
-    fs::write(&credentials, format!("role: {ROLE}\npassword: {PASSWORD}\n"))?;
-    fs::set_permissions(&credentials, fs::Permissions::from_mode(0o600))?;
+    write_credentials(folder, &format!("role: {ROLE}\npassword: {PASSWORD}\n"))?;
     fs::write(folder.join("policy.yaml"), &setup.policy)?;
     let at = |name: &str| folder.join(name).display().to_string();
     let [v4, v6] = network.server();
@@ -410,13 +426,14 @@ fn prepare(
     let addresses = setup.addresses.as_deref().unwrap_or("[\"V4:PORT\", \"[V6]:PORT\"]");
     let mut config = format!(
         "policies: [{}]\n\
-         resources:\n  shop:\n    addresses: {}\n    credentials: {{file: {}}}\n    tls: {}\n\
+         resources:\n  shop:\n    addresses: {}\n    credentials: {{file: {}}}\n    tls: {}\n    {}\n\
          intercept: {{port: 0, pin_directory: {}, {}}}\n\
          names: {{resolve_seconds: 1, keep_seconds: 2, file: {}}}\n",
         at("policy.yaml"),
         meant(addresses),
         at("credentials.yaml"),
         setup.tls.replace("FOLDER", &folder.display().to_string()),
+        setup.resource,
         leftovers::pin_directory(network.number()).display(),
         meant(&setup.intercept),
         at("names.json"),

@@ -5,23 +5,50 @@ use std::net::IpAddr;
 
 use policy::{Address, Host, Policy};
 use serde::Deserialize;
+use session::authentication::Rules;
 
 use crate::credentials::{self as source, Credentials};
 use crate::intercept::{Destination, Network, NetworkError};
+use crate::proxy::authentication;
 use crate::proxy::{Resource, Resources, Tls, TlsConfig, TlsError};
 
-/// One resource, as written.
+/// One resource, as far as it fits together.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Written")]
 pub struct Config {
     /// Where it is reached, beside what the policy's documents say.
-    #[serde(default)]
     pub addresses: Vec<Address>,
     /// How to speak to it.
-    #[serde(default)]
     pub tls: TlsConfig,
     /// How to log in to it.
     pub credentials: source::Config,
+    /// What it may ask for at a login.
+    pub rules: Rules,
+}
+
+/// One resource, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    addresses: Vec<Address>,
+    #[serde(default)]
+    tls: TlsConfig,
+    credentials: source::Config,
+    #[serde(default)]
+    authentication: Option<Vec<authentication::Method>>,
+    #[serde(default)]
+    channel_binding: authentication::ChannelBinding,
+}
+
+impl TryFrom<Written> for Config {
+    type Error = authentication::Mistake;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let Written { addresses, tls, credentials, authentication, channel_binding } = written;
+        let rules = authentication::rules(authentication.as_deref(), channel_binding, &tls)?;
+        Ok(Config { addresses, tls, credentials, rules })
+    }
 }
 
 /// Why the resources cannot be served.
@@ -94,7 +121,7 @@ pub fn describe(configs: &BTreeMap<String, Config>, policy: &Policy) -> Result<R
         names.sort_unstable();
         names.dedup();
         let tls = Tls::new(&config.tls).map_err(|source| Error::Tls { name: name.clone(), source })?;
-        resources.push(Resource::new(name.clone(), written, names, tls));
+        resources.push(Resource::new(name.clone(), written, names, tls, config.rules.clone()));
     }
     Ok(Resources::new(resources))
 }

@@ -13,6 +13,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use session::authentication::Rules;
+
 use super::Tls;
 use crate::intercept::{Destination, Network, Route, WeakRoute};
 use crate::names::Address;
@@ -28,6 +30,8 @@ pub struct Resource {
     pub names: Vec<(String, u16)>,
     /// How to speak to it.
     pub tls: Tls,
+    /// What it may ask for at a login.
+    pub rules: Rules,
     /// What the names stand for.
     found: Vec<(SocketAddr, By)>,
     seen: Arc<Mutex<Seen>>,
@@ -208,8 +212,14 @@ impl fmt::Display for Way {
 
 impl Resource {
     /// A server that nobody has connected to yet, and whose names stand for nothing yet.
-    pub fn new(name: String, written: Vec<Destination>, names: Vec<(String, u16)>, tls: Tls) -> Self {
-        Resource { name, written, names, tls, found: Vec::new(), seen: Arc::default() }
+    pub fn new(
+        name: String,
+        written: Vec<Destination>,
+        names: Vec<(String, u16)>,
+        tls: Tls,
+        rules: Rules,
+    ) -> Self {
+        Resource { name, written, names, tls, rules, found: Vec::new(), seen: Arc::default() }
     }
 
     /// Where connections of our own go, and from where: as a session has last gone, as long as that is not where a name
@@ -277,12 +287,13 @@ impl Resource {
     }
 
     fn with(&self, found: Vec<(SocketAddr, By)>, seen: Arc<Mutex<Seen>>) -> Self {
-        let Resource { name, written, names, tls, .. } = self;
+        let Resource { name, written, names, tls, rules, .. } = self;
         Resource {
             name: name.clone(),
             written: written.clone(),
             names: names.clone(),
             tls: tls.clone(),
+            rules: rules.clone(),
             found,
             seen,
         }

@@ -4,9 +4,12 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use session::authentication::Channel;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+
+use super::tls::end_point;
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -15,6 +18,15 @@ pub enum BackendStream {
     Plain(TcpStream),
     /// Encrypted.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl BackendStream {
+    /// What a login over it depends on.
+    pub fn channel(&self) -> Channel {
+        let BackendStream::Tls(stream) = self else { return Channel::default() };
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        Channel { encrypted: true, end_point: certificate.and_then(|certificate| end_point(certificate)) }
+    }
 }
 
 macro_rules! each {

@@ -1,6 +1,7 @@
 //! TLS towards the server, in the terms of libpq: the one place where it is made ready.
 
 mod config;
+mod end_point;
 mod verifier;
 
 use std::io;
@@ -19,6 +20,7 @@ use crate::secret::{self, Secret};
 pub use config::{
     Authorities, Certificates, ClientCertificate, Config, Mistake, Mode, Negotiation, Written, WrittenMode,
 };
+pub(super) use end_point::end_point;
 use verifier::{AnyName, Anyone};
 
 #[cfg(test)]

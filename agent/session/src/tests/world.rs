@@ -15,6 +15,7 @@ use super::client;
 use super::fixture::{catalog, policy};
 use super::journal::Records;
 use super::server::Server;
+use crate::authentication::{Channel, Rules};
 use crate::{ApprovalRequest, Event, Granted, Limits, Options, Peer, ReadingCache, Request, Session, Turn};
 
 pub(crate) const ABSENT: &str = "portreeve-absent";
@@ -42,6 +43,9 @@ pub(crate) struct World {
     pub(crate) closed: bool,
     chooser: Chooser,
     rules: String,
+    /// What the resource's credential has, and what the server may ask for.
+    pub(crate) password: Option<Vec<u8>>,
+    pub(crate) login_rules: Rules,
     clock: u64,
 }
 
@@ -90,6 +94,8 @@ impl World {
             closed: false,
             chooser: Box::new(|there| there),
             rules: rules.to_owned(),
+            password: None,
+            login_rules: Rules::default(),
             clock: 0,
         }
     }
@@ -155,7 +161,9 @@ impl World {
             Request::Login { database } => {
                 let granted = Granted {
                     role: "shop_app".to_owned(),
-                    password: None,
+                    password: self.password.clone(),
+                    rules: self.login_rules.clone(),
+                    channel: Channel::default(),
                     database,
                     catalog: self.catalog.clone().unwrap(),
                     policy: policy(&self.rules),

@@ -8,13 +8,14 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use session::authentication::{Channel, Rules};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::config::store_tls;
+use crate::config::{store_rules, store_tls};
 use crate::proxy::tls::{Mistake, Written, WrittenMode};
-use crate::proxy::{Tls, TlsConfig, TlsError, secure};
+use crate::proxy::{Authenticating, Tls, TlsConfig, TlsError, secure};
 use crate::secret::{self, Secret};
-use crate::store::{Address, Connect, Connected, Connecting, Endpoint, SourceError, Stream};
+use crate::store::{Address, Connect, Connecting, Endpoint, SourceError, Stream};
 
 /// How to log in to the central store.
 #[derive(Debug, Clone, Default, Args)]
@@ -82,8 +83,9 @@ impl Login {
             // Told now, and not as an error of the connection.
             Secret::read(file)?;
         }
+        let rules = store_rules(&tls, &address.endpoint);
         let tls = store_tls(&tls, &address.endpoint)?;
-        Ok(Connector { tls, password_file: self.password_file.clone() })
+        Ok(Connector { tls, rules, password_file: self.password_file.clone() })
     }
 }
 
@@ -91,6 +93,7 @@ impl Login {
 #[derive(Debug)]
 pub struct Connector {
     tls: Tls,
+    rules: Rules,
     password_file: Option<PathBuf>,
 }
 
@@ -103,22 +106,26 @@ impl Connector {
     }
 
     async fn stream(&self, address: &Address) -> Result<Box<dyn Stream>, SourceError> {
-        match &address.endpoint {
-            Endpoint::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+        let password = self.password()?;
+        let (user, password, rules) = (&address.user, password.as_ref(), &self.rules);
+        Ok(match &address.endpoint {
+            Endpoint::Unix(path) => {
+                let stream = UnixStream::connect(path).await?;
+                Box::new(Authenticating::new(stream, Channel::local(), user, password, rules))
+            }
             Endpoint::Tcp(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                Ok(Box::new(secure(stream, &self.tls).await?))
+                let stream = secure(stream, &self.tls).await?;
+                let channel = stream.channel();
+                Box::new(Authenticating::new(stream, channel, user, password, rules))
             }
-        }
+        })
     }
 }
 
 impl Connect for Connector {
     fn connect<'a>(&'a self, address: &'a Address) -> Connecting<'a> {
-        Box::pin(async move {
-            let password = self.password()?;
-            Ok(Connected { stream: self.stream(address).await?, password })
-        })
+        Box::pin(self.stream(address))
     }
 }
 

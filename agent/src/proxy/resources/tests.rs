@@ -14,7 +14,7 @@ fn resource(text: &str) -> Resource {
             Err(_) => names.push((host.to_owned(), port)),
         }
     }
-    Resource::new(name.to_owned(), written, names, Tls::default())
+    Resource::new(name.to_owned(), written, names, Tls::default(), Rules::default())
 }
 
 /// Where our own connections go.
