@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use anyhow::{Result, ensure};
+use e2e::certificates;
 use e2e::middleman::Middleman;
 use e2e::process::finish;
 use e2e::world::{PASSWORD, ROLE, text};
@@ -48,6 +49,31 @@ fn scram_is_bound_to_the_servers_certificate() -> Result<()> {
         world.server.let_in("host all all all trust")?;
         check(world, Err("channel_binding: require"))
     })
+}
+
+#[test]
+fn the_digest_of_a_certificate_is_the_servers_own_whatever_signed_it() -> Result<()> {
+    const PSS: &[&str] = &["-newkey", "rsa:2048", "-sigopt", "rsa_padding_mode:pss"];
+    let p384 = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp384r1", "-sha384"];
+    let bound = setup("{mode: require}", "channel_binding: require");
+    for with in [&["-newkey", "rsa:2048", "-sha512"], &p384[..], &[PSS, &["-sha384"]].concat()] {
+        story(&bound, |world| {
+            certificates::replace(&world.folder().join("tls"), with)?;
+            world.server.reload()?;
+            check(world, Ok(()))
+        })?;
+    }
+    // RFC 5929 does not say which digest this one has: it is not bound to, and the server is not told that it could be.
+    for (resource, expect) in
+        [("", Ok(())), ("channel_binding: require", Err("has no digest to be bound to"))]
+    {
+        story(&setup("{mode: require}", resource), |world| {
+            certificates::replace(&world.folder().join("tls"), &["-newkey", "ed25519"])?;
+            world.server.reload()?;
+            check(world, expect)
+        })?;
+    }
+    Ok(())
 }
 
 /// A job that goes where the middleman listens.

@@ -19,20 +19,9 @@ use crate::world::ROLE;
 /// There is no `openssl`, or it fails.
 pub fn make(folder: &Path) -> Result<Vec<String>> {
     fs::create_dir(folder)?;
-    let (uid, gid) = owner()?;
     for name in ["cert", "other"] {
         let (key, certificate) = (folder.join(format!("{name}.key")), folder.join(format!("{name}.pem")));
-        output(
-            Command::new("openssl")
-                .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
-                .args(["-days", "2", "-subj", "/CN=db.example", "-addext", "subjectAltName=DNS:db.example"])
-                .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-                .arg("-keyout")
-                .arg(&key)
-                .arg("-out")
-                .arg(&certificate),
-        )?;
-        chown(&key, Some(uid), Some(gid))?;
+        server(&key, &certificate, &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])?;
     }
     client(folder)?;
     let at = |name: &str| folder.join(name).display().to_string();
@@ -43,6 +32,32 @@ pub fn make(folder: &Path) -> Result<Vec<String>> {
         format!("ssl_key_file={}", at("cert.key")),
         format!("ssl_ca_file={}", at("ca.pem")),
     ])
+}
+
+/// Makes another `cert.pem` with its key, which are the server's once it has read its settings again; `with` are options
+/// of `openssl req` for key and signature.
+///
+/// # Errors
+///
+/// As [`make`].
+pub fn replace(folder: &Path, with: &[&str]) -> Result<()> {
+    server(&folder.join("cert.key"), &folder.join("cert.pem"), with)
+}
+
+fn server(key: &Path, certificate: &Path, with: &[&str]) -> Result<()> {
+    let (uid, gid) = owner()?;
+    output(
+        Command::new("openssl")
+            .args(["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=db.example"])
+            .args(["-addext", "subjectAltName=DNS:db.example"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(with)
+            .arg("-keyout")
+            .arg(key)
+            .arg("-out")
+            .arg(certificate),
+    )?;
+    Ok(chown(key, Some(uid), Some(gid))?)
 }
 
 /// An authority, and its certificate for the daemon's role, whose key is root's.

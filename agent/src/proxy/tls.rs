@@ -1,5 +1,6 @@
 //! TLS towards the server, in the terms of libpq: the one place where it is made ready.
 
+mod certificate;
 mod config;
 mod end_point;
 mod verifier;
@@ -21,7 +22,7 @@ pub use config::{
     Authorities, Certificates, ClientCertificate, Config, Mistake, Mode, Negotiation, Written, WrittenMode,
 };
 pub(super) use end_point::end_point;
-use verifier::{AnyName, Anyone};
+use verifier::{Trust, Verifier};
 
 #[cfg(test)]
 mod tests;
@@ -138,19 +139,13 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
             .dangerous();
-        let builder = match &config.mode {
+        let trust = match &config.mode {
             Mode::Disable => return Ok(Tls(None)),
-            Mode::Prefer | Mode::Require => {
-                builder.with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-            }
-            Mode::VerifyCa(authorities) => {
-                let verifier = Arc::new(AnyName(verifier(authorities, provider)?));
-                builder.with_custom_certificate_verifier(verifier)
-            }
-            Mode::VerifyFull(authorities) => {
-                builder.with_custom_certificate_verifier(verifier(authorities, provider)?)
-            }
+            Mode::Prefer | Mode::Require => Trust::Anyone,
+            Mode::VerifyCa(authorities) => trust(authorities, &provider, true)?,
+            Mode::VerifyFull(authorities) => trust(authorities, &provider, false)?,
         };
+        let builder = builder.with_custom_certificate_verifier(Arc::new(Verifier { provider, trust }));
         let mut ready = match &config.client {
             None => builder.with_no_client_auth(),
             Some(client) => {
@@ -206,28 +201,39 @@ pub(super) fn cure(error: &io::Error) -> &'static str {
         }
         // webpki has no name of its own for it.
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
-            "; it is an authority's own: give the server one that says CA:FALSE"
+            "; it is an authority's own: give the server one that says CA:FALSE, or name its very certificate in `ca_file`"
+        }
+        CertificateError::Other(other) if other.to_string().contains("UnsupportedCertVersion") => {
+            "; it is of version 1: give the server one of version 3 (openssl x509 -req -extfile …), with a subjectAltName"
         }
         _ => "",
     }
 }
 
-fn verifier(
-    authorities: &Authorities,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, Error> {
-    let roots = match &authorities.certificates {
+fn trust(authorities: &Authorities, provider: &Arc<CryptoProvider>, any_name: bool) -> Result<Trust, Error> {
+    let Authorities { certificates, crl_file } = authorities;
+    let (roots, certificates) = match certificates {
         Certificates::File(path) => roots_of(path)?,
-        Certificates::System => system_roots()?,
+        Certificates::System => (system_roots()?, Vec::new()),
     };
-    let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
-    let Some(path) = &authorities.crl_file else { return built(builder.build()) };
+    let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let Some(path) = crl_file else {
+        return Ok(Trust::Authorities {
+            webpki: built(builder.build())?,
+            themselves: certificates,
+            any_name,
+        });
+    };
     let wrong = |what: String| Error::Revoked { path: path.clone(), what };
     let lists: Vec<_> = all(CertificateRevocationListDer::pem_file_iter(path)).map_err(wrong)?;
-    match builder.with_crls(lists).build() {
-        Err(VerifierBuilderError::InvalidCrl(error)) => Err(wrong(rustls::Error::from(error).to_string())),
-        other => built(other),
-    }
+    let webpki = match builder.with_crls(lists).build() {
+        Err(VerifierBuilderError::InvalidCrl(error)) => {
+            return Err(wrong(rustls::Error::from(error).to_string()));
+        }
+        other => built(other)?,
+    };
+    // Each has to be looked up in the lists.
+    Ok(Trust::Authorities { webpki, themselves: Vec::new(), any_name })
 }
 
 fn built(
@@ -237,13 +243,14 @@ fn built(
     verifier.map_err(|error| Error::Library(rustls::Error::General(error.to_string())))
 }
 
-fn roots_of(path: &Path) -> Result<RootCertStore, Error> {
+fn roots_of(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Error> {
     let wrong = |what: String| Error::Authorities { path: path.to_owned(), what };
+    let certificates = all(CertificateDer::pem_file_iter(path)).map_err(wrong)?;
     let mut roots = RootCertStore::empty();
-    for certificate in all(CertificateDer::pem_file_iter(path)).map_err(wrong)? {
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+    for certificate in &certificates {
+        roots.add(certificate.clone()).map_err(|error| wrong(error.to_string()))?;
     }
-    Ok(roots)
+    Ok((roots, certificates))
 }
 
 /// The same that other programs of the machine trust. One that cannot be read vouches for nobody; the others do.

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use der::{Reader, SliceReader};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
     KeyPair, RevokedCertParams, SerialNumber, date_time_ymd,
@@ -96,6 +97,19 @@ impl Authority {
 impl Identity {
     fn server(&self) -> ServerConfig {
         self.speak(ServerConfig::builder_with_provider(provider()), None)
+    }
+
+    /// With a key that need not be the certificate's.
+    fn unchecked(&self) -> ServerConfig {
+        let key = provider().key_provider.load_private_key(self.key_der()).unwrap();
+        let key = rustls::sign::CertifiedKey::new(vec![self.certificate.clone()], key);
+        let builder = ServerConfig::builder_with_provider(provider());
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        builder.with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)))
+    }
+
+    fn key_der(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 
     fn speak(
@@ -236,6 +250,88 @@ fn another_name_is_forgiven_by_verify_ca_and_nothing_else_is() {
 }
 
 #[test]
+fn a_certificate_that_is_named_itself_is_trusted_whatever_it_says_of_itself() {
+    // As `openssl req -x509` makes it, and PostgreSQL's manual recommends it: signed by itself, as an authority.
+    let itself = |change: &dyn Fn(&mut CertificateParams)| {
+        let mut params = CertificateParams::new(["db.example".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Identity { certificate: certificate.der().clone(), pem: certificate.pem(), key }
+    };
+    let authority = Authority::new();
+    let config = |mode: &str, file: &str, name: &str| {
+        authority.config(&format!("{{mode: {mode}, ca_file: FOLDER/{file}, server_name: {name}}}"))
+    };
+    let good = itself(&|_| {});
+    authority.lay("itself", &good.pem, 0o644);
+    for mode in ["verify-ca", "verify-full"] {
+        check(YES, &good, &config(mode, "itself", "db.example"), Ok("tls"));
+        check(YES, &good, &config(mode, "ca", "db.example"), Err("CaUsedAsEndEntity"));
+        // Another one with the same names and another key.
+        check(YES, &itself(&|_| {}), &config(mode, "itself", "db.example"), Err("TLS: "));
+    }
+    check(YES, &good, &config("verify-ca", "itself", "other.example"), Ok("tls"));
+    check(YES, &good, &config("verify-full", "itself", "other.example"), Err("not valid for name"));
+    for (identity, expect) in [
+        (itself(&|params| params.not_after = date_time_ymd(2001, 1, 1)), "expired"),
+        (itself(&|params| params.not_before = date_time_ymd(2999, 1, 1)), "not valid yet"),
+    ] {
+        authority.lay("old", &identity.pem, 0o644);
+        check(YES, &identity, &config("verify-ca", "old", "db.example"), Err(expect));
+    }
+}
+
+/// The same without its version and its extensions. Its signature is no longer right, which nobody sees who does not look.
+fn of_version_1(certificate: &[u8]) -> CertificateDer<'static> {
+    let wrapped = |content: Vec<u8>| {
+        // DER has the shortest form of a length alone.
+        let length = match u16::try_from(content.len()).unwrap().to_be_bytes() {
+            [0, length] if length < 0x80 => vec![length],
+            [0, length] => vec![0x81, length],
+            [high, low] => vec![0x82, high, low],
+        };
+        [&[0x30][..], &length, &content].concat()
+    };
+    let fields = |reader: &mut SliceReader<'_>| {
+        reader.sequence(|reader| {
+            let mut fields = Vec::new();
+            while !reader.is_finished() {
+                fields.push(reader.tlv_bytes()?.to_vec());
+            }
+            Ok::<_, der::Error>(fields)
+        })
+    };
+    let mut outer = fields(&mut SliceReader::new(certificate).unwrap()).unwrap();
+    let mut inner = fields(&mut SliceReader::new(&outer[0]).unwrap()).unwrap();
+    inner.retain(|field| !matches!(field[0], 0xa0 | 0xa3));
+    outer[0] = wrapped(inner.concat());
+    wrapped(outer.concat()).into()
+}
+
+#[test]
+fn a_certificate_of_version_1_will_do_where_nobody_looks_at_it() {
+    // As openssl x509 -req -CA … makes it where it is told of no extensions.
+    let authority = Authority::new();
+    let identity = authority.gives("db.example");
+    let identity = Identity { certificate: of_version_1(&identity.certificate), ..identity };
+    let told = |identity: &Identity, mode: &str| {
+        let (at, _seen) = server(YES, identity.unchecked());
+        connect(at, &authority.config(mode))
+    };
+    for mode in ["{mode: require}", "{mode: prefer}"] {
+        assert_eq!(told(&identity, mode), Ok("tls"));
+    }
+    let looked_at = told(&identity, "{mode: verify-ca, ca_file: FOLDER/ca}").unwrap_err();
+    assert!(looked_at.contains("is of version 1"), "{looked_at}");
+    // It has to have the key all the same.
+    let thief = Identity { key: KeyPair::generate().unwrap(), ..identity };
+    let stolen = told(&thief, "{mode: require}").unwrap_err();
+    assert!(stolen.contains("BadSignature"), "{stolen}");
+}
+
+#[test]
 fn a_server_that_lies_or_cannot_is_told_from_one_that_will_not() {
     let authority = Authority::new();
     let good = authority.gives("db.example");
@@ -300,7 +396,7 @@ fn a_server_that_asks_who_we_are_is_shown_our_certificate() {
     let (authority, other) = (Authority::new(), Authority::named("theirs"));
     let good = authority.gives("db.example");
     let clients = || {
-        let roots = Arc::new(roots_of(&authority.folder.path().join("ca")).unwrap());
+        let roots = Arc::new(roots_of(&authority.folder.path().join("ca")).unwrap().0);
         let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).build().unwrap();
         good.speak(ServerConfig::builder_with_provider(provider()), Some(verifier))
     };
