@@ -121,11 +121,7 @@ fn an_md5_password_is_shown_over_tls_or_where_it_is_named() -> Result<()> {
     story("{mode: disable}", "", Err(refused))?;
     story("{mode: disable}", "authentication: [md5]", Ok(()))?;
     story("{mode: require}", "", Ok(()))?;
-    story(
-        "{mode: require}",
-        "authentication: [scram-sha-256]",
-        Err("`authentication` of the resource does not allow"),
-    )
+    story("{mode: require}", "authentication: [scram-sha-256]", Err("which the configuration does not allow"))
 }
 
 #[test]
@@ -137,7 +133,7 @@ fn the_password_itself_is_shown_to_a_verified_server_where_it_is_named() -> Resu
             check(world, expect)
         })
     };
-    let refused = "the server asks for the password in clear text (password), which `authentication`";
+    let refused = "the server asks for the password in clear text (password), which the configuration";
     story("{mode: disable}", "", Err(refused))?;
     story(VERIFIED, "", Err("Name password in `authentication` of the resource"))?;
     story(VERIFIED, "authentication: [password]", Ok(()))
@@ -171,7 +167,16 @@ fn a_server_that_wants_a_certificate_is_shown_ours() -> Result<()> {
             check(world, Err("connection requires a valid client certificate"))
         })?;
     }
-    Ok(())
+    // One of an authority that the server does not know any more: it says so in the words of TLS.
+    story(&setup(shown, ""), |world| {
+        let tls = world.folder().join("tls");
+        std::fs::copy(tls.join("other.pem"), tls.join("ca.pem"))?;
+        world.server.reload()?;
+        check(world, Err("its log says why"))?;
+        let log = world.daemon.log();
+        ensure!(log.contains("error communicating with the server: received fatal alert"), "{log}");
+        Ok(())
+    })
 }
 
 #[test]

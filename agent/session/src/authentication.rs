@@ -113,7 +113,7 @@ pub enum Progress {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A method that the rules do not name.
-    #[error("the server asks for {}, which `authentication` of the resource does not allow", asked(*.0))]
+    #[error("the server asks for {}, which the configuration does not allow", asked(*.0))]
     NotAllowed(Method),
     /// The same, by the rules that hold where nothing is written.
     #[error("the server asks for an md5 password over a connection that is not encrypted")]

@@ -155,5 +155,5 @@ fn rules_of_the_resource_reach_the_login() {
     world.send(&[startup(&[("user", "job")])]);
     world.server_says(|out| encode::authentication_sasl(out, &[b"SCRAM-SHA-256"]).unwrap());
     let got = shown(&world.got).join("\n");
-    assert!(got.contains("`authentication` of the resource does not allow"), "{got}");
+    assert!(got.contains("which the configuration does not allow"), "{got}");
 }
