@@ -167,11 +167,13 @@ impl Error {
     }
 }
 
-/// The server's own words where it has spoken: tokio-postgres's text leaves them out.
+/// The server's own words where it has spoken, and the reason where the connection has failed: tokio-postgres's text
+/// leaves them out.
 fn said(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(server) => format!("{} (SQLSTATE {})", server.message(), server.code().code()),
-        None => error.to_string(),
+    match (error.as_db_error(), std::error::Error::source(error)) {
+        (Some(server), _) => format!("{} (SQLSTATE {})", server.message(), server.code().code()),
+        (None, Some(reason)) => format!("{error}: {reason}"),
+        (None, None) => error.to_string(),
     }
 }
 

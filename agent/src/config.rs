@@ -22,7 +22,7 @@ pub use log::{Config as LogConfig, Format as LogFormat};
 pub(crate) use policies::CASES;
 pub use policies::{Error as PoliciesError, File as PolicyFile, in_folder, read as read_policies};
 pub use resources::{Config as ResourceConfig, Error as ResourcesError, credentials, describe};
-pub use store::{Config as StoreConfig, tls as store_tls};
+pub use store::{Config as StoreConfig, rules as store_rules, tls as store_tls};
 
 /// The file as it was written.
 #[derive(Debug, Deserialize)]
@@ -143,6 +143,8 @@ fn with_nearest(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use session::authentication::{ChannelBinding, Method, Rules};
+
     use super::*;
     use crate::intercept::Unmatched;
 
@@ -161,7 +163,7 @@ mod tests {
         assert_eq!(config.intercept.port, 15001);
         assert_eq!((config.intercept.ports[0].get(), config.intercept.unmatched), (5432, Unmatched::Refuse));
         assert_eq!(config.names.resolve_seconds.get(), 10);
-        assert_eq!(config.resources["shop"].tls, proxy::TlsConfig::Disable);
+        assert_eq!(config.resources["shop"].tls, proxy::TlsConfig::default());
     }
 
     #[test]
@@ -176,6 +178,41 @@ mod tests {
     }
 
     #[test]
+    fn what_a_resource_asks_for_fits_together_or_is_told_with_its_place() {
+        let one = |more: &str| {
+            format!("policies: [/etc/p]\nresources:\n  shop: {{credentials: {{file: /c}}, {more}}}\n")
+        };
+        let read = |more: &str| {
+            let config = Config::parse(&one(more), Path::new("p.yaml")).unwrap();
+            config.resources["shop"].rules.clone()
+        };
+        assert_eq!(read(""), Rules::default());
+        let verified = "tls: {mode: verify-ca, ca_file: /ca}";
+        let rules = read(&format!(
+            "{verified}, authentication: [scram-sha-256, md5, password, none], channel_binding: disable"
+        ));
+        let methods = vec![Method::ScramSha256, Method::Md5, Method::Password, Method::None];
+        assert_eq!(rules, Rules { methods: Some(methods), channel_binding: ChannelBinding::Disable });
+        let bound = read("tls: {mode: require}, channel_binding: require");
+        assert_eq!(bound.channel_binding, ChannelBinding::Require);
+        for (more, expect) in [
+            ("authentication: []", "allows no login"),
+            ("authentication: [password]", "`tls` of mode verify-ca or verify-full"),
+            ("tls: {mode: require}, authentication: [password]", "`tls` of mode verify-ca or verify-full"),
+            ("channel_binding: require", "needs `tls`"),
+            ("tls: {mode: prefer}, channel_binding: require", "needs `tls`"),
+            ("tls: {mode: require}, channel_binding: require, authentication: [md5]", "needs scram-sha-256"),
+            ("authentication: [scram]", "scram-sha-256"),
+            ("authentification: [md5]", "did you mean `authentication`?"),
+            ("tls: {mode: allow}", "write `prefer`"),
+            ("tls: {mode: verify-ca}", "needs `ca_file`"),
+        ] {
+            error(&one(more), "p.yaml:3:");
+            error(&one(more), expect);
+        }
+    }
+
+    #[test]
     fn the_store_is_named_without_its_password() {
         let config = Config::parse(
             &format!(
@@ -185,7 +222,7 @@ mod tests {
         );
         let store = config.unwrap().store.unwrap();
         assert_eq!(store.url.to_string(), "database store at audit:5432 as ci");
-        assert_eq!((store.tls, store.interval_ms), (proxy::TlsConfig::Require, 200));
+        assert_eq!((store.tls.mode, store.interval_ms), (proxy::tls::Mode::Require, 200));
         error(&format!("{LEAST}store: {{url: 'postgresql://ci:secret@audit/store'}}"), "p.yaml:3:");
         error(&format!("{LEAST}store: {{url: 'postgresql://ci:secret@audit/store'}}"), "a file that has it");
         error(&format!("{LEAST}store: {{url: 'postgresql://ci@a', batch: 3}}"), "unknown field `batch`");

@@ -9,6 +9,8 @@
 
 mod accept;
 mod aside;
+mod authenticating;
+pub mod authentication;
 mod backend;
 mod cancel;
 mod config;
@@ -21,7 +23,7 @@ mod outgoing;
 mod resources;
 mod side;
 mod stream;
-mod tls;
+pub mod tls;
 mod unmatched;
 mod worker;
 
@@ -38,7 +40,8 @@ use crate::intercept::OwnSockets;
 use crate::recorder::{Clock, Recorder};
 
 pub use accept::{accept, kernel_peer};
-pub use backend::{Error as BackendError, connect as connect_backend, secure};
+pub use authenticating::Authenticating;
+pub use backend::{Error as BackendError, connect as connect_backend, secure, speaks_tls};
 pub use cancel::Cancels;
 pub use config::Config;
 pub use resources::{Overlap, Resource, Resources};

@@ -25,7 +25,7 @@ pub(crate) mod tests;
 
 pub use address::{Address, AddressError, Endpoint};
 pub use config::Config;
-pub use connect::{Connect, Connected, Connecting, Stream};
+pub use connect::{Connect, Connecting, Stream};
 pub use error::Error;
 pub use forwarder::{Forwarder, Own, Status};
 pub use read::{Boot, Reader, Row};

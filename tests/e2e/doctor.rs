@@ -233,6 +233,7 @@ fn a_server_that_does_not_speak_as_it_should_is_a_failure() -> Result<()> {
     story(&Setup::default().with_certificate(), |world| {
         let told = doctor(world)?;
         told.came_to(&[])?;
+        told.has("configuration", "clear-text", "note", "CAP_NET_RAW in a job's network namespace")?;
         told.has("resources", "answers", "note", "could speak TLS")
     })
 }

@@ -4,6 +4,7 @@
 
 mod attempts;
 mod audit;
+mod backend;
 mod container_servers;
 mod containers;
 mod conversations;

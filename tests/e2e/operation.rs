@@ -94,7 +94,10 @@ fn a_full_disk_budget_stops_statements_and_says_why() -> Result<()> {
 fn the_way_to_the_server_is_encrypted_and_its_name_is_checked() -> Result<()> {
     let setup = |tls: &str| Setup { tls: tls.to_owned(), server: Vec::new(), ..Setup::default() };
     for (tls, works) in [
+        ("{mode: prefer}", true),
         ("{mode: require}", true),
+        ("{mode: verify-ca, ca_file: FOLDER/tls/cert.pem}", true),
+        ("{mode: verify-ca, ca_file: FOLDER/tls/other.pem}", false),
         ("{mode: verify-full, ca_file: FOLDER/tls/cert.pem, server_name: db.example}", true),
         ("{mode: verify-full, ca_file: FOLDER/tls/cert.pem, server_name: other.example}", false),
         ("{mode: verify-full, ca_file: FOLDER/tls/other.pem, server_name: db.example}", false),
@@ -107,6 +110,11 @@ fn the_way_to_the_server_is_encrypted_and_its_name_is_checked() -> Result<()> {
             Ok(())
         })?;
     }
+    story(&setup("{mode: prefer}"), |world| {
+        let rows = world.rows(&["SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"])?;
+        ensure!(rows == "f", "{rows}");
+        Ok(())
+    })?;
     // A server without TLS is no server for this resource.
     story(&setup("{mode: require}"), |world| {
         let told = world.error(&["SELECT 1"])?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use e2e::process::finish;
 use e2e::wire;
-use e2e::world::{ALLOW_ALL, text};
+use e2e::world::text;
 use e2e::{Setup, World, eventually, story};
 
 fn raw(world: &World) -> Result<TcpStream> {

@@ -13,6 +13,7 @@ pub mod fd_store;
 pub mod forge;
 pub mod job;
 pub mod leftovers;
+pub mod middleman;
 pub mod network;
 pub mod patience;
 pub mod postgres;

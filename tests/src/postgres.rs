@@ -131,6 +131,36 @@ impl Server {
         Ok(rows.trim_end().to_owned())
     }
 
+    /// Lets others in by these lines of pg_hba.conf alone, from the next connection on.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be written, or are not understood.
+    pub fn let_in(&self, rules: &str) -> Result<()> {
+        fs::write(self.folder.join("data/pg_hba.conf"), format!("local all all trust\n{rules}\n"))?;
+        let wrong = "SELECT line_number, error FROM pg_hba_file_rules WHERE error IS NOT NULL";
+        let wrong = self.sql("postgres", wrong)?;
+        if !wrong.is_empty() {
+            bail!("{rules}: {wrong}");
+        }
+        self.reload()
+    }
+
+    /// Has it read its settings, rules and certificates again, for the next connections.
+    ///
+    /// # Errors
+    ///
+    /// It does not.
+    pub fn reload(&self) -> Result<()> {
+        let loaded = || self.sql("postgres", "SELECT pg_conf_load_time()");
+        let before = loaded()?;
+        self.sql("postgres", "SELECT pg_reload_conf()")?;
+        eventually("the server has read its settings", || match loaded()? {
+            now if now == before => bail!("{now}"),
+            _ => Ok(()),
+        })
+    }
+
     /// Waits until it runs so many statements like this (a pattern of LIKE).
     ///
     /// # Errors

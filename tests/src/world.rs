@@ -77,6 +77,8 @@ pub struct Setup {
     pub tls: String,
     /// A password that clients are asked for.
     pub client_password: Option<String>,
+    /// More of the resource: a line of YAML, or several with four spaces before each but the first.
+    pub resource: String,
     /// Whether the server speaks TLS, with a self-signed certificate for `db.example` in the folder `tls`.
     pub certificate: bool,
     /// Whether there is a central store.
@@ -98,6 +100,7 @@ impl Default for Setup {
             own_hosts: false,
             tls: "{mode: disable}".to_owned(),
             client_password: None,
+            resource: String::new(),
             certificate: false,
             store: false,
             first: None,
@@ -322,6 +325,15 @@ impl World {
         Ok(fs::write(self.daemon.hosts(), lines)?)
     }
 
+    /// Replaces what the daemon logs in with.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn write_credentials(&self, document: &str) -> Result<()> {
+        write_secret(&self.folder().join("credentials.yaml"), document)
+    }
+
     /// Drives what this process does on its connections.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
@@ -405,8 +417,7 @@ fn prepare(
     cgroup: &Cgroup,
     store: Option<&Store>,
 ) -> Result<()> {
-    let credentials = folder.join("credentials.yaml");
-    write_secret(&credentials, &format!("role: {ROLE}\npassword: {PASSWORD}\n"))?;
+    write_secret(&folder.join("credentials.yaml"), &format!("role: {ROLE}\npassword: {PASSWORD}\n"))?;
     fs::write(folder.join("policy.yaml"), &setup.policy)?;
     let at = |name: &str| folder.join(name).display().to_string();
     let mut clients = String::new();
@@ -423,7 +434,7 @@ fn prepare(
     let addresses = setup.addresses.as_deref().unwrap_or("[\"V4:PORT\", \"[V6]:PORT\"]");
     let mut config = format!(
         "policies: [{}]\n\
-         resources:\n  shop:\n    addresses: {}\n    credentials: {{file: {}}}\n    tls: {}\n{}\
+         resources:\n  shop:\n    addresses: {}\n    credentials: {{file: {}}}\n    tls: {}\n{}    {}\n\
          intercept: {{port: 0, pin_directory: {}, {}}}\n\
          names: {{resolve_seconds: 1, keep_seconds: 2, file: {}}}\n",
         at("policy.yaml"),
@@ -431,6 +442,7 @@ fn prepare(
         at("credentials.yaml"),
         setup.tls.replace("FOLDER", &folder.display().to_string()),
         clients,
+        setup.resource,
         leftovers::pin_directory(network.number()).display(),
         meant(&setup.intercept),
         at("names.json"),

@@ -13,10 +13,12 @@
 #![forbid(unsafe_code)]
 
 mod active;
+pub mod authentication;
 mod fault;
 mod login;
 mod options;
 mod own;
+mod refusal;
 mod request;
 mod scram;
 mod session;
@@ -28,6 +30,7 @@ mod turn;
 pub use active::ReadingCache;
 pub use fault::Fault;
 pub use options::{Limits, Options, Peer};
+pub use refusal::Refusal;
 pub use request::{ApprovalRequest, Event, Granted, Request};
 pub use scram::{ClientAuthentication, Verifier};
 pub use session::Session;

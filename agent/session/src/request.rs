@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::Refusal;
+use crate::authentication::{Channel, Rules};
 use policy::{Binding, Catalog, Finding, SubjectPolicy, Verdict};
 
 /// What the driver is to do. What it has done comes back as an [`Event`], where there is anything to come back.
@@ -70,13 +72,8 @@ pub struct ApprovalRequest {
 pub enum Event {
     /// The connection to the server stands.
     Granted(Box<Granted>),
-    /// The client cannot be let through; it is told this. SQLSTATE and one line.
-    Refused {
-        /// SQLSTATE.
-        sqlstate: &'static str,
-        /// For people.
-        message: String,
-    },
+    /// The client cannot be let through; it is told this.
+    Refused(Refusal),
     /// A catalog, asked for or not.
     Catalog(Arc<Catalog>),
     /// The catalog that was asked for cannot be had. What depends on it is refused; the session goes on.
@@ -104,8 +101,12 @@ pub enum Event {
 pub struct Granted {
     /// The role to log in as.
     pub role: String,
-    /// Its password, where it has one. It never leaves the session but as a SCRAM proof.
+    /// Its password, where it has one. It never leaves the session but as `rules` allow it.
     pub password: Option<Vec<u8>>,
+    /// What the server may ask for.
+    pub rules: Rules,
+    /// The connection to the server.
+    pub channel: Channel,
     /// The database at the server, which may have another name than the client's.
     pub database: String,
     /// What is known of the database.

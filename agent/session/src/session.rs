@@ -11,11 +11,12 @@ use pgwire::startup::{MIN_SECRET_LEN, ProtocolVersion};
 use pgwire::{HEADER_LEN, Header};
 
 use crate::active::{Active, Ending, Ledger};
+use crate::authentication::Authenticator;
 use crate::login::{Login, Progress};
 use crate::own::Own;
 use crate::scram::{Exchange, Step};
 use crate::startup::{First, Startup, first};
-use crate::{Event, Fault, Granted, Options, ReadingCache, Request, Turn};
+use crate::{Event, Fault, Granted, Options, ReadingCache, Refusal, Request, Turn};
 
 /// One connection.
 pub struct Session {
@@ -131,8 +132,8 @@ impl Session {
             at = taken;
             match progress {
                 Progress::More => return Ok(at),
-                Progress::Failed(sqlstate, why) => {
-                    self.login_failed(&sqlstate, &why, turn);
+                Progress::Failed(refusal) => {
+                    self.login_failed(refusal, turn);
                     return Ok(input.len());
                 }
                 Progress::Done => {
@@ -163,8 +164,8 @@ impl Session {
     fn try_event(&mut self, event: Event, turn: &mut Turn<'_>) -> Result<(), Fault> {
         match event {
             Event::Granted(granted) => self.granted(*granted, turn),
-            Event::Refused { sqlstate, message } => {
-                self.end_with(("FATAL", sqlstate, &message), &format!("refused: {message}"), turn);
+            Event::Refused(refusal) => {
+                self.end_told(refusal.fields(), &format!("refused: {}", refusal.message), turn);
                 Ok(())
             }
             Event::FrontendClosed => {
@@ -174,6 +175,12 @@ impl Session {
                     Phase::Active(_) => self.finish_if_done(turn),
                     _ => self.end("frontend closed", turn),
                 }
+                Ok(())
+            }
+            Event::BackendClosed if matches!(self.phase, Phase::Login(_)) && !self.frontend_closed => {
+                // connection_failure
+                let closed = "the server closed the connection before it said that it lets us in";
+                self.login_failed(Refusal::new("08006", closed), turn);
                 Ok(())
             }
             Event::BackendClosed => {
@@ -308,18 +315,17 @@ impl Session {
         let Phase::Asking(mut ledger, startup) = std::mem::replace(&mut self.phase, Phase::Over) else {
             return Ok(());
         };
-        let Granted { role, password, database, catalog, policy, cache_key } = granted;
+        let Granted { role, password, rules, channel, database, catalog, policy, cache_key } = granted;
         let digest = Digest(policy.digest());
         ledger.write(turn, &start(&self.options, &startup, &database, &role, digest))?;
         let judgement = policy.judge(&startup.actions());
         let mut active =
             Active::new(Rc::clone(&self.options), Rc::clone(&self.cache), ledger, cache_key, policy, catalog);
         active.replicates(startup.replicates());
-        self.phase = Phase::Login(Login::new(
-            Box::new(active),
-            password,
-            cancel_secret(&self.options, startup.version),
-        ));
+        let authenticator = Authenticator::new(role.clone(), password, rules, channel);
+        let whose = (role.clone(), database.clone());
+        let secret = cancel_secret(&self.options, startup.version);
+        self.phase = Phase::Login(Login::new(Box::new(active), authenticator, whose, secret));
         if judgement.decision() != policy::Decision::Allow {
             // A hold at the start-up packet would have nobody to tell about it.
             let message = judgement.message();
@@ -328,16 +334,16 @@ impl Session {
         }
         let encoded = startup.packet(&role, &database).encode(turn.login());
         if encoded.is_err() {
-            self.login_failed("54000", "the start-up packet is too long", turn);
+            self.login_failed(Refusal::new("54000", "the start-up packet is too long"), turn);
         }
         Ok(())
     }
 
-    fn login_failed(&mut self, sqlstate: &str, why: &str, turn: &mut Turn<'_>) {
-        let resource = &self.options.peer.resource;
-        let message = format!("Portreeve could not log in to resource \"{resource}\": {why}");
-        let sqlstate = if sqlstate.len() == 5 { sqlstate } else { "28000" };
-        self.end_with(("FATAL", sqlstate, &message), &message, turn);
+    fn login_failed(&mut self, refusal: Refusal, turn: &mut Turn<'_>) {
+        let Phase::Login(login) = &self.phase else { return };
+        let (role, database) = &login.whose;
+        let refusal = refusal.of_login(&self.options.peer.resource, role, database);
+        self.end_told(refusal.fields(), &refusal.message, turn);
     }
 
     /// The client has closed its side, or said good-bye, and all that it sent has been taken.
@@ -363,6 +369,10 @@ impl Session {
         reason: &str,
         turn: &mut Turn<'_>,
     ) {
+        self.end_told(NoticeFields::new(severity, sqlstate, message), reason, turn);
+    }
+
+    fn end_told(&mut self, told: NoticeFields<'_>, reason: &str, turn: &mut Turn<'_>) {
         let whole = match &self.phase {
             Phase::Active(active) => active.frontend_at_boundary(),
             Phase::Over => false,
@@ -373,8 +383,8 @@ impl Session {
             drop(active.flush_results(turn));
         }
         if whole {
-            let message = message.replace('\0', "\u{fffd}");
-            let encoded = NoticeFields::new(severity, sqlstate, &message).encode_error(turn.frontend());
+            let message = told.message.replace('\0', "\u{fffd}");
+            let encoded = NoticeFields { message: &message, ..told }.encode_error(turn.frontend());
             debug_assert!(encoded.is_ok(), "an error of ours does not encode");
         }
         self.end(reason, turn);
@@ -432,7 +442,7 @@ fn running(active: &mut Active, event: Event, turn: &mut Turn<'_>) -> Result<(),
         Event::Verdict(verdict) => active.end_hold(Ending::Verdict(verdict), turn)?,
         Event::HoldExpired => active.end_hold(Ending::Expired, turn)?,
         Event::Granted(_)
-        | Event::Refused { .. }
+        | Event::Refused(_)
         | Event::Cancel
         | Event::FrontendClosed
         | Event::BackendClosed

@@ -10,21 +10,18 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Key;
-use crate::secret::Secret;
 
 /// A byte stream to a server.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// A stream with TLS behind it where it is wanted, and what to log in with.
+/// A stream with TLS behind it where it is wanted, and who it is for.
 pub struct Connected {
-    /// Ready for a StartupMessage.
+    /// Ready for a StartupMessage; the server then asks for nothing more, because the stream answers it.
     pub stream: Box<dyn Stream>,
     /// The role to log in as.
     pub role: String,
-    /// Its password.
-    pub password: Option<Secret>,
     /// The database's real name.
     pub database: String,
 }

@@ -123,9 +123,6 @@ impl Keeper {
             .application_name("portreeve catalog")
             // TLS, if any, is the stream's.
             .ssl_mode(SslMode::Disable);
-        if let Some(password) = &connected.password {
-            config.password(password.expose());
-        }
         let (client, connection) = config.connect_raw(connected.stream, NoTls).await.map_err(server)?;
         let side = Side { client, driver: tokio::spawn(connection) };
         side.client.batch_execute(&read::settings(self.shared.config.read_seconds)).await.map_err(server)?;

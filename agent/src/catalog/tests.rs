@@ -46,7 +46,7 @@ impl Connect for Silent {
         Box::pin(async {
             let (stream, other) = tokio::io::duplex(64);
             std::mem::forget(other);
-            Ok(Connected { stream: Box::new(stream), role: "r".into(), password: None, database: "d".into() })
+            Ok(Connected { stream: Box::new(stream), role: "r".into(), database: "d".into() })
         })
     }
 }

@@ -9,28 +9,58 @@ use policy::{Address, Host, Policy};
 use postgres_protocol::password::scram_sha_256;
 use serde::Deserialize;
 use session::Verifier;
+use session::authentication::Rules;
 
 use crate::credentials::{self as source, Credentials};
 use crate::intercept::{Destination, Network, NetworkError};
+use crate::proxy::authentication;
 use crate::proxy::{Resource, Resources, Tls, TlsConfig, TlsError};
 use crate::secret::Secret;
 
-/// One resource, as written.
+/// One resource, as far as it fits together.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Written")]
 pub struct Config {
     /// Where it is reached, beside what the policy's documents say.
-    #[serde(default)]
     pub addresses: Vec<Address>,
     /// How to speak to it.
-    #[serde(default)]
     pub tls: TlsConfig,
     /// How to log in to it.
     pub credentials: source::Config,
+    /// What it may ask for at a login.
+    pub rules: Rules,
+    /// A password that its clients have to know, in a file.
+    pub client_password_file: Option<PathBuf>,
+}
+
+/// One resource, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    addresses: Vec<Address>,
+    #[serde(default)]
+    tls: TlsConfig,
+    credentials: source::Config,
+    #[serde(default)]
+    authentication: Option<Vec<authentication::Method>>,
+    #[serde(default)]
+    channel_binding: authentication::ChannelBinding,
     /// A password that its clients have to know, in a file: they are asked for it by SCRAM-SHA-256, over TLS also with
     /// channel binding. The file holds the password, or what PostgreSQL keeps of one (`SCRAM-SHA-256$…`). Without it they
     /// are not asked: who they are, the kernel says.
-    pub client_password_file: Option<PathBuf>,
+    client_password_file: Option<PathBuf>,
+}
+
+impl TryFrom<Written> for Config {
+    type Error = authentication::Mistake;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let Written { addresses, tls, credentials, authentication, channel_binding, client_password_file } =
+            written;
+        let rules = authentication::rules(authentication.as_deref(), channel_binding, &tls)?;
+        Ok(Config { addresses, tls, credentials, rules, client_password_file })
+    }
 }
 
 /// Why the resources cannot be served.
@@ -111,7 +141,7 @@ pub fn describe(configs: &BTreeMap<String, Config>, policy: &Policy) -> Result<R
         names.sort_unstable();
         names.dedup();
         let tls = Tls::new(&config.tls).map_err(|source| Error::Tls { name: name.clone(), source })?;
-        let mut resource = Resource::new(name.clone(), written, names, tls);
+        let mut resource = Resource::new(name.clone(), written, names, tls, config.rules.clone());
         if let Some(file) = &config.client_password_file {
             let wrong = |what: String| Error::ClientPassword { name: name.clone(), what };
             let secret = Secret::read(file).map_err(|error| wrong(error.to_string()))?;

@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evidence::{BootId, Incident};
+use session::authentication::{Channel, Rules};
 use tokio::net::{UnixStream, lookup_host};
 
 use super::Error;
-use crate::config::{StoreConfig, store_tls};
+use crate::config::{StoreConfig, store_rules, store_tls};
 use crate::intercept::{OwnSockets, Route};
-use crate::proxy::{Tls, connect_backend};
+use crate::proxy::{Authenticating, Tls, connect_backend};
 use crate::recorder::folder::{self, SegmentFile};
 use crate::recorder::{Recorder, Shipped, Tail};
 use crate::secret::Secret;
 use crate::store::{
-    Address, Backlog, Connect, Connected, Connecting, Endpoint, Forwarder, Own, Positions, Record, Source,
-    SourceError, Stream,
+    Address, Backlog, Connect, Connecting, Endpoint, Forwarder, Own, Positions, Record, Source, SourceError,
+    Stream,
 };
 
 /// Starts to ship.
@@ -31,6 +32,7 @@ pub(super) fn start(
     let connector = Connector {
         own_sockets,
         tls: store_tls(&config.tls, &config.url.endpoint)?,
+        rules: store_rules(&config.tls, &config.url.endpoint),
         password_file: config.password_file.clone(),
         patience,
     };
@@ -43,21 +45,32 @@ pub(super) fn start(
 struct Connector {
     own_sockets: OwnSockets,
     tls: Tls,
+    rules: Rules,
     password_file: Option<PathBuf>,
     patience: Duration,
 }
 
 impl Connector {
     async fn stream(&self, address: &Address) -> Result<Box<dyn Stream>, SourceError> {
+        // Each time: a new password holds from the next login on.
+        let password = self.password_file.as_deref().map(Secret::read).transpose()?;
+        let password = password.as_ref();
+        let (user, rules) = (&address.user, &self.rules);
         let (host, port) = match &address.endpoint {
-            Endpoint::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
+            Endpoint::Unix(path) => {
+                let stream = UnixStream::connect(path).await?;
+                return Ok(Box::new(Authenticating::new(stream, Channel::local(), user, password, rules)));
+            }
             Endpoint::Tcp(host, port) => (host.as_str(), *port),
         };
         let here = Route::here();
         let mut last = None;
         for server in lookup_host((host, port)).await? {
             match connect_backend(&self.own_sockets, &here, server, &self.tls, self.patience).await {
-                Ok(stream) => return Ok(Box::new(stream)),
+                Ok(stream) => {
+                    let channel = stream.channel();
+                    return Ok(Box::new(Authenticating::new(stream, channel, user, password, rules)));
+                }
                 Err(error) => last = Some(error),
             }
         }
@@ -67,11 +80,7 @@ impl Connector {
 
 impl Connect for Connector {
     fn connect<'a>(&'a self, address: &'a Address) -> Connecting<'a> {
-        Box::pin(async move {
-            // Each time: a new password holds from the next login on.
-            let password = self.password_file.as_deref().map(Secret::read).transpose()?;
-            Ok(Connected { stream: self.stream(address).await?, password })
-        })
+        Box::pin(self.stream(address))
     }
 }
 

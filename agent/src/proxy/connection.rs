@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use pgwire::backend::NoticeFields;
 use policy::{Answer, Catalog, Principal, Subject, Verdict};
-use session::{ApprovalRequest, Event, Granted, Request, Session, Turn};
+use session::{ApprovalRequest, Event, Granted, Refusal, Request, Session, Turn};
 use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, Sleep};
@@ -24,7 +24,7 @@ use tokio::time::{Instant, Sleep};
 use super::cancel::Registered;
 use super::journal::LaneJournal;
 use super::local::{Local, Signal};
-use super::login::{self, LoggedIn, Refusal};
+use super::login::{self, LoggedIn};
 use super::outgoing::{Outgoing, write};
 use super::{BackendStream, FrontendStream, Resource, current};
 use crate::approvals::{Ask, Outcome};
@@ -311,14 +311,17 @@ impl Connection {
 
     fn logged_in(&mut self, outcome: Result<LoggedIn, Refusal>) {
         let event = match outcome {
-            Err(Refusal { sqlstate, message }) => Event::Refused { sqlstate, message },
+            Err(refusal) => Event::Refused(refusal),
             Ok(LoggedIn { stream, lease, live }) => {
+                let channel = stream.channel();
                 self.backend = Some(stream);
                 let catalog = live.current();
                 self.live = Some(live);
                 Event::Granted(Box::new(Granted {
                     role: lease.role,
                     password: lease.password.map(|password| password.expose().to_vec()),
+                    rules: self.resource.rules.clone(),
+                    channel,
                     database: lease.database,
                     catalog,
                     policy: self.subject_policy(),

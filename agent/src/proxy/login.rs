@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use pgwire::startup::Packet;
+use session::Refusal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::authenticating;
 use super::backend::{self, connect};
 use super::{BackendStream, Resource, Shared, current};
 use crate::catalog::{self, Key, Live};
@@ -19,13 +21,6 @@ pub(super) struct LoggedIn {
     pub(super) stream: BackendStream,
     pub(super) lease: Lease,
     pub(super) live: Live,
-}
-
-/// Why a job is not let through, as it is told.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) sqlstate: &'static str,
-    pub(super) message: String,
 }
 
 /// `connection_failure`: something between us and the server.
@@ -42,18 +37,28 @@ pub(super) async fn log_in(
 ) -> Result<LoggedIn, Refusal> {
     let name = &resource.name;
     if !shared.recorder.accepts_sessions() {
-        let message = "Portreeve takes no new session: the space for its record is nearly used up".to_owned();
-        return Err(Refusal { sqlstate: DISK_FULL, message });
+        let message = "Portreeve takes no new session: the space for its record is nearly used up";
+        return Err(Refusal::new(DISK_FULL, message));
     }
     let refused = |what: &str, error: &dyn std::error::Error| {
         tracing::warn!(%error, resource = name, database, "a session is refused: {what}");
         let message = format!("Portreeve has no {what} for resource \"{name}\"; its log says why");
-        Refusal { sqlstate: CONNECTION_FAILURE, message }
+        Refusal::new(CONNECTION_FAILURE, message)
     };
     let credentials = current(&shared.credentials);
     let lease = credentials.lease(name, &database).await.map_err(|e| refused("credential", &e))?;
     let live = catalog(&shared, &resource, (&route, destination), &database).await;
-    let live = live.map_err(|e| refused("catalog", &e))?;
+    let live = live.map_err(|error| {
+        let told = refused("catalog", &error);
+        match error {
+            // The first login of all: why it fails, the session's own would fail.
+            catalog::Error::Server { source, .. } => match authenticating::refusal(&source) {
+                Some(refusal) => refusal.of_login(name, &lease.role, &lease.database),
+                None => told,
+            },
+            _ => told,
+        }
+    })?;
     let patience = Duration::from_secs(shared.config.connect_seconds);
     let stream = connect(&shared.own_sockets, &route, destination, &resource.tls, patience)
         .await

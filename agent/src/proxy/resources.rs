@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use session::Verifier;
+use session::authentication::Rules;
 
 use super::Tls;
 use crate::intercept::{Destination, Network, Route, WeakRoute};
@@ -30,6 +31,8 @@ pub struct Resource {
     pub names: Vec<(String, u16)>,
     /// How to speak to it.
     pub tls: Tls,
+    /// What it may ask for at a login.
+    pub rules: Rules,
     /// What clients have to prove that they know; none if they are not asked.
     pub clients: Option<Arc<Verifier>>,
     /// What the names stand for.
@@ -212,8 +215,14 @@ impl fmt::Display for Way {
 
 impl Resource {
     /// A server that nobody has connected to yet, and whose names stand for nothing yet.
-    pub fn new(name: String, written: Vec<Destination>, names: Vec<(String, u16)>, tls: Tls) -> Self {
-        Resource { name, written, names, tls, clients: None, found: Vec::new(), seen: Arc::default() }
+    pub fn new(
+        name: String,
+        written: Vec<Destination>,
+        names: Vec<(String, u16)>,
+        tls: Tls,
+        rules: Rules,
+    ) -> Self {
+        Resource { name, written, names, tls, rules, clients: None, found: Vec::new(), seen: Arc::default() }
     }
 
     /// The host names that it is known by at this port.
@@ -286,12 +295,13 @@ impl Resource {
     }
 
     fn with(&self, found: Vec<(SocketAddr, By)>, seen: Arc<Mutex<Seen>>) -> Self {
-        let Resource { name, written, names, tls, clients, .. } = self;
+        let Resource { name, written, names, tls, rules, clients, .. } = self;
         Resource {
             name: name.clone(),
             written: written.clone(),
             names: names.clone(),
             tls: tls.clone(),
+            rules: rules.clone(),
             clients: clients.clone(),
             found,
             seen,

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use super::{BackendError, Resources, connect_backend, current};
+use super::{Authenticating, BackendError, Resources, connect_backend, current};
 use crate::catalog::{Connect, Connected, Connecting, Key};
 use crate::credentials::{self, Credentials};
 use crate::intercept::OwnSockets;
@@ -47,12 +47,9 @@ impl SideConnector {
         let (route, server) = resource.home(key.netns).ok_or_else(nowhere)?;
         let lease = current(&self.credentials).lease(&key.resource, &key.database).await?;
         let stream = connect_backend(&self.own_sockets, &route, server, &resource.tls, self.patience).await?;
-        Ok(Connected {
-            stream: Box::new(stream),
-            role: lease.role,
-            password: lease.password,
-            database: lease.database,
-        })
+        let (channel, password) = (stream.channel(), lease.password.as_ref());
+        let stream = Authenticating::new(stream, channel, &lease.role, password, &resource.rules);
+        Ok(Connected { stream: Box::new(stream), role: lease.role, database: lease.database })
     }
 }
 

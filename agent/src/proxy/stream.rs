@@ -4,9 +4,12 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use session::authentication::Channel;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
+
+use super::tls::end_point;
 
 /// A connection, and what encrypts it.
 #[derive(Debug)]
@@ -21,6 +24,15 @@ pub enum Stream<T> {
 pub type BackendStream = Stream<client::TlsStream<TcpStream>>;
 /// A job's connection.
 pub type FrontendStream = Stream<server::TlsStream<TcpStream>>;
+
+impl BackendStream {
+    /// What a login over it depends on.
+    pub fn channel(&self) -> Channel {
+        let Stream::Tls(stream) = self else { return Channel::default() };
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        Channel { encrypted: true, end_point: certificate.and_then(|certificate| end_point(certificate)) }
+    }
+}
 
 macro_rules! each {
     ($stream:expr, $inner:ident => $call:expr) => {

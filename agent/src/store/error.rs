@@ -92,11 +92,12 @@ impl Error {
 }
 
 fn told(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(db) => {
+    match (error.as_db_error(), error.source()) {
+        (Some(db), _) => {
             let hint = db.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
             format!("{}: {} ({}){hint}", db.severity(), db.message(), db.code().code())
         }
-        None => error.to_string(),
+        (None, Some(reason)) => format!("{error}: {reason}"),
+        (None, None) => error.to_string(),
     }
 }

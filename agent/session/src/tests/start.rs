@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use pgwire::backend::encode;
+use pgwire::backend::{Message, NoticeFields, TransactionStatus, encode};
 use pgwire::frontend::encode as frontend;
 use pgwire::startup::{Packet, ProtocolVersion};
-
 use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 use postgres_protocol::password::scram_sha_256;
 
@@ -14,6 +13,7 @@ use super::client::*;
 use super::fixture::*;
 use super::journal::Record;
 use super::world::{World, startup};
+use crate::authentication::Method;
 use crate::{ClientAuthentication, Event, Limits, Request, Verifier};
 
 fn unstarted(rules: &str) -> World {
@@ -127,13 +127,16 @@ fn login(encode: impl FnOnce(&mut BytesMut)) -> World {
 #[test]
 fn a_login_that_fails_says_so_and_nothing_is_sent_in_clear() {
     type Says = fn(&mut BytesMut);
-    let cases: [(Says, &str); 6] = [
+    let cases: [(Says, &str); 8] = [
         (|out| encode::authentication_cleartext_password(out), "in clear text"),
         (|out| encode::authentication_md5_password(out, [0; 4]), "md5"),
         (|out| encode::authentication_sasl(out, &[b"SCRAM-SHA-256"]).unwrap(), "credential has none"),
         (|out| encode::authentication_sasl(out, &[b"OAUTHBEARER"]).unwrap(), "offers no SASL mechanism"),
         (|out| encode::authentication_sasl_continue(out, b"r=x").unwrap(), "out of place"),
         (|out| encode::data_row(out, &[]).unwrap(), "DataRow where it has no place"),
+        // A server that never asks, and behaves as if it had been answered.
+        (|out| encode::ready_for_query(out, TransactionStatus::Idle), "ReadyForQuery where it has no place"),
+        (|out| encode::backend_key_data(out, 1, b"real").unwrap(), "BackendKeyData where it has no place"),
     ];
     for (says, expect) in cases {
         let world = login(says);
@@ -206,4 +209,54 @@ fn a_client_that_does_not_answer_what_it_is_asked_is_ended() {
         assert!(got.contains(&format!("error {expect}")), "{sent:?}: {got}");
         assert!(world.closed && world.server.received.is_empty());
     }
+}
+#[test]
+fn what_a_server_refuses_a_login_with_reaches_the_client_with_whose_login_it_was() {
+    for (sqlstate, message, expect) in [
+        ("28P01", "password authentication failed for user \"shop_app\"", "28P01"),
+        ("28000", "no pg_hba.conf entry for host \"10.0.0.1\"", "28000"),
+        ("3D000", "database \"job\" does not exist", "3D000"),
+        ("53300", "sorry, too many clients already", "53300"),
+        ("57P03", "the database system is starting up", "57P03"),
+        ("no", "odd", "28000"),
+    ] {
+        let world = login(|out| {
+            let fields = NoticeFields {
+                detail: Some("detailed"),
+                hint: Some("hinted"),
+                ..NoticeFields::new("FATAL", sqlstate, message)
+            };
+            fields.encode_error(out).unwrap();
+        });
+        let Message::ErrorResponse(error) = Message::parse(b'E', &world.got[5..]).unwrap() else { panic!() };
+        let text = |code| String::from_utf8_lossy(error.get(code).unwrap_or_default()).into_owned();
+        assert_eq!((&*text(b'S'), &*text(b'C')), ("FATAL", expect));
+        let told = text(b'M');
+        let whose =
+            "Portreeve could not log in to resource \"shop\" as role \"shop_app\", database \"job\": ";
+        assert_eq!(told, format!("{whose}{message}"));
+        assert_eq!((&*text(b'D'), &*text(b'H')), ("detailed", "hinted"));
+        assert!(world.closed);
+    }
+}
+
+#[test]
+fn a_server_that_closes_in_the_middle_of_a_login_is_told() {
+    let mut world = login(|_| {});
+    world.event(Event::BackendClosed);
+    let got = shown(&world.got).join("\n");
+    assert!(got.contains("could not log in") && got.contains("closed the connection"), "{got}");
+    assert!(world.closed);
+}
+
+#[test]
+fn rules_of_the_resource_reach_the_login() {
+    let mut world = unstarted(ALL);
+    world.server.closed = true;
+    world.password = Some(b"secret".to_vec());
+    world.login_rules.methods = Some(vec![Method::None]);
+    world.send(&[startup(&[("user", "job")])]);
+    world.server_says(|out| encode::authentication_sasl(out, &[b"SCRAM-SHA-256"]).unwrap());
+    let got = shown(&world.got).join("\n");
+    assert!(got.contains("which the configuration does not allow"), "{got}");
 }

@@ -16,6 +16,7 @@ use super::client;
 use super::fixture::{catalog, policy};
 use super::journal::Records;
 use super::server::Server;
+use crate::authentication::{Channel, Rules};
 use crate::{
     ApprovalRequest, ClientAuthentication, Event, Granted, Limits, Options, Peer, ReadingCache, Request,
     Session, Turn,
@@ -46,6 +47,9 @@ pub(crate) struct World {
     pub(crate) closed: bool,
     chooser: Chooser,
     rules: String,
+    /// What the resource's credential has, and what the server may ask for.
+    pub(crate) password: Option<Vec<u8>>,
+    pub(crate) login_rules: Rules,
     clock: u64,
 }
 
@@ -95,6 +99,8 @@ impl World {
             closed: false,
             chooser: Box::new(|there| there),
             rules: rules.to_owned(),
+            password: None,
+            login_rules: Rules::default(),
             clock: 0,
         }
     }
@@ -168,7 +174,9 @@ impl World {
             Request::Login { database } => {
                 let granted = Granted {
                     role: "shop_app".to_owned(),
-                    password: None,
+                    password: self.password.clone(),
+                    rules: self.login_rules.clone(),
+                    channel: Channel::default(),
                     database,
                     catalog: self.catalog.clone().unwrap(),
                     policy: policy(&self.rules),

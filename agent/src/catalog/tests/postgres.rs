@@ -131,12 +131,7 @@ impl Connect for Socket {
             let failed =
                 |error: std::io::Error| -> Arc<dyn std::error::Error + Send + Sync> { Arc::new(error) };
             let stream = UnixStream::connect(&self.path).await.map_err(failed)?;
-            Ok(Connected {
-                stream: Box::new(stream),
-                role: self.role.into(),
-                password: None,
-                database: key.database.clone(),
-            })
+            Ok(Connected { stream: Box::new(stream), role: self.role.into(), database: key.database.clone() })
         })
     }
 }

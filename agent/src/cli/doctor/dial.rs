@@ -6,16 +6,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use pgwire::startup::Packet;
 use policy::{Address, Host};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::intercept::Route;
 use crate::intercept::inspect::{Seen, Unseen, Way};
-use crate::proxy::{BackendError, BackendStream, Tls, secure};
+use crate::proxy::{BackendError, BackendStream, Tls, secure, speaks_tls};
 
 /// How long each step may take: to find a name, and to be answered.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,7 +47,7 @@ pub(super) enum Answered {
 }
 
 /// Tries the servers behind an address, one after the other, until one answers.
-pub(super) async fn try_address(address: &Address, tls: &Tls, encrypted: bool, way: &Seen<Way>) -> Outcome {
+pub(super) async fn try_address(address: &Address, tls: &Tls, way: &Seen<Way>) -> Outcome {
     let way = match way {
         Ok(way) => way,
         Err(unseen) => return Outcome::Untried(unseen.clone()),
@@ -66,7 +64,7 @@ pub(super) async fn try_address(address: &Address, tls: &Tls, encrypted: bool, w
     for server in servers {
         let asked = async {
             let stream = connect(way, server).await.map_err(|error| error.to_string())?;
-            if encrypted { secured(stream, tls).await } else { ask(stream).await }
+            if tls.is_on() { secured(stream, tls).await } else { ask(stream).await }
         };
         let answered = timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(slow()));
         let done = answered.is_ok();
@@ -109,28 +107,26 @@ async fn secured(stream: TcpStream, tls: &Tls) -> Result<Answered, String> {
     match secure(stream, tls).await {
         Ok(BackendStream::Tls(_)) => Ok(Answered::Secured),
         Ok(BackendStream::Plain(_)) | Err(BackendError::NoTls) => Ok(Answered::Clear),
-        Err(BackendError::Handshake(error)) => Ok(Answered::Refused(error.to_string())),
-        Err(error) => Err(error.to_string()),
+        Err(error) => failed(error),
     }
 }
 
-/// PostgreSQL's protocol, "SSL Session Encryption": one byte, `S` or `N`; or an error where it is overloaded.
+/// The question alone.
 async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<Answered, String> {
-    let mut request = BytesMut::new();
-    Packet::SslRequest.encode(&mut request).map_err(|error| error.to_string())?;
-    let answered = async {
-        stream.write_all(&request).await?;
-        stream.read_u8().await
-    };
-    let told = |error: io::Error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it closes the connection without an answer".to_owned(),
-        _ => error.to_string(),
-    };
-    match answered.await.map_err(told)? {
-        b'S' => Ok(Answered::Offered),
-        b'N' => Ok(Answered::Clear),
-        b'E' => Err("it answers with an error: see its log".to_owned()),
-        other => Ok(Answered::Otherwise(format!("its first byte is 0x{other:02x}"))),
+    match speaks_tls(&mut stream).await {
+        Ok(true) => Ok(Answered::Offered),
+        Ok(false) => Ok(Answered::Clear),
+        Err(error) => failed(error),
+    }
+}
+
+fn failed(error: BackendError) -> Result<Answered, String> {
+    match error {
+        BackendError::NotPostgres(byte) => Ok(Answered::Otherwise(format!("its first byte is 0x{byte:02x}"))),
+        BackendError::Handshake(_) | BackendError::Injected | BackendError::NoAlpn => {
+            Ok(Answered::Refused(error.to_string()))
+        }
+        error => Err(error.to_string()),
     }
 }
 
@@ -142,6 +138,7 @@ mod tests {
 
     use super::*;
     use crate::proxy::TlsConfig;
+    use crate::proxy::tls::Mode;
 
     /// A server that answers with these bytes; none closes at once.
     fn server(answer: &'static [u8]) -> SocketAddr {
@@ -158,9 +155,8 @@ mod tests {
 
     fn run(address: &str, tls: &TlsConfig) -> Outcome {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (address, encrypted) = (address.parse().unwrap(), *tls != TlsConfig::Disable);
-        let tls = Tls::new(tls).unwrap();
-        runtime.block_on(try_address(&address, &tls, encrypted, &Ok(Way::Direct)))
+        let (address, tls) = (address.parse().unwrap(), Tls::new(tls).unwrap());
+        runtime.block_on(try_address(&address, &tls, &Ok(Way::Direct)))
     }
 
     #[track_caller]
@@ -177,25 +173,28 @@ mod tests {
 
     #[test]
     fn a_server_is_known_by_its_first_byte() {
-        let clear = TlsConfig::Disable;
+        let clear = TlsConfig::default();
+        let mode = |mode| TlsConfig { mode, ..TlsConfig::default() };
+        let (prefer, require) = (mode(Mode::Prefer), mode(Mode::Require));
         check(b"N", &clear, Ok(Answered::Clear));
         check(b"S", &clear, Ok(Answered::Offered));
-        check(b"E\0", &clear, Err("see its log"));
+        check(b"E\0", &clear, Err("its log says which"));
         check(b"HTTP/1.1 400", &clear, Ok(Answered::Otherwise("its first byte is 0x48".to_owned())));
-        check(b"", &clear, Err("without an answer"));
-        check(b"N", &TlsConfig::Require, Ok(Answered::Clear));
-        check(b"Sno TLS at all", &TlsConfig::Require, Ok(Answered::Refused(String::new())));
+        check(b"", &clear, Err("closes the connection"));
+        check(b"N", &require, Ok(Answered::Clear));
+        check(b"N", &prefer, Ok(Answered::Clear));
+        check(b"Sno TLS at all", &require, Ok(Answered::Refused(String::new())));
     }
 
     #[test]
     fn an_address_where_nobody_is_does_not_answer() {
         let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let Outcome::Tried(_, Err(why)) = run(&at.to_string(), &TlsConfig::Disable) else {
+        let Outcome::Tried(_, Err(why)) = run(&at.to_string(), &TlsConfig::default()) else {
             panic!("it answers")
         };
         assert!(why.contains("refused"), "{why}");
-        assert_eq!(run("10.0.0.0/8", &TlsConfig::Disable), Outcome::Network);
-        let unresolved = run("no.such.host.invalid", &TlsConfig::Disable);
+        assert_eq!(run("10.0.0.0/8", &TlsConfig::default()), Outcome::Network);
+        let unresolved = run("no.such.host.invalid", &TlsConfig::default());
         assert!(matches!(unresolved, Outcome::Unresolved(_)), "{unresolved:?}");
     }
 }

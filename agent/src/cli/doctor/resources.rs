@@ -9,7 +9,7 @@ use super::finding::{Area, Finding, Level};
 use super::stage::Stage;
 use crate::config::Config;
 use crate::intercept::inspect::{Seen, Unseen, Way};
-use crate::proxy::{Tls, TlsConfig};
+use crate::proxy::Tls;
 
 /// One address of a resource, tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,9 +29,9 @@ pub(super) async fn look(config: &Config, policy: Option<&Policy>, way: &Seen<Wa
         let tls = config.resources.get(&resource).map(|resource| resource.tls.clone()).unwrap_or_default();
         let way = way.clone();
         tries.spawn(async move {
-            let encrypted = tls != TlsConfig::Disable;
+            let encrypted = tls.is_encrypted();
             let outcome = match Tls::new(&tls) {
-                Ok(tls) => try_address(&address, &tls, encrypted, &way).await,
+                Ok(tls) => try_address(&address, &tls, &way).await,
                 Err(error) => Outcome::Untried(Unseen::of(&error)),
             };
             (at, Tried { resource, address: told(&address), encrypted, outcome })

@@ -9,7 +9,6 @@ use super::finding::{Area, Finding};
 use super::stage::Stage;
 use crate::config::{StoreConfig, store_tls};
 use crate::intercept::inspect::{Seen, Unseen, Way};
-use crate::proxy::TlsConfig;
 use crate::store::Endpoint;
 
 /// The store, tried.
@@ -24,13 +23,13 @@ pub(super) struct Tried {
 
 /// Tries the store.
 pub(super) async fn look(config: &StoreConfig, way: &Seen<Way>) -> Tried {
-    let encrypted = config.tls != TlsConfig::Disable;
+    let encrypted = config.tls.is_encrypted();
     let outcome = match &config.url.endpoint {
         Endpoint::Unix(path) => try_socket(path).await,
         Endpoint::Tcp(host, port) => match store_tls(&config.tls, &config.url.endpoint) {
             Ok(tls) => {
                 let host = host.parse().map_or_else(|_| Host::Name(host.clone()), Host::Ip);
-                try_address(&Address { host, port: *port }, &tls, encrypted, way).await
+                try_address(&Address { host, port: *port }, &tls, way).await
             }
             Err(error) => Outcome::Untried(Unseen::of(&error)),
         },

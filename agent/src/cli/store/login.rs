@@ -8,12 +8,14 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use session::authentication::{Channel, Rules};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::config::store_tls;
-use crate::proxy::{Tls, TlsConfig, TlsError, secure};
+use crate::config::{store_rules, store_tls};
+use crate::proxy::tls::{Mistake, Written, WrittenMode};
+use crate::proxy::{Authenticating, Tls, TlsConfig, TlsError, secure};
 use crate::secret::{self, Secret};
-use crate::store::{Address, Connect, Connected, Connecting, Endpoint, SourceError, Stream};
+use crate::store::{Address, Connect, Connecting, Endpoint, SourceError, Stream};
 
 /// How to log in to the central store.
 #[derive(Debug, Clone, Default, Args)]
@@ -24,8 +26,8 @@ pub struct Login {
     /// How to speak to the store.
     #[arg(long, value_enum, default_value_t)]
     tls: TlsMode,
-    /// Certificates of authorities in PEM, for `--tls verify-full`.
-    #[arg(long, value_name = "FILE", required_if_eq("tls", "verify-full"))]
+    /// Certificates of authorities in PEM, for `--tls verify-ca` and `verify-full`; or `system`, for the machine's own.
+    #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }
 
@@ -35,8 +37,12 @@ enum TlsMode {
     /// In clear text.
     #[default]
     Disable,
+    /// Encrypted where the store speaks TLS.
+    Prefer,
     /// Encrypted, without a look at who the server is.
     Require,
+    /// Encrypted, with a certificate of an authority.
+    VerifyCa,
     /// Encrypted, with a certificate for the host's name.
     VerifyFull,
 }
@@ -47,6 +53,9 @@ pub enum LoginError {
     /// TLS.
     #[error("the store: {0}")]
     Tls(#[from] TlsError),
+    /// What was said of TLS does not fit together.
+    #[error("--tls and --ca-file, as in a configuration's `tls`: {0}")]
+    Mistake(#[from] Mistake),
     /// The password.
     #[error(transparent)]
     Password(#[from] secret::Error),
@@ -61,20 +70,22 @@ impl Login {
     /// # Errors
     /// The password's file or the authorities' cannot be read.
     pub fn connector(&self, address: &Address) -> Result<Connector, LoginError> {
-        let tls = match (self.tls, &self.ca_file) {
-            (TlsMode::VerifyFull, Some(ca_file)) => {
-                TlsConfig::VerifyFull { ca_file: ca_file.clone(), server_name: None }
-            }
-            (TlsMode::Require, _) => TlsConfig::Require,
-            // clap asks for the file with verify-full.
-            (TlsMode::Disable | TlsMode::VerifyFull, _) => TlsConfig::Disable,
+        let mode = match self.tls {
+            TlsMode::Disable => WrittenMode::Disable,
+            TlsMode::Prefer => WrittenMode::Prefer,
+            TlsMode::Require => WrittenMode::Require,
+            TlsMode::VerifyCa => WrittenMode::VerifyCa,
+            TlsMode::VerifyFull => WrittenMode::VerifyFull,
         };
+        let written = Written { mode, ca_file: self.ca_file.clone(), ..Written::default() };
+        let tls = TlsConfig::try_from(written)?;
         if let Some(file) = &self.password_file {
             // Told now, and not as an error of the connection.
             Secret::read(file)?;
         }
+        let rules = store_rules(&tls, &address.endpoint);
         let tls = store_tls(&tls, &address.endpoint)?;
-        Ok(Connector { tls, password_file: self.password_file.clone() })
+        Ok(Connector { tls, rules, password_file: self.password_file.clone() })
     }
 }
 
@@ -82,6 +93,7 @@ impl Login {
 #[derive(Debug)]
 pub struct Connector {
     tls: Tls,
+    rules: Rules,
     password_file: Option<PathBuf>,
 }
 
@@ -94,22 +106,26 @@ impl Connector {
     }
 
     async fn stream(&self, address: &Address) -> Result<Box<dyn Stream>, SourceError> {
-        match &address.endpoint {
-            Endpoint::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+        let password = self.password()?;
+        let (user, password, rules) = (&address.user, password.as_ref(), &self.rules);
+        Ok(match &address.endpoint {
+            Endpoint::Unix(path) => {
+                let stream = UnixStream::connect(path).await?;
+                Box::new(Authenticating::new(stream, Channel::local(), user, password, rules))
+            }
             Endpoint::Tcp(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                Ok(Box::new(secure(stream, &self.tls).await?))
+                let stream = secure(stream, &self.tls).await?;
+                let channel = stream.channel();
+                Box::new(Authenticating::new(stream, channel, user, password, rules))
             }
-        }
+        })
     }
 }
 
 impl Connect for Connector {
     fn connect<'a>(&'a self, address: &'a Address) -> Connecting<'a> {
-        Box::pin(async move {
-            let password = self.password()?;
-            Ok(Connected { stream: self.stream(address).await?, password })
-        })
+        Box::pin(self.stream(address))
     }
 }
 

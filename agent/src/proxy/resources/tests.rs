@@ -1,7 +1,6 @@
 //! Which server a destination belongs to.
 
 use super::*;
-use crate::proxy::TlsConfig;
 
 /// A server as `name: ADDRESS…`, space separated: `10.0.0.0/8`, `[fd00::1]`, a host name; each with `:PORT`.
 fn resource(text: &str) -> Resource {
@@ -15,7 +14,7 @@ fn resource(text: &str) -> Resource {
             Err(_) => names.push((host.to_owned(), port)),
         }
     }
-    Resource::new(name.to_owned(), written, names, Tls::new(&TlsConfig::Disable).unwrap())
+    Resource::new(name.to_owned(), written, names, Tls::default(), Rules::default())
 }
 
 /// Where our own connections go.

@@ -41,7 +41,7 @@ impl Connect for Silent {
         Box::pin(async {
             let (stream, other) = tokio::io::duplex(64);
             std::mem::forget(other);
-            Ok(Connected { stream: Box::new(stream), password: None })
+            Ok(Box::new(stream) as Box<dyn Stream>)
         })
     }
 }

@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use tokio_postgres::{Client, NoTls};
 
 use super::{eventually, run};
-use crate::store::{Address, Connect, Connected, Connecting, Endpoint};
+use crate::store::{Address, Connect, Connecting, Endpoint, Stream};
 
 /// A server; dropping it ends it and removes its data.
 pub(crate) struct Server {
@@ -148,7 +148,7 @@ impl Connect for Sockets {
         Box::pin(async move {
             let Endpoint::Unix(path) = &address.endpoint else { return Err("not a socket".into()) };
             let stream = UnixStream::connect(path).await?;
-            Ok(Connected { stream: Box::new(stream), password: None })
+            Ok(Box::new(stream) as Box<dyn Stream>)
         })
     }
 }

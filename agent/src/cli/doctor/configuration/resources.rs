@@ -7,6 +7,7 @@ use policy::{Address, Host, Policy};
 use super::super::finding::{Area, Finding, counted, short_list};
 use crate::config::Config;
 use crate::intercept::Network;
+use crate::proxy::tls::Mode;
 
 /// Where each resource is, by its name: as the configuration and the policy say it.
 pub(in super::super) fn addresses(config: &Config, policy: Option<&Policy>) -> Vec<(String, Address)> {
@@ -43,7 +44,41 @@ pub(super) fn judge(config: &Config, policy: &Policy) -> Vec<Finding> {
         let what = format!("{}, none in the way of another", counted(config.resources.len(), "resource"));
         findings.push(Finding::ok(Area::Configuration, "resources", what));
     }
+    findings.extend(clear_text(config, &addresses));
     findings
+}
+
+/// Resources whose statements and rows others can read on their way, which begins in the job's own network namespace.
+fn clear_text(config: &Config, addresses: &[(String, Address)]) -> Vec<Finding> {
+    const WHY: &str = "whoever has CAP_NET_RAW in a job's network namespace, as a container's root often has, can read \
+                       what goes over it, before it is masked";
+    let leaves = |name: &str| addresses.iter().any(|(of, at)| of == name && !stays(&at.host));
+    let finding = |(name, mode): (&String, &Mode)| {
+        let how = match mode {
+            Mode::Disable => "is spoken to in clear text",
+            Mode::Prefer => {
+                "is spoken to in clear text where its server, or somebody in its place, says that it has no TLS"
+            }
+            Mode::Require | Mode::VerifyCa(_) | Mode::VerifyFull(_) => return None,
+        };
+        let finding = Finding::note(Area::Configuration, "clear-text", format!("resource \"{name}\" {how}"));
+        Some(
+            finding
+                .why(WHY)
+                .cure("give it `tls`: {mode: verify-full, ca_file: …}, or {mode: require} at least"),
+        )
+    };
+    let resources = config.resources.iter().filter(|(name, _)| leaves(name));
+    resources.filter_map(|(name, resource)| finding((name, &resource.tls.mode))).collect()
+}
+
+/// Whether what goes there never leaves the machine.
+fn stays(host: &Host) -> bool {
+    match host {
+        Host::Name(name) => name.eq_ignore_ascii_case("localhost"),
+        // A network that begins within the loopback's cannot be wider than it.
+        _ => network(host).is_some_and(|network| network.address().is_loopback()),
+    }
 }
 
 /// Resources of which the policy or the configuration does not know enough.

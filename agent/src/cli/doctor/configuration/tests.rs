@@ -52,7 +52,7 @@ fn check_with(
 
 fn resources(all: &[(&str, &str)]) -> String {
     let one = |(name, addresses): &(&str, &str)| {
-        format!("  {name}: {{addresses: [{addresses}], credentials: {{file: /c}}}}\n")
+        format!("  {name}: {{addresses: [{addresses}], tls: {{mode: require}}, credentials: {{file: /c}}}}\n")
     };
     format!("resources:\n{}", all.iter().map(one).collect::<String>())
 }
@@ -87,6 +87,29 @@ fn resources_that_overlap_are_told_and_those_that_do_not_are_not() {
     check(&resources(&[("a", "'10.0.0.0/24:5432'"), ("b", "'10.0.0.0/16:5432'")]), POLICY, &networks);
     check(&resources(&[("a", "'10.0.0.0/24:5432'"), ("b", "'10.0.0.7:5433'")]), POLICY, &[]);
     check(&resources(&[("a", "'10.0.0.0/24:5432', '10.0.0.7:5432'")]), POLICY, &[]);
+}
+
+#[test]
+fn a_resource_that_others_can_listen_to_is_told_unless_it_is_on_the_loopback() {
+    let clear = [("clear-text", Level::Note, "\"a\" is spoken to in clear text whoever has CAP_NET_RAW")];
+    let maybe = [("clear-text", Level::Note, "where its server, or somebody in its place")];
+    for (tls, expect) in [
+        ("{mode: disable}", &clear[..]),
+        ("{mode: prefer}", &maybe),
+        ("{mode: require}", &[]),
+        ("{mode: verify-full, ca_file: system}", &[]),
+    ] {
+        for (addresses, leaves) in [
+            ("'10.0.0.1'", true),
+            ("'db.example'", true),
+            ("'127.0.0.1', '10.0.0.1'", true),
+            ("'126.0.0.0/7'", true),
+            ("'127.0.0.1', '[::1]', 'localhost', '127.1.0.0/16', '[::ffff:127.0.0.1]'", false),
+        ] {
+            let one = format!("  a: {{addresses: [{addresses}], tls: {tls}, credentials: {{file: /c}}}}\n");
+            check(&format!("resources:\n{one}"), POLICY, if leaves { expect } else { &[] });
+        }
+    }
 }
 
 #[test]
