@@ -17,6 +17,7 @@ use evidence::{Body, SessionId, Times};
 use libfuzzer_sys::fuzz_target;
 use masking::HashKey;
 use policy::{Answer, Document, Policy, Principal, Subject, SubjectPolicy, Verdict};
+use session::authentication::{Channel, Rules};
 use session::{Event, Granted, Journal, Limits, Options, Peer, ReadingCache, Request, Session, Turn};
 
 const POLICIES: [&str; 3] = [
@@ -99,13 +100,15 @@ impl World {
 
     fn answer(&mut self, request: Request) {
         let event = match request {
-            Request::Login { database } => Event::Granted(Box::new(Granted {
+            Request::Login { database, .. } => Event::Granted(Box::new(Granted {
                 role: "shop_app".to_owned(),
                 password: None,
                 database,
                 catalog: shop::catalog(),
                 policy: Arc::clone(&self.policy),
                 cache_key: Arc::from("shop"),
+                rules: Rules::default(),
+                channel: Channel::default(),
             })),
             Request::RefreshCatalog => Event::Catalog(shop::catalog()),
             Request::AskApproval(request) => Event::Verdict(Verdict {

@@ -15,6 +15,8 @@ pub enum Request {
     Login {
         /// The database that the client asked for.
         database: String,
+        /// Whether it is connected to one: a physical replication connection is to none, and needs no catalog.
+        connected: bool,
     },
     /// Read the catalog again. Answer: [`Event::Catalog`], with what was read after this request.
     RefreshCatalog,

@@ -259,8 +259,9 @@ impl Session {
 
     fn ask_for_login(&mut self, ledger: Ledger, startup: Startup, turn: &mut Turn<'_>) {
         let database = String::from_utf8_lossy(startup.database()).into_owned();
+        let connected = !startup.replicates() || startup.get("replication") == Some(b"database");
         self.phase = Phase::Asking(ledger, startup);
-        turn.request(Request::Login { database });
+        turn.request(Request::Login { database, connected });
     }
 
     /// The client's part of SCRAM-SHA-256, message by message.

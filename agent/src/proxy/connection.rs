@@ -229,13 +229,13 @@ impl Connection {
     fn carry_out(&mut self) {
         for request in std::mem::take(&mut self.requests) {
             match request {
-                Request::Login { database } => {
+                Request::Login { database, connected } => {
                     self.deadline = None;
                     self.database.clone_from(&database);
                     let shared = Arc::clone(&self.local.shared);
                     let resource = Arc::clone(&self.resource);
                     let server = self.server.clone();
-                    self.login = Some(Box::pin(login::log_in(shared, resource, server, database)));
+                    self.login = Some(Box::pin(login::log_in(shared, resource, server, database, connected)));
                 }
                 Request::RefreshCatalog => match &self.live {
                     Some(live) => self.refresh = Some(Box::pin(live.refresh())),
@@ -315,8 +315,8 @@ impl Connection {
             Ok(LoggedIn { stream, lease, live }) => {
                 let channel = stream.channel();
                 self.backend = Some(stream);
-                let catalog = live.current();
-                self.live = Some(live);
+                let catalog = live.as_ref().map_or_else(Arc::default, Live::current);
+                self.live = live;
                 Event::Granted(Box::new(Granted {
                     role: lease.role,
                     password: lease.password.map(|password| password.expose().to_vec()),
@@ -373,7 +373,7 @@ impl Connection {
                 true
             }
             Poll::Ready(Some(Signal::Policy)) => {
-                if self.live.is_some() {
+                if self.backend.is_some() {
                     let policy = self.subject_policy();
                     self.step(Input::Event(Event::Policy(policy)));
                 }

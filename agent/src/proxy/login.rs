@@ -20,7 +20,8 @@ use crate::intercept::Route;
 pub(super) struct LoggedIn {
     pub(super) stream: BackendStream,
     pub(super) lease: Lease,
-    pub(super) live: Live,
+    /// None for a connection that is to no database.
+    pub(super) live: Option<Live>,
 }
 
 /// `connection_failure`: something between us and the server.
@@ -34,6 +35,7 @@ pub(super) async fn log_in(
     resource: Arc<Resource>,
     (route, destination): (Route, SocketAddr),
     database: String,
+    connected: bool,
 ) -> Result<LoggedIn, Refusal> {
     let name = &resource.name;
     if !shared.recorder.accepts_sessions() {
@@ -47,7 +49,10 @@ pub(super) async fn log_in(
     };
     let credentials = current(&shared.credentials);
     let lease = credentials.lease(name, &database).await.map_err(|e| refused("credential", &e))?;
-    let live = catalog(&shared, &resource, (&route, destination), &database).await;
+    let live = match connected {
+        true => catalog(&shared, &resource, (&route, destination), &database).await.map(Some),
+        false => Ok(None),
+    };
     let live = live.map_err(|error| {
         let told = refused("catalog", &error);
         match error {

@@ -171,7 +171,7 @@ impl World {
     fn answer(&mut self, request: Request) {
         self.requests.push(request.clone());
         match request {
-            Request::Login { database } => {
+            Request::Login { database, .. } => {
                 let granted = Granted {
                     role: "shop_app".to_owned(),
                     password: self.password.clone(),
