@@ -82,15 +82,24 @@ fn concerns(sk: *mut bpf_sock, carries: bool) -> bool {
     // SAFETY: a socket of the context, not null; its value, if it has one, lives while we run.
     match unsafe { STREAMS.get(sk).as_ref() } {
         Some(stream) => stream.state != StreamState::Passed as u32,
-        None => carries && content_mode() != ContentMode::Off as u32 && first_byte(sk).is_some(),
+        None => {
+            carries && content_mode() != ContentMode::Off as u32 && is_stream(sk) && first_byte(sk).is_some()
+        }
     }
+}
+
+/// Whether it is a stream socket. A raw one of TCP's number has that protocol as well, and nothing else of it.
+#[inline(always)]
+fn is_stream(sk: *mut bpf_sock) -> bool {
+    // SAFETY: a socket of the context, not null; what the helper gives is a full socket or null.
+    unsafe { bpf_sk_fullsock(sk).as_ref() }.is_some_and(|sk| sk.type_ == SOCK_STREAM)
 }
 
 /// The sequence number before that of the first byte that goes out, as long as none has been acknowledged and none has
 /// come in: who is connected to a PostgreSQL server speaks first. None for all others, the server's side among them.
 #[inline(always)]
 fn first_byte(sk: *mut bpf_sock) -> Option<u32> {
-    // SAFETY: a socket of the context, not null; the helper gives null for one that is not TCP's.
+    // SAFETY: a stream socket, not null; the helper gives null for one that is not TCP's.
     let tcp = unsafe { bpf_tcp_sock(sk).as_ref() }?;
     // Of what this side has sent the SYN is acknowledged first; who was connected to has had its own before.
     // SAFETY: a field of a TCP socket.

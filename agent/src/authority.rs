@@ -16,7 +16,7 @@ mod issuer;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rcgen::KeyPair;
@@ -30,7 +30,7 @@ use issuer::Issuer;
 /// How long an identity is shown. Its certificate is valid for longer, so that no clock of a client's matters.
 const RENEWED_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// As many identities are kept: a job may ask for as many names as it likes.
+/// As many identities are kept of each kind.
 const MOST_KEPT: usize = 256;
 
 /// The authority, ready to vouch.
@@ -38,12 +38,42 @@ pub struct Authority {
     issuer: Issuer,
     /// The key of all identities, of this run alone.
     key: KeyPair,
-    kept: Mutex<HashMap<Names, Kept>>,
+    kept: Mutex<Cache>,
+}
+
+/// Identities that were shown lately. A job may ask for names without end: it takes the place of others that asked for
+/// names, not of those for whom it is enough what is known of their servers.
+#[derive(Default)]
+struct Cache {
+    known: HashMap<Names, Kept>,
+    asked: HashMap<Names, Kept>,
 }
 
 struct Kept {
     since: SystemTime,
     identity: Arc<Identity>,
+}
+
+impl Cache {
+    fn part(&mut self, names: &Names) -> &mut HashMap<Names, Kept> {
+        if names.is_known() { &mut self.known } else { &mut self.asked }
+    }
+
+    fn fresh(&mut self, names: &Names, now: SystemTime) -> Option<Arc<Identity>> {
+        let kept = self.part(names).get(names)?;
+        // A clock that was set back makes an age unknown.
+        let age = now.duration_since(kept.since).ok()?;
+        (age < RENEWED_AFTER).then(|| Arc::clone(&kept.identity))
+    }
+
+    fn keep(&mut self, names: Names, kept: Kept) {
+        let part = self.part(&names);
+        if part.len() >= MOST_KEPT && !part.contains_key(&names) {
+            let oldest = part.iter().min_by_key(|(_, kept)| kept.since).map(|(names, _)| names.clone());
+            oldest.map(|names| part.remove(&names));
+        }
+        part.insert(names, kept);
+    }
 }
 
 impl std::fmt::Debug for Authority {
@@ -72,10 +102,18 @@ impl Authority {
     }
 
     /// Whether there is one already: [`open`](Self::open) makes this machine's own where it is not there.
-    pub fn is_there(config: &Config) -> bool {
-        config.certificate_file.is_some()
-            || config.key_file.is_some()
-            || files::path(&config.directory).exists()
+    ///
+    /// # Errors
+    ///
+    /// It may not be looked at.
+    pub fn is_there(config: &Config) -> std::io::Result<bool> {
+        let is_operators = config.certificate_file.is_some() || config.key_file.is_some();
+        Ok(is_operators || files::path(&config.directory).try_exists()?)
+    }
+
+    /// Why clients that look at certificates refuse what it signs now: its own time is over, or has not come.
+    pub fn out_of_time(&self) -> Option<String> {
+        self.issuer.out_of_time()
     }
 
     /// The certificate that jobs have to trust, in PEM. None if the operator's own file leaves it out.
@@ -100,18 +138,16 @@ impl Authority {
     /// A name that no certificate can have.
     pub fn identity(&self, names: &Names) -> Result<Arc<Identity>, Error> {
         let now = SystemTime::now();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = kept.get(names)
-            // A clock that was set back makes an age unknown.
-            && now.duration_since(known.since).is_ok_and(|age| age < RENEWED_AFTER)
-        {
-            return Ok(Arc::clone(&known.identity));
+        if let Some(identity) = self.kept().fresh(names, now) {
+            return Ok(identity);
         }
+        // Others do not wait for a signature.
         let identity = Arc::new(Identity::issue(&self.issuer, &self.key, names, now)?);
-        if kept.len() >= MOST_KEPT {
-            kept.clear();
-        }
-        kept.insert(names.clone(), Kept { since: now, identity: Arc::clone(&identity) });
+        self.kept().keep(names.clone(), Kept { since: now, identity: Arc::clone(&identity) });
         Ok(identity)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Cache> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,6 +16,9 @@ use bytes::{Buf, BytesMut};
 use evidence::{Body, SessionId, Times};
 use libfuzzer_sys::fuzz_target;
 use masking::HashKey;
+use pgwire::frontend::{Message, Target};
+use pgwire::startup::{Packet, ProtocolVersion};
+use pgwire::{HEADER_LEN, Header};
 use policy::{Answer, Document, Policy, Principal, Subject, SubjectPolicy, Verdict};
 use session::authentication::{Channel, Rules};
 use session::{Event, Granted, Journal, Limits, Options, Peer, ReadingCache, Request, Session, Turn};
@@ -26,9 +29,18 @@ const POLICIES: [&str; 3] = [
     "version: 1\nrules:\n  - { name: all, actions: [\"*\"], decision: allow }\n  - { name: mask, mask: public.customers.ssn }\n",
 ];
 
-const STARTUP: &[u8] = b"\0\0\0\x21\0\x03\0\0user\0job\0database\0shop\0\0";
+/// What the server of every conversation begins with.
 const GREETING: &[u8] = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x19client_encoding\0UTF8\0K\0\0\0\x0c\0\0\0\x4dreal\
     Z\0\0\0\x05I";
+
+/// The start-up packet of every client.
+fn startup() -> BytesMut {
+    let parameters: Vec<(&[u8], &[u8])> = vec![(b"user", b"job"), (b"database", b"shop")];
+    let mut packet = BytesMut::new();
+    let version = ProtocolVersion::V3_0;
+    Packet::Startup { version, parameters }.encode(&mut packet).expect("a short packet");
+    packet
+}
 
 struct Nowhere;
 
@@ -47,6 +59,11 @@ struct World {
     server: BytesMut,
     answer: Answer,
     closed: bool,
+    /// What each side has got.
+    sent: BytesMut,
+    to_client: BytesMut,
+    /// As many messages with a statement were let through.
+    permits: u64,
 }
 
 impl World {
@@ -82,6 +99,9 @@ impl World {
             server: BytesMut::new(),
             answer,
             closed: false,
+            sent: BytesMut::new(),
+            to_client: BytesMut::new(),
+            permits: 0,
         }
     }
 
@@ -92,6 +112,9 @@ impl World {
         let mut journal = Nowhere;
         let mut turn = Turn::new(now, &mut journal, &mut backend, &mut frontend, &mut requests);
         let result = step(&mut self.session, &mut turn);
+        self.permits += turn.permits();
+        self.sent.extend_from_slice(&backend);
+        self.to_client.extend_from_slice(&frontend);
         for request in requests {
             self.answer(request);
         }
@@ -130,6 +153,38 @@ impl World {
         self.step(|session, turn| session.event(event, turn));
     }
 
+    /// That every message with a statement that the server has got was let through, but for the session's own.
+    fn check(&self) {
+        let mut statements = 0;
+        let (mut rest, mut closed) = (&self.sent[..], None);
+        while let Ok(Some(header)) = Header::parse(rest) {
+            let Some(frame) = rest.get(..header.frame_len()) else { break };
+            rest = &rest[frame.len()..];
+            let Ok(message) = Message::parse(header.tag, &frame[HEADER_LEN..]) else { continue };
+            let own = |text: &[u8]| {
+                let has = |word: &[u8]| text.windows(word.len()).any(|part| part == word);
+                has(b"portreeve") || has(b"current_schemas")
+            };
+            let carries = match &message {
+                Message::Query(text) => !own(text),
+                Message::Parse(parse) => !own(parse.query) && !own(parse.name),
+                // What was closed just before is not there any more.
+                Message::Bind(bind) => {
+                    !own(bind.statement) && closed != Some((Target::Statement, bind.statement))
+                }
+                Message::Execute { portal, .. } => !own(portal) && closed != Some((Target::Portal, *portal)),
+                Message::FunctionCall(call) => call.function != 0,
+                _ => false,
+            };
+            statements += u64::from(carries);
+            closed = match message {
+                Message::Close { target, name } => Some((target, name)),
+                _ => None,
+            };
+        }
+        assert!(statements <= self.permits, "{statements} statements left with {} permits", self.permits);
+    }
+
     /// Gives both sides' bytes until nobody takes any.
     fn settle(&mut self) {
         loop {
@@ -150,10 +205,12 @@ impl World {
 fuzz_target!(|data: &[u8]| {
     let Some((&which, mut script)) = data.split_first() else { return };
     let mut world = World::new(which);
-    world.client.extend_from_slice(STARTUP);
+    world.client = startup();
     world.settle();
     world.server.extend_from_slice(GREETING);
     world.settle();
+    assert!(world.to_client.ends_with(b"Z\0\0\0\x05I"), "the conversation has not begun");
+    world.sent.clear();
     while let [how, rest @ ..] = script {
         if world.closed {
             break;
@@ -178,4 +235,5 @@ fuzz_target!(|data: &[u8]| {
         }
         world.settle();
     }
+    world.check();
 });

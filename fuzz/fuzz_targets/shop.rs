@@ -22,7 +22,12 @@ pub fn catalog() -> Arc<Catalog> {
             columns: columns
                 .iter()
                 .zip(1..)
-                .map(|(name, attnum)| Column { attnum, name: (*name).to_owned(), type_oid: 25, generated: false })
+                .map(|(name, attnum)| Column {
+                    attnum,
+                    name: (*name).to_owned(),
+                    type_oid: 25,
+                    generated: false,
+                })
                 .collect(),
             bases: Vec::new(),
             functions: Vec::new(),

@@ -27,7 +27,8 @@ pub(crate) enum First {
 /// Reads one packet. Returns how long it was, too.
 ///
 /// Encryption is a matter of the connection's, which has come to terms about it with the client by now: a request for it
-/// is out of place, and the server takes that for a version of the protocol that it does not know.
+/// is out of place, and the server takes that for a version of the protocol that it does not know. (One that began with
+/// TLS at once says no to it. No client asks.)
 pub(crate) fn first(input: &[u8]) -> Result<(First, usize), Fault> {
     let Some((packet, len)) = Packet::parse(input)? else { return Ok((First::Incomplete, 0)) };
     let first = match packet {

@@ -1,6 +1,6 @@
 //! Where this machine's own authority lies: one file, with its key and its certificate.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,10 @@ fn make(folder: &Path, path: &Path) -> Result<(), Error> {
     file.write_all(both.expose()).and_then(|()| file.as_file().sync_all()).map_err(at(path))?;
     match file.persist_noclobber(path) {
         Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(at(path)(error.error)),
-        Ok(_) | Err(_) => Ok(()),
+        // Whoever else made one meanwhile was first.
+        Err(_) => Ok(()),
+        // What the machine may trust from now on must be there after a power cut.
+        Ok(_) => File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder)),
     }
 }
 

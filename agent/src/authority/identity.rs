@@ -13,6 +13,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::server::NoServerSessionStorage;
 
 use super::Error;
 use super::issuer::{Issuer, SignedWith};
@@ -34,6 +35,13 @@ pub struct Names {
     pub address: IpAddr,
 }
 
+impl Names {
+    /// What the client asked for is known of the server anyway, or it did not ask.
+    pub(super) fn is_known(&self) -> bool {
+        self.asked.as_ref().is_none_or(|asked| self.known.contains(asked))
+    }
+}
+
 /// A certificate and its key, ready for use.
 pub struct Identity {
     config: Arc<ServerConfig>,
@@ -53,7 +61,9 @@ impl Identity {
         names: &Names,
         now: SystemTime,
     ) -> Result<Self, Error> {
-        let certificate = params(names, now)?.signed_by(key, issuer.signing())?;
+        let mut params = params(names, now)?;
+        params.not_after = params.not_after.min(issuer.validity().not_after.to_datetime());
+        let certificate = params.signed_by(key, issuer.signing())?;
         let algorithm = match issuer.signed_with() {
             SignedWith::Sha256 => &digest::SHA256,
             SignedWith::Sha384 => &digest::SHA384,
@@ -66,6 +76,9 @@ impl Identity {
             .with_no_client_auth()
             .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())?;
         config.alpn_protocols = vec![ALPN.to_vec()];
+        // As PostgreSQL has it: every connection begins anew.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
         Ok(Identity { config: Arc::new(config), end_point })
     }
 

@@ -6,7 +6,7 @@ use rcgen::{KeyPair, PublicKeyData as _, SignatureAlgorithm};
 use ring::digest;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use x509_parser::certificate::X509Certificate;
+use x509_parser::certificate::{Validity, X509Certificate};
 use x509_parser::prelude::FromDer as _;
 
 use super::{Config, Error, files};
@@ -29,6 +29,7 @@ pub(super) struct Issuer {
     /// The certificate that clients have to trust, in PEM; none if the operator's file leaves it out.
     anchor: Option<String>,
     described: String,
+    validity: Validity,
     signed_with: SignedWith,
 }
 
@@ -78,12 +79,9 @@ impl Issuer {
             let what = "its first certificate is not an authority's (basicConstraints has no CA:TRUE)";
             return Err(unfit(path, what.to_owned()));
         }
-        if !read.validity().is_valid() {
-            let (from, to) = (read.validity().not_before, read.validity().not_after);
-            let what = format!(
-                "its first certificate is valid from {from} to {to}, and this machine's clock is not there"
-            );
-            return Err(unfit(path, what));
+        if read.key_usage().ok().flatten().is_some_and(|usage| !usage.value.key_cert_sign()) {
+            let what = "its first certificate may not sign others (keyUsage has no keyCertSign)";
+            return Err(unfit(path, what.to_owned()));
         }
         if read.public_key().raw != key.subject_public_key_info() {
             let what =
@@ -91,15 +89,31 @@ impl Issuer {
             return Err(unfit(path, what));
         }
         let described = format!("{}, valid until {}", read.subject(), read.validity().not_after);
+        let validity = read.validity().clone();
         let signing = rcgen::Issuer::from_ca_cert_der(&certificate, key)?;
+        let links: Vec<X509Certificate<'_>> = chain
+            .iter()
+            .map(|link| X509Certificate::from_der(link).map(|(_, link)| link))
+            .collect::<Result<_, _>>()
+            .map_err(|error| unfit(path, format!("one of its certificates cannot be read: {error}")))?;
+        for pair in links.windows(2) {
+            if let [below, above] = pair
+                && below.verify_signature(Some(above.public_key())).is_err()
+            {
+                let (below, above) = (below.subject(), above.subject());
+                return Err(unfit(
+                    path,
+                    format!("{below} is not signed by the certificate behind it, {above}"),
+                ));
+            }
+        }
         // OpenSSL believes no chain that does not end in one that has signed itself.
-        let last = chain.last().and_then(|last| X509Certificate::from_der(last).ok());
-        let has_anchor = last.is_some_and(|(_, last)| last.subject() == last.issuer());
+        let has_anchor = links.last().is_some_and(|last| last.verify_signature(None).is_ok());
         let anchor = sections(pem).pop().filter(|_| has_anchor);
         if !chained {
             chain.clear();
         }
-        Ok(Issuer { signing, chain, certificate, anchor, described, signed_with })
+        Ok(Issuer { signing, chain, certificate, anchor, described, validity, signed_with })
     }
 
     pub(super) fn signing(&self) -> &rcgen::Issuer<'static, KeyPair> {
@@ -116,6 +130,17 @@ impl Issuer {
 
     pub(super) fn described(&self) -> &str {
         &self.described
+    }
+
+    pub(super) fn validity(&self) -> &Validity {
+        &self.validity
+    }
+
+    pub(super) fn out_of_time(&self) -> Option<String> {
+        let Validity { not_before, not_after } = &self.validity;
+        (!self.validity.is_valid()).then(|| {
+            format!("its certificate is valid from {not_before} to {not_after}, and this machine's clock is not there")
+        })
     }
 
     pub(super) fn signed_with(&self) -> SignedWith {

@@ -75,8 +75,16 @@ fn an_identity_is_kept_and_as_many_as_jobs_like_are_not() {
     for number in 0..2 * MOST_KEPT {
         authority.identity(&names(&format!("{number}.example"))).unwrap();
     }
-    let kept = authority.kept.lock().unwrap().len();
+    let kept = authority.kept().asked.len();
     assert!(kept <= MOST_KEPT, "{kept}");
+    // Whoever asks for nothing else than is known keeps what it has.
+    let known =
+        Names { asked: Some("db.example".to_owned()), known: vec!["db.example".to_owned()], ..names("") };
+    let first = authority.identity(&known).unwrap();
+    for number in 0..=MOST_KEPT {
+        authority.identity(&names(&format!("again-{number}.example"))).unwrap();
+    }
+    assert!(Arc::ptr_eq(&first, &authority.identity(&known).unwrap()));
 }
 
 /// Runs `openssl` in a folder.
@@ -95,6 +103,7 @@ fn operators(folder: &Path) {
         ("rsa", "-newkey rsa:2048".to_owned(), "-days 2"),
         ("ed25519", "-newkey ed25519".to_owned(), "-days 2"),
         ("leaf", format!("{ec}:P-256"), "-days 2 -addext basicConstraints=critical,CA:FALSE"),
+        ("mute", format!("{ec}:P-256"), "-days 2 -addext keyUsage=critical,digitalSignature"),
     ] {
         openssl(
             folder,
@@ -114,6 +123,9 @@ fn operators(folder: &Path) {
     let chain =
         [fs::read(folder.join("below.pem")).unwrap(), fs::read(folder.join("p256.pem")).unwrap()].concat();
     fs::write(folder.join("chain.pem"), chain).unwrap();
+    let mixed =
+        [fs::read(folder.join("below.pem")).unwrap(), fs::read(folder.join("p384.pem")).unwrap()].concat();
+    fs::write(folder.join("mixed.pem"), mixed).unwrap();
 }
 
 #[test]
@@ -149,7 +161,8 @@ fn an_operators_authority_vouches_if_it_can() {
     for (certificate, key, expect) in [
         ("p256.pem", "p384.key", "not the one of the private key"),
         ("leaf.pem", "leaf.key", "CA:TRUE"),
-        ("old.pem", "old.key", "clock"),
+        ("mute.pem", "mute.key", "keyCertSign"),
+        ("mixed.pem", "below.key", "is not signed by the certificate behind it"),
         ("ed25519.pem", "ed25519.key", "use ECDSA"),
         ("p256.key", "p256.key", "there is no certificate"),
         ("p256.pem", "p256.pem", "PKCS #8"),
@@ -161,6 +174,12 @@ fn an_operators_authority_vouches_if_it_can() {
         let said = Authority::open(&config(certificate, key)).unwrap_err().to_string();
         assert!(said.contains(expect), "{certificate} with {key}: {said}");
     }
+    // One whose time is over must not keep those out who look at no certificate.
+    let old = Authority::open(&config("old.pem", "old.key")).unwrap();
+    assert!(old.out_of_time().unwrap().contains("clock"));
+    old.identity(&names("db.example")).unwrap();
+    assert_eq!(Authority::open(&config("p256.pem", "p256.key")).unwrap().out_of_time(), None);
+
     let half = Config { key_file: None, ..config("p256.pem", "") };
     assert!(Authority::open(&half).unwrap_err().to_string().contains("without a `key_file`"));
     assert!(!folder.path().join("never").exists());

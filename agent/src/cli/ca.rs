@@ -74,15 +74,11 @@ pub fn run(command: &CaCommand) -> Result<ExitCode, Error> {
     let mut out = io::stdout().lock();
     match &command.command {
         Command::Show(at) => show(&open(at)?, &mut out)?,
-        Command::Install(Install { at, remove: true }) => {
-            Config::read(&at.config)?;
-            match trust::remove(trust::ROOT.as_ref())? {
-                Some(file) => {
-                    writeln!(out, "{} is gone, and this machine trusts it no more", file.display())?
-                }
-                None => writeln!(out, "this machine does not trust it")?,
-            }
-        }
+        // Whatever the configuration says by now.
+        Command::Install(Install { remove: true, .. }) => match trust::remove(trust::ROOT.as_ref())? {
+            Some(file) => writeln!(out, "{} is gone, and this machine trusts it no more", file.display())?,
+            None => writeln!(out, "this machine does not trust it")?,
+        },
         Command::Install(Install { at, remove: false }) => {
             let authority = open(at)?;
             let anchor = authority.anchor().ok_or(Error::NoAnchor)?;

@@ -77,6 +77,12 @@ async fn start(config: Config, digest: Digest, inherited: Inherited) -> Result<D
     let written = describe(&config.resources, &policy)?;
     let credentials = Arc::new(RwLock::new(Arc::new(credentials(&config.resources)?)));
     let authority = Authority::open(&config.authority)?;
+    if let Some(why) = authority.out_of_time() {
+        // Those that look at no certificate are served all the same.
+        tracing::error!(
+            "clients with sslmode=verify-full or verify-ca refuse what the authority vouches for: {why}"
+        );
+    }
     let lanes = match config.sessions.workers {
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
         workers => workers,

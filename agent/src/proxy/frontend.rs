@@ -70,7 +70,13 @@ pub(super) async fn open(
     loop {
         // No byte more: what comes behind a request in clear text is never taken for encrypted (CVE-2021-23214).
         let mut packet = [0; SHORTEST];
-        stream.read_exact(&mut packet).await?;
+        stream.read_exact(&mut packet[..4]).await?;
+        if u32::from_be_bytes([packet[0], packet[1], packet[2], packet[3]]) < SHORTEST as u32 {
+            // None is so short: the session says so, and waits for no more of it.
+            let read = Bytes::copy_from_slice(&packet[..4]);
+            return Ok(Opened { stream: FrontendStream::Plain(stream), read, end_point: None });
+        }
+        stream.read_exact(&mut packet[4..]).await?;
         match Packet::parse(&packet) {
             Ok(Some((Packet::SslRequest, SHORTEST))) => {
                 stream.write_all(b"S").await?;

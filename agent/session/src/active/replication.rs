@@ -38,7 +38,8 @@ impl Active {
 
 /// As the server tells them apart, by the first word alone: it knows no comment there.
 fn is_command(text: &[u8]) -> bool {
-    let text = text.trim_ascii_start();
+    let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
+    let text = text.get(text.iter().take_while(|byte| blank(byte)).count()..).unwrap_or_default();
     let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..);
     let end = text.iter().position(|byte| !word(byte)).unwrap_or(text.len());
     COMMANDS.iter().any(|command| command.eq_ignore_ascii_case(&text[..end]))
@@ -52,7 +53,7 @@ mod tests {
     fn a_command_is_told_by_its_first_word() {
         for text in [
             "IDENTIFY_SYSTEM",
-            " \n\tidentify_system;",
+            " \n\t\u{b}identify_system;",
             "BASE_BACKUP(LABEL 'x')",
             "show x",
             "START_REPLICATION 0/1",

@@ -1,7 +1,7 @@
 //! Who vouches for the servers to clients that ask for TLS.
 
 use super::finding::{Area, Finding};
-use crate::authority::{Authority, Config, Error};
+use crate::authority::{Authority, Config};
 use crate::cli::ca::trust;
 
 /// What is known of the authority.
@@ -9,7 +9,10 @@ use crate::cli::ca::trust;
 pub(super) enum Seen {
     /// It is made at the daemon's first start.
     NotYet,
-    Unfit(Error),
+    /// It may not be looked at.
+    Hidden(String),
+    /// Why clients that look at certificates are refused by it, or all of them.
+    Unfit(String),
     There {
         described: String,
         /// Whether this machine trusts it, as far as that can be told.
@@ -19,15 +22,20 @@ pub(super) enum Seen {
 
 /// Looks at it, and makes none.
 pub(super) fn look(config: &Config) -> Seen {
-    if !Authority::is_there(config) {
-        return Seen::NotYet;
+    match Authority::is_there(config) {
+        Ok(true) => {}
+        Ok(false) => return Seen::NotYet,
+        Err(error) => return Seen::Hidden(error.to_string()),
     }
     match Authority::open(config) {
-        Ok(authority) => Seen::There {
-            described: authority.described().to_owned(),
-            trusted: authority.anchor().and_then(|anchor| trust::trusts("/".as_ref(), anchor)),
+        Ok(authority) => match authority.out_of_time() {
+            Some(why) => Seen::Unfit(why),
+            None => Seen::There {
+                described: authority.described().to_owned(),
+                trusted: authority.anchor().and_then(|anchor| trust::trusts("/".as_ref(), anchor)),
+            },
         },
-        Err(error) => Seen::Unfit(error),
+        Err(error) => Seen::Unfit(error.to_string()),
     }
 }
 
@@ -42,7 +50,11 @@ pub(super) fn judge(seen: &Seen) -> Finding {
         ),
         Seen::Unfit(error) => {
             let what = "the authority that vouches to clients with TLS cannot be used";
-            Finding::failure(Area::Configuration, CHECK, what).why(error.to_string())
+            Finding::failure(Area::Configuration, CHECK, what).why(error)
+        }
+        Seen::Hidden(why) => {
+            let what = "the authority that vouches to clients with TLS could not be looked at";
+            Finding::note(Area::Configuration, CHECK, what).why(why)
         }
         Seen::There { described, trusted: Some(false) } => {
             let what = format!(

@@ -182,6 +182,7 @@ async fn what_is_no_request_for_encryption_is_handed_on_as_it_came() {
     let again = packet(&Packet::GssEncRequest);
     for (said, handed) in [
         (&b"GET / HTTP/1.1\r\n\r\n"[..], &b"GET / HT"[..]),
+        (b"\0\0\0\x04", b"\0\0\0\x04"),
         // PostgreSQL answers each kind once.
         (&[again.clone(), again.clone()].concat(), &again),
         // An SSLRequest with something in it.
