@@ -7,9 +7,10 @@
 //!
 //! When the side connection is lost, the keeper connects again with growing pauses. Sessions that run keep the
 //! last catalog; new ones get it for thirty seconds more and are refused after that, and every
-//! [`Live::refresh`] fails until the connection is back. A database that no session uses for ten minutes is
-//! forgotten; one in another network namespace than the daemon's after five seconds, because its side connection
-//! keeps the namespace alive.
+//! [`Live::refresh`] fails until the connection is back. When a database's last session is gone the keeper lets its
+//! connection go at once, so that the database can be dropped and its network namespace can end; the next session
+//! waits for a look at what may have changed since. A database that no session uses for ten minutes is forgotten; one
+//! in another network namespace than the daemon's after five seconds.
 //!
 //! This module does not know how a connection is made (the daemon passes a [`Connect`]), nor what a catalog is
 //! used for.
