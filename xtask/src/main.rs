@@ -5,6 +5,7 @@
 mod bench;
 mod build_ebpf;
 mod cache;
+mod conformance;
 mod debian;
 mod demo;
 mod e2e;
@@ -38,6 +39,8 @@ enum Command {
     E2e(e2e::Args),
     /// Measure what Portreeve costs, beside a plain relay and pgbouncer
     Bench(bench::Args),
+    /// Run test suites of other people direct and through Portreeve, and compare
+    Conformance(conformance::Args),
     /// Run the interception's tests on another kernel, in a virtual machine
     Vm(vm::Args),
     /// Build the kernel side, and the tools that this needs
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::E2e(args) => e2e::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
         Command::Vm(args) => vm::run(&args),
         Command::BuildEbpf(args) => build_ebpf::run(&args),
         Command::Layers => layers::run(),

@@ -1,0 +1,96 @@
+//! PostgreSQL's own regression suite, run by psql as `pg_regress` does, one test after the other.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use e2e::postgres::programs;
+use e2e::process::output;
+
+use crate::Outcomes;
+use crate::arguments::Arguments;
+use crate::leg::{Leg, run_into};
+
+const DATABASE: &str = "regression";
+
+/// What later tests need of earlier ones, if only some are run.
+const GROUND: [&str; 1] = ["test_setup"];
+
+/// Runs the tests of the schedule.
+///
+/// # Errors
+///
+/// The suite's files are not as they were, or the server cannot be prepared.
+pub(crate) fn run(leg: &Leg, arguments: &Arguments) -> Result<Outcomes> {
+    let source = leg.shared_folder("source")?;
+    let build = leg.shared_folder("build")?;
+    output(Command::new("cp").arg("-rT").arg(&arguments.files).arg(&source))?;
+    output(Command::new("mkdir").args(["-m", "777"]).arg(build.join("results")))?;
+    let library = leg.shared_folder("library")?;
+    gather(&library, arguments.library.as_deref())?;
+    prepare(leg)?;
+    let schedule = fs::read_to_string(source.join("parallel_schedule"))?;
+    let mut outcomes = Outcomes::new();
+    for test in tests(&schedule) {
+        if !arguments.wants(test) && !GROUND.contains(&test) {
+            continue;
+        }
+        let script =
+            File::open(source.join("sql").join(format!("{test}.sql"))).with_context(|| test.to_owned())?;
+        let said = build.join("said");
+        let mut psql = leg.command("psql", DATABASE);
+        psql.args(["-X", "-a", "-q", "-v", "HIDE_TABLEAM=on", "-v", "HIDE_TOAST_COMPRESSION=on"])
+            .current_dir(&build)
+            .stdin(script)
+            .env("PGTZ", "PST8PDT")
+            .env("PGDATESTYLE", "Postgres, MDY")
+            .env("PGOPTIONS", "-c intervalstyle=postgres_verbose")
+            .env("PG_ABS_SRCDIR", &source)
+            .env("PG_ABS_BUILDDIR", &build)
+            .env("PG_LIBDIR", &library)
+            .env("PG_DLSUFFIX", ".so");
+        run_into(&mut psql, &said)?;
+        let text = leg.neutral(&String::from_utf8_lossy(&fs::read(&said)?));
+        leg.keep(&format!("{test}.out"), &text)?;
+        outcomes.push((test.to_owned(), text));
+    }
+    Ok(outcomes)
+}
+
+/// The modules that tests load: the suite's own, and those of the server that `refint` and `autoinc` are.
+fn gather(library: &Path, own: Option<&Path>) -> Result<()> {
+    let pkglibdir = output(Command::new(programs()?.join("pg_config")).arg("--pkglibdir"))?;
+    let pkglibdir = Path::new(pkglibdir.trim_end());
+    for name in ["refint.so", "autoinc.so"] {
+        if pkglibdir.join(name).is_file() {
+            fs::copy(pkglibdir.join(name), library.join(name))?;
+        }
+    }
+    if let Some(own) = own {
+        fs::copy(own.join("regress.so"), library.join("regress.so"))?;
+    }
+    Ok(())
+}
+
+/// The database, with the settings that `pg_regress` gives it.
+fn prepare(leg: &Leg) -> Result<()> {
+    let server = &leg.world.server;
+    server.sql("postgres", &format!("CREATE DATABASE {DATABASE} TEMPLATE template0"))?;
+    for setting in [
+        "lc_messages TO 'C'",
+        "lc_monetary TO 'C'",
+        "lc_numeric TO 'C'",
+        "lc_time TO 'C'",
+        "bytea_output TO 'hex'",
+        "timezone_abbreviations TO 'Default'",
+    ] {
+        server.sql("postgres", &format!("ALTER DATABASE {DATABASE} SET {setting}"))?;
+    }
+    Ok(())
+}
+
+/// The schedule's tests in its order: `test: NAME NAME …` runs some at once there.
+fn tests(schedule: &str) -> impl Iterator<Item = &str> {
+    schedule.lines().filter_map(|line| line.strip_prefix("test:")).flat_map(str::split_whitespace)
+}
