@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, anyhow, bail};
 use e2e::process::build_folder;
 
+use crate::regress::QUICK;
+
 /// The arguments.
 #[derive(Debug)]
 pub(crate) struct Arguments {
@@ -54,7 +56,7 @@ impl Arguments {
 
     /// Whether the whole suite is run.
     pub(crate) fn wants_all(&self) -> bool {
-        self.only.is_empty()
+        self.only.is_empty() && self.suite != QUICK
     }
 
     /// Where what the tests say is kept, for a look at it afterwards.

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let arguments = Arguments::parse(std::env::args_os().skip(1))?;
     let (suite, known): (fn(&Leg, &Arguments) -> Result<Outcomes>, _) = match arguments.suite.as_str() {
-        "regress" => (regress::run, include_str!("known/regress")),
+        "regress" | regress::QUICK => (regress::run, include_str!("known/regress")),
         "asyncpg" => (python::run, include_str!("known/asyncpg")),
         "pg8000" => (python::run, include_str!("known/pg8000")),
         "psycopg2" => (python::run, include_str!("known/psycopg2")),

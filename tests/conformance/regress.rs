@@ -14,6 +14,9 @@ use crate::leg::{Leg, run_into};
 
 const DATABASE: &str = "regression";
 
+/// The suite of some of the tests.
+pub(crate) const QUICK: &str = "quick";
+
 /// What later tests need of earlier ones, if only some are run.
 const GROUND: [&str; 1] = ["test_setup"];
 
@@ -31,11 +34,12 @@ pub(crate) fn run(leg: &Leg, arguments: &Arguments) -> Result<Outcomes> {
     gather(&library, arguments.library.as_deref())?;
     prepare(leg)?;
     let schedule = fs::read_to_string(source.join("parallel_schedule"))?;
+    let quick: Vec<&str> = include_str!("quick").lines().filter(|line| !line.starts_with('#')).collect();
+    let is_wanted = |test: &str| {
+        arguments.wants(test) && (arguments.suite != QUICK || quick.contains(&test)) || GROUND.contains(&test)
+    };
     let mut outcomes = Outcomes::new();
-    for test in tests(&schedule) {
-        if !arguments.wants(test) && !GROUND.contains(&test) {
-            continue;
-        }
+    for test in tests(&schedule).filter(|test| is_wanted(test)) {
         let script =
             File::open(source.join("sql").join(format!("{test}.sql"))).with_context(|| test.to_owned())?;
         let said = build.join("said");

@@ -50,7 +50,9 @@ impl Report {
             let test = &known.test;
             match self.pairs.iter().find(|pair| pair.test == *test) {
                 Some(pair) if pair.is_same() => println!("NO MORE    {test}: listed, and it is the same"),
-                None if arguments.wants_all() => println!("NO MORE    {test}: listed, and there is no such test"),
+                None if arguments.wants_all() => {
+                    println!("NO MORE    {test}: listed, and there is no such test")
+                }
                 _ => {}
             }
         }

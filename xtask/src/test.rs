@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    build_ebpf, e2e,
+    build_ebpf, conformance, e2e,
     harness::Counts,
     layers, postgres,
     process::{cargo, exists, output, run as run_command, say, workspace},
@@ -69,7 +69,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         run_command(cargo().args(portreeve).current_dir(workspace()))
     });
     match ground {
-        Ok(()) => tally.tests("End to end", true, e2e::stories),
+        Ok(()) => {
+            tally.tests("End to end", true, e2e::stories);
+            tally.check("Conformance", conformance::quick);
+        }
         Err(error) => {
             heading("End to end");
             let _ = writeln!(std::io::stderr(), "*** DID NOT RUN: {error:#} ***");

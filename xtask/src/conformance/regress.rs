@@ -30,12 +30,22 @@ pub(super) fn prepare(cache: &Cache) -> Result<Vec<OsString>> {
     Ok(words("regress", &[("--files", &files), ("--library", &library)]))
 }
 
+/// The same for some of the tests, without what has to be built.
+///
+/// # Errors
+///
+/// The sources cannot be fetched.
+pub(super) fn prepare_quick(cache: &Cache) -> Result<Vec<OsString>> {
+    let files = files(cache, &postgres::Installed::find()?)?;
+    Ok(words("quick", &[("--files", &files)]))
+}
+
 /// The folder `src/test/regress` of the server's version.
 ///
 /// # Errors
 ///
 /// It cannot be fetched.
-pub(super) fn files(cache: &Cache, server: &postgres::Installed) -> Result<PathBuf> {
+fn files(cache: &Cache, server: &postgres::Installed) -> Result<PathBuf> {
     let postgres::Installed { major, version } = server;
     cache.fill(&format!("postgresql-{version}-regress"), |folder| {
         say(&format!("fetching PostgreSQL's regression tests ({version})"));
