@@ -64,6 +64,7 @@ struct Known {
     catalog: watch::Sender<Arc<Catalog>>,
     fingerprint: Fingerprint,
     digest: read::Digest,
+    bases: Arc<read::Bases>,
     /// When it was last known to be right, while there is no connection.
     lost: Option<Instant>,
     /// Since when no session has a view of it.
@@ -246,7 +247,8 @@ impl Keeper {
                 return Ok(known.catalog.borrow().clone());
             }
         }
-        let snapshot = read::snapshot(&mut side.client, &self.key, self.shared.config.rows).await?;
+        let bases = self.known.as_ref().map(|known| known.bases.clone());
+        let snapshot = read::snapshot(&mut side.client, &self.key, self.shared.config.rows, bases).await?;
         Ok(self.take(snapshot))
     }
 
@@ -257,17 +259,19 @@ impl Keeper {
             debug!(database = %self.key, generation, "the catalog was read");
             Arc::new(contents.catalog(generation))
         };
-        let Snapshot { fingerprint, digest, contents } = snapshot;
+        let Snapshot { fingerprint, digest, contents, bases } = snapshot;
         match &mut self.known {
             None => {
                 let catalog = next(contents);
                 let sender = watch::Sender::new(catalog.clone());
-                self.known = Some(Known { catalog: sender, fingerprint, digest, lost: None, idle: None });
+                self.known =
+                    Some(Known { catalog: sender, fingerprint, digest, bases, lost: None, idle: None });
                 catalog
             }
             Some(known) => {
                 known.lost = None;
                 known.fingerprint = fingerprint;
+                known.bases = bases;
                 if known.digest != digest {
                     known.digest = digest;
                     known.catalog.send_replace(next(contents));
