@@ -13,6 +13,8 @@ pub(crate) struct Login {
     pub(crate) active: Box<Active>,
     password: Option<Vec<u8>>,
     scram: Option<ScramSha256>,
+    /// The server has let the role in.
+    authenticated: bool,
     splitter: Splitter,
     cancel_secret: [u8; 4],
     /// The server's own cancel key.
@@ -26,6 +28,8 @@ pub(crate) enum Progress {
     Done,
     /// The server, or we, will not go on. SQLSTATE and why.
     Failed(String, String),
+    /// The server refuses what the client asks for, and has told it so in its own words. Why.
+    Refused(String),
 }
 
 /// Messages before ReadyForQuery are short.
@@ -34,7 +38,7 @@ const LONGEST: usize = 1 << 20;
 impl Login {
     pub(crate) fn new(active: Box<Active>, password: Option<Vec<u8>>, cancel_secret: [u8; 4]) -> Self {
         let splitter = Splitter::new(LONGEST);
-        Login { active, password, scram: None, splitter, cancel_secret, key: None }
+        Login { active, password, scram: None, authenticated: false, splitter, cancel_secret, key: None }
     }
 
     /// Takes what the server sent, up to the end of the login, and says how many bytes that was.
@@ -76,7 +80,13 @@ impl Login {
             }
             Message::ErrorResponse(error) => {
                 let text = |code| String::from_utf8_lossy(error.get(code).unwrap_or_default()).into_owned();
-                Ok(Progress::Failed(text(notice::code::SQLSTATE), text(notice::code::MESSAGE)))
+                let (sqlstate, message) = (text(notice::code::SQLSTATE), text(notice::code::MESSAGE));
+                // Class 28 is about the role, which is the resource's own and not the client's.
+                if self.authenticated && !sqlstate.starts_with("28") {
+                    turn.frontend().extend_from_slice(frame);
+                    return Ok(Progress::Refused(message));
+                }
+                Ok(Progress::Failed(sqlstate, message))
             }
             Message::ReadyForQuery(_) => {
                 turn.frontend().extend_from_slice(frame);
@@ -98,6 +108,7 @@ impl Login {
                 }
                 encode::authentication_ok(turn.frontend());
                 self.password = None;
+                self.authenticated = true;
                 Ok(Progress::More)
             }
             Authentication::Sasl(mechanisms) => {

@@ -53,7 +53,10 @@ pub(super) async fn log_in(
     let credentials = current(&shared.credentials);
     let lease = credentials.lease(name, &database).await.map_err(|e| refused("credential", &e))?;
     let live = catalog(&shared, &resource, (&route, destination), &database).await;
-    let live = live.map_err(|e| refused("catalog", &e))?;
+    let live = live.map_err(|error| match error.of_the_database() {
+        Some((sqlstate, message)) => Refusal { sqlstate, message: message.to_owned() },
+        None => refused("catalog", &error),
+    })?;
     let patience = Duration::from_secs(shared.config.connect_seconds);
     let stream = connect(&shared.own_sockets, &route, destination, &resource.tls, patience)
         .await
