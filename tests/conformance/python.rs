@@ -79,7 +79,7 @@ pub(crate) fn run(leg: &Leg, arguments: &Arguments) -> Result<Outcomes> {
     // Debian's: another may lie where the job may not look.
     let mut pytest = leg.command("/usr/bin/python3", suite.database);
     pytest
-        .args(["-m", "pytest", "-p", "no:cacheprovider", "--timeout=60", "--report-log"])
+        .args(["-m", "pytest", "-p", "no:cacheprovider", "--timeout=120", "--tb=native", "--report-log"])
         .arg(&reports)
         .args(suite.words.iter().map(|word| filled(word)))
         .args(arguments.only().iter().flat_map(|only| ["-k", only]))
