@@ -20,7 +20,22 @@ pub(crate) const QUICK: &str = "quick";
 /// What later tests need of earlier ones, if only some are run.
 const GROUND: [&str; 1] = ["test_setup"];
 
-/// Runs the tests of the schedule.
+/// A program with its words.
+type Tool = (&'static str, &'static [&'static str]);
+
+/// What is run after the tests, in this order. The copy is of a database that all have just left.
+const TOOLS: [Tool; 8] = [
+    ("pg_isready", &["pg_isready"]),
+    ("pg_dump", &["pg_dump"]),
+    ("pg_dump --inserts", &["pg_dump", "--inserts", "--rows-per-insert=7"]),
+    ("pg_dumpall", &["pg_dumpall", "--globals-only", "--no-role-passwords"]),
+    ("vacuumdb", &["vacuumdb", "--analyze", "--jobs=3"]),
+    ("createdb", &["createdb", "--template", DATABASE, "copied"]),
+    ("psql -c", &["psql", "-X", "-c", "\\l", "-c", "\\d+", "-c", "\\df+", "-c", "\\dT+", "copied"]),
+    ("dropdb", &["dropdb", "copied"]),
+];
+
+/// Runs the tests of the schedule, and then the tools.
 ///
 /// # Errors
 ///
@@ -59,7 +74,23 @@ pub(crate) fn run(leg: &Leg, arguments: &Arguments) -> Result<Outcomes> {
         leg.keep(&format!("{test}.out"), &text)?;
         outcomes.push((test.to_owned(), text));
     }
+    for tool in TOOLS.iter().filter(|tool| arguments.wants(tool.0)) {
+        outcomes.push(run_tool(leg, tool, &build)?);
+    }
     Ok(outcomes)
+}
+
+/// One of PostgreSQL's own programs, on what the tests have left.
+fn run_tool(leg: &Leg, (name, words): &Tool, build: &Path) -> Result<(String, String)> {
+    let said = build.join("said");
+    let mut tool = leg.command(programs()?.join(words[0]), DATABASE);
+    let status = run_into(tool.args(&words[1..]).current_dir(build), &said)?;
+    let text = leg.neutral(&String::from_utf8_lossy(&fs::read(&said)?));
+    // pg_dump's key against psql's own commands is another each time.
+    let is_key = |line: &str| line.starts_with("\\restrict ") || line.starts_with("\\unrestrict ");
+    let text: String = text.split_inclusive('\n').filter(|line| !is_key(line)).collect();
+    leg.keep(&format!("{name}.tool"), &text)?;
+    Ok(((*name).to_owned(), format!("{text}{status}\n")))
 }
 
 /// The modules that tests load: the suite's own, and those of the server that `refint` and `autoinc` are.

@@ -53,7 +53,7 @@ pub(super) const PSYCOPG2: Driver = Driver {
 pub(super) const SQLALCHEMY: Driver = Driver {
     name: "sqlalchemy",
     version: "2.1.9",
-    tests: &["*/test", "*/setup.cfg"],
+    tests: &["*/test", "*/lib", "*/setup.cfg"],
     packages: &["sqlalchemy[asyncio]==2.1.9", "psycopg[binary]==3.3.9", "asyncpg==0.32.0"],
 };
 
