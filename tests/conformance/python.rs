@@ -30,7 +30,13 @@ pub(crate) struct Suite {
 /// All of them.
 const SUITES: [Suite; 4] = [
     Suite { name: "asyncpg", database: "postgres", words: &["tests"], variables: &[], ground: &[] },
-    Suite { name: "pg8000", database: "postgres", words: &["test"], variables: &[], ground: &[] },
+    Suite {
+        name: "pg8000",
+        database: "postgres",
+        words: &["test"],
+        variables: &[],
+        ground: &["CREATE EXTENSION hstore"],
+    },
     Suite {
         name: "psycopg2",
         database: "psycopg2_test",
