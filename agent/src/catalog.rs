@@ -7,9 +7,10 @@
 //!
 //! When the side connection is lost, the keeper connects again with growing pauses. Sessions that run keep the
 //! last catalog; new ones get it for thirty seconds more and are refused after that, and every
-//! [`Live::refresh`] fails until the connection is back. A database that no session uses for ten minutes is
-//! forgotten; one in another network namespace than the daemon's after five seconds, because its side connection
-//! keeps the namespace alive.
+//! [`Live::refresh`] fails until the connection is back. When a database's last session is gone the keeper lets its
+//! connection go at once, so that the database can be dropped and its network namespace can end; the next session
+//! waits for a look at what may have changed since. A database that no session uses for ten minutes is forgotten; one
+//! in another network namespace than the daemon's after five seconds.
 //!
 //! This module does not know how a connection is made (the daemon passes a [`Connect`]), nor what a catalog is
 //! used for.
@@ -164,6 +165,20 @@ impl Error {
             Error::Server { .. } | Error::Large { .. } | Error::TooMany { .. } => false,
             Error::Stopped | Error::Thread(_) => false,
         }
+    }
+}
+
+/// SQLSTATEs with which a server refuses a database, and nothing that the daemon has of its own: it is not there, takes
+/// no connections, may not be connected to; there are too many connections; the server starts or stops.
+const OF_THE_DATABASE: [&str; 5] = ["3D000", "55000", "42501", "53300", "57P03"];
+
+impl Error {
+    /// The server's refusal of the database itself, which every client would get: SQLSTATE and message.
+    pub fn of_the_database(&self) -> Option<(&'static str, &str)> {
+        let Error::Server { source, .. } = self else { return None };
+        let refusal = source.as_db_error()?;
+        let sqlstate = OF_THE_DATABASE.into_iter().find(|code| *code == refusal.code().code())?;
+        Some((sqlstate, refusal.message()))
     }
 }
 

@@ -185,9 +185,13 @@ fn a_login_that_the_server_refuses_is_told_with_its_code_and_whose_it_was() -> R
         let address = format!("postgresql://job@{}/{database}", world.destination());
         let mut psql = world.job().psql(&address);
         let told = text(&finish(psql.args(["-v", "VERBOSITY=verbose", "-c", "SELECT 1"]))?.stderr);
-        let whose = format!(
-            "Portreeve could not log in to resource \"shop\" as role \"{ROLE}\", database \"{database}\": "
-        );
+        // What is about the role is Portreeve's own login; everything else is in the server's words.
+        let whose = match sqlstate.starts_with("28") {
+            true => format!(
+                "Portreeve could not log in to resource \"shop\" as role \"{ROLE}\", database \"{database}\": "
+            ),
+            false => "FATAL:  ".to_owned(),
+        };
         ensure!(told.contains(&format!("{whose}{why}")), "{told}");
         // libpq shows no code of an error at the start: the record and a raw client do.
         let code = first_error(world, database)?;

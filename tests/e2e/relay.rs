@@ -168,6 +168,27 @@ fn psql_shows_the_same_as_without() -> Result<()> {
 }
 
 #[test]
+fn a_start_that_the_server_refuses_is_refused_in_its_words() -> Result<()> {
+    story(&Setup::default(), |world| {
+        for (database, options) in
+            [("absent", ""), ("shop", "-c absent_setting=1"), ("shop", "-c statement_timeout=soon")]
+        {
+            let told = |command: &mut std::process::Command| -> Result<String> {
+                let output = finish(command.args(["-c", "SELECT 1"]).env("PGOPTIONS", options))?;
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                // What comes before it is libpq's, and names the way: once for each attempt.
+                Ok(said.rsplit_once("FATAL:").map_or(said.clone(), |(_, words)| words.to_owned()))
+            };
+            let through =
+                told(&mut world.job().psql(&world.address().replace("/shop", &format!("/{database}"))))?;
+            let direct = told(world.server.psql(database).args(["-U", ROLE]))?;
+            ensure!(through == direct, "through Portreeve: {through}; from the server: {direct}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn a_running_statement_is_cancelled() -> Result<()> {
     story(&Setup::default(), |world| {
         let mut wire = world.wire()?;

@@ -111,6 +111,23 @@ impl Network {
         Ok(address.into())
     }
 
+    /// Gives the server another address of IPv4, by a network of its own on the same link.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn add_address_v4(&self) -> Result<IpAddr> {
+        let at = |host: u8| {
+            let [_, _, high, low] = self.v4(host).octets();
+            Ipv4Addr::new(10, 78, high, low)
+        };
+        let ours = ["address", "add", &format!("{}/30", at(1)), "dev", &self.device()];
+        let theirs = ["address", "add", &format!("{}/30", at(2)), "dev", "eth0"];
+        output(Command::new("ip").args(ours))?;
+        output(self.inside("ip").args(theirs))?;
+        Ok(at(2).into())
+    }
+
     /// The namespace's file.
     pub fn namespace(&self) -> PathBuf {
         format!("/proc/{}/ns/net", self.holder.id()).into()

@@ -5,6 +5,7 @@
 mod bench;
 mod build_ebpf;
 mod cache;
+mod conformance;
 mod debian;
 mod demo;
 mod e2e;
@@ -39,6 +40,8 @@ enum Command {
     E2e(e2e::Args),
     /// Measure what Portreeve costs, beside a plain relay and pgbouncer
     Bench(bench::Args),
+    /// Run test suites of other people direct and through Portreeve, and compare
+    Conformance(conformance::Args),
     /// Throw bytes that nobody has thought of at what reads bytes of others
     Fuzz(fuzz::Args),
     /// Run the interception's tests on another kernel, in a virtual machine
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::E2e(args) => e2e::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Vm(args) => vm::run(&args),
         Command::BuildEbpf(args) => build_ebpf::run(&args),

@@ -1,12 +1,12 @@
 //! What the end-to-end world needs of Debian: PostgreSQL, and the programs that make networks and namespaces.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{
     debian::{self, Package},
-    process::exists,
+    process::{exists, output},
 };
 
 const PACKAGES: [Package; 5] = [
@@ -35,7 +35,36 @@ pub(crate) fn ensure_bouncer() -> Result<()> {
     debian::ensure(&[Package { name: "pgbouncer", is_there: || Path::new("/usr/sbin/pgbouncer").is_file() }])
 }
 
+/// The server that the world runs: the newest that is installed.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    /// Its major version.
+    pub(crate) major: u32,
+    /// The version of Debian's source package that it was built from.
+    pub(crate) version: String,
+}
+
+impl Installed {
+    /// Asks the machine.
+    ///
+    /// # Errors
+    ///
+    /// There is no server, or it is not Debian's.
+    pub(crate) fn find() -> Result<Self> {
+        let major = majors().into_iter().max().context("no PostgreSQL is installed")?;
+        let mut query = Command::new("dpkg-query");
+        query.args(["--show", "--showformat", "${source:Version}", &format!("postgresql-{major}")]);
+        Ok(Self { major, version: output(&mut query)? })
+    }
+}
+
 fn has_postgres() -> bool {
+    exists("psql") && !majors().is_empty()
+}
+
+/// The major versions whose server is installed.
+fn majors() -> Vec<u32> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    exists("psql") && versions.into_iter().any(|version| version.path().join("bin/postgres").is_file())
+    let servers = versions.filter(|version| version.path().join("bin/postgres").is_file());
+    servers.filter_map(|version| version.file_name().to_str()?.parse().ok()).collect()
 }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    build_ebpf, e2e, fuzz,
+    build_ebpf, conformance, e2e, fuzz,
     harness::Counts,
     layers, postgres,
     process::{cargo, exists, output, run as run_command, say, workspace},
@@ -70,7 +70,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     });
     tally.check("Fuzz targets, for a short while", fuzz::short);
     match ground {
-        Ok(()) => tally.tests("End to end", true, e2e::stories),
+        Ok(()) => {
+            tally.tests("End to end", true, e2e::stories);
+            tally.check("Conformance", conformance::quick);
+        }
         Err(error) => {
             heading("End to end");
             let _ = writeln!(std::io::stderr(), "*** DID NOT RUN: {error:#} ***");

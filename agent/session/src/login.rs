@@ -28,6 +28,8 @@ pub(crate) enum Progress {
     Done,
     /// The server, or we, will not go on.
     Failed(Refusal),
+    /// The server refuses what the client asks for, and has told it so in its own words. Why.
+    Refused(String),
 }
 
 /// Messages before ReadyForQuery are short.
@@ -101,7 +103,14 @@ impl Login {
                 turn.frontend().extend_from_slice(frame);
                 Ok(Progress::More)
             }
-            Message::ErrorResponse(error) => Ok(Progress::Failed(Refusal::of_server(&error))),
+            Message::ErrorResponse(error) => {
+                let refusal = Refusal::of_server(&error);
+                if self.authenticator.is_over() && !refusal.is_of_role() {
+                    turn.frontend().extend_from_slice(frame);
+                    return Ok(Progress::Refused(refusal.message));
+                }
+                Ok(Progress::Failed(refusal))
+            }
             Message::ReadyForQuery(_) => {
                 turn.frontend().extend_from_slice(frame);
                 Ok(Progress::Done)

@@ -39,6 +39,11 @@ impl Refusal {
         }
     }
 
+    /// Whether it is about the role, which is the resource's own and not the client's: class 28 of SQLSTATEs.
+    pub fn is_of_role(&self) -> bool {
+        self.sqlstate.starts_with("28")
+    }
+
     /// The same, with whose login it was: the client has none of its own, and nobody is to look for one.
     #[must_use]
     pub fn of_login(mut self, resource: &str, role: &str, database: &str) -> Self {

@@ -136,6 +136,10 @@ impl Session {
                     self.login_failed(refusal, turn);
                     return Ok(input.len());
                 }
+                Progress::Refused(why) => {
+                    self.end(&format!("refused by the server: {why}"), turn);
+                    return Ok(input.len());
+                }
                 Progress::Done => {
                     if let Phase::Login(login) = std::mem::replace(&mut self.phase, Phase::Over) {
                         self.key = login.key;

@@ -1,7 +1,8 @@
 //! The task that keeps one database's catalog up to date.
 //!
 //! It owns the side connection. It answers requests one after another: a look at the server answers all those
-//! that were asked before it began.
+//! that were asked before it began. When no session is left it lets the connection go and keeps what it knows: a
+//! database with a connection cannot be dropped, renamed or copied, and whoever wants to do so has left it before.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use policy::Catalog;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_postgres::{Client, NoTls, config::SslMode};
 use tracing::{debug, info, warn};
 
@@ -30,17 +31,32 @@ pub(super) enum Request {
 /// The first and the longest pause before connecting again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
-/// After how long without a session a database of another network namespace is forgotten at most, and how often that
-/// is looked at.
+/// How long the connection is kept for the next session: those of a script follow one another, while DROP DATABASE
+/// waits five seconds for others to leave.
+const KEPT: Duration = Duration::from_millis(250);
+
+/// After how long without a session a database of another network namespace is forgotten at most.
 const ELSEWHERE_IDLE: Duration = Duration::from_secs(5);
-const ELSEWHERE_LOOK: Duration = Duration::from_secs(1);
+
+/// How often is looked whether a database without a connection is to be forgotten.
+const IDLE_LOOK: Duration = Duration::from_secs(1);
 
 /// The keeper of one database.
 pub(super) struct Keeper {
     shared: Arc<Shared>,
     key: Key,
     queue: mpsc::Receiver<Request>,
+    /// What ended a time without connection; it is answered when there is one, before the queue.
+    waiting: Option<Request>,
     known: Option<Known>,
+}
+
+/// Why a keeper needs its connection no more.
+enum End {
+    /// There is no session.
+    Unused,
+    /// Nobody can ask any more, or the database is to be forgotten.
+    Over,
 }
 
 /// What has been read.
@@ -48,6 +64,7 @@ struct Known {
     catalog: watch::Sender<Arc<Catalog>>,
     fingerprint: Fingerprint,
     digest: read::Digest,
+    bases: Arc<read::Bases>,
     /// When it was last known to be right, while there is no connection.
     lost: Option<Instant>,
     /// Since when no session has a view of it.
@@ -68,7 +85,7 @@ impl Drop for Side {
 
 impl Keeper {
     pub(super) fn new(shared: Arc<Shared>, key: Key, queue: mpsc::Receiver<Request>) -> Self {
-        Keeper { shared, key, queue, known: None }
+        Keeper { shared, key, queue, waiting: None, known: None }
     }
 
     /// Runs until the database could not be read the first time or has been idle for long.
@@ -79,7 +96,17 @@ impl Keeper {
             match self.open().await {
                 Ok(mut side) => {
                     pause = first;
-                    let Err(error) = self.serve(&mut side).await else { break };
+                    let error = match self.serve(&mut side).await {
+                        Ok(End::Over) => break,
+                        Ok(End::Unused) => {
+                            drop(side);
+                            if self.rest().await.is_break() {
+                                break;
+                            }
+                            continue;
+                        }
+                        Err(error) => error,
+                    };
                     warn!(database = %self.key, %error, "the catalog's connection is lost");
                     if let Some(known) = &mut self.known {
                         known.lost = Some(Instant::now());
@@ -129,18 +156,20 @@ impl Keeper {
         Ok(side)
     }
 
-    /// Answers requests and looks for changes until the connection fails (an error) or nobody has used the
-    /// database for long.
-    async fn serve(&mut self, side: &mut Side) -> Result<(), Error> {
+    /// Answers requests and looks for changes until the connection fails (an error) or is not needed.
+    async fn serve(&mut self, side: &mut Side) -> Result<End, Error> {
+        match self.waiting.take() {
+            Some(Request::Get(reply)) => self.give(reply),
+            Some(Request::Refresh(reply)) => self.refresh(side, reply).await?,
+            None => {}
+        }
         let every = Duration::from_secs(self.shared.config.check_seconds.max(1));
         let mut tick = interval_at(Instant::now() + every, every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut elsewhere = interval(ELSEWHERE_LOOK);
-        elsewhere.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 request = self.queue.recv() => match request {
-                    None => return Ok(()),
+                    None => return Ok(End::Over),
                     Some(Request::Get(reply)) => self.give(reply),
                     Some(Request::Refresh(reply)) => self.refresh(side, reply).await?,
                 },
@@ -150,17 +179,29 @@ impl Keeper {
                         Ok(Ok(())) | Err(_) => Error::Stale { key: self.key.clone(), lost: Duration::ZERO },
                     });
                 }
-                _ = elsewhere.tick(), if self.key.netns.is_some() => {
-                    if self.is_idle() {
-                        return Ok(());
-                    }
+                () = unused(self.known.as_ref()) => return Ok(End::Unused),
+                _ = tick.tick() => drop(self.update(side).await?),
+            }
+        }
+    }
+
+    /// Waits without a connection for the next request. Breaks when the database is to be forgotten.
+    async fn rest(&mut self) -> ControlFlow<()> {
+        if let Some(known) = &mut self.known {
+            // Until the connection is back, it is as old as if the connection had been lost.
+            known.lost = Some(Instant::now());
+        }
+        loop {
+            if self.is_idle() {
+                return ControlFlow::Break(());
+            }
+            match timeout(IDLE_LOOK, self.queue.recv()).await {
+                Ok(None) => return ControlFlow::Break(()),
+                Ok(Some(request)) => {
+                    self.waiting = Some(request);
+                    return ControlFlow::Continue(());
                 }
-                _ = tick.tick() => {
-                    if self.is_idle() {
-                        return Ok(());
-                    }
-                    self.update(side).await?;
-                }
+                Err(_) => {}
             }
         }
     }
@@ -203,7 +244,8 @@ impl Keeper {
                 return Ok(known.catalog.borrow().clone());
             }
         }
-        let snapshot = read::snapshot(&mut side.client, &self.key, self.shared.config.rows).await?;
+        let bases = self.known.as_ref().map(|known| known.bases.clone());
+        let snapshot = read::snapshot(&mut side.client, &self.key, self.shared.config.rows, bases).await?;
         Ok(self.take(snapshot))
     }
 
@@ -214,17 +256,19 @@ impl Keeper {
             debug!(database = %self.key, generation, "the catalog was read");
             Arc::new(contents.catalog(generation))
         };
-        let Snapshot { fingerprint, digest, contents } = snapshot;
+        let Snapshot { fingerprint, digest, contents, bases } = snapshot;
         match &mut self.known {
             None => {
                 let catalog = next(contents);
                 let sender = watch::Sender::new(catalog.clone());
-                self.known = Some(Known { catalog: sender, fingerprint, digest, lost: None, idle: None });
+                self.known =
+                    Some(Known { catalog: sender, fingerprint, digest, bases, lost: None, idle: None });
                 catalog
             }
             Some(known) => {
                 known.lost = None;
                 known.fingerprint = fingerprint;
+                known.bases = bases;
                 if known.digest != digest {
                     known.digest = digest;
                     known.catalog.send_replace(next(contents));
@@ -250,6 +294,9 @@ impl Keeper {
 
     /// Waits before connecting again, answering meanwhile. Breaks when the database is idle.
     async fn pause(&mut self, pause: Duration) -> ControlFlow<()> {
+        if let Some(request) = self.waiting.take() {
+            self.answer_without(request);
+        }
         if self.is_idle() {
             return ControlFlow::Break(());
         }
@@ -260,13 +307,20 @@ impl Keeper {
                 () = &mut over => return ControlFlow::Continue(()),
                 request = self.queue.recv() => match request {
                     None => return ControlFlow::Break(()),
-                    Some(Request::Get(reply)) => self.give(reply),
-                    Some(Request::Refresh(reply)) => {
-                        let lost = self.known.as_ref().and_then(|known| known.lost);
-                        let lost = lost.map_or(Duration::ZERO, |at| at.elapsed());
-                        let _ = reply.send(Err(Error::Stale { key: self.key.clone(), lost }));
-                    }
+                    Some(request) => self.answer_without(request),
                 },
+            }
+        }
+    }
+
+    /// Answers while there is no connection.
+    fn answer_without(&mut self, request: Request) {
+        match request {
+            Request::Get(reply) => self.give(reply),
+            Request::Refresh(reply) => {
+                let lost = self.known.as_ref().and_then(|known| known.lost);
+                let lost = lost.map_or(Duration::ZERO, |at| at.elapsed());
+                let _ = reply.send(Err(Error::Stale { key: self.key.clone(), lost }));
             }
         }
     }
@@ -298,6 +352,17 @@ impl Keeper {
 
     fn server(&self, error: tokio_postgres::Error) -> Error {
         server(&self.key, error)
+    }
+}
+
+/// Waits until no session has had a view for a moment.
+async fn unused(known: Option<&Known>) {
+    match known {
+        Some(known) => {
+            known.catalog.closed().await;
+            sleep(KEPT).await;
+        }
+        None => std::future::pending().await,
     }
 }
 

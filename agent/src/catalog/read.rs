@@ -4,6 +4,7 @@
 //! relation that is missing would be a relation without masks.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use policy::{Catalog, Column, ColumnRef, Function, Oid, Relation, RelationKind, TypeKind, Volatility};
 use tokio_postgres::types::{FromSql, Type};
@@ -18,6 +19,15 @@ pub(super) type Fingerprint = Vec<(String, i64, Option<String>)>;
 /// SHA-256 over all that was read, in its order.
 pub(super) type Digest = [u8; 32];
 
+/// What views and rules stand on. Reading it takes longer than all the rest, because the server has to read every
+/// rule's tree; it is another only where a rule is.
+pub(super) struct Bases {
+    /// What the fingerprint said of the rules.
+    rules: Option<(String, i64, Option<String>)>,
+    digest: Digest,
+    list: Vec<(Oid, ColumnRef)>,
+}
+
 /// One read.
 pub(super) struct Snapshot {
     /// Of the same snapshot as the content.
@@ -26,6 +36,8 @@ pub(super) struct Snapshot {
     pub(super) digest: Digest,
     /// What was read.
     pub(super) contents: Contents,
+    /// For the next read.
+    pub(super) bases: Arc<Bases>,
 }
 
 /// The rows as values.
@@ -56,8 +68,13 @@ pub(super) async fn fingerprint(client: &impl GenericClient) -> Result<Fingerpri
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
 }
 
-/// Reads everything in one REPEATABLE READ READ ONLY transaction.
-pub(super) async fn snapshot(client: &mut Client, key: &Key, limit: u64) -> Result<Snapshot, Error> {
+/// Reads everything in one REPEATABLE READ READ ONLY transaction, but for what is known to be as it was `before`.
+pub(super) async fn snapshot(
+    client: &mut Client,
+    key: &Key,
+    limit: u64,
+    before: Option<Arc<Bases>>,
+) -> Result<Snapshot, Error> {
     let failed = |error| server(key, error);
     let transaction =
         client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
@@ -69,23 +86,66 @@ pub(super) async fn snapshot(client: &mut Client, key: &Key, limit: u64) -> Resu
     {
         return Err(Error::Large { key: key.clone(), table: table.clone(), rows: *rows, limit });
     }
-    let mut reader = Reader { transaction, digest: ring::digest::Context::new(&ring::digest::SHA256) };
-    let contents = reader.contents().await.map_err(failed)?;
+    let mut reader = Reader { transaction, digest: Sum::new() };
+    let rules = fingerprint.iter().find(|(table, ..)| table == "pg_rewrite").cloned();
+    let bases = match before.filter(|before| before.rules.is_some() && before.rules == rules) {
+        Some(before) => before,
+        None => Arc::new(reader.bases(rules).await.map_err(failed)?),
+    };
+    let contents = reader.contents(&bases).await.map_err(failed)?;
     let Reader { transaction, digest } = reader;
     transaction.commit().await.map_err(failed)?;
-    let mut sum = [0; 32];
-    sum.copy_from_slice(digest.finish().as_ref());
-    Ok(Snapshot { fingerprint, digest: sum, contents })
+    Ok(Snapshot { fingerprint, digest: digest.finish(), contents, bases })
+}
+
+/// The digest of rows.
+struct Sum(ring::digest::Context);
+
+impl Sum {
+    fn new() -> Self {
+        Sum(ring::digest::Context::new(&ring::digest::SHA256))
+    }
+
+    fn take(&mut self, rows: &[Row]) -> Result<(), tokio_postgres::Error> {
+        self.0.update(&(rows.len() as u64).to_be_bytes());
+        for row in rows {
+            for column in 0..row.len() {
+                let Raw(value) = row.try_get(column)?;
+                self.0.update(&(value.len() as u64).to_be_bytes());
+                self.0.update(value);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Digest {
+        let mut sum = [0; 32];
+        sum.copy_from_slice(self.0.finish().as_ref());
+        sum
+    }
 }
 
 /// One transaction, and the digest of what came out of it.
 struct Reader<'a> {
     transaction: Transaction<'a>,
-    digest: ring::digest::Context,
+    digest: Sum,
 }
 
 impl Reader<'_> {
-    async fn contents(&mut self) -> Result<Contents, tokio_postgres::Error> {
+    async fn bases(
+        &self,
+        rules: Option<(String, i64, Option<String>)>,
+    ) -> Result<Bases, tokio_postgres::Error> {
+        let rows = self.transaction.query_typed(queries::BASES, &[]).await?;
+        let mut digest = Sum::new();
+        digest.take(&rows)?;
+        let base = |row: &Row| {
+            Ok((row.try_get(0)?, ColumnRef { relation: row.try_get(1)?, attnum: row.try_get(2)? }))
+        };
+        Ok(Bases { rules, digest: digest.finish(), list: rows.iter().map(base).collect::<Result<_, _>>()? })
+    }
+
+    async fn contents(&mut self, bases: &Bases) -> Result<Contents, tokio_postgres::Error> {
         let mut contents = Contents::default();
         for row in self.rows(queries::SCHEMAS).await? {
             contents.schemas.push(row.try_get(0)?);
@@ -108,10 +168,10 @@ impl Reader<'_> {
                 relation.columns.push(column);
             }
         }
-        for row in self.rows(queries::BASES).await? {
-            let base = ColumnRef { relation: row.try_get(1)?, attnum: row.try_get(2)? };
-            if let Some(relation) = relations.of(&row)? {
-                relation.bases.push(base);
+        self.digest.0.update(&bases.digest);
+        for (oid, base) in &bases.list {
+            if let Some(relation) = relations.with(*oid) {
+                relation.bases.push(*base);
             }
         }
         for row in self.rows(queries::VIEW_FUNCTIONS).await? {
@@ -143,14 +203,7 @@ impl Reader<'_> {
     /// The rows of a query, taken into the digest.
     async fn rows(&mut self, query: &str) -> Result<Vec<Row>, tokio_postgres::Error> {
         let rows = self.transaction.query_typed(query, &[]).await?;
-        self.digest.update(&(rows.len() as u64).to_be_bytes());
-        for row in &rows {
-            for column in 0..row.len() {
-                let Raw(value) = row.try_get(column)?;
-                self.digest.update(&(value.len() as u64).to_be_bytes());
-                self.digest.update(value);
-            }
-        }
+        self.digest.take(&rows)?;
         Ok(rows)
     }
 }
@@ -165,8 +218,11 @@ struct Relations {
 impl Relations {
     /// The relation whose OID is the row's first column; `None` for one of TOAST's schemas or of no known kind.
     fn of(&mut self, row: &Row) -> Result<Option<&mut Relation>, tokio_postgres::Error> {
-        let oid: Oid = row.try_get(0)?;
-        Ok(self.place.get(&oid).and_then(|at| self.list.get_mut(*at)))
+        Ok(self.with(row.try_get(0)?))
+    }
+
+    fn with(&mut self, oid: Oid) -> Option<&mut Relation> {
+        self.place.get(&oid).and_then(|at| self.list.get_mut(*at))
     }
 }
 

@@ -17,7 +17,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// apt with lists and packages in a folder of its own, which goes with it.
 pub(crate) struct Apt {
     scratch: TempDir,
-    /// Of a suite alone; none for what the machine's own settings name.
+    /// Its own list; none for what the machine's own settings name.
     sources: Option<PathBuf>,
 }
 
@@ -32,16 +32,36 @@ impl Apt {
         Self::new(beside, None)
     }
 
+    /// Knows the source packages of what this machine's own settings name, whether or not they name sources too.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_machine`](Self::of_machine).
+    pub(crate) fn of_sources(beside: &Path) -> Result<Self> {
+        // Whose an archive is, its index says: other people's archives may have no sources.
+        let machine = Self::of_machine(beside)?;
+        let format = "$(ORIGIN) $(REPO_URI) $(RELEASE) $(COMPONENT)";
+        let told = output(machine.command("apt-get").args([
+            "indextargets",
+            "--format",
+            format,
+            "Created-By: Packages",
+        ]))?;
+        let lines = told.lines().filter_map(|line| line.strip_prefix("Debian "));
+        let list: String = lines.map(|line| format!("deb-src [signed-by={KEYRING}] {line}\n")).collect();
+        Self::new(beside, Some(list))
+    }
+
     /// Knows one suite of the archive that this machine uses, whether or not its settings name that suite.
     ///
     /// # Errors
     ///
     /// As [`of_machine`](Self::of_machine); or the archive has no such suite.
     pub(crate) fn of_suite(suite: &str, beside: &Path) -> Result<Self> {
-        Self::new(beside, Some(suite))
+        Self::new(beside, Some(format!("deb [signed-by={KEYRING}] {} {suite} main\n", archive()?)))
     }
 
-    fn new(beside: &Path, suite: Option<&str>) -> Result<Self> {
+    fn new(beside: &Path, sources: Option<String>) -> Result<Self> {
         for program in ["apt-get", "apt-cache", "dpkg"] {
             if !exists(program) {
                 bail!("this machine has no {program}");
@@ -52,9 +72,9 @@ impl Apt {
             fs::create_dir_all(scratch.path().join(folder))?;
         }
         let mut apt = Self { scratch, sources: None };
-        if let Some(suite) = suite {
+        if let Some(sources) = sources {
             let list = apt.scratch.path().join("sources.list");
-            fs::write(&list, format!("deb [signed-by={KEYRING}] {} {suite} main\n", archive()?))?;
+            fs::write(&list, sources)?;
             apt.sources = Some(list);
         }
         output(apt.command("apt-get").arg("update"))?;
@@ -119,6 +139,32 @@ impl Apt {
             if file.extension().is_some_and(|extension| extension == "deb") {
                 run(Command::new("dpkg").arg("-x").arg(&file).arg(unpacked.path()))?;
                 fs::remove_file(file)?;
+            }
+        }
+        Ok(unpacked)
+    }
+
+    /// Fetches a source package and unpacks of what its authors released the folders whose names match one of the
+    /// patterns of `tar`, into one folder beside ours. Debian's own changes are left out.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name and version, or it cannot be fetched.
+    pub(crate) fn source(&self, package: &str, version: &str, patterns: &[&str]) -> Result<TempDir> {
+        let unpacked = tempfile::tempdir_in(self.scratch.path().parent().unwrap_or(self.scratch.path()))?;
+        let wanted = format!("{package}={version}");
+        output(self.command("apt-get").args(["source", "--download-only", "--only-source", &wanted]))?;
+        for entry in fs::read_dir(self.scratch.path())? {
+            let file = entry?.path();
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            if name.contains(".orig") && !name.ends_with(".asc") {
+                let mut tar = Command::new("tar");
+                tar.arg("-xf")
+                    .arg(&file)
+                    .arg("-C")
+                    .arg(unpacked.path())
+                    .args(["--no-same-owner", "--wildcards"]);
+                run(tar.args(patterns))?;
             }
         }
         Ok(unpacked)

@@ -260,3 +260,40 @@ fn rules_of_the_resource_reach_the_login() {
     let got = shown(&world.got).join("\n");
     assert!(got.contains("which the configuration does not allow"), "{got}");
 }
+
+/// An ErrorResponse as a server writes it, with the place in its source.
+fn refusal(out: &mut BytesMut, sqlstate: &str) {
+    let mut body = Vec::new();
+    for field in
+        ["SFATAL", "VFATAL", &format!("C{sqlstate}"), "Mwhat the server says", "Fguc.c", "L7", "Rset"]
+    {
+        body.extend_from_slice(field.as_bytes());
+        body.push(0);
+    }
+    body.push(0);
+    let length = u32::try_from(body.len() + 4).unwrap();
+    out.extend_from_slice(&[b"E", &length.to_be_bytes()[..], &body].concat());
+}
+
+#[test]
+fn what_the_server_refuses_of_a_start_comes_in_its_own_words() {
+    let refused = |sqlstate: &str| {
+        login(|out| {
+            encode::authentication_ok(out);
+            refusal(out, sqlstate);
+        })
+    };
+    // An unknown setting, a value out of range, a database that is not there, too many connections.
+    for sqlstate in ["42704", "22023", "3D000", "53300"] {
+        let world = refused(sqlstate);
+        let mut expect = BytesMut::new();
+        encode::authentication_ok(&mut expect);
+        refusal(&mut expect, sqlstate);
+        assert_eq!(world.got, expect, "{sqlstate}");
+        assert!(world.closed);
+        let Some(Record::SessionEnd { .. }) = world.records.0.last() else { panic!("{sqlstate}") };
+    }
+    // What it says of the resource's own role is for the operator.
+    let got = shown(&refused("28000").got).join("\n");
+    assert!(got.contains("Portreeve could not log in to resource"), "{got}");
+}

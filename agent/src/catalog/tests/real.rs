@@ -34,7 +34,7 @@ fn against_a_real_server() {
     let Some(mut server) = Server::start() else { return };
     run(async {
         let admin = server.client("postgres").await;
-        for database in ["reads", "changes", "watched", "lost"] {
+        for database in ["reads", "changes", "watched", "lost", "dropped", "unwatched"] {
             admin.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
         }
         admin.batch_execute("CREATE ROLE plain LOGIN; CREATE ROLE nologin NOLOGIN").await.unwrap();
@@ -44,6 +44,8 @@ fn against_a_real_server() {
         a_role_that_may_not_log_in_is_named(&server).await;
         too_many_rows_are_refused(&server).await;
         a_database_without_sessions_is_forgotten(&server).await;
+        a_database_without_sessions_can_be_dropped(&server, &admin).await;
+        what_changed_while_nobody_looked_is_read(&server).await;
         a_lost_connection_is_made_again(&server, &admin).await;
     });
     a_server_that_stays_away_refuses_new_sessions(&mut server);
@@ -190,9 +192,11 @@ async fn a_role_that_may_not_log_in_is_named(server: &Server) {
     let catalogs = start(server, "nologin", Config::default());
     let error = catalogs.get(&key("reads")).await.unwrap_err();
     assert!(error.to_string().contains("role \"nologin\" is not permitted to log in"), "{error}");
+    assert!(error.of_the_database().is_none());
     let catalogs = start(server, "plain", Config::default());
     let error = catalogs.get(&key("none")).await.unwrap_err();
     assert!(error.to_string().contains("3D000"), "{error}");
+    assert_eq!(error.of_the_database(), Some(("3D000", "database \"none\" does not exist")));
 }
 
 async fn too_many_rows_are_refused(server: &Server) {
@@ -209,6 +213,33 @@ async fn a_database_without_sessions_is_forgotten(server: &Server) {
     drop(live);
     eventually(|| async { catalogs.databases() }, Vec::is_empty).await;
     assert!(catalogs.get(&key("reads")).await.is_ok(), "and read again when it is wanted again");
+}
+
+async fn a_database_without_sessions_can_be_dropped(server: &Server, admin: &Client) {
+    let catalogs = start(server, "plain", Config::default());
+    drop(catalogs.get(&key("dropped")).await.unwrap());
+    // It waits for others to leave, but not for long.
+    admin.batch_execute("DROP DATABASE dropped").await.unwrap();
+    // What is known of it was right until then: it counts as long as after a lost connection.
+    assert!(catalogs.get(&key("dropped")).await.is_ok());
+    let catalogs = start(server, "plain", Config::default());
+    assert!(catalogs.get(&key("dropped")).await.is_err());
+}
+
+async fn what_changed_while_nobody_looked_is_read(server: &Server) {
+    let catalogs = start(server, "plain", Config::default());
+    let before = catalogs.get(&key("unwatched")).await.unwrap().current().generation();
+    let client = server.client("unwatched").await;
+    let others =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = 'unwatched' AND pid <> pg_backend_pid()";
+    let count = || async { client.query_one(others, &[]).await.unwrap().get::<_, i64>(0) };
+    eventually(count, |count| *count == 0).await;
+    client.batch_execute("CREATE TABLE t (id int)").await.unwrap();
+    let catalog = catalogs.get(&key("unwatched")).await.unwrap().current();
+    assert!(catalog.generation() > before && catalog.relation_named("public", "t").is_some());
+    // Where nothing has changed it is the same.
+    eventually(count, |count| *count == 0).await;
+    assert_eq!(catalogs.get(&key("unwatched")).await.unwrap().current().generation(), catalog.generation());
 }
 
 async fn a_lost_connection_is_made_again(server: &Server, admin: &Client) {

@@ -1,0 +1,96 @@
+//! `cargo xtask conformance`: fetches test suites of other people, and runs each twice, direct and through Portreeve.
+//! How they are run and compared lies in `tests/conformance`.
+
+mod python;
+mod regress;
+
+use std::{ffi::OsString, path::Path};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    cache::Cache,
+    e2e,
+    process::{cargo, run as run_command, say, workspace},
+};
+
+/// Its arguments.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Which suite; all of them if none is named
+    suite: Option<Suite>,
+    /// Only these of its tests, and what they need; may be given more than once
+    #[arg(long, value_name = "TEST")]
+    only: Vec<String>,
+}
+
+/// A suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Suite {
+    /// Some of PostgreSQL's regression tests, which CI runs: nothing is compiled for them
+    Quick,
+    /// PostgreSQL's own regression tests, by psql
+    Regress,
+    /// The tests of asyncpg: binary format, pipelines, prepared statements, COPY
+    Asyncpg,
+    /// The tests of pg8000, which speaks the protocol in Python
+    Pg8000,
+    /// The tests of psycopg2, which is libpq
+    Psycopg2,
+    /// The tests of SQLAlchemy's dialect, over psycopg 3 and asyncpg
+    Sqlalchemy,
+}
+
+/// What is run if none is named, in the order in which they run.
+const ALL: [Suite; 5] = [Suite::Regress, Suite::Asyncpg, Suite::Pg8000, Suite::Psycopg2, Suite::Sqlalchemy];
+
+/// The command.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    say("preparing (the first time: some minutes to fetch and to build)");
+    e2e::prepare().context("nothing can be compared here")?;
+    let cache = Cache::open()?;
+    let suites = match args.suite {
+        Some(suite) => vec![suite],
+        None => ALL.to_vec(),
+    };
+    for suite in suites {
+        let words = match suite {
+            Suite::Quick => regress::prepare_quick(&cache),
+            Suite::Regress => regress::prepare(&cache),
+            Suite::Asyncpg => python::prepare(&cache, &python::ASYNCPG),
+            Suite::Pg8000 => python::prepare(&cache, &python::PG8000),
+            Suite::Psycopg2 => python::prepare(&cache, &python::PSYCOPG2),
+            Suite::Sqlalchemy => python::prepare(&cache, &python::SQLALCHEMY),
+        };
+        compare(&words?, &args.only)?;
+    }
+    Ok(())
+}
+
+/// The suite of CI, where everything but its files is prepared.
+///
+/// # Errors
+///
+/// Its files cannot be had, or a test differs that is not listed.
+pub(crate) fn quick() -> Result<()> {
+    compare(&regress::prepare_quick(&Cache::open()?)?, &[])
+}
+
+/// Runs a suite that is prepared; `words` are its name and its files.
+fn compare(words: &[OsString], only: &[String]) -> Result<()> {
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--package", "e2e", "--bin", "conformance", "--"]).args(words);
+    for test in only {
+        command.args(["--only", test]);
+    }
+    run_command(command.current_dir(workspace()))
+}
+
+/// The words that name a suite and its folders.
+fn words(suite: &str, folders: &[(&str, &Path)]) -> Vec<OsString> {
+    let mut words = vec![OsString::from(suite)];
+    for (option, folder) in folders {
+        words.extend([OsString::from(option), folder.as_os_str().to_owned()]);
+    }
+    words
+}
