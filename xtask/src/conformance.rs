@@ -6,7 +6,7 @@ mod regress;
 
 use std::{ffi::OsString, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
     cache::Cache,
@@ -53,6 +53,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(suite) => vec![suite],
         None => ALL.to_vec(),
     };
+    // One that differs does not keep the others from being told.
+    let mut different = Vec::new();
     for suite in suites {
         let words = match suite {
             Suite::Quick => regress::prepare_quick(&cache),
@@ -62,7 +64,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             Suite::Psycopg2 => python::prepare(&cache, &python::PSYCOPG2),
             Suite::Sqlalchemy => python::prepare(&cache, &python::SQLALCHEMY),
         };
-        compare(&words?, &args.only)?;
+        if let Err(error) = words.and_then(|words| compare(&words, &args.only)) {
+            say(&format!("{suite:?}: {error:#}"));
+            different.push(format!("{suite:?}"));
+        }
+    }
+    if !different.is_empty() {
+        bail!("not the same, or not compared: {}", different.join(", "));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use tempfile::TempDir;
 
 use super::words;
 use crate::{
@@ -50,7 +51,8 @@ fn files(cache: &Cache, server: &postgres::Installed) -> Result<PathBuf> {
     cache.fill(&format!("postgresql-{version}-regress"), |folder| {
         say(&format!("fetching PostgreSQL's regression tests ({version})"));
         let package = format!("postgresql-{major}");
-        let sources = Apt::of_sources(folder)?.source(&package, version, &["*/src/test/regress"])?;
+        let apt = Apt::of_sources(folder)?;
+        let sources = of_version(&package, version, |wanted| apt.source(wanted, &["*/src/test/regress"]))?;
         let release = only_entry(sources.path())?;
         move_entries(&release.join("src/test/regress"), folder)
     })
@@ -61,13 +63,22 @@ fn library(cache: &Cache, server: &postgres::Installed, files: &Path) -> Result<
     let postgres::Installed { major, version } = server;
     cache.fill(&format!("postgresql-{version}-regress-library"), |folder| {
         say("building the functions in C of PostgreSQL's regression tests");
-        let package = format!("postgresql-server-dev-{major}={version}");
-        let headers = Apt::of_machine(folder)?.fetch(&[&package])?;
+        let package = format!("postgresql-server-dev-{major}");
+        let apt = Apt::of_machine(folder)?;
+        let headers = of_version(&package, version, |wanted| apt.fetch(&[wanted]))?;
         let mut compiler = Command::new("cc");
         compiler.args(["-shared", "-fPIC", "-O2", "-w", "-I"]);
         compiler.arg(headers.path().join(format!("usr/include/postgresql/{major}/server")));
         compiler.arg("-o").arg(folder.join("regress.so")).arg(files.join("regress.c"));
         run(&mut compiler).context("needs Debian's gcc and libc6-dev")
+    })
+}
+
+/// Fetches the version of the server, or where the archive has left it behind the newest: both ways run the same.
+fn of_version(package: &str, version: &str, fetch: impl Fn(&str) -> Result<TempDir>) -> Result<TempDir> {
+    fetch(&format!("{package}={version}")).or_else(|error| {
+        say(&format!("taking the newest {package}: {error:#}"));
+        fetch(package)
     })
 }
 

@@ -144,16 +144,15 @@ impl Apt {
         Ok(unpacked)
     }
 
-    /// Fetches a source package and unpacks of what its authors released the folders whose names match one of the
-    /// patterns of `tar`, into one folder beside ours. Debian's own changes are left out.
+    /// Fetches a source package, `PACKAGE` or `PACKAGE=VERSION`, and unpacks of what its authors released the folders
+    /// whose names match one of the patterns of `tar`, into one folder beside ours. Debian's own changes are left out.
     ///
     /// # Errors
     ///
-    /// There is none of that name and version, or it cannot be fetched.
-    pub(crate) fn source(&self, package: &str, version: &str, patterns: &[&str]) -> Result<TempDir> {
+    /// There is none of that name, or it cannot be fetched.
+    pub(crate) fn source(&self, wanted: &str, patterns: &[&str]) -> Result<TempDir> {
         let unpacked = tempfile::tempdir_in(self.scratch.path().parent().unwrap_or(self.scratch.path()))?;
-        let wanted = format!("{package}={version}");
-        output(self.command("apt-get").args(["source", "--download-only", "--only-source", &wanted]))?;
+        output(self.command("apt-get").args(["source", "--download-only", "--only-source", wanted]))?;
         for entry in fs::read_dir(self.scratch.path())? {
             let file = entry?.path();
             let name = file.file_name().unwrap_or_default().to_string_lossy();
