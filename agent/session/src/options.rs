@@ -24,7 +24,8 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { message: 16 << 20, bind: 64 << 20, row: 64 << 20, recorded: 64 << 20 }
+        // A text and what is said of it are one record, which has at most 64 MiB (`evidence::segment`).
+        Limits { message: 60 << 20, bind: 64 << 20, row: 64 << 20, recorded: 64 << 20 }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 pub struct Config {
     /// Worker threads; 0 (the default) is one for each core.
     pub workers: u32,
-    /// The longest Query or Parse, in bytes (default 16 MiB). A longer one ends the session with 54000.
+    /// The longest Query or Parse, in bytes (default 60 MiB). A longer one ends the session with 54000.
     pub message_bytes: usize,
     /// The longest Bind or FunctionCall, in bytes (default 64 MiB).
     pub bind_bytes: usize,
