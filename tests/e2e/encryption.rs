@@ -1,13 +1,16 @@
 //! Clients that ask for TLS, as their users have set them up.
 
 use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use e2e::process::{finish, output, portreeve};
+use e2e::wire;
 use e2e::world::text;
-use e2e::{Setup, World, story};
+use e2e::{Setup, World, eventually, story};
 
 /// The certificate that `portreeve ca show` prints, in a file that every job can read.
 fn authority(world: &World) -> Result<PathBuf> {
@@ -77,21 +80,9 @@ fn a_job_that_trusts_another_authority_is_stopped_by_its_own_client() -> Result<
 fn a_client_may_start_with_tls() -> Result<()> {
     story(&Setup::default(), |world| {
         for (alpn, answered) in [("postgresql", true), ("h2", false)] {
-            let mut client = world
-                .job()
-                .command("openssl")
-                .args(["s_client", "-quiet", "-alpn", alpn, "-connect", &world.destination().to_string()])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()?;
             // A start-up packet, and Terminate.
             let start = b"\0\0\0\x20\0\x03\0\0user\0job\0database\0shop\0\0X\0\0\0\x04";
-            // It may be closed already.
-            let _ = client.stdin.as_mut().context("no input")?.write_all(start);
-            let mut told = Vec::new();
-            client.stdout.as_mut().context("no output")?.read_to_end(&mut told)?;
-            client.wait()?;
+            let told = over_tls(world, alpn, start)?;
             ensure!(told.starts_with(b"R\0\0\0\x08\0\0\0\0") == answered, "{alpn}: {}", text(&told));
         }
         Ok(())
@@ -185,6 +176,76 @@ fn a_client_that_is_not_asked_and_insists_says_so_itself() -> Result<()> {
         let mut psql = psql(world, "db.example", "sslmode=require channel_binding=require");
         let output = finish(psql.env("PGPASSWORD", "any").args(["-c", ENCRYPTED]))?;
         ensure!(text(&output.stderr).contains("channel binding required"), "{output:?}");
+        Ok(())
+    })
+}
+
+/// What a client sends that starts with TLS, and what it gets.
+fn over_tls(world: &World, alpn: &str, sent: &[u8]) -> Result<Vec<u8>> {
+    let mut client = world
+        .job()
+        .command("openssl")
+        .args(["s_client", "-quiet", "-alpn", alpn, "-connect", &world.destination().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    // It may be closed already.
+    let _ = client.stdin.as_mut().context("no input")?.write_all(sent);
+    let mut told = Vec::new();
+    client.stdout.as_mut().context("no output")?.read_to_end(&mut told)?;
+    client.wait()?;
+    Ok(told)
+}
+
+#[test]
+fn a_cancel_request_may_come_over_tls() -> Result<()> {
+    story(&Setup::default(), |world| {
+        let mut wire = world.wire()?;
+        wire.send(&wire::query("SELECT pg_sleep(60)"))?;
+        world.server.runs("SELECT pg_sleep%", 1)?;
+        let request = [&16_u32.to_be_bytes()[..], &80_877_102_u32.to_be_bytes(), &wire.key].concat();
+        ensure!(over_tls(world, "postgresql", &request)?.is_empty(), "a canceller learns nothing");
+        let told: Vec<String> = wire.until_ready()?.iter().map(wire::Message::line).collect();
+        ensure!(told.ends_with(&["E 57014".to_owned(), "Z I".to_owned()]), "{told:?}");
+        Ok(())
+    })
+}
+
+/// A connection whose client has asked for TLS, and has begun no handshake.
+fn half_open(world: &World) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(world.destination())?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(&[&8_u32.to_be_bytes()[..], &80_877_103_u32.to_be_bytes()].concat())?;
+    let mut answer = [0];
+    stream.read_exact(&mut answer)?;
+    ensure!(answer == *b"S", "{answer:?}");
+    Ok(stream)
+}
+
+#[test]
+fn a_handshake_that_does_not_go_on_is_not_waited_for() -> Result<()> {
+    let config = "sessions: {startup_seconds: 1}\ndrain_seconds: 20\n".to_owned();
+    story(&Setup { config, ..Setup::default() }, |world| {
+        // In the handshake, and before it.
+        let mut begun = half_open(world)?;
+        begun.write_all(&[0x16, 3, 1, 2, 0, 1])?;
+        for mut stream in [half_open(world)?, begun, TcpStream::connect(world.destination())?] {
+            stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+            ensure!(matches!(stream.read(&mut [0; 64]), Ok(0)), "it is waited for");
+        }
+        drop(half_open(world)?);
+        eventually("nobody is counted any more", || match &world.daemon.status()?["sessions"]["running"] {
+            count if *count == 0 => Ok(()),
+            count => bail!("{count}"),
+        })
+    })?;
+    story(&Setup::default(), |world| {
+        let mut stream = half_open(world)?;
+        let begun = Instant::now();
+        ensure!(world.daemon.stop()?.success());
+        ensure!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        ensure!(matches!(stream.read(&mut [0; 64]), Ok(0) | Err(_)));
         Ok(())
     })
 }
