@@ -80,6 +80,8 @@ impl Leg {
             .map(str::to_owned)
             .to_vec(),
             config: "evidence: {directory: FOLDER/evidence, disk_budget: 8GiB}\n".to_owned(),
+            // As a client sees it: Portreeve speaks TLS to whoever asks.
+            certificate: true,
             ..Setup::default()
         };
         let mut world = World::new(&setup)?;
