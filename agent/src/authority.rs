@@ -23,7 +23,7 @@ use rcgen::KeyPair;
 
 pub use config::Config;
 pub use error::Error;
-pub use identity::{ALPN, Identity, Names};
+pub use identity::{Identity, Names};
 
 use issuer::Issuer;
 

@@ -22,4 +22,5 @@ pub mod recorder;
 pub mod store;
 
 pub mod drain;
+mod end_point;
 pub mod secret;

@@ -29,10 +29,6 @@ fn check(world: &World, script: impl Fn(&str) -> Vec<Vec<u8>>, ready: usize) -> 
     Ok(())
 }
 
-fn execute(sql: &str) -> Vec<u8> {
-    [wire::parse("", sql), wire::bind("", "", &[]), wire::describe(b'P', ""), wire::execute("", 0)].concat()
-}
-
 #[test]
 fn the_client_learns_the_rule_and_the_session_goes_on() -> Result<()> {
     story(&Setup::policy(POLICY), |world| {
@@ -71,18 +67,20 @@ fn a_query_with_one_refused_statement_does_not_run_at_all() -> Result<()> {
 #[test]
 fn in_the_extended_protocol() -> Result<()> {
     story(&Setup::policy(POLICY), |world| {
-        check(world, |refused| vec![execute(refused), wire::sync(), execute("SELECT 1"), wire::sync()], 2)
+        check(world, |refused| vec![wire::run(refused), wire::sync(), wire::run("SELECT 1"), wire::sync()], 2)
     })
 }
 
 #[test]
 fn in_the_middle_of_a_pipeline() -> Result<()> {
     story(&Setup::policy(POLICY), |world| {
-        let insert = |id: u32| execute(&format!("INSERT INTO orders VALUES ({id}, 1, 1, 'new')"));
+        let insert = |id: u32| wire::run(&format!("INSERT INTO orders VALUES ({id}, 1, 1, 'new')"));
         // What stands before it in the same implicit transaction is rolled back with it.
         check(
             world,
-            |refused| vec![insert(60), execute(refused), insert(61), wire::sync(), insert(62), wire::sync()],
+            |refused| {
+                vec![insert(60), wire::run(refused), insert(61), wire::sync(), insert(62), wire::sync()]
+            },
             2,
         )
     })
@@ -97,13 +95,13 @@ fn in_an_open_transaction() -> Result<()> {
                 vec![
                     wire::query("BEGIN"),
                     wire::query("SAVEPOINT a"),
-                    execute(refused),
-                    execute("SELECT 1"),
+                    wire::run(refused),
+                    wire::run("SELECT 1"),
                     wire::sync(),
-                    execute("SELECT 2"),
+                    wire::run("SELECT 2"),
                     wire::sync(),
                     wire::query("ROLLBACK TO a"),
-                    execute("SELECT 3"),
+                    wire::run("SELECT 3"),
                     wire::sync(),
                     wire::query("COMMIT"),
                 ]

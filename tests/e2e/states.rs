@@ -48,10 +48,6 @@ impl State {
     }
 }
 
-fn run(sql: &str) -> Vec<u8> {
-    [wire::parse("", sql), wire::bind("", "", &[]), wire::describe(b'P', ""), wire::execute("", 0)].concat()
-}
-
 fn insert(id: u32) -> String {
     format!("INSERT INTO orders VALUES ({id}, 1, 1, 'new')")
 }
@@ -70,13 +66,13 @@ fn states() -> Vec<State> {
         State::new("in a transaction").after(&["BEGIN", &insert(60)]),
         State::new("behind a savepoint").after(&["BEGIN", &insert(60), "SAVEPOINT a", &insert(61)]),
         State::new("in a transaction that failed").after(&["BEGIN", "SELECT 1/0"]).failed(),
-        State::new("behind a statement in the same pipeline").behind(&[run(&insert(60))]),
-        State::new("before a statement in the same pipeline").followed_by(&[run(&insert(60))]),
+        State::new("behind a statement in the same pipeline").behind(&[wire::run(&insert(60))]),
+        State::new("before a statement in the same pipeline").followed_by(&[wire::run(&insert(60))]),
         State::new("between statements")
-            .behind(&[run(&insert(60))])
-            .followed_by(&[run(&insert(61)), wire::flush()]),
-        State::new("behind an error, skipped").behind(&[run("SELECT 1/0")]).failed(),
-        State::new("behind a flush").behind(&[run(&insert(60)), wire::flush()]),
+            .behind(&[wire::run(&insert(60))])
+            .followed_by(&[wire::run(&insert(61)), wire::flush()]),
+        State::new("behind an error, skipped").behind(&[wire::run("SELECT 1/0")]).failed(),
+        State::new("behind a flush").behind(&[wire::run(&insert(60)), wire::flush()]),
         State::new("with a portal that is suspended")
             .behind(&[series("q")])
             .followed_by(&[wire::execute("q", 0)]),
@@ -85,10 +81,10 @@ fn states() -> Vec<State> {
             .behind(&[series("q")])
             .followed_by(&[wire::execute("q", 1), wire::sync(), wire::execute("q", 0)]),
         State::new("with an implicit transaction that began by BEGIN")
-            .behind(&[run("BEGIN"), run(&insert(60))]),
+            .behind(&[wire::run("BEGIN"), wire::run(&insert(60))]),
         State::new("before a COMMIT in the same pipeline")
-            .behind(&[run("BEGIN"), run(&insert(60))])
-            .followed_by(&[run("COMMIT")]),
+            .behind(&[wire::run("BEGIN"), wire::run(&insert(60))])
+            .followed_by(&[wire::run("COMMIT")]),
         State::new("with an open cursor").after(&[
             "BEGIN",
             "DECLARE c CURSOR FOR SELECT generate_series(1, 5)",
@@ -144,7 +140,7 @@ fn message(place: Place, ours: bool, forbidden: u32) -> Vec<u8> {
             // The whole message is judged before any of it is sent.
             false => "SELECT 1; SELEKT".to_owned(),
         }),
-        Place::Parse => run(sql),
+        Place::Parse => wire::run(sql),
         Place::NamedParse => [wire::parse("t", sql), wire::bind("", "t", &[]), wire::execute("", 0)].concat(),
         Place::Bind => {
             [wire::bind("p", if ours { "s" } else { "absent" }, &[]), wire::execute("p", 0)].concat()

@@ -2,9 +2,9 @@
 
 use std::thread;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use e2e::wire::{self, Wire};
-use e2e::{Setup, World, story};
+use e2e::{Setup, World, eventually, story};
 
 /// What a session may take beside what the daemon takes anyway, in bytes; README says so.
 const BOUND: u64 = 16 << 20;
@@ -96,7 +96,12 @@ fn a_client_that_does_not_read_holds_a_server_that_floods_it() -> Result<()> {
     story(&Setup::default(), |world| {
         let counted = bounded(world, |wire| {
             wire.send(&wire::query(flood))?;
-            thread::sleep(std::time::Duration::from_secs(2));
+            let held =
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'ClientWrite' AND datname = 'shop'";
+            eventually("the server is held", || match world.server.sql("postgres", held)?.as_str() {
+                "1" => Ok(()),
+                count => bail!("{count}"),
+            })?;
             wire.count(1)
         })?;
         ensure!(counted.get(&'N').is_some_and(|(notices, _)| *notices == 300_000), "{counted:?}");

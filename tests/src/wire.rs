@@ -258,6 +258,11 @@ pub fn bind(portal: &str, statement: &str, values: &[&str]) -> Vec<u8> {
     message(b'B', &[&body, &[0, 0]])
 }
 
+/// Parse, Bind, Describe and Execute of a statement without values, unnamed.
+pub fn run(sql: &str) -> Vec<u8> {
+    [parse("", sql), bind("", "", &[]), describe(b'P', ""), execute("", 0)].concat()
+}
+
 /// Describe of a portal (`b'P'`) or a statement (`b'S'`).
 pub fn describe(what: u8, name: &str) -> Vec<u8> {
     message(b'D', &[&[what], name.as_bytes(), &[0]])

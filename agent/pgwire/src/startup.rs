@@ -16,6 +16,9 @@ pub const MIN_SECRET_LEN: usize = 4;
 /// The longest secret of a cancel request in bytes (protocol 3.2).
 pub const MAX_SECRET_LEN: usize = 256;
 
+/// What TLS calls the protocol (ALPN, "SSL Session Encryption"): a client that starts with TLS has to say it.
+pub const ALPN: &[u8] = b"postgresql";
+
 const CANCEL_REQUEST: u32 = 1234 << 16 | 5678;
 const SSL_REQUEST: u32 = ProtocolVersion::SSL_REQUEST.0;
 const GSSENC_REQUEST: u32 = ProtocolVersion::GSSENC_REQUEST.0;

@@ -8,11 +8,8 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use postgres_protocol::authentication::sasl::{SCRAM_SHA_256 as PLAIN, SCRAM_SHA_256_PLUS as PLUS};
 use ring::{digest, hmac};
-
-/// The mechanism, and the one with channel binding.
-pub(crate) const PLAIN: &str = "SCRAM-SHA-256";
-pub(crate) const PLUS: &str = "SCRAM-SHA-256-PLUS";
 
 const BINDING: &str = "tls-server-end-point";
 

@@ -51,6 +51,9 @@ pub enum Error {
     /// The TLS library says no.
     #[error("TLS towards clients cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
+    /// RFC 5929 says nothing of such a signature.
+    #[error("clients cannot bind a login to a certificate that is signed in this way")]
+    Unbindable,
     /// No random numbers.
     #[error("the system gives no random numbers")]
     Random,

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use pgwire::startup::ALPN;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType,
     SerialNumber, date_time_ymd,
 };
-use ring::digest;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
@@ -16,10 +16,8 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::server::NoServerSessionStorage;
 
 use super::Error;
-use super::issuer::{Issuer, SignedWith};
-
-/// What TLS calls PostgreSQL's protocol (ALPN). A client that starts with TLS has to say it.
-pub const ALPN: &[u8] = b"postgresql";
+use super::issuer::Issuer;
+use crate::end_point::end_point;
 
 /// Of a subject's common name, as X.509 has it (`ub-common-name`).
 const LONGEST_COMMON_NAME: usize = 64;
@@ -64,11 +62,7 @@ impl Identity {
         let mut params = params(names, now)?;
         params.not_after = params.not_after.min(issuer.validity().not_after.to_datetime());
         let certificate = params.signed_by(key, issuer.signing())?;
-        let algorithm = match issuer.signed_with() {
-            SignedWith::Sha256 => &digest::SHA256,
-            SignedWith::Sha384 => &digest::SHA384,
-        };
-        let end_point = digest::digest(algorithm, certificate.der()).as_ref().to_vec();
+        let end_point = end_point(certificate.der()).ok_or(Error::Unbindable)?;
         let mut chain = vec![certificate.der().clone()];
         chain.extend_from_slice(issuer.chain());
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))

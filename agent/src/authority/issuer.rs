@@ -4,21 +4,13 @@ use std::path::Path;
 
 use rcgen::{KeyPair, PublicKeyData as _, SignatureAlgorithm};
 use ring::digest;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use x509_parser::certificate::{Validity, X509Certificate};
 use x509_parser::prelude::FromDer as _;
 
 use super::{Config, Error, files};
 use crate::secret::Secret;
-
-/// What is known of the hash that an authority signs with: clients bind a login to the certificate by the same
-/// (`tls-server-end-point`, RFC 5929).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SignedWith {
-    Sha256,
-    Sha384,
-}
 
 /// An authority that can sign.
 pub(super) struct Issuer {
@@ -30,7 +22,6 @@ pub(super) struct Issuer {
     anchor: Option<String>,
     described: String,
     validity: Validity,
-    signed_with: SignedWith,
 }
 
 impl Issuer {
@@ -64,15 +55,16 @@ impl Issuer {
         }
         let none = || unfit(path, "there is no certificate in it; it must have one in PEM".to_owned());
         let certificate = chain.first().cloned().ok_or_else(none)?;
-        let key = std::str::from_utf8(key).ok().and_then(private_key).ok_or_else(|| {
+        let key = PrivatePkcs8KeyDer::from_pem_slice(key).ok().and_then(|key| KeyPair::try_from(&key).ok());
+        let key = key.ok_or_else(|| {
             let cure =
                 "a private key in PKCS #8 and PEM is needed (`openssl pkcs8 -topk8 -nocrypt` makes one)";
             unfit(key_path, cure.to_owned())
         })?;
-        let signed_with = signed_with(key.algorithm()).ok_or_else(|| {
+        if !can_be_bound_to(key.algorithm()) {
             let cure = "clients cannot bind a login to what a key of this kind signs; use ECDSA (P-256, P-384) or RSA";
-            unfit(key_path, cure.to_owned())
-        })?;
+            return Err(unfit(key_path, cure.to_owned()));
+        }
         let (_, read) = X509Certificate::from_der(&certificate)
             .map_err(|error| unfit(path, format!("its first certificate cannot be read: {error}")))?;
         if !read.is_ca() {
@@ -113,7 +105,7 @@ impl Issuer {
         if !chained {
             chain.clear();
         }
-        Ok(Issuer { signing, chain, certificate, anchor, described, validity, signed_with })
+        Ok(Issuer { signing, chain, certificate, anchor, described, validity })
     }
 
     pub(super) fn signing(&self) -> &rcgen::Issuer<'static, KeyPair> {
@@ -143,31 +135,16 @@ impl Issuer {
         })
     }
 
-    pub(super) fn signed_with(&self) -> SignedWith {
-        self.signed_with
-    }
-
     pub(super) fn fingerprint(&self) -> String {
         let digest = digest::digest(&digest::SHA256, &self.certificate);
         digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
     }
 }
 
-/// The private key of a PEM file, which may hold certificates beside it.
-fn private_key(pem: &str) -> Option<KeyPair> {
-    const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
-    let from = pem.find(BEGIN)?;
-    KeyPair::from_pem(pem.get(from..)?).ok()
-}
-
-fn signed_with(algorithm: &SignatureAlgorithm) -> Option<SignedWith> {
-    if *algorithm == rcgen::PKCS_ECDSA_P256_SHA256 || *algorithm == rcgen::PKCS_RSA_SHA256 {
-        Some(SignedWith::Sha256)
-    } else if *algorithm == rcgen::PKCS_ECDSA_P384_SHA384 {
-        Some(SignedWith::Sha384)
-    } else {
-        None
-    }
+/// Whether a login can be bound to the certificates that such a key signs (`tls-server-end-point`, RFC 5929).
+fn can_be_bound_to(algorithm: &SignatureAlgorithm) -> bool {
+    [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_RSA_SHA256]
+        .contains(&algorithm)
 }
 
 /// The certificates of a PEM file as they are written there, without what stands between them.

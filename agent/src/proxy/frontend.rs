@@ -10,14 +10,14 @@ mod tests;
 use std::io;
 
 use bytes::Bytes;
-use pgwire::startup::Packet;
+use pgwire::startup::{ALPN, Packet};
 use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 
 use super::FrontendStream;
-use crate::authority::{ALPN, Authority, Names};
+use crate::authority::{Authority, Names};
 
 /// The first byte of a TLS record with a ClientHello. No start-up packet is so long that its length begins with it.
 const HANDSHAKE: u8 = 0x16;
@@ -38,14 +38,6 @@ pub(super) enum Error {
     Handshake(io::Error),
 }
 
-/// Whom the client may mean, beside the name that it asks for.
-pub(super) struct Known {
-    /// Host names of the server.
-    pub(super) names: Vec<String>,
-    /// Where the client connected to.
-    pub(super) address: std::net::IpAddr,
-}
-
 /// A connection whose client says next who it is.
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -56,16 +48,17 @@ pub(super) struct Opened {
     pub(super) end_point: Option<Vec<u8>>,
 }
 
-/// Comes to terms with the client about encryption.
+/// Comes to terms with the client about encryption. `names` are those of the server that are known; which one the client
+/// asks for, it says itself.
 pub(super) async fn open(
     mut stream: TcpStream,
     authority: &Authority,
-    known: Known,
+    names: Names,
 ) -> Result<Opened, Error> {
     let mut answered_gss = false;
     let mut first = [0];
     if stream.peek(&mut first).await? == 1 && first[0] == HANDSHAKE {
-        return encrypt(stream, authority, known, true).await;
+        return encrypt(stream, authority, names, true).await;
     }
     loop {
         // No byte more: what comes behind a request in clear text is never taken for encrypted (CVE-2021-23214).
@@ -80,7 +73,7 @@ pub(super) async fn open(
         match Packet::parse(&packet) {
             Ok(Some((Packet::SslRequest, SHORTEST))) => {
                 stream.write_all(b"S").await?;
-                return encrypt(stream, authority, known, false).await;
+                return encrypt(stream, authority, names, false).await;
             }
             Ok(Some((Packet::GssEncRequest, SHORTEST))) if !answered_gss => {
                 answered_gss = true;
@@ -98,7 +91,7 @@ pub(super) async fn open(
 async fn encrypt(
     stream: TcpStream,
     authority: &Authority,
-    known: Known,
+    mut names: Names,
     must_name_protocol: bool,
 ) -> Result<Opened, Error> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.map_err(Error::Handshake)?;
@@ -106,9 +99,8 @@ async fn encrypt(
     if must_name_protocol && !hello.alpn().is_some_and(|mut names| names.any(|name| name == ALPN)) {
         return Err(Error::NoAlpn);
     }
-    let Known { names, address } = known;
-    let asked = hello.server_name().map(str::to_ascii_lowercase);
-    let identity = authority.identity(&Names { asked, known: names, address })?;
+    names.asked = hello.server_name().map(str::to_ascii_lowercase);
+    let identity = authority.identity(&names)?;
     let stream = start.into_stream(identity.config()).await.map_err(Error::Handshake)?;
     let end_point = Some(identity.end_point().to_vec());
     Ok(Opened { stream: FrontendStream::Tls(Box::new(stream)), read: Bytes::new(), end_point })

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
 
-use super::tls::end_point;
+use crate::end_point::end_point;
 
 /// A connection, and what encrypts it.
 #[derive(Debug)]

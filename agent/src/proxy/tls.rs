@@ -2,7 +2,6 @@
 
 mod certificate;
 mod config;
-mod end_point;
 mod verifier;
 
 use std::io;
@@ -10,6 +9,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pgwire::startup::ALPN;
 use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
@@ -21,14 +21,10 @@ use crate::secret::{self, Secret};
 pub use config::{
     Authorities, Certificates, ClientCertificate, Config, Mistake, Mode, Negotiation, Written, WrittenMode,
 };
-pub(super) use end_point::end_point;
 use verifier::{Trust, Verifier};
 
 #[cfg(test)]
 mod tests;
-
-/// What PostgreSQL is called where a connection says what is spoken over TLS (ALPN).
-const ALPN: &[u8] = b"postgresql";
 
 /// How to speak to a server, ready for use.
 #[derive(Clone, Default)]

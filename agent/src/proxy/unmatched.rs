@@ -24,8 +24,9 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{timeout, timeout_at};
 
-use super::frontend::{self, Known, Opened};
+use super::frontend::{self, Opened};
 use super::local::{Listed, Local, Signal, drained};
+use crate::authority::Names;
 use crate::drain;
 use crate::intercept::{self, Route, Unmatched as Mode};
 use crate::recorder::{self, Recorder};
@@ -133,8 +134,8 @@ pub(super) async fn serve(local: Rc<Local>, stray: Stray) {
     let patience = Duration::from_secs(shared.config.startup_seconds);
     let refused = async {
         let deadline = tokio::time::Instant::now() + patience;
-        let known = Known { names: Vec::new(), address: destination.ip() };
-        match timeout_at(deadline, frontend::open(frontend, &shared.authority, known)).await {
+        let names = Names { asked: None, known: Vec::new(), address: destination.ip() };
+        match timeout_at(deadline, frontend::open(frontend, &shared.authority, names)).await {
             Ok(Ok(Opened { mut stream, read, .. })) => {
                 refusal::refuse(&mut stream, &read, destination, &why, deadline).await;
             }

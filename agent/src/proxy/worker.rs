@@ -18,12 +18,13 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{Connection, Opening};
-use super::frontend::{self, Known, Opened};
+use super::frontend::{self, Opened};
 use super::local::{Listed, Local, Signal, drained};
 use super::resources::Use;
 use super::unmatched::{self, Stray};
 use super::{Resource, Shared};
 use crate::approvals::session_id;
+use crate::authority::Names;
 use crate::drain;
 use crate::intercept::Route;
 use crate::recorder::LaneWriter;
@@ -176,11 +177,12 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
     tokio::task::spawn_local(async move {
         let _running = running;
         let deadline = Instant::now() + Duration::from_secs(local.shared.config.startup_seconds);
-        let known = Known { names: resource.names_at(destination.port()), address: destination.ip() };
+        let known = resource.names_at(destination.port());
+        let names = Names { asked: None, known, address: destination.ip() };
         let opened = tokio::select! {
             // Nothing is lost with it.
             () = drained(&mut signals, false) => return,
-            opened = timeout_at(deadline, frontend::open(frontend, &local.shared.authority, known)) => opened,
+            opened = timeout_at(deadline, frontend::open(frontend, &local.shared.authority, names)) => opened,
         };
         match opened {
             Ok(Ok(Opened { stream: frontend, read, end_point })) => {

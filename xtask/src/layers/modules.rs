@@ -24,7 +24,7 @@ const ORDER: [&[&str]; 7] = [
         "recorder",
         "store",
     ],
-    &["drain", "secret"],
+    &["drain", "end_point", "secret"],
 ];
 
 /// A source file of the agent.

@@ -58,18 +58,17 @@ impl Reading {
 
     /// A FunctionCall: no text, one action, and whatever the function may change.
     pub(crate) fn of_function(action: Action) -> Self {
-        let statement = Statement { actions: vec![action.clone()], ..Statement::opaque(0..0, "") };
-        Reading {
-            statements: vec![statement],
-            actions: vec![action],
-            changes: Changes::anything(),
-            function: true,
-        }
+        Reading { changes: Changes::anything(), function: true, ..Self::of_action(0, action) }
     }
 
     /// A command of the replication protocol: no SQL, and one action.
     pub(crate) fn of_command(text: &[u8], action: Action) -> Self {
-        let statement = Statement { actions: vec![action.clone()], ..Statement::opaque(0..text.len(), "") };
+        Self::of_action(text.len(), action)
+    }
+
+    /// What is no SQL, and does one thing; its text, if it has one, is so long.
+    fn of_action(length: usize, action: Action) -> Self {
+        let statement = Statement { actions: vec![action.clone()], ..Statement::opaque(0..length, "") };
         Reading {
             statements: vec![statement],
             actions: vec![action],

@@ -48,9 +48,9 @@ async fn pair() -> (TcpStream, TcpStream) {
     (client.unwrap(), accepted.unwrap().0)
 }
 
-fn known(names: &[&str]) -> Known {
-    let names = names.iter().map(|name| (*name).to_owned()).collect();
-    Known { names, address: [10, 0, 0, 5].into() }
+fn known(names: &[&str]) -> Names {
+    let known = names.iter().map(|name| (*name).to_owned()).collect();
+    Names { asked: None, known, address: [10, 0, 0, 5].into() }
 }
 
 /// The client says `asks`, each time the answer to it comes, and then goes on as `then` has it.

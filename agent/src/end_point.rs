@@ -1,4 +1,7 @@
-//! What a proof of SCRAM is bound to: the digest of the server's certificate (`tls-server-end-point`, RFC 5929).
+//! What a proof of SCRAM is bound to: the digest of the server's certificate (`tls-server-end-point`, RFC 5929), on the
+//! way to a server and on the way from a client alike.
+
+#![forbid(unsafe_code)]
 
 use der::asn1::{AnyRef, ContextSpecific, ObjectIdentifier};
 use der::{Decode, Reader, SliceReader, TagNumber};
