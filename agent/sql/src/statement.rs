@@ -10,7 +10,7 @@ use crate::names::{Name, Names};
 use crate::read::Reader;
 use crate::secrets;
 use crate::utility::Read;
-use crate::{Effects, Limits, SearchPath, Statement, parse, split};
+use crate::{Effects, Limits, Place, SearchPath, Statement, parse, split};
 
 /// What earlier statements of the same text have made uncertain.
 #[derive(Default)]
@@ -63,7 +63,6 @@ pub(crate) fn read(
         output => output,
     };
     let statement = Statement {
-        range: split::bytes(tokens),
         tag: done.tag,
         actions: reader.actions,
         output,
@@ -71,15 +70,24 @@ pub(crate) fn read(
         relations: reader.relations.into_iter().collect(),
         effects: reader.effects,
         wants: reader.wants,
-        constants: tokens.iter().filter(|t| t.kind.is_constant()).map(|t| t.range()).collect(),
-        secrets: secrets::find(text, tokens),
     };
     before.add(&statement);
     statement
 }
 
+impl Place {
+    /// The place of the statement that these tokens are.
+    pub(crate) fn of(text: &str, tokens: &[Token]) -> Self {
+        Place {
+            range: split::bytes(tokens),
+            constants: tokens.iter().filter(|t| t.kind.is_constant()).map(|t| t.range()).collect(),
+            secrets: secrets::find(text, tokens),
+        }
+    }
+}
+
 /// Whether `sqlparser` reads it: a query or a statement that writes rows.
-fn is_data(cursor: &Cursor<'_>) -> bool {
+pub(crate) fn is_data(cursor: &Cursor<'_>) -> bool {
     cursor.sees_kind(Kind::LeftParen)
         || ["select", "with", "values", "table", "insert", "update", "delete", "merge"]
             .iter()

@@ -1,8 +1,9 @@
 //! Readings of texts, kept for the sessions of one worker. It knows nothing of what a reading is.
 //!
 //! A reading is good for the text, the settings that change its meaning, and one generation of one database's
-//! catalog; all of these are the key. Many texts come once and never again, since literals stand in them: such a
-//! text costs a mark of eight bytes and no more. A text is kept when it comes a second time.
+//! catalog; all of these are the key. Many texts come once and never again, since literals stand in them: what they mean
+//! is kept by their shape ([`sql::Shape`]), if it was shown that the literals say nothing. Whatever is kept is kept
+//! when it comes a second time; until then it costs a mark of eight bytes.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -11,9 +12,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use policy::Catalog;
-use sql::{Limits, Settings};
+use sql::{Limits, Settings, Shape};
 
-use super::reading::Reading;
+use super::reading::{Meaning, Reading};
 
 /// Readings by text, bounded by the texts' bytes. When it is full, the older half goes.
 pub struct ReadingCache {
@@ -33,22 +34,36 @@ struct Entry {
     generation: u64,
     settings: Settings,
     text: Box<[u8]>,
-    reading: Rc<Reading>,
+    kept: Kept,
+}
+
+/// What is known of a key.
+#[derive(Clone)]
+enum Kept {
+    /// Of a text: its reading.
+    Text(Rc<Reading>),
+    /// Of a shape: what all its texts mean.
+    Shape(Rc<Meaning>),
+    /// Of a shape: its texts do not all mean the same.
+    Differs,
 }
 
 /// Where and when a text stands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Hash)]
 struct Key<'a> {
     database: &'a Arc<str>,
     generation: u64,
     settings: &'a Settings,
     text: &'a [u8],
+    /// It is a shape's.
+    shape: bool,
 }
 
 impl Entry {
     fn is(&self, key: Key<'_>) -> bool {
         self.generation == key.generation
             && *self.text == *key.text
+            && matches!(self.kept, Kept::Text(_)) != key.shape
             && self.database == *key.database
             && self.settings == *key.settings
     }
@@ -57,7 +72,7 @@ impl Entry {
 /// Longer texts are rarely sent twice and would push out many short ones.
 const LONGEST_KEPT: usize = 64 * 1024;
 
-/// How many texts are remembered that came once: 64 KiB of marks.
+/// How many keys are remembered that came once: 64 KiB of marks.
 const SEEN: usize = 8 * 1024;
 
 impl ReadingCache {
@@ -89,30 +104,50 @@ impl ReadingCache {
         if text.len() > LONGEST_KEPT {
             return self.read_alone(text, settings, catalog);
         }
-        let key = Key { database, generation: catalog.generation(), settings, text };
-        let hash = self.hasher.hash_one((key.database, key.generation, key.settings, key.text));
-        if let Some(found) = self.young.get(&hash).filter(|entry| entry.is(key)) {
-            return Rc::clone(&found.reading);
-        }
-        if self.old.get(&hash).is_some_and(|entry| entry.is(key))
-            && let Some(found) = self.old.remove(&hash)
-        {
-            let reading = Rc::clone(&found.reading);
-            self.keep(hash, found);
+        let key = Key { database, generation: catalog.generation(), settings, text, shape: false };
+        let hash = self.hasher.hash_one(key);
+        if let Some(Kept::Text(reading)) = self.find(hash, key) {
             return reading;
         }
-        let reading = self.read_alone(text, settings, catalog);
+        let shape = Shape::of(text, settings, &self.limits);
+        let known = shape.as_ref().map(|shape| {
+            let key = Key { text: shape.key(), shape: true, ..key };
+            let hash = self.hasher.hash_one(key);
+            (shape, key, hash, self.find(hash, key))
+        });
+        let reading = match known {
+            Some((shape, _, _, Some(Kept::Shape(meaning)))) => {
+                return Rc::new(Reading::alike(&meaning, shape.place().clone()));
+            }
+            Some((shape, key, hash, None)) if self.came_before(hash) => {
+                let analysis = sql::analyse(text, settings, catalog, &self.limits);
+                let stands = sql::stands_for_all(text, shape, &analysis, settings, catalog, &self.limits);
+                let reading = Reading::new(text, analysis);
+                let kept = if stands { Kept::Shape(Rc::clone(reading.meaning())) } else { Kept::Differs };
+                self.keep(hash, key, kept);
+                reading
+            }
+            _ => Reading::new(text, sql::analyse(text, settings, catalog, &self.limits)),
+        };
+        let reading = Rc::new(reading);
         if self.came_before(hash) {
-            let entry = Entry {
-                database: Arc::clone(database),
-                generation: key.generation,
-                settings: settings.clone(),
-                text: text.into(),
-                reading: Rc::clone(&reading),
-            };
-            self.keep(hash, entry);
+            self.keep(hash, key, Kept::Text(Rc::clone(&reading)));
         }
         reading
+    }
+
+    /// What is kept of a key. It is young again.
+    fn find(&mut self, hash: u64, key: Key<'_>) -> Option<Kept> {
+        if let Some(found) = self.young.get(&hash).filter(|entry| entry.is(key)) {
+            return Some(found.kept.clone());
+        }
+        if !self.old.get(&hash)?.is(key) {
+            return None;
+        }
+        let found = self.old.remove(&hash)?;
+        let kept = found.kept.clone();
+        self.insert(hash, found);
+        Some(kept)
     }
 
     /// Whether it has come before, as far as is remembered. It is remembered from now on.
@@ -121,7 +156,18 @@ impl ReadingCache {
         self.seen.get_mut(place).is_some_and(|seen| std::mem::replace(seen, hash) == hash)
     }
 
-    fn keep(&mut self, hash: u64, entry: Entry) {
+    fn keep(&mut self, hash: u64, key: Key<'_>, kept: Kept) {
+        let entry = Entry {
+            database: Arc::clone(key.database),
+            generation: key.generation,
+            settings: key.settings.clone(),
+            text: key.text.into(),
+            kept,
+        };
+        self.insert(hash, entry);
+    }
+
+    fn insert(&mut self, hash: u64, entry: Entry) {
         // A reading takes several times its text: the text stands for it.
         let bytes = entry.text.len() + 256;
         self.bytes += bytes;
@@ -160,9 +206,33 @@ mod tests {
 
     #[test]
     fn a_cache_without_room_for_two_keeps_the_newest_in_both_halves() {
-        let (a, b, c) = ("SELECT 1", "SELECT 2", "SELECT 3");
+        let (a, b, c) = ("SET a = 1", "SET b = 2", "SET c = 3");
         check(800, &[a, a, b, b, a, b], &[false, false, false, false, true, true]);
         check(800, &[a, a, b, b, c, c, a], &[false; 7]);
+    }
+
+    /// Whether the last of the texts means, without being read, what the others do.
+    fn is_alike(texts: [&str; 3]) -> bool {
+        let mut cache = ReadingCache::new(1 << 20, Limits::default());
+        let (database, settings) = (Arc::from("db"), Settings::default());
+        let catalog = Catalog::default();
+        let [_, second, third] =
+            texts.map(|text| cache.read(&database, text.as_bytes(), &settings, &catalog));
+        let alone = cache.read_alone(texts[2].as_bytes(), &settings, &catalog);
+        assert_eq!(third.statements(), alone.statements(), "{texts:?}");
+        assert_eq!(third.places(), alone.places(), "{texts:?}");
+        Rc::ptr_eq(second.meaning(), third.meaning())
+    }
+
+    #[test]
+    fn a_text_whose_literals_alone_are_new_is_not_read_again() {
+        assert!(is_alike(["SELECT 1", "SELECT 22", "SELECT 333 -- three"]));
+        assert!(is_alike(["SELECT 'a', 1.5", "SELECT 'b;', 2e10", "SELECT '', .5;"]));
+        assert!(!is_alike(["SELECT 1", "SELECT 2", "SELECT 3000000000"]));
+        assert!(!is_alike(["SELECT 1", "SELECT '2'", "SELECT 3.0"]));
+        assert!(!is_alike(["SET a = 1", "SET a = 2", "SET a = 3"]));
+        let set = |value: &str| format!("SELECT set_config('a', '{value}', true)");
+        assert!(!is_alike([&set("1"), &set("2"), &set("3")]));
     }
 
     #[test]

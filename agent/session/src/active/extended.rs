@@ -294,11 +294,12 @@ impl Active {
     /// PREPARE, DEALLOCATE and DECLARE share their name spaces with Parse, Close and Bind.
     pub(super) fn change_names(&mut self, text: &[u8], judged: &Judged, record: u64) -> Vec<(usize, Change)> {
         let mut changes = Vec::new();
-        for (index, statement) in judged.reading.statements().iter().enumerate() {
+        let reading = &judged.reading;
+        for (index, (statement, place)) in reading.statements().iter().zip(reading.places()).enumerate() {
             let effects = &statement.effects;
             let named = || {
                 Rc::new(Prepared {
-                    text: slice(&Bytes::copy_from_slice(text), &statement.range),
+                    text: slice(&Bytes::copy_from_slice(text), &place.range),
                     inside: true,
                     record,
                     // PREPARE's and DECLARE's own actions are those of what they name.
