@@ -35,13 +35,19 @@ impl Active {
                 _ => Whole::Needed { limit: MOST },
             };
             let rest = input.get(at..).unwrap_or_default();
+            let passed = if row == Whole::Streamed { self.pass(rest, turn)? } else { 0 };
+            if passed > 0 {
+                at += passed;
+                self.give_notice(turn)?;
+                continue;
+            }
             let Some(piece) = self.from_backend.next(rest, whole).map_err(Fault::Backend)? else { break };
             at += piece.len();
             match piece {
                 Piece::Frame { tag, frame } => self.answer(tag, frame, turn)?,
                 Piece::Begin { tag, bytes, .. } => {
                     if tag == tag::DATA_ROW {
-                        self.current_run(tag)?.row();
+                        self.current_run(tag)?.rows(1);
                     }
                     self.result(tag, bytes, turn)?;
                 }
@@ -50,6 +56,23 @@ impl Active {
             self.give_notice(turn)?;
         }
         Ok(at)
+    }
+
+    /// Rows and COPY data that the client gets as they are, as many as stand in front: how many bytes of them.
+    fn pass(&mut self, input: &[u8], turn: &mut Turn<'_>) -> Result<usize, Fault> {
+        let tag = match input.first() {
+            Some(tag @ (&tag::DATA_ROW | &tag::COPY_DATA)) => *tag,
+            _ => return Ok(0),
+        };
+        let (frames, count) = self.from_backend.alike(input, tag);
+        if count < 2 {
+            return Ok(0);
+        }
+        if tag == tag::DATA_ROW {
+            self.current_run(tag)?.rows(count);
+        }
+        self.result(tag, frames, turn)?;
+        Ok(frames.len())
     }
 
     /// The turn is over: what it has put before the client is recorded.
@@ -212,7 +235,7 @@ impl Active {
         let options = std::rc::Rc::clone(&self.options);
         let run = self.current_run(tag::DATA_ROW)?;
         let masked = run.masks.is_some();
-        run.row();
+        run.rows(1);
         let from = turn.frontend().len();
         if masked {
             // Without a plan nothing is known of the row: that cannot be, since a description comes first.

@@ -160,13 +160,13 @@ impl Replay<'_> {
     fn tell_cut(&mut self, at: &str, cut: &ResultCut) -> Result<(), Error> {
         writeln!(
             self.out,
-            "{at}  #{} {} cut: {} of {} bytes are recorded, {} rows in all, SHA-256 {}",
+            "{at}  #{} {} cut: {} of {} bytes are recorded, {} rows in all, SHA-256 of the rest {}",
             cut.statement,
             cut.stream.name(),
             cut.recorded,
             cut.bytes,
             cut.rows,
-            cut.digest
+            cut.rest
         )?;
         Ok(())
     }
