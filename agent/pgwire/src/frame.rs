@@ -212,16 +212,17 @@ impl Splitter {
         Ok(Some(Piece::Begin { tag, body_len, bytes: input }))
     }
 
-    /// The whole frames of one type that stand at the front of `input`: their bytes, and how many there are. Rows come by
-    /// the thousand, and many pass as they are.
+    /// The whole frames of one type, with bodies that are `wanted`, that stand at the front of `input`: their bytes, and
+    /// how many there are. Rows come by the thousand, and many pass as they are.
     ///
     /// Within a frame that was begun there are none.
-    pub fn alike<'a>(&self, input: &'a [u8], tag: u8) -> (&'a [u8], u64) {
+    pub fn alike<'a>(&self, input: &'a [u8], tag: u8, wanted: impl Fn(&[u8]) -> bool) -> (&'a [u8], u64) {
         let (mut at, mut count) = (0, 0);
         while self.at_boundary()
             && let Ok(Some(header)) = Header::parse(input.get(at..).unwrap_or_default())
             && header.tag == tag
-            && input.len() - at >= header.frame_len()
+            && let Some(body) = input.get(at + HEADER_LEN..at + header.frame_len())
+            && wanted(body)
         {
             at += header.frame_len();
             count += 1;

@@ -29,7 +29,7 @@ use pgwire::Splitter;
 use pgwire::backend::TransactionStatus;
 use policy::{Catalog, SubjectPolicy};
 
-pub use cache::ReadingCache;
+pub use cache::Cache;
 
 use crate::own::Own;
 use crate::{Options, Turn};
@@ -45,7 +45,7 @@ use names::Names;
 pub(crate) struct Active {
     pub(crate) ledger: Ledger,
     options: Rc<Options>,
-    cache: Rc<RefCell<ReadingCache>>,
+    cache: Rc<RefCell<Cache>>,
     /// Names the database in the cache's keys.
     database: Arc<str>,
     policy: Arc<SubjectPolicy>,
@@ -82,7 +82,7 @@ pub(crate) struct Active {
 impl Active {
     pub(crate) fn new(
         options: Rc<Options>,
-        cache: Rc<RefCell<ReadingCache>>,
+        cache: Rc<RefCell<Cache>>,
         ledger: Ledger,
         database: Arc<str>,
         policy: Arc<SubjectPolicy>,

@@ -120,12 +120,25 @@ fn whole_frames_of_one_type_are_taken_together() {
     for (length, expect) in
         [(stream.len(), (116, 3)), (115, (11, 2)), (12, (11, 2)), (6, (6, 1)), (5, (0, 0))]
     {
-        let (frames, count) = splitter.alike(&stream[..length], b'D');
+        let (frames, count) = splitter.alike(&stream[..length], b'D', |_| true);
         assert_eq!((frames.len(), count), expect, "of {length} bytes");
     }
-    assert_eq!(splitter.alike(&stream, b'C'), (&[][..], 0));
-    assert_eq!(splitter.alike(b"D\0\0\0\x03", b'D'), (&[][..], 0), "what is no frame is for `next` to say");
+    assert_eq!(splitter.alike(&stream, b'C', |_| true), (&[][..], 0));
+    assert_eq!(
+        splitter.alike(&stream, b'D', |body| body.len() < 2).1,
+        2,
+        "up to the first that is not wanted"
+    );
+    assert_eq!(
+        splitter.alike(b"D\0\0\0\x03", b'D', |_| true),
+        (&[][..], 0),
+        "what is no frame is for `next` to say"
+    );
     let mut begun = Splitter::new(1 << 20);
     assert!(matches!(begun.next(b"D\0\0\0\xff", whole), Ok(Some(Piece::Begin { .. }))));
-    assert_eq!(begun.alike(&stream, b'D'), (&[][..], 0), "the bytes belong to the frame that was begun");
+    assert_eq!(
+        begun.alike(&stream, b'D', |_| true),
+        (&[][..], 0),
+        "the bytes belong to the frame that was begun"
+    );
 }

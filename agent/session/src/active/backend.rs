@@ -35,7 +35,7 @@ impl Active {
                 _ => Whole::Needed { limit: MOST },
             };
             let rest = input.get(at..).unwrap_or_default();
-            let passed = if row == Whole::Streamed { self.pass(rest, turn)? } else { 0 };
+            let passed = self.pass(rest, turn)?;
             if passed > 0 {
                 at += passed;
                 self.give_notice(turn)?;
@@ -64,7 +64,21 @@ impl Active {
             Some(tag @ (&tag::DATA_ROW | &tag::COPY_DATA)) => *tag,
             _ => return Ok(0),
         };
-        let (frames, count) = self.from_backend.alike(input, tag);
+        let columns = match self.queue.front() {
+            Some(Expected::Query { run, .. } | Expected::Execute { run, .. }) => match &run.masks {
+                None => None,
+                // Nothing of these columns is masked; a row that has others is not one of them.
+                Some(_) if tag == tag::DATA_ROW => match run.row_plan().and_then(|plan| plan.identity()) {
+                    Some(columns) => Some(columns),
+                    None => return Ok(0),
+                },
+                Some(_) => return Ok(0),
+            },
+            _ => return Ok(0),
+        };
+        let (frames, count) = self
+            .from_backend
+            .alike(input, tag, |body| columns.is_none_or(|columns| body.starts_with(&columns.to_be_bytes())));
         if count < 2 {
             return Ok(0);
         }

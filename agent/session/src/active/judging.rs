@@ -224,8 +224,8 @@ impl Active {
         let reading = {
             let mut cache = self.cache.borrow_mut();
             match shared {
-                true => cache.read(&self.database, text, &settings, catalog),
-                false => cache.read_alone(text, &settings, catalog),
+                true => cache.readings.read(&self.database, text, &settings, catalog),
+                false => cache.readings.read_alone(text, &settings, catalog),
             }
         };
         if self.facts.names_doubtful() { Rc::new(without_names(&reading)) } else { reading }
@@ -303,9 +303,8 @@ impl Active {
 
     /// Masks are by name; cells are by OID.
     pub(super) fn resolve_masks(&mut self) {
-        let masks = self.policy.masks();
-        self.masks = (!masks.is_empty())
-            .then(|| Rc::new(masking::MaskSet::resolve(masks, self.facts.committed_catalog())));
+        let mut cache = self.cache.borrow_mut();
+        self.masks = cache.masks.resolve(self.policy.masks(), self.facts.committed_catalog());
     }
 }
 

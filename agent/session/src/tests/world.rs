@@ -18,8 +18,8 @@ use super::journal::Records;
 use super::server::Server;
 use crate::authentication::{Channel, Rules};
 use crate::{
-    ApprovalRequest, ClientAuthentication, Event, Granted, Limits, Options, Peer, ReadingCache, Request,
-    Session, Turn,
+    ApprovalRequest, Cache, ClientAuthentication, Event, Granted, Limits, Options, Peer, Request, Session,
+    Turn,
 };
 
 pub(crate) const ABSENT: &str = "portreeve-absent";
@@ -82,7 +82,7 @@ pub(crate) fn startup(parameters: &[(&str, &str)]) -> Vec<u8> {
 impl World {
     /// Before the client's first byte.
     pub(crate) fn unstarted(rules: &str, limits: Limits) -> Self {
-        let cache = Rc::new(RefCell::new(ReadingCache::new(1 << 20, sql::Limits::default())));
+        let cache = Rc::new(RefCell::new(Cache::new(1 << 20, sql::Limits::default())));
         World {
             session: Session::new(options(limits), cache),
             server: Server::new(),
@@ -107,7 +107,7 @@ impl World {
 
     /// The same, where clients are asked to prove who they are.
     pub(crate) fn asking(mut self, authentication: ClientAuthentication) -> Self {
-        let cache = Rc::new(RefCell::new(ReadingCache::new(1 << 20, sql::Limits::default())));
+        let cache = Rc::new(RefCell::new(Cache::new(1 << 20, sql::Limits::default())));
         let options = Options { authentication: Some(authentication), ..options(Limits::default()) };
         self.session = Session::new(options, cache);
         self
