@@ -15,6 +15,7 @@ mod encryption;
 mod hold;
 mod interception;
 mod masking;
+mod meaning;
 mod operation;
 mod protected;
 mod protocol;

@@ -19,6 +19,7 @@ mod refusal;
 mod replication;
 mod run;
 mod simple;
+mod transaction;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -17,6 +17,7 @@ mod cursor;
 mod flow;
 mod keywords;
 mod lexer;
+mod moves;
 mod names;
 mod parse;
 mod read;
@@ -48,9 +49,7 @@ pub fn analyse(text: &[u8], settings: &Settings, catalog: &Catalog, limits: &Lim
             let mut before = statement::Before::default();
             let statements = slices
                 .into_iter()
-                .map(|slice| {
-                    statement::read(text, &tokens[slice], &settings.search_path, catalog, limits, &mut before)
-                })
+                .map(|slice| statement::read(text, &tokens[slice], settings, catalog, limits, &mut before))
                 .collect();
             Analysis { statements }
         }

@@ -170,8 +170,10 @@ impl Reader<'_> {
         }
         self.digest.0.update(&bases.digest);
         for (oid, base) in &bases.list {
-            if let Some(relation) = relations.with(*oid) {
-                relation.bases.push(*base);
+            match relations.with(*oid) {
+                Some(relation) if base.attnum < 0 => relation.functions.push(base.relation),
+                Some(relation) => relation.bases.push(*base),
+                None => {}
             }
         }
         for row in self.rows(queries::VIEW_FUNCTIONS).await? {

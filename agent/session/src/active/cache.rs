@@ -76,7 +76,7 @@ impl ReadingCache {
 
     /// Reads a text without looking into the cache: for catalogs that one session alone has.
     pub(crate) fn read_alone(&self, text: &[u8], settings: &Settings, catalog: &Catalog) -> Rc<Reading> {
-        Rc::new(Reading::new(text, sql::analyse(text, settings, catalog, &self.limits)))
+        Rc::new(Reading::new(sql::analyse(text, settings, catalog, &self.limits)))
     }
 
     pub(crate) fn read(

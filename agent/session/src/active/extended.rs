@@ -28,7 +28,7 @@ impl Active {
         frame: &[u8],
         turn: &mut Turn<'_>,
     ) -> Result<Taken, Fault> {
-        let Ready::Now(ruled) = self.judge(parse.query, turn) else { return Ok(Taken::NotYet) };
+        let Ready::Now(ruled) = self.judge(parse.query, None, turn) else { return Ok(Taken::NotYet) };
         self.batch_open = true;
         let veiled = self.veils(ruled.reading());
         let shown = recordable(parse.query, ruled.reading(), veiled, &self.options.key);
@@ -52,6 +52,7 @@ impl Active {
         };
         let prepared = Prepared {
             text: Bytes::copy_from_slice(parse.query),
+            strings: self.facts.strings(),
             inside: false,
             record,
             judged: RefCell::new(Some(ruled.judged().clone())),
@@ -246,7 +247,7 @@ impl Active {
         if unmoved && !bound.reading.inherits() {
             return Ready::Now(self.ruled(bound.clone()));
         }
-        let reading = self.reread(&portal.prepared.text);
+        let reading = self.reread(&portal.prepared.text, portal.prepared.strings);
         if !self.names_are_certain(&reading) {
             self.waiting = Some(Waiting::Names);
             return Ready::Wait;
@@ -299,6 +300,7 @@ impl Active {
             let named = || {
                 Rc::new(Prepared {
                     text: slice(&Bytes::copy_from_slice(text), &statement.range),
+                    strings: self.facts.strings(),
                     inside: true,
                     record,
                     // PREPARE's and DECLARE's own actions are those of what they name.
@@ -337,7 +339,7 @@ impl Active {
             b"" if what == "prepared statement" => "unnamed prepared statement does not exist".to_owned(),
             name => format!("{what} \"{}\" does not exist", String::from_utf8_lossy(name)),
         };
-        let nothing = self.reread(b"");
+        let nothing = self.reread(b"", self.facts.strings());
         let judged = self.rule(nothing).judged().clone();
         Ruled::refused(judged, "absent", Refusal { sqlstate, message, hint: None, is_servers: true })
     }

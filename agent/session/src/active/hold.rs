@@ -12,6 +12,7 @@ use pgwire::backend::NoticeFields;
 use policy::{Decision, Grant, Pending, Verdict, VerdictError};
 
 use super::Active;
+use super::facts::Strings;
 use super::judging::Ruled;
 use super::ledger::binding;
 use super::names::Prepared;
@@ -151,8 +152,8 @@ impl Active {
             return Ok(());
         }
         let text = match &message {
-            HeldMessage::Query { text, .. } => Some(text),
-            HeldMessage::Bind { prepared, .. } => Some(&prepared.text),
+            HeldMessage::Query { text, .. } => Some((text, self.facts.strings())),
+            HeldMessage::Bind { prepared, .. } => Some((&prepared.text, prepared.strings)),
             HeldMessage::FunctionCall { .. } => None,
         };
         let decided = decided.and_then(|grant| self.still_allowed(grant, &ruled, text));
@@ -161,7 +162,12 @@ impl Active {
 
     /// Policy and catalog may have changed while the statement waited: an approval lifts a hold, not a denial,
     /// and it is about what the statement was understood to do.
-    fn still_allowed(&mut self, grant: Grant, ruled: &Ruled, text: Option<&Bytes>) -> Result<Grant, Refusal> {
+    fn still_allowed(
+        &mut self,
+        grant: Grant,
+        ruled: &Ruled,
+        text: Option<(&Bytes, Strings)>,
+    ) -> Result<Grant, Refusal> {
         if ruled.judged().epoch == self.facts.epoch() {
             return Ok(grant);
         }
@@ -172,8 +178,8 @@ impl Active {
         if let Some(refusal) = self.unmaskable(ruled.reading()) {
             return Err(refusal);
         }
-        if let Some(text) = text {
-            let reading = self.reread(text);
+        if let Some((text, strings)) = text {
+            let reading = self.reread(text, strings);
             let now = self.rule(reading);
             if now.reading().actions() != ruled.reading().actions()
                 || !now.reading().outputs().eq(ruled.reading().outputs())

@@ -1,6 +1,6 @@
 //! A text as it was read: the statements in it, what they do together, and what the session must follow.
 
-use policy::{Action, Lineage, ObjectKind, Oid, Output, Verb};
+use policy::{Action, Lineage, Oid, Output};
 use sql::{Analysis, Statement, TransactionEffect};
 
 /// What a text changes that the reading of later texts depends on.
@@ -11,7 +11,8 @@ pub(crate) struct Changes {
     pub(crate) ddl: bool,
     /// Names of relations may stand for others afterwards.
     pub(crate) renames: bool,
-    pub(crate) rolls_back: bool,
+    /// Settings and relations may be what they were before.
+    pub(crate) takes_back: bool,
 }
 
 impl Changes {
@@ -30,28 +31,21 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    pub(crate) fn new(text: &[u8], analysis: Analysis) -> Self {
+    pub(crate) fn new(analysis: Analysis) -> Self {
         let mut actions: Vec<Action> = Vec::new();
         let mut changes = Changes::default();
-        let path = |a: &Action| {
-            // The effective path holds only schemas that are there and may be used.
-            a.object.kind == ObjectKind::Schema || matches!(a.verb, Verb::Role | Verb::Grant | Verb::Revoke)
-        };
         for statement in &analysis.statements {
             for action in &statement.actions {
                 if !actions.contains(action) {
                     actions.push(action.clone());
                 }
             }
-            changes.search_path |=
-                statement.effects.search_path || statement.effects.temp || statement.actions.iter().any(path);
+            changes.search_path |= statement.moves_path();
             changes.string_syntax |= statement.effects.string_syntax;
             changes.ddl |= statement.effects.ddl;
-            changes.rolls_back |= matches!(
-                statement.effects.transaction,
-                Some(TransactionEffect::Rollback { .. } | TransactionEffect::RollbackTo(_))
-            );
-            changes.renames |= statement.effects.ddl && renames(text, statement);
+            changes.takes_back |=
+                statement.effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back);
+            changes.renames |= statement.effects.renames;
         }
         Reading { statements: analysis.statements, actions, changes, function: false }
     }
@@ -87,7 +81,7 @@ impl Reading {
         let mut statement = Statement::opaque(0..text.len(), why);
         statement.constants = std::iter::once(0..text.len()).collect();
         statement.secrets.clone_from(&statement.constants);
-        Reading::new(text, Analysis { statements: vec![statement] })
+        Reading::new(Analysis { statements: vec![statement] })
     }
 
     /// The same, but one of its statements may do anything.
@@ -163,13 +157,4 @@ impl Reading {
     pub(crate) fn inherits(&self) -> bool {
         self.statements.iter().any(|s| s.effects.executes.is_some() || s.effects.fetches.is_some())
     }
-}
-
-/// Whether a change of the catalog may make a name stand for another relation, or for more of them. Errs to
-/// yes: any statement that has one of these words in it.
-fn renames(text: &[u8], statement: &Statement) -> bool {
-    let alters = statement.actions.iter().any(|a| matches!(a.verb, Verb::Alter | Verb::Opaque));
-    let text = text.get(statement.range.clone()).unwrap_or(text);
-    let has = |word: &[u8]| text.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
-    alters && [&b"rename"[..], b"schema", b"inherit", b"attach"].iter().any(|word| has(word))
 }
