@@ -39,29 +39,48 @@ impl Active {
             ..Statement::new(Protocol::Parse)
         };
         let record = self.ledger.statement(turn, statement, &ruled)?;
-        let refusal = match ruled.permit_preparation() {
+        match ruled.permit_preparation() {
             Some(permit) => {
                 turn.statement(permit, frame);
-                None
+                self.parsed((parse.name, parse.query), record, &ruled, None, turn)?;
             }
-            None => {
-                turn.own(Own::FailingParse(parse.name));
-                self.batch_refused = true;
-                Some(ruled.refusal())
-            }
-        };
+            None => self.refuse_parse(parse.name, record, &ruled, turn)?,
+        }
+        Ok(Taken::Yes)
+    }
+
+    pub(super) fn refuse_parse(
+        &mut self,
+        name: &[u8],
+        record: u64,
+        ruled: &Ruled,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
+        turn.own(Own::FailingParse(name));
+        self.batch_refused = true;
+        self.parsed((name, b""), record, ruled, Some(ruled.refusal()), turn)
+    }
+
+    /// A Parse has been sent, or one that fails in its place.
+    fn parsed(
+        &mut self,
+        (name, text): (&[u8], &[u8]),
+        record: u64,
+        ruled: &Ruled,
+        refusal: Option<Refusal>,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
         let prepared = Prepared {
-            text: Bytes::copy_from_slice(parse.query),
+            text: Bytes::copy_from_slice(text),
             strings: self.facts.strings(),
             inside: false,
             record,
             judged: RefCell::new(Some(ruled.judged().clone())),
         };
-        let change = self.names.prepare(parse.name, Rc::new(prepared));
-        let veiled = veiled || ruled.reading().has_secrets();
+        let change = self.names.prepare(name, Rc::new(prepared));
+        let veiled = self.veils(ruled.reading()) || ruled.reading().has_secrets();
         let sent = Sent { record, begun: turn.now, veiled };
-        self.expect(Expected::Parse { sent, change, refusal }, turn)?;
-        Ok(Taken::Yes)
+        self.expect(Expected::Parse { sent, change, refusal }, turn)
     }
 
     pub(super) fn bind(
@@ -81,8 +100,7 @@ impl Active {
             let record =
                 self.ledger.statement(turn, Statement { portal: bind.portal.into(), ..named }, &ruled)?;
             turn.own(Own::AbsentBind { portal: bind.portal, statement: bind.statement });
-            self.expect(Expected::OwnClose, turn)?;
-            self.expect_refused_bind(record, ruled.refusal(), turn)?;
+            self.expect_absent_bind(record, ruled.refusal(), turn)?;
             return Ok(Taken::Yes);
         };
         let Ready::Now(ruled) = self.judge_prepared(&prepared, turn) else { return Ok(Taken::NotYet) };
@@ -169,6 +187,17 @@ impl Active {
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
         turn.own(Own::FailingBind { portal, absent: self.options.absent.as_bytes() });
+        self.expect_refused_bind(record, refusal, turn)
+    }
+
+    /// It was sent behind a Close of what it names.
+    pub(super) fn expect_absent_bind(
+        &mut self,
+        record: u64,
+        refusal: Refusal,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
+        self.expect(Expected::OwnClose, turn)?;
         self.expect_refused_bind(record, refusal, turn)
     }
 

@@ -17,13 +17,28 @@ use super::judging::Ruled;
 use super::ledger::binding;
 use super::names::Prepared;
 use super::refusal::Refusal;
+use super::streamed::Decided;
 use crate::{ApprovalRequest, Fault, Request, Turn};
 
 /// The message that waits.
 pub(crate) enum HeldMessage {
-    Query { text: Bytes, frame: Bytes },
-    Bind { prepared: Rc<Prepared>, portal: Vec<u8>, frame: Bytes },
-    FunctionCall { frame: Bytes },
+    Query {
+        text: Bytes,
+        frame: Bytes,
+    },
+    Bind {
+        prepared: Rc<Prepared>,
+        portal: Vec<u8>,
+        frame: Bytes,
+    },
+    FunctionCall {
+        frame: Bytes,
+    },
+    /// A Bind (of a prepared statement) or a FunctionCall that is still to be read, behind its head.
+    Head {
+        prepared: Option<Rc<Prepared>>,
+        head: Bytes,
+    },
 }
 
 /// A statement as a reviewer sees it: in the form that is recorded.
@@ -65,6 +80,10 @@ impl Active {
             HeldMessage::Query { text, .. } => binding(text, None),
             HeldMessage::Bind { prepared, frame, .. } => binding(&prepared.text, Some(frame)),
             HeldMessage::FunctionCall { frame } => binding(b"", Some(frame)),
+            HeldMessage::Head { prepared, head } => {
+                let text = prepared.as_ref().map_or(&b""[..], |prepared| &prepared.text);
+                binding(text, Some(head))
+            }
         };
         let id = self.ledger.id();
         self.holds += 1;
@@ -154,9 +173,14 @@ impl Active {
         let text = match &message {
             HeldMessage::Query { text, .. } => Some((text, self.facts.strings())),
             HeldMessage::Bind { prepared, .. } => Some((&prepared.text, prepared.strings)),
-            HeldMessage::FunctionCall { .. } => None,
+            HeldMessage::Head { prepared: Some(prepared), .. } => Some((&prepared.text, prepared.strings)),
+            HeldMessage::FunctionCall { .. } | HeldMessage::Head { prepared: None, .. } => None,
         };
         let decided = decided.and_then(|grant| self.still_allowed(grant, &ruled, text));
+        if let HeldMessage::Head { .. } = &message {
+            self.decided = Some(Decided { record, ruled, grant: decided });
+            return Ok(());
+        }
         self.resume(message, &ruled, record, decided, turn)
     }
 
@@ -217,6 +241,8 @@ impl Active {
             (HeldMessage::FunctionCall { frame }, Ok(grant)) => {
                 self.send_function_call(&frame, grant.permit(), ruled, record, turn)
             }
+            // It is read on when its bytes are looked at again.
+            (HeldMessage::Head { .. }, _) => Ok(()),
             (HeldMessage::FunctionCall { .. }, Err(refusal)) => {
                 self.refuse_function_call(record, ruled.reading(), refusal, turn)
             }
