@@ -12,6 +12,7 @@ mod crash;
 mod demo;
 mod doctor;
 mod encryption;
+mod ends;
 mod hold;
 mod interception;
 mod masking;

@@ -568,6 +568,24 @@ fn a_name_that_comes_to_mean_another_relation() -> Result<()> {
     })
 }
 
+#[test]
+fn a_schema_that_another_session_takes_away() -> Result<()> {
+    let config = "catalog: {check_seconds: 1}\n".to_owned();
+    story(&Setup { config, ..setup() }, |world| {
+        world.server.sql("shop", AGAIN)?;
+        let mut wire = world.wire()?;
+        play(&mut wire, &[both(), q(READ)])?;
+        world.server.sql("shop", "REVOKE USAGE ON SCHEMA mine FROM shop_service")?;
+        let mut told = world.direct_wire()?;
+        let direct = play(&mut told, &[both(), q(READ)])?;
+        ensure!(direct.contains(&format!("D {SECRET}")), "{direct:?}");
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        let got = play(&mut wire, &[q(READ)])?;
+        ensure!(got == ["E 42501", "Z I"], "{got:?}");
+        Ok(())
+    })
+}
+
 /// Strings that are one thing where a backslash escapes, and another where it does not.
 #[test]
 fn strings_that_are_read_in_another_way() -> Result<()> {

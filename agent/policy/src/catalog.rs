@@ -185,6 +185,7 @@ pub struct Catalog {
     function_names: HashMap<String, HashMap<String, Vec<Oid>>>,
     schemas: BTreeSet<String>,
     types: HashMap<String, HashMap<String, TypeKind>>,
+    usable: String,
     /// Names by schema, in the session's own transaction.
     uncertain: HashMap<String, HashSet<String>>,
     provisional: bool,
@@ -288,6 +289,18 @@ impl Catalog {
             self.types.entry(schema).or_default().insert(name, kind);
         }
         self
+    }
+
+    /// With what tells who may use which schema, in any form.
+    #[must_use]
+    pub fn with_usable(mut self, usable: String) -> Self {
+        self.usable = usable;
+        self
+    }
+
+    /// Whether a search path stands for the same schemas in both.
+    pub fn has_same_schemas(&self, other: &Catalog) -> bool {
+        self.usable == other.usable && self.schemas == other.schemas
     }
 
     /// The type of that name in that schema.

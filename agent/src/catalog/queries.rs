@@ -30,9 +30,9 @@ pub(super) const FINGERPRINT: &str = "\
     UNION ALL SELECT 'pg_language', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_language \
     UNION ALL SELECT 'pg_namespace', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_namespace";
 
-/// All schemas but those of TOAST tables: (nspname).
+/// All schemas but those of TOAST tables: (nspname, who may use it).
 pub(super) const SCHEMAS: &str = "\
-    SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_toast' ORDER BY oid";
+    SELECT nspname, nspowner::text || coalesce(nspacl::text, '') FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_toast' ORDER BY oid";
 
 /// All relations outside TOAST's schemas: (oid, nspname, relname, relkind, has_rules, has_triggers).
 ///

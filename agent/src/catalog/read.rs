@@ -44,6 +44,7 @@ pub(super) struct Snapshot {
 #[derive(Default)]
 pub(super) struct Contents {
     schemas: Vec<String>,
+    usable: String,
     relations: Vec<Relation>,
     functions: Vec<Function>,
     types: Vec<(String, String, TypeKind)>,
@@ -52,7 +53,9 @@ pub(super) struct Contents {
 impl Contents {
     /// As a catalog of that generation.
     pub(super) fn catalog(self, generation: u64) -> Catalog {
-        Catalog::new(generation, self.schemas, self.relations, self.functions).with_types(self.types)
+        Catalog::new(generation, self.schemas, self.relations, self.functions)
+            .with_types(self.types)
+            .with_usable(self.usable)
     }
 }
 
@@ -149,6 +152,9 @@ impl Reader<'_> {
         let mut contents = Contents::default();
         for row in self.rows(queries::SCHEMAS).await? {
             contents.schemas.push(row.try_get(0)?);
+            let usable: &str = row.try_get(1)?;
+            contents.usable.push_str(usable);
+            contents.usable.push('\n');
         }
         let mut relations = Relations::default();
         for row in self.rows(queries::RELATIONS).await? {

@@ -281,8 +281,8 @@ impl Facts {
             self.epoch += 1;
         }
         self.catalog_lost = false;
-        // The effective path holds only schemas that are there.
-        self.path_doubtful |= !catalog.schemas().eq(self.catalog.schemas());
+        // The effective path holds only schemas that are there and may be used.
+        self.path_doubtful |= !catalog.has_same_schemas(&self.catalog);
         self.catalog = catalog;
     }
 }
