@@ -33,6 +33,13 @@ CREATE FUNCTION public.move_immutable() RETURNS text IMMUTABLE LANGUAGE sql AS
 CREATE FUNCTION public.escape_stable() RETURNS text STABLE LANGUAGE sql AS
   $$SELECT set_config('standard_conforming_strings', 'off', false)$$;
 CREATE FUNCTION public.own_path() RETURNS text SET search_path = vault LANGUAGE sql AS $$SELECT 'x'::text$$;
+CREATE TABLE public.indexed (a text);
+CREATE FUNCTION public.moved(text) RETURNS text IMMUTABLE LANGUAGE sql AS
+  $$SELECT set_config('search_path', 'vault', false)$$;
+CREATE INDEX ON public.indexed (public.moved(a));
+CREATE FUNCTION public.step(text, text) RETURNS text IMMUTABLE LANGUAGE sql AS
+  $$SELECT set_config('search_path', 'vault', false)$$;
+CREATE AGGREGATE public.collected(text) (SFUNC = public.step, STYPE = text);
 CREATE VIEW public.moving AS SELECT set_config('search_path', 'vault', false) AS a;
 CREATE TABLE public.filled (a text DEFAULT set_config('search_path', 'vault', false));
 CREATE TABLE public.checked (a text CHECK (set_config('search_path', 'vault', false) <> a));
@@ -334,6 +341,18 @@ fn a_path_that_moves() -> Result<()> {
                     "an immutable function",
                     vec![mine(), q(READ), q("SELECT public.move_immutable()"), q(READ)],
                 ),
+                ("an aggregate", vec![mine(), q(READ), q("SELECT public.collected('x')"), q(READ)]),
+                ("an index", vec![mine(), q(READ), q("INSERT INTO public.indexed VALUES ('x')"), q(READ)]),
+                (
+                    "an error, ROLLBACK and a query at once",
+                    vec![
+                        q(set),
+                        q("BEGIN"),
+                        q("SET LOCAL search_path = mine"),
+                        q(READ),
+                        qs(&["SELECT 1/0", "ROLLBACK", READ]),
+                    ],
+                ),
                 ("a view", vec![mine(), q(READ), q("SELECT a FROM public.moving"), q(READ)]),
                 ("a default", vec![mine(), q(READ), q("INSERT INTO public.filled DEFAULT VALUES"), q(READ)]),
                 (
@@ -565,6 +584,149 @@ fn a_name_that_comes_to_mean_another_relation() -> Result<()> {
                 ),
             ],
         )
+    })
+}
+
+/// Operators and casts of users call functions that no text names.
+#[test]
+fn a_path_that_an_operator_or_a_cast_moves() -> Result<()> {
+    let mut setup = setup();
+    setup.database += "
+CREATE FUNCTION mine.same(point, point) RETURNS bool IMMUTABLE LANGUAGE sql AS
+  $$SELECT set_config('search_path', 'vault', false) <> ''$$;
+CREATE OPERATOR mine.= (LEFTARG = point, RIGHTARG = point, FUNCTION = mine.same);
+CREATE TYPE public.mood AS ENUM ('sad');
+CREATE FUNCTION public.made(public.mood) RETURNS int IMMUTABLE LANGUAGE sql AS
+  $$SELECT length(set_config('search_path', 'vault', false))$$;
+CREATE CAST (public.mood AS int) WITH FUNCTION public.made(public.mood);
+";
+    story(&setup, |world| {
+        for moves in ["SELECT point(1, 1) = point(1, 1)", "SELECT 'sad'::public.mood::int"] {
+            let steps = [q("SET search_path = mine, pg_catalog"), q(READ), q(moves), q(READ)];
+            let direct = play(&mut world.direct_wire()?, &steps)?;
+            ensure!(direct.contains(&format!("D {SECRET}")), "{moves} is no attack: {direct:?}");
+            let got = play(&mut world.wire()?, &steps)?;
+            ensure!(!got.contains(&format!("D {SECRET}")), "{moves}: {got:?}");
+        }
+        Ok(())
+    })
+}
+
+/// What a session begins with: settings of its start-up packet and of its role.
+#[test]
+fn settings_that_a_session_begins_with() -> Result<()> {
+    story(&setup(), |world| {
+        let escaping = "SELECT '\\'' || a || ' AS x --' FROM vault.secrets";
+        let role = |sql: &str| world.server.sql("shop", &format!("ALTER ROLE shop_service {sql}"));
+        for (options, setting, sql) in [
+            ("-c search_path=vault", "SET search_path = vault", READ),
+            ("-c standard_conforming_strings=off", "SET standard_conforming_strings = off", escaping),
+        ] {
+            let mut psql = world.job().psql(&world.address());
+            let got = e2e::process::finish(psql.env("PGOPTIONS", options).args(["-c", sql]))?;
+            ensure!(!String::from_utf8_lossy(&got.stdout).contains(SECRET), "{options}: {got:?}");
+            role(setting)?;
+            let direct = play(&mut world.direct_wire()?, &[q(sql)])?;
+            ensure!(direct.join("\n").contains(SECRET), "{setting} is no attack: {direct:?}");
+            for steps in
+                [vec![q(sql)], vec![batch(&[wire::run(sql)])], vec![both(), q("DISCARD ALL"), q(sql)]]
+            {
+                let got = play(&mut world.wire()?, &steps)?;
+                ensure!(!got.join("\n").contains(SECRET), "{setting}: {got:?}");
+            }
+            role("RESET ALL")?;
+        }
+        Ok(())
+    })
+}
+
+/// The first schema of `"$user", …` is another role's as soon as the role is.
+#[test]
+fn a_role_that_changes() -> Result<()> {
+    story(&setup(), |world| {
+        world.server.sql("shop", AGAIN)?;
+        world.server.sql("shop", "CREATE ROLE vault; GRANT vault TO shop_service; \
+             GRANT USAGE ON SCHEMA vault, mine TO vault; GRANT SELECT ON vault.secrets, mine.secrets TO vault")?;
+        let path = || q("SET search_path = \"$user\", mine");
+        let sets: Vec<(&str, Vec<Step>)> = vec![
+            ("SET ROLE", vec![path(), q(READ), q("SET ROLE vault"), q(READ)]),
+            ("at once", vec![path(), q(READ), qs(&["SET ROLE vault", READ])]),
+            ("in one text", vec![path(), q(READ), q(&format!("SET ROLE vault; {READ}"))]),
+            ("set_config", vec![path(), q(READ), q("SELECT set_config('role', 'vault', false)"), q(READ)]),
+            ("SET role", vec![path(), q(READ), q("SET \"role\" = vault"), q(READ)]),
+            (
+                "prepared",
+                vec![
+                    path(),
+                    batch(&[wire::parse("r", READ)]),
+                    batch(&[execute("r")]),
+                    batch(&[wire::run("SET ROLE vault"), execute("r")]),
+                ],
+            ),
+            (
+                "SET LOCAL, and back at once",
+                vec![
+                    path(),
+                    q("SET ROLE vault"),
+                    q("BEGIN"),
+                    q("SET LOCAL ROLE none"),
+                    q(READ),
+                    qs(&["COMMIT", READ]),
+                ],
+            ),
+            (
+                "RESET at once",
+                vec![
+                    q("SET ROLE vault"),
+                    path(),
+                    q("BEGIN"),
+                    q("RESET ROLE"),
+                    q(READ),
+                    qs(&["ROLLBACK", READ]),
+                ],
+            ),
+        ];
+        for (name, steps) in sets {
+            let direct = play(&mut world.direct_wire()?, &steps)?;
+            ensure!(direct.contains(&format!("D {SECRET}")), "{name} is no attack: {direct:?}");
+            let got = play(&mut world.wire()?, &steps)?;
+            ensure!(!got.contains(&format!("D {SECRET}")), "{name}: {got:?}");
+        }
+        Ok(())
+    })
+}
+
+/// A utility statement looks its names up when it runs, not when it is bound.
+#[test]
+fn a_portal_that_looks_its_names_up_late() -> Result<()> {
+    story(&unmasked(), |world| {
+        world.server.sql("shop", AGAIN)?;
+        let bound = |sql: &str| batch(&[wire::parse("c", sql), wire::bind("p", "c", &[])]);
+        for sql in ["COPY secrets TO STDOUT", "COPY (SELECT a FROM secrets) TO STDOUT"] {
+            let steps = [
+                q("SET search_path = mine"),
+                q(READ),
+                q("BEGIN"),
+                bound(sql),
+                q("SET search_path = vault"),
+                batch(&[wire::execute("p", 0)]),
+                q("ROLLBACK"),
+            ];
+            let play = |mut wire: Wire| -> Result<String> {
+                let mut all = String::new();
+                for step in &steps {
+                    for message in wire.exchange(std::slice::from_ref(&step.messages), step.ready)? {
+                        all += &String::from_utf8_lossy(&message.body);
+                    }
+                }
+                Ok(all)
+            };
+            let direct = play(world.direct_wire()?)?;
+            ensure!(direct.contains(SECRET) || sql.contains('('), "{sql} is no attack: {direct}");
+            let got = play(world.wire()?)?;
+            ensure!(!got.contains(SECRET), "{sql}: {got}");
+        }
+        Ok(())
     })
 }
 

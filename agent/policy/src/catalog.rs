@@ -134,7 +134,7 @@ pub struct Function {
     pub volatility: Volatility,
     /// `pg_proc.prosecdef`.
     pub security_definer: bool,
-    /// `pg_language.lanname`.
+    /// `pg_language.lanname`; empty for an aggregate.
     pub language: String,
     /// `pg_proc.prokind` is `p`.
     pub procedure: bool,
@@ -186,6 +186,7 @@ pub struct Catalog {
     schemas: BTreeSet<String>,
     types: HashMap<String, HashMap<String, TypeKind>>,
     usable: String,
+    hidden_calls: bool,
     /// Names by schema, in the session's own transaction.
     uncertain: HashMap<String, HashSet<String>>,
     provisional: bool,
@@ -296,6 +297,18 @@ impl Catalog {
     pub fn with_usable(mut self, usable: String) -> Self {
         self.usable = usable;
         self
+    }
+
+    /// With whether expressions may call functions of users' unseen, by operators and casts.
+    #[must_use]
+    pub fn with_hidden_calls(mut self, hidden_calls: bool) -> Self {
+        self.hidden_calls = hidden_calls;
+        self
+    }
+
+    /// Whether expressions may call functions of users' unseen.
+    pub const fn has_hidden_calls(&self) -> bool {
+        self.hidden_calls
     }
 
     /// Whether a search path stands for the same schemas in both.

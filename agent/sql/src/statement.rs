@@ -75,6 +75,10 @@ pub(crate) fn read(
         reader.effects.search_path |= anything.search_path;
         reader.effects.string_syntax |= anything.string_syntax;
     }
+    if catalog.has_hidden_calls() {
+        reader.effects.search_path = true;
+        reader.effects.string_syntax = true;
+    }
     moves::note(text, tokens, &reader.actions, catalog, &mut reader.effects);
     let output = match done.output {
         // What was not understood may return anything; rows of another statement stay those.

@@ -26,6 +26,7 @@ pub(super) const FINGERPRINT: &str = "\
     UNION ALL SELECT 'pg_operator', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_operator \
     UNION ALL SELECT 'pg_attrdef', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_attrdef \
     UNION ALL SELECT 'pg_constraint', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_constraint \
+    UNION ALL SELECT 'pg_cast', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_cast \
     UNION ALL SELECT 'pg_policy', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_policy \
     UNION ALL SELECT 'pg_language', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_language \
     UNION ALL SELECT 'pg_namespace', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_namespace";
@@ -36,8 +37,8 @@ pub(super) const SCHEMAS: &str = "\
 
 /// All relations outside TOAST's schemas: (oid, nspname, relname, relkind, has_rules, has_triggers).
 ///
-/// A default, a check of a column or of its domain may call `set_config` (2078, pinned: only the stored tree tells), or a
-/// function of a user's that does; of those in C nothing is feared.
+/// A default, a check of a column or of its domain may call `set_config` (2078, pinned: only the stored tree tells); these,
+/// an index and a partition key may call a function of a user's that does. Of those in C nothing is feared.
 pub(super) const RELATIONS: &str = "\
     WITH w AS MATERIALIZED ( \
       SELECT d.adrelid AS oid FROM pg_catalog.pg_attrdef d \
@@ -49,13 +50,17 @@ pub(super) const RELATIONS: &str = "\
       WHERE k.contype = 'c' AND k.contypid <> 0 AND pg_catalog.strpos(k.conbin::text, ':funcid 2078 ') > 0 \
       UNION SELECT CASE d.classid WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass \
                    THEN (SELECT f.adrelid FROM pg_catalog.pg_attrdef f WHERE f.oid = d.objid) \
-                   ELSE (SELECT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.oid = d.objid) END \
+                   WHEN 'pg_catalog.pg_constraint'::pg_catalog.regclass \
+                   THEN (SELECT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.oid = d.objid) \
+                   ELSE coalesce((SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid = d.objid), \
+                                 d.objid) END \
       FROM pg_catalog.pg_depend d \
       JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid \
       JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
       WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
         AND d.classid IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass, \
-                          'pg_catalog.pg_constraint'::pg_catalog.regclass) \
+                          'pg_catalog.pg_constraint'::pg_catalog.regclass, \
+                          'pg_catalog.pg_class'::pg_catalog.regclass) \
         AND l.lanname NOT IN ('c', 'internal')) \
     SELECT c.oid, n.nspname, c.relname, c.relkind, \
            EXISTS (SELECT FROM pg_catalog.pg_rewrite r \
@@ -134,9 +139,19 @@ pub(super) const VIEW_FUNCTIONS: &str = "\
 pub(super) const INHERITS: &str = "\
     SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno, inhparent";
 
-/// All functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind).
+/// Whether an operator or a cast of a user's calls a function that is not in C: expressions call it unseen.
+pub(super) const HIDDEN: &str = "\
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p \
+                   JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+                   WHERE l.lanname NOT IN ('c', 'internal') AND p.oid IN ( \
+                     SELECT o.oprcode::pg_catalog.oid FROM pg_catalog.pg_operator o WHERE o.oid >= 16384 \
+                     UNION ALL SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.oid >= 16384))";
+
+/// All functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind). An aggregate has no language: others'
+/// are run for it.
 pub(super) const FUNCTIONS: &str = "\
-    SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, l.lanname, p.prokind \
+    SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, \
+           CASE p.prokind WHEN 'a' THEN '' ELSE l.lanname END, p.prokind \
     FROM pg_catalog.pg_proc p \
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang \

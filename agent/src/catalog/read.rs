@@ -45,6 +45,7 @@ pub(super) struct Snapshot {
 pub(super) struct Contents {
     schemas: Vec<String>,
     usable: String,
+    hidden: bool,
     relations: Vec<Relation>,
     functions: Vec<Function>,
     types: Vec<(String, String, TypeKind)>,
@@ -56,6 +57,7 @@ impl Contents {
         Catalog::new(generation, self.schemas, self.relations, self.functions)
             .with_types(self.types)
             .with_usable(self.usable)
+            .with_hidden_calls(self.hidden)
     }
 }
 
@@ -197,6 +199,9 @@ impl Reader<'_> {
         contents.relations = relations.list;
         for row in self.rows(queries::FUNCTIONS).await? {
             contents.functions.push(function(&row)?);
+        }
+        for row in self.rows(queries::HIDDEN).await? {
+            contents.hidden = row.try_get(0)?;
         }
         for row in self.rows(queries::TYPES).await? {
             let kind: i8 = row.try_get(2)?;
