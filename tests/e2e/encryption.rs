@@ -13,7 +13,7 @@ use e2e::world::text;
 use e2e::{Setup, World, eventually, story};
 
 /// The certificate that `portreeve ca show` prints, in a file that every job can read.
-fn authority(world: &World) -> Result<PathBuf> {
+pub(crate) fn authority(world: &World) -> Result<PathBuf> {
     let shown =
         output(Command::new(portreeve()?).args(["ca", "show", "--config"]).arg(world.daemon.config()))?;
     let file = world.folder().join("root.crt");

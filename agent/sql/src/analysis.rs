@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use policy::{Action, Lineage, Oid, Output};
+use policy::{Action, Lineage, ObjectKind, Oid, Output, Verb};
 
 /// A whole text, read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,6 +70,17 @@ impl Statement {
     }
 }
 
+impl Statement {
+    /// Whether an unqualified name behind it may be looked for in other schemas than before.
+    pub fn moves_path(&self) -> bool {
+        // The effective path holds only schemas that are there and may be used.
+        let path = |a: &Action| {
+            a.object.kind == ObjectKind::Schema || matches!(a.verb, Verb::Role | Verb::Grant | Verb::Revoke)
+        };
+        self.effects.search_path || self.effects.temp || self.actions.iter().any(path)
+    }
+}
+
 /// What a statement changes beyond rows, as far as the session must follow it. "May have" counts as "has".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effects {
@@ -96,12 +107,32 @@ pub struct Effects {
     pub copy: Option<CopyDirection>,
     /// It creates a temporary relation.
     pub temp: bool,
+    /// Names of relations may stand for others afterwards, and it cannot be told which.
+    pub renames: bool,
+    /// Relations that are gone afterwards, or may be: schema and name.
+    pub drops: Vec<(String, String)>,
 }
 
 impl Effects {
     /// Of a statement that was not understood: every setting and the catalog may have changed.
     pub fn anything() -> Self {
         Effects { ddl: true, search_path: true, string_syntax: true, ..Effects::default() }
+    }
+}
+
+impl TransactionEffect {
+    /// Whether it may put settings and relations back to what they were, or take what only the transaction had.
+    pub fn takes_back(&self) -> bool {
+        match self {
+            TransactionEffect::Commit { .. }
+            | TransactionEffect::Rollback { .. }
+            | TransactionEffect::RollbackTo(_)
+            | TransactionEffect::Prepare => true,
+            TransactionEffect::Begin
+            | TransactionEffect::Savepoint(_)
+            | TransactionEffect::Release(_)
+            | TransactionEffect::Prepared => false,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod cursor;
 mod flow;
 mod keywords;
 mod lexer;
+mod moves;
 mod names;
 mod parse;
 mod read;
@@ -51,8 +52,7 @@ pub fn analyse(text: &[u8], settings: &Settings, catalog: &Catalog, limits: &Lim
             let mut analysis = Analysis::default();
             for slice in slices {
                 let tokens = &tokens[slice];
-                let statement =
-                    statement::read(text, tokens, &settings.search_path, catalog, limits, &mut before);
+                let statement = statement::read(text, tokens, settings, catalog, limits, &mut before);
                 analysis.statements.push(statement);
                 analysis.places.push(Place::of(text, tokens));
             }

@@ -24,20 +24,50 @@ pub(super) const FINGERPRINT: &str = "\
     UNION ALL SELECT 'pg_inherits', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_inherits \
     UNION ALL SELECT 'pg_trigger', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_trigger \
     UNION ALL SELECT 'pg_operator', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_operator \
+    UNION ALL SELECT 'pg_attrdef', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_attrdef \
+    UNION ALL SELECT 'pg_constraint', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_constraint \
+    UNION ALL SELECT 'pg_cast', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_cast \
+    UNION ALL SELECT 'pg_policy', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_policy \
     UNION ALL SELECT 'pg_language', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_language \
     UNION ALL SELECT 'pg_namespace', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_namespace";
 
-/// All schemas but those of TOAST tables: (nspname).
+/// All schemas but those of TOAST tables: (nspname, who may use it).
 pub(super) const SCHEMAS: &str = "\
-    SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_toast' ORDER BY oid";
+    SELECT nspname, nspowner::text || coalesce(nspacl::text, '') FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_toast' ORDER BY oid";
 
 /// All relations outside TOAST's schemas: (oid, nspname, relname, relkind, has_rules, has_triggers).
+///
+/// A default, a check of a column or of its domain may call `set_config` (2078, pinned: only the stored tree tells); these,
+/// an index and a partition key may call a function of a user's that does. Of those in C nothing is feared.
 pub(super) const RELATIONS: &str = "\
+    WITH w AS MATERIALIZED ( \
+      SELECT d.adrelid AS oid FROM pg_catalog.pg_attrdef d \
+      WHERE pg_catalog.strpos(d.adbin::text, ':funcid 2078 ') > 0 \
+      UNION SELECT k.conrelid FROM pg_catalog.pg_constraint k \
+      WHERE k.contype = 'c' AND k.conrelid <> 0 AND pg_catalog.strpos(k.conbin::text, ':funcid 2078 ') > 0 \
+      UNION SELECT a.attrelid FROM pg_catalog.pg_constraint k \
+      JOIN pg_catalog.pg_attribute a ON a.atttypid = k.contypid \
+      WHERE k.contype = 'c' AND k.contypid <> 0 AND pg_catalog.strpos(k.conbin::text, ':funcid 2078 ') > 0 \
+      UNION SELECT CASE d.classid WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass \
+                   THEN (SELECT f.adrelid FROM pg_catalog.pg_attrdef f WHERE f.oid = d.objid) \
+                   WHEN 'pg_catalog.pg_constraint'::pg_catalog.regclass \
+                   THEN (SELECT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.oid = d.objid) \
+                   ELSE coalesce((SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid = d.objid), \
+                                 d.objid) END \
+      FROM pg_catalog.pg_depend d \
+      JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid \
+      JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+      WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+        AND d.classid IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass, \
+                          'pg_catalog.pg_constraint'::pg_catalog.regclass, \
+                          'pg_catalog.pg_class'::pg_catalog.regclass) \
+        AND l.lanname NOT IN ('c', 'internal')) \
     SELECT c.oid, n.nspname, c.relname, c.relkind, \
            EXISTS (SELECT FROM pg_catalog.pg_rewrite r \
                    WHERE r.ev_class = c.oid AND r.ev_type <> '1') AS has_rules, \
            EXISTS (SELECT FROM pg_catalog.pg_trigger t \
-                   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) AS has_triggers \
+                   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) \
+           OR c.oid IN (SELECT oid FROM w) AS has_triggers \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE n.nspname !~ '^pg_toast' ORDER BY c.oid";
 
@@ -57,7 +87,8 @@ pub(super) const COLUMNS: &str = "\
 /// a whole-row reference leaves none beside a reference to one of the columns (`SELECT id, to_json(c) FROM
 /// customers c` depends on `id` alone). So the stored tree's range table adds the pinned relations, and every
 /// relation of a tree in which some variable has no column number, as whole rows. Names in a tree have their
-/// spaces and braces escaped (`outToken`), so that none can be taken for a field.
+/// spaces and braces escaped (`outToken`), so that none can be taken for a field. A tree that calls `set_config` gives that
+/// function's OID with -1 for a column.
 pub(super) const BASES: &str = "\
     SELECT r.ev_class, d.refobjid, d.refobjsubid::int2 \
     FROM pg_catalog.pg_rewrite r \
@@ -79,10 +110,13 @@ pub(super) const BASES: &str = "\
                 OFFSET 0) r, \
                pg_catalog.unnest(r.fields[2:]) field) t \
     WHERE t.relid <> t.ev_class AND t.relid <> 0 AND (t.whole OR t.relid < 16384) \
+    UNION \
+    SELECT ev_class, 2078, -1::int2 FROM pg_catalog.pg_rewrite \
+    WHERE pg_catalog.strpos(ev_action::text, ':funcid 2078 ') > 0 \
     ORDER BY 1, 2, 3";
 
 /// The functions that views and rules call, by name or by an operator: (ev_class, pg_proc.oid). Pinned ones,
-/// which initdb made, leave no row in `pg_depend` and are not among them.
+/// which initdb made, leave no row in `pg_depend` and are not among them, but for `set_config` in policies for rows.
 pub(super) const VIEW_FUNCTIONS: &str = "\
     SELECT r.ev_class, d.refobjid \
     FROM pg_catalog.pg_rewrite r \
@@ -96,15 +130,28 @@ pub(super) const VIEW_FUNCTIONS: &str = "\
       ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
     JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid \
     WHERE d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND o.oprcode <> 0 \
+    UNION \
+    SELECT y.polrelid, 2078 FROM pg_catalog.pg_policy y \
+    WHERE pg_catalog.strpos(coalesce(y.polqual::text, '') || coalesce(y.polwithcheck::text, ''), ':funcid 2078 ') > 0 \
     ORDER BY 1, 2";
 
 /// Inheritance and partitioning: (inhrelid, inhparent).
 pub(super) const INHERITS: &str = "\
     SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno, inhparent";
 
-/// All functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind).
+/// Whether an operator or a cast of a user's calls a function that is not in C: expressions call it unseen.
+pub(super) const HIDDEN: &str = "\
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p \
+                   JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+                   WHERE l.lanname NOT IN ('c', 'internal') AND p.oid IN ( \
+                     SELECT o.oprcode::pg_catalog.oid FROM pg_catalog.pg_operator o WHERE o.oid >= 16384 \
+                     UNION ALL SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.oid >= 16384))";
+
+/// All functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind). An aggregate has no language: others'
+/// are run for it.
 pub(super) const FUNCTIONS: &str = "\
-    SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, l.lanname, p.prokind \
+    SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, \
+           CASE p.prokind WHEN 'a' THEN '' ELSE l.lanname END, p.prokind \
     FROM pg_catalog.pg_proc p \
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang \

@@ -44,6 +44,8 @@ pub(super) struct Snapshot {
 #[derive(Default)]
 pub(super) struct Contents {
     schemas: Vec<String>,
+    usable: String,
+    hidden: bool,
     relations: Vec<Relation>,
     functions: Vec<Function>,
     types: Vec<(String, String, TypeKind)>,
@@ -52,7 +54,10 @@ pub(super) struct Contents {
 impl Contents {
     /// As a catalog of that generation.
     pub(super) fn catalog(self, generation: u64) -> Catalog {
-        Catalog::new(generation, self.schemas, self.relations, self.functions).with_types(self.types)
+        Catalog::new(generation, self.schemas, self.relations, self.functions)
+            .with_types(self.types)
+            .with_usable(self.usable)
+            .with_hidden_calls(self.hidden)
     }
 }
 
@@ -149,6 +154,9 @@ impl Reader<'_> {
         let mut contents = Contents::default();
         for row in self.rows(queries::SCHEMAS).await? {
             contents.schemas.push(row.try_get(0)?);
+            let usable: &str = row.try_get(1)?;
+            contents.usable.push_str(usable);
+            contents.usable.push('\n');
         }
         let mut relations = Relations::default();
         for row in self.rows(queries::RELATIONS).await? {
@@ -170,8 +178,10 @@ impl Reader<'_> {
         }
         self.digest.0.update(&bases.digest);
         for (oid, base) in &bases.list {
-            if let Some(relation) = relations.with(*oid) {
-                relation.bases.push(*base);
+            match relations.with(*oid) {
+                Some(relation) if base.attnum < 0 => relation.functions.push(base.relation),
+                Some(relation) => relation.bases.push(*base),
+                None => {}
             }
         }
         for row in self.rows(queries::VIEW_FUNCTIONS).await? {
@@ -189,6 +199,9 @@ impl Reader<'_> {
         contents.relations = relations.list;
         for row in self.rows(queries::FUNCTIONS).await? {
             contents.functions.push(function(&row)?);
+        }
+        for row in self.rows(queries::HIDDEN).await? {
+            contents.hidden = row.try_get(0)?;
         }
         for row in self.rows(queries::TYPES).await? {
             let kind: i8 = row.try_get(2)?;

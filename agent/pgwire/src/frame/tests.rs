@@ -142,3 +142,30 @@ fn whole_frames_of_one_type_are_taken_together() {
         "the bytes belong to the frame that was begun"
     );
 }
+
+#[test]
+fn a_long_frame_begins_when_its_head_is_there() {
+    let whole = |_| Whole::UpTo { limit: 8, head: 16 };
+    let (short, long) = (frame(b'B', &[7; 8]), frame(b'B', &[7; 40]));
+    let mut splitter = Splitter::new(LIMIT);
+    for there in 0..short.len() {
+        assert_eq!(splitter.next(&short[..there], whole), Ok(None));
+    }
+    assert_eq!(splitter.next(&short, whole), Ok(Some(Piece::Frame { tag: b'B', frame: &short })));
+    for there in 0..HEADER_LEN + 16 {
+        assert_eq!(splitter.next(&long[..there], whole), Ok(None));
+    }
+    // It may be looked at more than once.
+    for there in [HEADER_LEN + 16, 30] {
+        let piece = splitter.next(&long[..there], whole).unwrap().unwrap();
+        assert_eq!(piece, Piece::Begin { tag: b'B', body_len: 40, bytes: &long[..there] });
+        assert!(!splitter.at_boundary());
+        if there < 30 {
+            splitter.put_back();
+            assert!(splitter.at_boundary());
+        }
+    }
+    assert_eq!(splitter.next(&long[30..], whole), Ok(Some(Piece::End { tag: b'B', bytes: &long[30..] })));
+    // There all at once, it is in one piece however long it is.
+    assert_eq!(splitter.next(&long, whole), Ok(Some(Piece::Frame { tag: b'B', frame: &long })));
+}

@@ -462,6 +462,7 @@ impl Active {
     /// The connection ends: statements that never got their answer are recorded as such.
     pub(crate) fn cut_off(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
         let most = self.options.limits.recorded;
+        self.cut_off_streamed(turn)?;
         for entry in self.queue.drain() {
             if let Expected::Query { mut run, .. }
             | Expected::Execute { mut run, .. }

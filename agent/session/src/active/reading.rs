@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use policy::{Action, Lineage, ObjectKind, Oid, Output, Verb};
+use policy::{Action, Lineage, Oid, Output};
 use sql::{Analysis, Place, Statement, TransactionEffect};
 
 /// What a text changes that the reading of later texts depends on.
@@ -13,7 +13,8 @@ pub(crate) struct Changes {
     pub(crate) ddl: bool,
     /// Names of relations may stand for others afterwards.
     pub(crate) renames: bool,
-    pub(crate) rolls_back: bool,
+    /// Settings and relations may be what they were before.
+    pub(crate) takes_back: bool,
 }
 
 impl Changes {
@@ -39,30 +40,21 @@ pub(crate) struct Meaning {
 }
 
 impl Reading {
-    pub(crate) fn new(text: &[u8], analysis: Analysis) -> Self {
+    pub(crate) fn new(analysis: Analysis) -> Self {
         let mut actions: Vec<Action> = Vec::new();
         let mut changes = Changes::default();
-        let path = |a: &Action| {
-            // The effective path holds only schemas that are there and may be used.
-            a.object.kind == ObjectKind::Schema || matches!(a.verb, Verb::Role | Verb::Grant | Verb::Revoke)
-        };
         for statement in &analysis.statements {
             for action in &statement.actions {
                 if !actions.contains(action) {
                     actions.push(action.clone());
                 }
             }
-            changes.search_path |=
-                statement.effects.search_path || statement.effects.temp || statement.actions.iter().any(path);
+            changes.search_path |= statement.moves_path();
             changes.string_syntax |= statement.effects.string_syntax;
             changes.ddl |= statement.effects.ddl;
-            changes.rolls_back |= matches!(
-                statement.effects.transaction,
-                Some(TransactionEffect::Rollback { .. } | TransactionEffect::RollbackTo(_))
-            );
-        }
-        for (statement, place) in analysis.statements.iter().zip(&analysis.places) {
-            changes.renames |= statement.effects.ddl && renames(text, statement, place);
+            changes.takes_back |=
+                statement.effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back);
+            changes.renames |= statement.effects.renames;
         }
         let meaning = Meaning { statements: analysis.statements, actions, changes, function: false };
         Reading { meaning: Rc::new(meaning), places: analysis.places }
@@ -112,7 +104,7 @@ impl Reading {
     pub(crate) fn unreadable(text: &[u8], why: &str) -> Self {
         let whole: Vec<_> = std::iter::once(0..text.len()).collect();
         let place = Place { range: 0..text.len(), secrets: whole.clone(), constants: whole };
-        Reading::new(text, Analysis { statements: vec![Statement::opaque(why)], places: vec![place] })
+        Reading::new(Analysis { statements: vec![Statement::opaque(why)], places: vec![place] })
     }
 
     /// The same, but one of its statements may do anything.
@@ -194,13 +186,4 @@ impl Reading {
     pub(crate) fn inherits(&self) -> bool {
         self.statements().iter().any(|s| s.effects.executes.is_some() || s.effects.fetches.is_some())
     }
-}
-
-/// Whether a change of the catalog may make a name stand for another relation, or for more of them. Errs to
-/// yes: any statement that has one of these words in it.
-fn renames(text: &[u8], statement: &Statement, place: &Place) -> bool {
-    let alters = statement.actions.iter().any(|a| matches!(a.verb, Verb::Alter | Verb::Opaque));
-    let text = text.get(place.range.clone()).unwrap_or(text);
-    let has = |word: &[u8]| text.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
-    alters && [&b"rename"[..], b"schema", b"inherit", b"attach"].iter().any(|word| has(word))
 }

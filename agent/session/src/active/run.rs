@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
-use evidence::{Body, Hasher, ResultChunk, ResultCut, StatementEnd, Stream, Times};
+use evidence::{Body, Digest, Hasher, ResultChunk, ResultCut, StatementEnd, Stream, Times};
 use masking::{MaskSet, RowPlan};
 use sql::CopyDirection;
 
@@ -162,7 +162,11 @@ impl Run {
         let copied = self.copied_in.get_or_insert_default();
         copied.bytes += bytes.len() as u64;
         for frames in bytes.chunks(ResultChunk::MAX) {
-            if veiled || copied.recorded >= most {
+            if veiled {
+                // What must not be recorded must not be guessed at either.
+                continue;
+            }
+            if copied.recorded >= most {
                 copied.cut(frames);
                 continue;
             }
@@ -189,7 +193,7 @@ impl Run {
             recorded: delivered.recorded,
             rows: delivered.rows,
             bytes: delivered.bytes,
-            rest: delivered.rest.clone().unwrap_or_default().finish(),
+            rest: delivered.rest.clone().map_or(Digest::NONE, Hasher::finish),
         };
         for (delivered, stream) in
             [(Some(&self.out), Stream::Backend), (self.copied_in.as_ref(), Stream::CopyIn)]

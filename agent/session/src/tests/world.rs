@@ -244,8 +244,8 @@ impl World {
         }
     }
 
-    /// How many messages with a statement of the client's the server has got.
-    pub(crate) fn statements_sent(&self) -> u64 {
+    /// How many messages with a statement of the client's the server has got, at least and at most.
+    pub(crate) fn statements_sent(&self) -> (u64, u64) {
         let own = |frame: &[u8]| {
             let text = String::from_utf8_lossy(frame);
             frame.starts_with(b"F\0\0\0\x0e\0\0\0\0")
@@ -256,10 +256,12 @@ impl World {
         let received = &self.server.received;
         let carries = |at: &usize| {
             let frame = &received[*at];
-            let closed = at.checked_sub(1).is_some_and(|before| closes(&received[before], frame));
-            super::server::carries_statement(frame) && !own(frame) && !closed
+            super::server::carries_statement(frame) && !own(frame)
         };
-        (0..received.len()).filter(carries).count() as u64
+        let closed =
+            |at: &usize| at.checked_sub(1).is_some_and(|before| closes(&received[before], &received[*at]));
+        let sent = || (0..received.len()).filter(carries);
+        (sent().filter(|at| !closed(at)).count() as u64, sent().count() as u64)
     }
 
     /// A server that says whatever it likes.

@@ -14,6 +14,8 @@ pub enum Stream {
     Backend,
     /// The workload's CopyData, as the backend got them.
     CopyIn,
+    /// The message that brought the statement, where it was too long for the statement's own record.
+    Message,
 }
 
 impl Stream {
@@ -22,6 +24,7 @@ impl Stream {
         match self {
             Stream::Backend => "backend",
             Stream::CopyIn => "copy-in",
+            Stream::Message => "message",
         }
     }
 
@@ -29,6 +32,7 @@ impl Stream {
         match d.u8()? {
             0 => Ok(Stream::Backend),
             1 => Ok(Stream::CopyIn),
+            2 => Ok(Stream::Message),
             _ => Err(DecodeError::Value("stream")),
         }
     }
@@ -90,6 +94,7 @@ pub struct ResultCut {
     /// Bytes of the whole.
     pub bytes: u64,
     /// SHA-256 of the bytes behind those that are recorded: whoever has the whole can still show that it is the one.
+    /// [`Digest::NONE`] where it must not be guessed at.
     pub rest: Digest,
 }
 

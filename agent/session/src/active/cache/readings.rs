@@ -96,7 +96,7 @@ impl Readings {
         settings: &Settings,
         catalog: &Catalog,
     ) -> Rc<Reading> {
-        Rc::new(Reading::new(text, sql::analyse(text, settings, catalog, &self.limits)))
+        Rc::new(Reading::new(sql::analyse(text, settings, catalog, &self.limits)))
     }
 
     pub(in crate::active) fn read(
@@ -127,12 +127,12 @@ impl Readings {
             Some((shape, key, hash, None)) if self.came_before(hash) => {
                 let analysis = sql::analyse(text, settings, catalog, &self.limits);
                 let stands = sql::stands_for_all(text, shape, &analysis, settings, catalog, &self.limits);
-                let reading = Reading::new(text, analysis);
+                let reading = Reading::new(analysis);
                 let kept = if stands { Kept::Shape(Rc::clone(reading.meaning())) } else { Kept::Differs };
                 self.keep(hash, key, kept);
                 reading
             }
-            _ => Reading::new(text, sql::analyse(text, settings, catalog, &self.limits)),
+            _ => Reading::new(sql::analyse(text, settings, catalog, &self.limits)),
         };
         let reading = Rc::new(reading);
         if self.came_before(hash) {
