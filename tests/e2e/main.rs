@@ -14,6 +14,7 @@ mod doctor;
 mod encryption;
 mod hold;
 mod interception;
+mod majors;
 mod masking;
 mod operation;
 mod protected;

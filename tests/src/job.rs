@@ -1,6 +1,6 @@
 //! A job: a process under a user of its own in the world's cgroup, which knows nothing of Portreeve.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -13,6 +13,17 @@ pub struct Job {
     pub gid: u32,
     /// The file of the cgroup that it joins.
     pub cgroup: PathBuf,
+}
+
+/// Where a job's programs lie: those of PostgreSQL are of the server's major, where we are told which that is.
+fn path() -> OsString {
+    let mut path = OsString::new();
+    if let Some(told) = std::env::var_os("PORTREEVE_POSTGRESQL") {
+        path.push(told);
+        path.push(":");
+    }
+    path.push("/usr/local/bin:/usr/bin:/bin");
+    path
 }
 
 /// Writes the shell into the cgroup before anything else is run; `$0` is the cgroup's file.
@@ -30,7 +41,7 @@ impl Job {
             .arg(program)
             .current_dir("/")
             .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("PATH", path())
             .env("LANG", "C.UTF-8")
             .env("PGCONNECT_TIMEOUT", "20");
         command

@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     build_ebpf, conformance, e2e, fuzz,
     harness::Counts,
-    layers, postgres,
+    layers,
+    postgres::{self, MAJORS, Major},
     process::{cargo, exists, output, run as run_command, say, workspace},
     toolchain::RustSrc,
     vm,
@@ -73,6 +74,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Ok(()) => {
             tally.tests("End to end", true, e2e::stories);
             tally.check("Conformance", conformance::quick);
+            for major in [*MAJORS.start(), *MAJORS.end()] {
+                tally.major(major);
+            }
         }
         Err(error) => {
             heading("End to end");
@@ -114,6 +118,26 @@ impl Tally {
             Ok(false) => {}
             Err(error) => self.0.fail(&format!("{name}: {error:#}")),
         }
+    }
+
+    /// What differs from one major of PostgreSQL to the next, on servers of this one.
+    fn major(&mut self, major: u32) {
+        let name = format!("PostgreSQL {major}");
+        let server = match Major::new(major) {
+            Ok(server) => server,
+            Err(error) => return self.0.fail(&format!("{name}: {error:#}")),
+        };
+        self.tests(&format!("{name}, what the agent reads and stores"), true, || {
+            let mut command = cargo();
+            command.args(["test", "--package", "portreeve", "--lib", "--", "against_a_real_server"]);
+            server.run_by(command.current_dir(workspace()));
+            command
+        });
+        self.tests(&format!("{name}, end to end"), true, || {
+            let mut command = e2e::stories();
+            server.run_by(command.args(["majors::", "conversations::"]).env("PORTREEVE_CONVERSATIONS", "40"));
+            command
+        });
     }
 
     /// The interception's tests on another kernel, each of which counts.
