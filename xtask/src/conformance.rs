@@ -61,8 +61,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut different = Vec::new();
     for suite in suites {
         let words = match suite {
-            Suite::Quick => regress::prepare_quick(&cache),
-            Suite::Regress => regress::prepare(&cache),
+            Suite::Quick => regress::prepare_quick(&cache, server.as_ref()),
+            Suite::Regress => regress::prepare(&cache, server.as_ref()),
             Suite::Asyncpg => python::prepare(&cache, &python::ASYNCPG),
             Suite::Pg8000 => python::prepare(&cache, &python::PG8000),
             Suite::Psycopg2 => python::prepare(&cache, &python::PSYCOPG2),
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 ///
 /// Its files cannot be had, or a test differs that is not listed.
 pub(crate) fn quick() -> Result<()> {
-    compare(&regress::prepare_quick(&Cache::open()?)?, &[], None)
+    compare(&regress::prepare_quick(&Cache::open()?, None)?, &[], None)
 }
 
 /// Runs a suite that is prepared; `words` are its name and its files.

