@@ -15,10 +15,12 @@ pub struct Job {
     pub cgroup: PathBuf,
 }
 
-/// Where a job's programs lie: those of PostgreSQL are of the server's major, where we are told which that is.
+/// Where a job's programs lie: those of PostgreSQL are of the major that we are told for clients, else of the server's
+/// where we are told that.
 fn path() -> OsString {
     let mut path = OsString::new();
-    if let Some(told) = std::env::var_os("PORTREEVE_POSTGRESQL") {
+    let told = ["PORTREEVE_POSTGRESQL_CLIENTS", "PORTREEVE_POSTGRESQL"].map(std::env::var_os);
+    if let Some(told) = told.into_iter().flatten().next() {
         path.push(told);
         path.push(":");
     }

@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             tally.tests("End to end", true, e2e::stories);
             tally.check("Conformance", conformance::quick);
             for major in [*MAJORS.start(), *MAJORS.end()] {
-                tally.major(major);
+                tally.major(major, *MAJORS.end());
             }
         }
         Err(error) => {
@@ -120,11 +120,12 @@ impl Tally {
         }
     }
 
-    /// What differs from one major of PostgreSQL to the next, on servers of this one.
-    fn major(&mut self, major: u32) {
-        let name = format!("PostgreSQL {major}");
-        let server = match Major::new(major) {
-            Ok(server) => server,
+    /// What differs from one major of PostgreSQL to the next, on servers of one and with clients of another.
+    fn major(&mut self, server: u32, clients: u32) {
+        let name = format!("PostgreSQL {server}");
+        let (server, clients) = match Major::new(server).and_then(|server| Ok((server, Major::new(clients)?)))
+        {
+            Ok(both) => both,
             Err(error) => return self.0.fail(&format!("{name}: {error:#}")),
         };
         self.tests(&format!("{name}, what the agent reads and stores"), true, || {
@@ -133,9 +134,11 @@ impl Tally {
             server.run_by(command.current_dir(workspace()));
             command
         });
-        self.tests(&format!("{name}, end to end"), true, || {
+        self.tests(&format!("{name}, end to end, with clients of {}", clients.number()), true, || {
             let mut command = e2e::stories();
-            server.run_by(command.args(["majors::", "conversations::"]).env("PORTREEVE_CONVERSATIONS", "40"));
+            command.args(["majors::", "conversations::"]).env("PORTREEVE_CONVERSATIONS", "40");
+            server.run_by(&mut command);
+            clients.run_by_jobs_of(&mut command);
             command
         });
     }

@@ -136,6 +136,11 @@ impl Major {
     pub(crate) fn run_by(&self, command: &mut Command) {
         command.env("PORTREEVE_POSTGRESQL", self.folder.path().join("bin"));
     }
+
+    /// Has a command's jobs run these programs, whatever the server is.
+    pub(crate) fn run_by_jobs_of(&self, command: &mut Command) {
+        command.env("PORTREEVE_POSTGRESQL_CLIENTS", self.folder.path().join("bin"));
+    }
 }
 
 impl Release {
