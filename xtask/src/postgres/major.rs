@@ -107,8 +107,8 @@ impl Major {
         let kept = release.ensure(&Cache::open()?)?;
         // The cache is root's, and neither the server nor a job is root.
         let folder = tempfile::Builder::new().prefix(&format!("portreeve-postgresql-{major}-")).tempdir()?;
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         output(Command::new("cp").args(["-a", "--reflink=auto", "-T"]).arg(kept).arg(folder.path()))?;
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         Ok(Self { number: major, release, folder })
     }
 
