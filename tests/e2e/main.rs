@@ -15,6 +15,7 @@ mod encryption;
 mod ends;
 mod hold;
 mod interception;
+mod majors;
 mod masking;
 mod meaning;
 mod operation;
