@@ -93,7 +93,9 @@ pub(crate) struct Names {
 
 /// One name space.
 struct Space<T> {
-    entries: HashMap<Vec<u8>, Entry<T>>,
+    /// Most clients use no other name: it is there without being looked for.
+    unnamed: Entry<T>,
+    named: HashMap<Vec<u8>, Entry<T>>,
     /// Changes of all names at once: number and stretch, in their order.
     clears: VecDeque<(u64, u64)>,
     bytes: usize,
@@ -183,8 +185,7 @@ impl Names {
     pub(crate) fn parse_failed(&mut self, change: Change) {
         if let Of::Statement(name) = &change.of
             && name.is_empty()
-            && let Some(entry) = self.statements.entries.get_mut(&b""[..])
-            && let Some(pending) = entry.pending.iter_mut().find(|p| p.number == change.number)
+            && let Some(pending) = self.statements.unnamed.pending.iter_mut().find(|p| p.number == change.number)
         {
             self.statements.bytes -= cost(b"", pending.value.take().as_deref());
             return self.happened(change);
@@ -198,8 +199,8 @@ impl Names {
     }
 
     pub(crate) fn full(&self) -> bool {
-        self.statements.entries.len() >= MOST_NAMES
-            || self.portals.entries.len() >= MOST_NAMES
+        self.statements.named.len() >= MOST_NAMES
+            || self.portals.named.len() >= MOST_NAMES
             || self.statements.bytes + self.portals.bytes >= MOST_BYTES
     }
 
@@ -223,13 +224,23 @@ impl Names {
 
 impl<T> Default for Space<T> {
     fn default() -> Self {
-        Space { entries: HashMap::new(), clears: VecDeque::new(), bytes: 0 }
+        Space { unnamed: Entry::default(), named: HashMap::new(), clears: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl<T> Default for Entry<T> {
+    fn default() -> Self {
+        Entry { settled: None, pending: VecDeque::new() }
     }
 }
 
 impl<T: Weighs> Space<T> {
+    fn entry(&self, name: &[u8]) -> Option<&Entry<T>> {
+        if name.is_empty() { Some(&self.unnamed) } else { self.named.get(name) }
+    }
+
     fn get(&self, name: &[u8]) -> Option<&Rc<T>> {
-        let entry = self.entries.get(name)?;
+        let entry = self.entry(name)?;
         let cleared = self.clears.back().map(|clear| clear.0);
         match entry.pending.back() {
             Some(pending) if Some(pending.number) > cleared => pending.value.as_ref(),
@@ -240,19 +251,26 @@ impl<T: Weighs> Space<T> {
     }
 
     fn is_certain(&self, name: &[u8], stretch: u64) -> bool {
-        let last = self.entries.get(name).and_then(|entry| entry.pending.back());
+        let last = self.entry(name).and_then(|entry| entry.pending.back());
         let changed = last.map(|pending| (pending.number, pending.stretch));
         changed.max(self.clears.back().copied()).is_none_or(|(_, of)| of == stretch)
     }
 
     fn change(&mut self, name: &[u8], pending: Pending<T>) {
         self.bytes += cost(name, pending.value.as_deref());
-        let empty = || Entry { settled: None, pending: VecDeque::new() };
-        self.entries.entry(name.to_vec()).or_insert_with(empty).pending.push_back(pending);
+        let entry = match name.is_empty() {
+            true => &mut self.unnamed,
+            false => self.named.entry(name.to_vec()).or_default(),
+        };
+        entry.pending.push_back(pending);
     }
 
     fn settle(&mut self, name: &[u8], number: u64, happened: bool) {
-        let Some(entry) = self.entries.get_mut(name) else { return };
+        let entry = match name.is_empty() {
+            true => Some(&mut self.unnamed),
+            false => self.named.get_mut(name),
+        };
+        let Some(entry) = entry else { return };
         let Some(at) = entry.pending.iter().position(|p| p.number == number) else { return };
         let Some(pending) = entry.pending.remove(at) else { return };
         let gone = match happened {
@@ -260,8 +278,8 @@ impl<T: Weighs> Space<T> {
             false => pending.value,
         };
         self.bytes -= cost(name, gone.as_deref());
-        if entry.settled.is_none() && entry.pending.is_empty() {
-            self.entries.remove(name);
+        if entry.settled.is_none() && entry.pending.is_empty() && !name.is_empty() {
+            self.named.remove(name);
         }
     }
 
@@ -274,8 +292,9 @@ impl<T: Weighs> Space<T> {
 
     /// Nothing of what is settled is there any more.
     fn clear(&mut self) {
+        self.bytes -= cost(b"", self.unnamed.settled.take().as_deref());
         let bytes = &mut self.bytes;
-        self.entries.retain(|name, entry| {
+        self.named.retain(|name, entry| {
             *bytes -= cost(name, entry.settled.take().as_deref());
             !entry.pending.is_empty()
         });
