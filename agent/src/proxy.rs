@@ -12,6 +12,7 @@ mod aside;
 mod authenticating;
 pub mod authentication;
 mod backend;
+mod batch;
 mod cancel;
 mod config;
 mod connection;

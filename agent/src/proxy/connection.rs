@@ -1,9 +1,8 @@
 //! One session's two sockets, and the loop that carries bytes between them and the session.
 //!
-//! A turn reads what is there, lets the session take every complete message, makes the turn's records safe with
-//! one write, and then writes each socket once. A side whose peer does not read is not filled from the other.
+//! A turn reads what is there, lets the session take every complete message, waits until the turn's records are safe, and
+//! then writes each socket once. A side whose peer does not read is not filled from the other.
 
-use std::cell::RefMut;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -21,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, Sleep};
 
+use super::batch::Standing;
 use super::cancel::Registered;
 use super::journal::LaneJournal;
 use super::local::{Local, Signal};
@@ -51,6 +51,10 @@ pub(super) struct Connection {
     to_frontend: Outgoing,
     to_backend: Outgoing,
     requests: Vec<Request>,
+    /// Whether what the last turns gave may move.
+    standing: Rc<Standing>,
+    /// Where to return to if it never may.
+    before: Before,
     signals: UnboundedReceiver<Signal>,
     signal: UnboundedSender<Signal>,
     live: Option<Live>,
@@ -69,6 +73,15 @@ pub(super) struct Connection {
     /// Until the client has said who it is; then, while what is left is written, until that is given up.
     deadline: Option<Pin<Box<Sleep>>>,
     closing: bool,
+}
+
+/// How it was before the turns whose records are to be written.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    /// Bytes on their way to the client and to the server.
+    outgoing: (usize, usize),
+    /// No frame is half on its way to the client.
+    whole: bool,
 }
 
 /// How far the direction to the server is closed.
@@ -127,6 +140,8 @@ impl Connection {
             to_frontend: Outgoing::default(),
             to_backend: Outgoing::default(),
             requests: Vec::new(),
+            standing: Rc::default(),
+            before: Before::default(),
             signals,
             signal,
             live: None,
@@ -147,16 +162,20 @@ impl Connection {
         connection
     }
 
-    /// One step of the session, with its records made safe at its end.
+    /// One step of the session. What it gives moves when its records are safe.
     fn step(&mut self, input: Input<'_>) {
-        if self.closing {
+        if self.closing || self.requests.iter().any(|request| matches!(request, Request::Close)) {
             return;
         }
         let local = Rc::clone(&self.local);
-        let before = (self.to_frontend.bytes.len(), self.to_backend.bytes.len());
-        let whole = self.session.is_frontend_whole();
-        let mut lane = local.lane.borrow_mut();
-        let mut journal = LaneJournal { lane: &mut lane, failed: None };
+        if !self.standing.waits() {
+            self.before = Before {
+                outgoing: (self.to_frontend.bytes.len(), self.to_backend.bytes.len()),
+                whole: self.session.is_frontend_whole(),
+            };
+        }
+        let mut lane = local.batch.lane();
+        let mut journal = LaneJournal { lane: &mut lane, appended: false, failed: None };
         let mut turn = Turn::new(
             local.shared.clock.now(),
             &mut journal,
@@ -184,24 +203,37 @@ impl Connection {
         if self.draining {
             session.event(Event::Drain { now: false }, &mut turn);
         }
-        match committed(journal.failed.take(), &mut lane) {
-            Ok(()) => {
-                drop(lane);
-                self.carry_out();
-            }
-            Err(error) => {
-                drop(lane);
-                self.unrecorded(&error, before, whole);
-            }
+        let (appended, failed) = (journal.appended, journal.failed.take());
+        drop(lane);
+        if appended || failed.is_some() {
+            local.batch.join(&self.standing);
+        }
+        if let Some(error) = failed {
+            local.batch.discard(error);
+        } else if local.sessions.borrow().len() < 2 {
+            local.batch.commit();
+        }
+        self.settle();
+    }
+
+    /// Goes on if what the last turns gave may move; ends if it never may.
+    fn settle(&mut self) {
+        if self.standing.waits() {
+            return;
+        }
+        match self.standing.lost() {
+            Some(error) => self.unrecorded(&error),
+            None => self.carry_out(),
         }
     }
 
-    /// The turn's records could not be written: nothing of the turn moves, and the session ends.
-    fn unrecorded(&mut self, error: &recorder::Error, before: (usize, usize), whole: bool) {
+    /// The records of the last turns could not be written: nothing of these turns moves, and the session ends.
+    fn unrecorded(&mut self, error: &recorder::Error) {
+        let Before { outgoing, whole } = self.before;
         tracing::error!(%error, "a session ends: its record cannot be written");
         self.local.shared.counters.unrecorded.fetch_add(1, Ordering::Relaxed);
-        self.to_frontend.bytes.truncate(before.0);
-        self.to_backend.bytes.truncate(before.1);
+        self.to_frontend.bytes.truncate(outgoing.0);
+        self.to_backend.bytes.truncate(outgoing.1);
         self.requests.clear();
         if whole {
             let message = "the statement was not run, because its record cannot be written on this machine";
@@ -223,6 +255,11 @@ impl Connection {
         self.deadline = Some(Box::pin(tokio::time::sleep(LINGER)));
         (self.login, self.refresh, self.hold, self.cancel, self.live) = (None, None, None, None, None);
         self.abandoned = None;
+    }
+
+    /// Whether the session may have another turn now.
+    fn goes_on(&self) -> bool {
+        !self.closing && !self.standing.waits()
     }
 
     /// Does what the session asked for.
@@ -516,6 +553,11 @@ impl Future for Connection {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         loop {
+            if this.standing.waits() {
+                this.standing.wake(cx);
+                return Poll::Pending;
+            }
+            this.settle();
             let mut moved = this.poll_writes(cx);
             if this.closing {
                 return this.poll_close(cx);
@@ -526,13 +568,13 @@ impl Future for Connection {
                 continue;
             }
             // All of it before the next bytes: who has said that another policy holds relies on it.
-            while !this.closing && this.poll_others(cx) {
+            while this.goes_on() && this.poll_others(cx) {
                 moved = true;
             }
-            if !this.closing {
+            if this.goes_on() {
                 moved |= this.poll_backend(cx);
             }
-            if !this.closing {
+            if this.goes_on() {
                 moved |= this.poll_frontend(cx);
             }
             if !moved && !this.closing {
@@ -551,19 +593,6 @@ fn feed(left: &mut BytesMut, bytes: &[u8], take: impl FnOnce(&[u8]) -> usize) {
         left.extend_from_slice(bytes);
         let taken = take(left);
         left.advance(taken.min(left.len()));
-    }
-}
-
-fn committed(
-    failed: Option<recorder::Error>,
-    lane: &mut RefMut<'_, recorder::LaneWriter>,
-) -> Result<(), recorder::Error> {
-    match failed {
-        Some(error) => {
-            lane.discard();
-            Err(error)
-        }
-        None => lane.commit(),
     }
 }
 

@@ -9,7 +9,7 @@ use session::{Cache, Event};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::Shared;
-use crate::recorder::LaneWriter;
+use super::batch::Batch;
 
 /// What reaches a session from elsewhere in the daemon.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) enum Signal {
 /// What the sessions of a worker share, without locks.
 pub(super) struct Local {
     pub(super) shared: Arc<Shared>,
-    pub(super) lane: RefCell<LaneWriter>,
+    pub(super) batch: Batch,
     /// What sockets are read into; a session keeps only what is left over.
     pub(super) buffer: RefCell<Vec<u8>>,
     pub(super) cache: Rc<RefCell<Cache>>,

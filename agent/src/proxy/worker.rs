@@ -1,8 +1,10 @@
 //! A worker: one thread, one runtime, one lane of the record, and the sessions that live on it.
 
 use std::cell::RefCell;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,6 +19,7 @@ use tokio::sync::mpsc::{self, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
+use super::batch::Batch;
 use super::connection::{Connection, Opening};
 use super::frontend::{self, Opened};
 use super::local::{Listed, Local, Signal, drained};
@@ -84,14 +87,20 @@ impl Worker {
                 let cache = Cache::new(shared.config.cache_bytes, sql::Limits::default());
                 let local = Rc::new(Local {
                     shared,
-                    lane: RefCell::new(lane),
+                    batch: Batch::new(lane),
                     buffer: RefCell::new(vec![0; BUFFER]),
                     cache: Rc::new(RefCell::new(cache)),
                     sessions: RefCell::default(),
                 });
                 let set = LocalSet::new();
-                set.spawn_local(serve(local, received));
-                runtime.block_on(set);
+                set.spawn_local(serve(Rc::clone(&local), received));
+                let mut set = pin!(set);
+                runtime.block_on(poll_fn(|cx| {
+                    let ended = set.as_mut().poll(cx);
+                    // Whoever had something to do has done it.
+                    local.batch.commit();
+                    ended
+                }));
             },
         )?;
         Ok(Worker { messages, thread })

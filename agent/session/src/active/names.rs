@@ -185,7 +185,8 @@ impl Names {
     pub(crate) fn parse_failed(&mut self, change: Change) {
         if let Of::Statement(name) = &change.of
             && name.is_empty()
-            && let Some(pending) = self.statements.unnamed.pending.iter_mut().find(|p| p.number == change.number)
+            && let Some(pending) =
+                self.statements.unnamed.pending.iter_mut().find(|p| p.number == change.number)
         {
             self.statements.bytes -= cost(b"", pending.value.take().as_deref());
             return self.happened(change);
