@@ -11,6 +11,7 @@ mod extended;
 mod facts;
 mod frontend;
 mod hold;
+mod judged;
 mod judging;
 mod ledger;
 mod names;
@@ -39,6 +40,7 @@ use expected::{Expected, Pushed, Queue};
 use facts::Facts;
 pub(crate) use hold::Ending;
 use hold::Held;
+use judged::Recent;
 use judging::Waiting;
 pub(crate) use ledger::Ledger;
 use names::Names;
@@ -54,6 +56,7 @@ pub(crate) struct Active {
     policy: Arc<SubjectPolicy>,
     /// Absent where nothing is masked for this principal.
     masks: Option<Rc<MaskSet>>,
+    recent: Recent,
     /// Rises when the policy masks other columns than before.
     mask_rules: u64,
     facts: Facts,
@@ -103,6 +106,7 @@ impl Active {
             database,
             policy,
             masks: None,
+            recent: Recent::default(),
             mask_rules: 0,
             facts: Facts::new(catalog),
             names: Names::default(),

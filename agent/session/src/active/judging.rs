@@ -9,6 +9,7 @@ use sql::{CopyDirection, Effects, SearchPath, Settings, TransactionEffect};
 
 use super::Active;
 use super::facts::Strings;
+use super::judged::Told;
 use super::names::{Judged, Prepared};
 use super::reading::{Changes, Reading};
 use super::refusal::Refusal;
@@ -56,6 +57,11 @@ impl Ruled {
     }
 
     pub(crate) fn judgement(&self) -> &Judgement {
+        &self.judged.judgement
+    }
+
+    /// The same with the words in which it is recorded.
+    pub(crate) fn told(&self) -> &Told {
         &self.judged.judgement
     }
 
@@ -136,12 +142,17 @@ impl Active {
     }
 
     /// What the policy says of a reading, as it is.
-    pub(super) fn judgement(&self, reading: &Reading) -> Rc<Judgement> {
+    pub(super) fn judgement(&mut self, reading: &Reading) -> Rc<Told> {
+        if let Some(told) = self.recent.get(reading.meaning()) {
+            return Rc::clone(told);
+        }
         let stores_masked = |masks: &Rc<masking::MaskSet>| {
             reading.statements().iter().any(|statement| masks.hides(&statement.written))
         };
         let stores_masked = self.masks.as_ref().is_some_and(stores_masked);
-        Rc::new(self.policy.judge_storing(reading.actions(), stores_masked))
+        let told = Rc::new(Told::new(self.policy.judge_storing(reading.actions(), stores_masked)));
+        self.recent.keep(reading.meaning(), &told);
+        told
     }
 
     /// Adds what the session itself refuses.
@@ -330,6 +341,7 @@ impl Active {
 
     /// Masks are by name; cells are by OID.
     pub(super) fn resolve_masks(&mut self) {
+        self.recent.clear();
         let mut cache = self.cache.borrow_mut();
         self.masks = cache.masks.resolve(self.policy.masks(), self.facts.committed_catalog());
     }

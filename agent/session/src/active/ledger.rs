@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
-use evidence::{Body, Decision, Digest, Finding, Hasher, Parameter, Protocol, Ruling, SessionId, Statement};
+use evidence::{Body, Decision, Digest, Hasher, Parameter, Protocol, Ruling, SessionId, Statement};
 use masking::HashKey;
 use pgwire::{Formats, Values};
 
-use super::judging::{Ruled, ruling};
+use super::judging::Ruled;
 use super::reading::Reading;
 use crate::{Fault, Turn};
 
@@ -74,47 +74,18 @@ impl Ledger {
 
 /// An Execute rests on its Bind, whose record has the findings: they are not said again.
 fn decision(ruled: &Ruled, protocol: Protocol) -> Decision<'_> {
-    let findings = match protocol {
-        Protocol::Execute => Vec::new(),
-        _ => ruled.judgement().findings().iter().map(finding).collect(),
-    };
-    let relations = match protocol {
-        Protocol::Execute => Vec::new(),
-        _ => relations(ruled),
+    let told = ruled.told();
+    let (findings, relations) = match protocol {
+        Protocol::Execute => Default::default(),
+        _ => (told.findings(), told.relations()),
     };
     Decision {
         ruling: ruled.ruling(),
         rule: Cow::Borrowed(ruled.rule()),
         findings,
         relations,
-        policy: Some(Digest(*ruled.judgement().policy())),
+        policy: Some(Digest(*told.policy())),
     }
-}
-
-fn finding(finding: &policy::Finding) -> Finding<'_> {
-    Finding {
-        action: Cow::Owned(finding.action.to_string()),
-        ruling: ruling(finding.decision),
-        rule: Cow::Borrowed(&finding.rule),
-    }
-}
-
-fn relations(ruled: &Ruled) -> Vec<Cow<'_, str>> {
-    let mut relations: Vec<Cow<'_, str>> = Vec::new();
-    for finding in ruled.judgement().findings() {
-        let object = &finding.action.object;
-        if object.kind != policy::ObjectKind::Relation {
-            continue;
-        }
-        let name = match &object.schema {
-            Some(schema) => format!("{schema}.{}", object.name),
-            None => object.name.clone(),
-        };
-        if !relations.iter().any(|known| **known == name) {
-            relations.push(name.into());
-        }
-    }
-    relations
 }
 
 /// A text in the form in which it may be recorded and shown to a reviewer.

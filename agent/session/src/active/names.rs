@@ -12,9 +12,10 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use masking::{MaskSet, RowPlan};
-use policy::{Grant, Judgement, Output};
+use policy::{Grant, Output};
 
 use super::facts::Strings;
+use super::judged::Told;
 use super::reading::Reading;
 
 /// A prepared statement: its text as the client gave it, and what it was last read and judged to be.
@@ -36,7 +37,7 @@ pub(crate) struct Prepared {
 pub(crate) struct Judged {
     pub(crate) epoch: u64,
     pub(crate) reading: Rc<Reading>,
-    pub(crate) judgement: Rc<Judgement>,
+    pub(crate) judgement: Rc<Told>,
 }
 
 /// A portal, or a cursor: they share one name space.

@@ -1,0 +1,111 @@
+//! A judgement with the words in which it is recorded. A statement that is prepared once is judged once and recorded each
+//! time that it runs.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::ops::Deref;
+use std::rc::Rc;
+
+use evidence::Finding;
+use policy::{Judgement, ObjectKind};
+
+use super::judging::ruling;
+use super::reading::Meaning;
+
+/// What the policy says of a reading.
+pub(crate) struct Told {
+    judgement: Judgement,
+    words: OnceCell<Words>,
+}
+
+struct Words {
+    /// One for each finding.
+    actions: Vec<String>,
+    relations: Vec<String>,
+}
+
+impl Told {
+    pub(crate) fn new(judgement: Judgement) -> Self {
+        Told { judgement, words: OnceCell::new() }
+    }
+
+    /// What was found on each action, as the record has it.
+    pub(crate) fn findings(&self) -> Vec<Finding<'_>> {
+        let words = self.judgement.findings().iter().zip(&self.words().actions);
+        words
+            .map(|(finding, action)| Finding {
+                action: Cow::Borrowed(&**action),
+                ruling: ruling(finding.decision),
+                rule: Cow::Borrowed(&*finding.rule),
+            })
+            .collect()
+    }
+
+    /// Every relation that was named, for people who search by it.
+    pub(crate) fn relations(&self) -> Vec<Cow<'_, str>> {
+        self.words().relations.iter().map(|name| Cow::Borrowed(&**name)).collect()
+    }
+
+    fn words(&self) -> &Words {
+        self.words.get_or_init(|| Words {
+            actions: self.judgement.findings().iter().map(|finding| finding.action.to_string()).collect(),
+            relations: relations(self.judgement.findings()),
+        })
+    }
+}
+
+impl Deref for Told {
+    type Target = Judgement;
+
+    fn deref(&self) -> &Judgement {
+        &self.judgement
+    }
+}
+
+fn relations(findings: &[policy::Finding]) -> Vec<String> {
+    let mut relations: Vec<String> = Vec::new();
+    for finding in findings {
+        let object = &finding.action.object;
+        if object.kind != ObjectKind::Relation {
+            continue;
+        }
+        let name = match &object.schema {
+            Some(schema) => format!("{schema}.{}", object.name),
+            None => object.name.clone(),
+        };
+        if !relations.contains(&name) {
+            relations.push(name);
+        }
+    }
+    relations
+}
+
+/// The last judgements of what texts mean, as long as the policy and its masks are as they were.
+#[derive(Default)]
+pub(crate) struct Recent {
+    judged: Vec<(Rc<Meaning>, Rc<Told>)>,
+    next: usize,
+}
+
+/// How many are kept: a loop over a few statements finds each of them.
+const KEPT: usize = 8;
+
+impl Recent {
+    pub(crate) fn get(&self, meaning: &Rc<Meaning>) -> Option<&Rc<Told>> {
+        self.judged.iter().find(|(known, _)| Rc::ptr_eq(known, meaning)).map(|(_, told)| told)
+    }
+
+    pub(crate) fn keep(&mut self, meaning: &Rc<Meaning>, told: &Rc<Told>) {
+        let entry = (Rc::clone(meaning), Rc::clone(told));
+        match self.judged.get_mut(self.next) {
+            Some(oldest) => *oldest = entry,
+            None => self.judged.push(entry),
+        }
+        self.next = (self.next + 1) % KEPT;
+    }
+
+    /// Another policy holds, or masks mean something else.
+    pub(crate) fn clear(&mut self) {
+        *self = Recent::default();
+    }
+}
