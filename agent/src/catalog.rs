@@ -2,7 +2,7 @@
 //!
 //! For every (resource, database) that sessions use there is one keeper: a task with one connection of the
 //! resource's own role, on a thread of its own. It reads the whole catalog once, looks every ten seconds
-//! whether something changed, and reads again when it did; a session can ask for a look at once. Sessions on
+//! whether something changed, and then reads what did; a session can ask for a look at once. Sessions on
 //! any worker see the newest catalog through a [`Live`], whose check for news is one atomic load.
 //!
 //! When the side connection is lost, the keeper connects again with growing pauses. Sessions that run keep the
@@ -31,6 +31,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 mod connect;
 mod keeper;
+mod marks;
 mod queries;
 mod read;
 
@@ -207,6 +208,8 @@ struct Shared {
     keepers: Mutex<HashMap<Key, mpsc::Sender<Request>>>,
     /// One count for all databases, so that a generation means one content of one database.
     generation: AtomicU64,
+    /// What the sums of [`marks`] are begun with: nobody can make a change that they do not show.
+    salt: i64,
 }
 
 impl fmt::Debug for Shared {
@@ -219,6 +222,13 @@ impl Shared {
     fn keepers(&self) -> MutexGuard<'_, HashMap<Key, mpsc::Sender<Request>>> {
         self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn salt() -> Result<i64, Error> {
+    let mut salt = [0; 8];
+    let filled = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut salt);
+    filled.map_err(|_| Error::Thread(Arc::new(std::io::Error::other("the kernel gives no random bytes"))))?;
+    Ok(i64::from_ne_bytes(salt))
 }
 
 /// How many requests may wait for one keeper before those who ask wait to ask.
@@ -238,7 +248,13 @@ impl Catalogs {
                 let _ = runtime.block_on(stopped);
             })
             .map_err(thread)?;
-        let shared = Shared { config, connector, keepers: Mutex::default(), generation: AtomicU64::new(0) };
+        let shared = Shared {
+            config,
+            connector,
+            keepers: Mutex::default(),
+            generation: AtomicU64::new(0),
+            salt: salt()?,
+        };
         Ok(Catalogs { shared: Arc::new(shared), runtime: handle, _stop: Arc::new(stop) })
     }
 
@@ -321,7 +337,7 @@ impl Live {
         }
     }
 
-    /// A catalog that is not older than this call: the keeper looks for changes and reads again if there are
+    /// A catalog that is not older than this call: the keeper looks for changes and reads them if there are
     /// any. Where nothing changed it has the same generation as before. For after DDL has gone through and has
     /// been committed (what an open transaction did is invisible to the side connection), and for an unknown
     /// OID. One look answers all who ask while it has not begun.

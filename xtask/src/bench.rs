@@ -25,6 +25,8 @@ enum Benchmark {
     Statements(Statements),
     /// connect() and packets without the programs, with them, and redirected
     Connect(Connect),
+    /// What the catalog costs: statements after DDL, short sessions one after another, and memory
+    Catalog,
 }
 
 #[derive(clap::Args)]
@@ -59,6 +61,7 @@ struct Connect {
 /// The command.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let (name, words, json) = match &args.benchmark {
+        Some(Benchmark::Catalog) => ("catalog", Vec::new(), &None),
         Some(Benchmark::Connect(connect)) => ("connect", connect.words(), &connect.json),
         Some(Benchmark::Statements(statements)) => ("statements", statements.words(), &statements.json),
         None => ("statements", args.statements.words(), &args.statements.json),

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use policy::Catalog;
+use policy::{Catalog, Changes};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_postgres::{Client, NoTls, config::SslMode};
 use tracing::{debug, info, warn};
 
-use super::read::{self, Contents, Fingerprint, Snapshot};
+use super::read::{self, Memory};
 use super::{Error, Key, Shared};
 
 /// What is asked of a keeper.
@@ -62,9 +62,7 @@ enum End {
 /// What has been read.
 struct Known {
     catalog: watch::Sender<Arc<Catalog>>,
-    fingerprint: Fingerprint,
-    digest: read::Digest,
-    bases: Arc<read::Bases>,
+    memory: Memory,
     /// When it was last known to be right, while there is no connection.
     lost: Option<Instant>,
     /// Since when no session has a view of it.
@@ -237,41 +235,41 @@ impl Keeper {
     }
 
     async fn look(&mut self, side: &mut Side) -> Result<Arc<Catalog>, Error> {
-        if let Some(known) = &mut self.known {
-            let fingerprint = read::fingerprint(&side.client).await.map_err(|e| server(&self.key, e))?;
-            if fingerprint == known.fingerprint {
-                known.lost = None;
-                return Ok(known.catalog.borrow().clone());
-            }
+        if let Some(known) = &mut self.known
+            && read::unchanged(&side.client, &known.memory).await.map_err(|e| server(&self.key, e))?
+        {
+            known.lost = None;
+            return Ok(known.catalog.borrow().clone());
         }
-        let bases = self.known.as_ref().map(|known| known.bases.clone());
-        let snapshot = read::snapshot(&mut side.client, &self.key, self.shared.config.rows, bases).await?;
-        Ok(self.take(snapshot))
+        let (empty, nothing) = (Arc::<Catalog>::default(), Memory::default());
+        let (before, memory) = match &self.known {
+            Some(known) => (known.catalog.borrow().clone(), &known.memory),
+            None => (empty, &nothing),
+        };
+        let bounds = (self.shared.config.rows, self.shared.salt);
+        let read = read::changes(&mut side.client, &self.key, bounds, (&before, memory)).await?;
+        Ok(self.take(&before, read))
     }
 
     /// Takes over what was read. The generation rises only if the content is another one.
-    fn take(&mut self, snapshot: Snapshot) -> Arc<Catalog> {
-        let next = |contents: Contents| {
+    fn take(&mut self, before: &Catalog, (changes, memory): (Changes, Memory)) -> Arc<Catalog> {
+        let next = |changes| {
             let generation = self.shared.generation.fetch_add(1, Ordering::Relaxed) + 1;
             debug!(database = %self.key, generation, "the catalog was read");
-            Arc::new(contents.catalog(generation))
+            Arc::new(before.changed(generation, changes))
         };
-        let Snapshot { fingerprint, digest, contents, bases } = snapshot;
         match &mut self.known {
             None => {
-                let catalog = next(contents);
+                let catalog = next(changes);
                 let sender = watch::Sender::new(catalog.clone());
-                self.known =
-                    Some(Known { catalog: sender, fingerprint, digest, bases, lost: None, idle: None });
+                self.known = Some(Known { catalog: sender, memory, lost: None, idle: None });
                 catalog
             }
             Some(known) => {
                 known.lost = None;
-                known.fingerprint = fingerprint;
-                known.bases = bases;
-                if known.digest != digest {
-                    known.digest = digest;
-                    known.catalog.send_replace(next(contents));
+                known.memory = memory;
+                if !changes.is_empty() {
+                    known.catalog.send_replace(next(changes));
                 }
                 known.catalog.borrow().clone()
             }

@@ -8,12 +8,12 @@ use tokio_postgres::Client;
 use super::postgres::{Server, Socket};
 use super::*;
 
-fn start(server: &Server, role: &'static str, config: Config) -> Catalogs {
+pub(super) fn start(server: &Server, role: &'static str, config: Config) -> Catalogs {
     Catalogs::start(config, Arc::new(Socket { path: server.socket(), role })).unwrap()
 }
 
 /// The last value that `attempt` gave, once it is what is wanted or a minute is over.
-async fn eventually<T: fmt::Debug, F: Future<Output = T>>(
+pub(super) async fn eventually<T: fmt::Debug, F: Future<Output = T>>(
     mut attempt: impl FnMut() -> F,
     wanted: impl Fn(&T) -> bool,
 ) -> T {
