@@ -169,20 +169,6 @@ impl Error {
     }
 }
 
-/// SQLSTATEs with which a server refuses a database, and nothing that the daemon has of its own: it is not there, takes
-/// no connections, may not be connected to; there are too many connections; the server starts or stops.
-const OF_THE_DATABASE: [&str; 5] = ["3D000", "55000", "42501", "53300", "57P03"];
-
-impl Error {
-    /// The server's refusal of the database itself, which every client would get: SQLSTATE and message.
-    pub fn of_the_database(&self) -> Option<(&'static str, &str)> {
-        let Error::Server { source, .. } = self else { return None };
-        let refusal = source.as_db_error()?;
-        let sqlstate = OF_THE_DATABASE.into_iter().find(|code| *code == refusal.code().code())?;
-        Some((sqlstate, refusal.message()))
-    }
-}
-
 /// The server's own words where it has spoken, and the reason where the connection has failed: tokio-postgres's text
 /// leaves them out.
 fn said(error: &tokio_postgres::Error) -> String {
