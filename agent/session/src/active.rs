@@ -189,10 +189,11 @@ impl Active {
         self.queue.comes_to_rest() && !self.batch_open
     }
 
-    fn ask_facts(&mut self, turn: &mut Turn<'_>) {
+    /// `listed`: the server has told nothing, because it would have had to make a schema first.
+    fn ask_facts(&mut self, listed: bool, turn: &mut Turn<'_>) {
         let name = format!("{}-facts", self.options.absent);
-        turn.own(Own::Facts { name: name.as_bytes() });
-        self.push(Expected::OwnFacts { schemas: Vec::new(), failed: false });
+        turn.own(Own::Facts { name: name.as_bytes(), listed });
+        self.push(Expected::OwnFacts { schemas: Vec::new(), listed, failed: false });
     }
 
     /// Enters what the server will answer. What it will not answer is undone at once.

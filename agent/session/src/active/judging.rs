@@ -259,7 +259,7 @@ impl Active {
         if self.facts.path_doubtful() && !self.facts.names_doubtful() && reading.names_something() {
             if at_rest && !self.failed() && !self.facts_asked {
                 self.facts_asked = true;
-                self.ask_facts(turn);
+                self.ask_facts(false, turn);
                 return self.wait(Waiting::Facts);
             }
             if reading.wants_search_path() && !at_rest && self.comes_to_rest() {

@@ -40,6 +40,21 @@ fn a_search_path_that_moves_moves_what_names_mean() {
 }
 
 #[test]
+fn where_the_server_would_make_a_schema_to_tell_the_path_the_setting_is_read() {
+    for set in [query("SET search_path = vault"), run("SET search_path = vault")] {
+        let mut world = World::new(VAULT);
+        world.server.path_makes_schema = true;
+        world.send(&[set, sync()]);
+        let got = world.send(&[query(READ)]);
+        assert!(got[0].starts_with("error 42501") && got[1..] == ["ready I"], "{got:?}");
+        let asked = |word| world.server.ran.iter().filter(|ran| ran.contains(word)).count();
+        assert_eq!(asked("current_schemas"), asked("regexp_matches"), "{:?}", world.server.ran);
+        let got = world.send(&[query("SELECT id FROM public.orders")]);
+        assert_eq!(got.last().unwrap(), "ready I");
+    }
+}
+
+#[test]
 fn names_that_a_transaction_has_moved_are_not_believed_qualified_or_not() {
     let swap = [
         query("BEGIN"),
