@@ -9,7 +9,7 @@
 //! last catalog; new ones get it for thirty seconds more and are refused after that, and every
 //! [`Live::refresh`] fails until the connection is back. When a database's last session is gone the keeper lets its
 //! connection go at once, so that the database can be dropped and its network namespace can end; the next session
-//! waits for a look at what may have changed since. A database that no session uses for ten minutes is forgotten; one
+//! gets what is remembered and logs in while the keeper does, and asks for a look before its first statement. A database that no session uses for ten minutes is forgotten; one
 //! in another network namespace than the daemon's after five seconds.
 //!
 //! This module does not know how a connection is made (the daemon passes a [`Connect`]), nor what a catalog is
@@ -36,7 +36,7 @@ mod queries;
 mod read;
 
 pub use connect::{Connect, Connected, Connecting, Stream};
-use keeper::{Keeper, Request};
+use keeper::{Keeper, Request, View};
 
 /// The catalog's part of the daemon's configuration. Every key has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -256,7 +256,7 @@ impl Catalogs {
                 continue;
             }
             if let Ok(answer) = answer.await {
-                return answer.map(|catalog| Live { catalog, requests });
+                return answer.map(|View { catalog, unchecked }| Live { catalog, requests, unchecked });
             }
         }
         Err(Error::Stopped)
@@ -298,9 +298,16 @@ impl Catalogs {
 pub struct Live {
     catalog: watch::Receiver<Arc<Catalog>>,
     requests: mpsc::Sender<Request>,
+    unchecked: bool,
 }
 
 impl Live {
+    /// Whether it was given as it was remembered, with no look at the server since its last session: to be refreshed
+    /// before anything is judged by it.
+    pub const fn is_unchecked(&self) -> bool {
+        self.unchecked
+    }
+
     /// The newest catalog that has been read.
     pub fn current(&self) -> Arc<Catalog> {
         self.catalog.borrow().clone()

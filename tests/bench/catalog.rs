@@ -20,8 +20,10 @@ const LARGE: (usize, usize) = (2_000, 50);
 /// How often something is done of which the time is told.
 const TIMES: usize = 30;
 
-/// How many sessions follow one another.
-const SESSIONS: usize = 50;
+/// How many sessions follow one another, and how many others do so with a pause between them that is longer than the
+/// catalog's connection stays.
+const SESSIONS: (usize, usize) = (50, 15);
+const APART: Duration = Duration::from_millis(400);
 
 /// The user whose job has a column masked.
 const MASKED_UID: u32 = JOB_UID + 1;
@@ -76,7 +78,9 @@ fn database(tables: usize, columns: usize) -> Result<()> {
         ("through", world.job(), &address),
         ("through, masked", masked, &address),
     ] {
-        sessions(&world, what, &mut || job.psql(to))?;
+        for (count, pause, apart) in [(SESSIONS.0, Duration::ZERO, ""), (SESSIONS.1, APART, ", apart")] {
+            sessions(&world, &format!("{what}{apart}"), (count, pause), &mut || job.psql(to))?;
+        }
     }
     Ok(())
 }
@@ -113,14 +117,20 @@ fn after_ddl(wire: &mut Wire, way: &str) -> Result<Vec<Duration>> {
 }
 
 /// Sessions one after another, and what they cost the server.
-fn sessions(world: &World, what: &str, psql: &mut dyn FnMut() -> Command) -> Result<()> {
+fn sessions(
+    world: &World,
+    what: &str,
+    (count, pause): (usize, Duration),
+    psql: &mut dyn FnMut() -> Command,
+) -> Result<()> {
     let postmaster = postmaster(world)?;
     let daemon = world.daemon.child()?.id();
     let mut took = Vec::new();
     // Until those of earlier ones have left.
     std::thread::sleep(Duration::from_secs(1));
     let (server, own) = (children(postmaster)?, cpu::time(daemon)?);
-    for _ in 0..SESSIONS {
+    for _ in 0..count {
+        std::thread::sleep(pause);
         let began = Instant::now();
         let output = finish(psql().args(["-c", "SELECT 1"]))?;
         ensure!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
@@ -129,7 +139,7 @@ fn sessions(world: &World, what: &str, psql: &mut dyn FnMut() -> Command) -> Res
     // The backends have to be gone before their time counts as their parent's.
     std::thread::sleep(Duration::from_secs(1));
     told(&format!("psql -c 'SELECT 1', {what}"), &took);
-    let each = |spent: Duration| spent.as_secs_f64() * 1e3 / SESSIONS as f64;
+    let each = |spent: Duration| spent.as_secs_f64() * 1e3 / count as f64;
     let server = each(children(postmaster)?.saturating_sub(server));
     let own = each(cpu::time(daemon)?.saturating_sub(own));
     println!("{:<56} {server:>9.2} ms of the server's CPU, {own:.2} ms of the daemon's", "  each of them");

@@ -156,6 +156,11 @@ impl Active {
         }
     }
 
+    /// The catalog may be out of date.
+    pub(crate) fn doubt_catalog(&mut self) {
+        self.facts.doubt_catalog();
+    }
+
     /// A newer catalog has come.
     pub(crate) fn catalog_is(&mut self, catalog: Arc<Catalog>) {
         let asked = self.waiting == Some(Waiting::Catalog);

@@ -23,9 +23,17 @@ use super::{Error, Key, Shared};
 #[derive(Debug)]
 pub(super) enum Request {
     /// A view of the catalog, for a session that begins.
-    Get(oneshot::Sender<Result<watch::Receiver<Arc<Catalog>>, Error>>),
+    Get(oneshot::Sender<Result<View, Error>>),
     /// A catalog that is not older than this request.
     Refresh(oneshot::Sender<Result<Arc<Catalog>, Error>>),
+}
+
+/// What a session gets.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) catalog: watch::Receiver<Arc<Catalog>>,
+    /// Nobody has looked at the server since it was let go.
+    pub(super) unchecked: bool,
 }
 
 /// The first and the longest pause before connecting again.
@@ -157,7 +165,7 @@ impl Keeper {
     /// Answers requests and looks for changes until the connection fails (an error) or is not needed.
     async fn serve(&mut self, side: &mut Side) -> Result<End, Error> {
         match self.waiting.take() {
-            Some(Request::Get(reply)) => self.give(reply),
+            Some(Request::Get(reply)) => self.give(reply, false),
             Some(Request::Refresh(reply)) => self.refresh(side, reply).await?,
             None => {}
         }
@@ -168,7 +176,7 @@ impl Keeper {
             tokio::select! {
                 request = self.queue.recv() => match request {
                     None => return Ok(End::Over),
-                    Some(Request::Get(reply)) => self.give(reply),
+                    Some(Request::Get(reply)) => self.give(reply, false),
                     Some(Request::Refresh(reply)) => self.refresh(side, reply).await?,
                 },
                 ended = &mut side.driver => {
@@ -196,7 +204,11 @@ impl Keeper {
             match timeout(IDLE_LOOK, self.queue.recv()).await {
                 Ok(None) => return ControlFlow::Break(()),
                 Ok(Some(request)) => {
-                    self.waiting = Some(request);
+                    match request {
+                        // While it logs in, we do. It asks before its first statement is judged.
+                        Request::Get(reply) if self.staleness().is_none() => self.give(reply, true),
+                        request => self.waiting = Some(request),
+                    }
                     return ControlFlow::Continue(());
                 }
                 Err(_) => {}
@@ -213,7 +225,7 @@ impl Keeper {
         let mut waiting = vec![first];
         while let Ok(request) = self.queue.try_recv() {
             match request {
-                Request::Get(reply) => self.give(reply),
+                Request::Get(reply) => self.give(reply, false),
                 Request::Refresh(reply) => waiting.push(reply),
             }
         }
@@ -277,17 +289,21 @@ impl Keeper {
     }
 
     /// Gives a view to a session that begins, if what is known is not too old.
-    fn give(&mut self, reply: oneshot::Sender<Result<watch::Receiver<Arc<Catalog>>, Error>>) {
+    fn give(&mut self, reply: oneshot::Sender<Result<View, Error>>, unchecked: bool) {
+        let stale = self.staleness();
         let Some(known) = &mut self.known else { return };
-        let stale = Duration::from_secs(self.shared.config.stale_seconds);
-        let lost = known.lost.map_or(Duration::ZERO, |at| at.elapsed());
         known.idle = None;
-        let answer = if lost > stale {
-            Err(Error::Stale { key: self.key.clone(), lost })
-        } else {
-            Ok(known.catalog.subscribe())
+        let answer = match stale {
+            Some(lost) => Err(Error::Stale { key: self.key.clone(), lost }),
+            None => Ok(View { catalog: known.catalog.subscribe(), unchecked }),
         };
         let _ = reply.send(answer);
+    }
+
+    /// For how long nobody has looked, where that is too long for a session that begins.
+    fn staleness(&self) -> Option<Duration> {
+        let lost = self.known.as_ref()?.lost?.elapsed();
+        (lost > Duration::from_secs(self.shared.config.stale_seconds)).then_some(lost)
     }
 
     /// Waits before connecting again, answering meanwhile. Breaks when the database is idle.
@@ -314,7 +330,7 @@ impl Keeper {
     /// Answers while there is no connection.
     fn answer_without(&mut self, request: Request) {
         match request {
-            Request::Get(reply) => self.give(reply),
+            Request::Get(reply) => self.give(reply, true),
             Request::Refresh(reply) => {
                 let lost = self.known.as_ref().and_then(|known| known.lost);
                 let lost = lost.map_or(Duration::ZERO, |at| at.elapsed());

@@ -10,7 +10,7 @@ pub(super) const SETTINGS: &str = "SET search_path = pg_catalog; \
      SET lock_timeout = '{}s'; \
      SET idle_in_transaction_session_timeout = '60s'; \
      SET default_transaction_read_only = on; \
-     SET work_mem = '16MB'; \
+     SET work_mem = '16MB'; SET max_parallel_workers_per_gather = 0; \
      SET jit = off";
 
 /// One row: which server this is and which database, and which transactions a look sees (NULL on a standby, whose

@@ -208,6 +208,12 @@ impl Facts {
         }
     }
 
+    /// The catalog may be out of date.
+    pub(crate) fn doubt_catalog(&mut self) {
+        self.catalog_doubtful = true;
+        self.epoch += 1;
+    }
+
     /// A newer catalog cannot be had. Until there is one, what depends on names is not understood; it is asked
     /// for again with the next message.
     pub(crate) fn catalog_lost(&mut self) {

@@ -89,6 +89,9 @@ impl Active {
         frame: &[u8],
         turn: &mut Turn<'_>,
     ) -> Result<Taken, Fault> {
+        if self.awaits_catalog(turn) {
+            return Ok(Taken::NotYet);
+        }
         let action = match self.facts.committed_catalog().function(call.function) {
             Some(function) => Action {
                 verb: Verb::Function,

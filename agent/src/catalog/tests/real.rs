@@ -233,11 +233,16 @@ async fn what_changed_while_nobody_looked_is_read(server: &Server) {
     let count = || async { client.query_one(others, &[]).await.unwrap().get::<_, i64>(0) };
     eventually(count, |count| *count == 0).await;
     client.batch_execute("CREATE TABLE t (id int)").await.unwrap();
-    let catalog = catalogs.get(&key("unwatched")).await.unwrap().current();
+    let live = catalogs.get(&key("unwatched")).await.unwrap();
+    assert!(live.is_unchecked() && live.current().generation() == before, "it does not wait for a look");
+    let catalog = live.refresh().await.unwrap();
     assert!(catalog.generation() > before && catalog.relation_named("public", "t").is_some());
+    assert!(!catalogs.get(&key("unwatched")).await.unwrap().is_unchecked(), "somebody has just looked");
+    drop(live);
     // Where nothing has changed it is the same.
     eventually(count, |count| *count == 0).await;
-    assert_eq!(catalogs.get(&key("unwatched")).await.unwrap().current().generation(), catalog.generation());
+    let live = catalogs.get(&key("unwatched")).await.unwrap();
+    assert_eq!(live.refresh().await.unwrap().generation(), catalog.generation());
 }
 
 async fn a_lost_connection_is_made_again(server: &Server, admin: &Client) {
