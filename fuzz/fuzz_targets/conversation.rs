@@ -21,7 +21,7 @@ use pgwire::startup::{Packet, ProtocolVersion};
 use pgwire::{HEADER_LEN, Header};
 use policy::{Answer, Document, Policy, Principal, Subject, SubjectPolicy, Verdict};
 use session::authentication::{Channel, Rules};
-use session::{Event, Granted, Journal, Limits, Options, Peer, ReadingCache, Request, Session, Turn};
+use session::{Event, Granted, Journal, Limits, Options, Peer, Cache, Request, Session, Turn};
 
 const POLICIES: [&str; 3] = [
     "version: 1\nrules:\n  - { name: all, actions: [\"*\", opaque], decision: allow }\n",
@@ -89,7 +89,7 @@ impl World {
             hold_id: "h1".to_owned(),
             hold_timeout_us: 1_000_000,
         };
-        let cache = Rc::new(RefCell::new(ReadingCache::new(1 << 16, sql::Limits::default())));
+        let cache = Rc::new(RefCell::new(Cache::new(1 << 16, sql::Limits::default())));
         let answer = if which & 0x80 == 0 { Answer::Approve } else { Answer::Deny };
         World {
             session: Session::new(options, cache),

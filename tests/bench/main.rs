@@ -6,8 +6,8 @@
 mod catalog;
 mod connect;
 mod cpu;
-mod statements;
 mod statistics;
+mod traffic;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -17,10 +17,10 @@ use anyhow::anyhow;
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let done = match words.next().unwrap_or_default().as_str() {
-        "statements" => statements::run(words),
+        "traffic" => traffic::run(words),
         "catalog" => catalog::run(words),
         "connect" => connect::run(words),
-        statements::RELAY => statements::relay(words),
+        traffic::RELAY => traffic::relay(words),
         other => Err(anyhow!("no benchmark is called `{other}`")),
     };
     match done {

@@ -107,7 +107,7 @@ fn gather(library: &Path, own: Option<&Path>) -> Result<()> {
             fs::copy(pkglibdir.join(name), library.join(name))?;
         }
     }
-    if let Some(own) = own {
+    if let Some(own) = own.filter(|own| own.join("regress.so").is_file()) {
         fs::copy(own.join("regress.so"), library.join("regress.so"))?;
     }
     Ok(())

@@ -37,7 +37,7 @@ pub(crate) fn masked_read(demo: &Demo) -> Result<()> {
     chapter(1, "A masked read: the job sees no personal data, and its connection looks like any other");
     demo.job_shows(&["\\conninfo", "SELECT id, name, email, ssn FROM customers ORDER BY id"])?
         .succeeds()?
-        .has(&["Ada Lovelace", "on host \"10.77.", "at port \"5432\""])?
+        .has(&["Ada Lovelace", "10.77.", "5432"])?
         .has_not(&["123-45-6789", "987-65-4321", "ada@example.com"])?;
     Ok(())
 }

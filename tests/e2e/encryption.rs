@@ -13,7 +13,7 @@ use e2e::world::text;
 use e2e::{Setup, World, eventually, story};
 
 /// The certificate that `portreeve ca show` prints, in a file that every job can read.
-fn authority(world: &World) -> Result<PathBuf> {
+pub(crate) fn authority(world: &World) -> Result<PathBuf> {
     let shown =
         output(Command::new(portreeve()?).args(["ca", "show", "--config"]).arg(world.daemon.config()))?;
     let file = world.folder().join("root.crt");
@@ -55,12 +55,12 @@ fn a_job_that_asks_for_encryption_gets_it_in_every_mode() -> Result<()> {
             let mut psql = psql(world, host, &more);
             let output = finish(psql.args(["-c", "\\conninfo", "-c", ENCRYPTED]))?;
             let told = text(&output.stdout);
-            ensure!(told.contains(&format!("protocol: {version}")), "{host} {more}: {output:?}");
+            ensure!(told.contains(version), "{host} {more}: {output:?}");
             ensure!(told.ends_with("t\n"), "{host} {more}: {output:?}");
         }
         let output =
             finish(psql(world, "db.example", "sslmode=disable").args(["-c", "\\conninfo", "-c", ENCRYPTED]))?;
-        ensure!(!text(&output.stdout).contains("protocol:") && output.status.success(), "{output:?}");
+        ensure!(!text(&output.stdout).contains("TLSv") && output.status.success(), "{output:?}");
         Ok(())
     })
 }

@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 #[test]
 fn a_job_is_taken_and_sees_the_address_that_it_asked_for() -> Result<()> {
     story(&Setup::default(), |world| {
-        let told = world.rows(&["\\conninfo"])?;
+        // A sentence or, since 18, a table.
         let [v4, v6] = world.network.server();
-        ensure!(told.contains(&format!("on host \"{v4}\" at port \"5432\"")), "{told}");
+        let told = world.rows(&["\\conninfo"])?;
+        ensure!(told.contains(&v4.to_string()) && told.contains("5432"), "{told}");
         let told = output(world.job().psql(&world.address_v6()).args(["-c", "\\conninfo"]))?;
-        ensure!(told.contains(&format!("on host \"{v6}\" at port \"5432\"")), "{told}");
+        ensure!(told.contains(&v6.to_string()) && told.contains("5432"), "{told}");
         let stream = TcpStream::connect(world.destination())?;
         ensure!(stream.peer_addr()? == world.destination());
         Ok(())

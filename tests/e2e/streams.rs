@@ -131,3 +131,147 @@ fn a_pipeline_of_a_hundred_thousand_statements_passes() -> Result<()> {
         Ok(())
     })
 }
+
+/// A Bind of the unnamed statement with one value of so many bytes, piece by piece.
+fn bind_long(wire: &mut Wire, length: usize) -> Result<()> {
+    let frame = wire::bind("", "", &[""]);
+    // The value's own length, of the empty one, stands before the two bytes of the formats.
+    let (head, end) = frame.split_at(frame.len() - 6);
+    let mut head = head.to_vec();
+    head[1..5].copy_from_slice(&u32::try_from(frame.len() - 1 + length)?.to_be_bytes());
+    head.extend_from_slice(&u32::try_from(length)?.to_be_bytes());
+    wire.send(&head)?;
+    let piece = vec![b'x'; 1 << 20];
+    for begun in (0..length).step_by(piece.len()) {
+        wire.send(&piece[..piece.len().min(length - begun)])?;
+    }
+    wire.send(&end[4..])
+}
+
+#[test]
+fn a_value_of_a_gigabyte_is_bound() -> Result<()> {
+    story(&Setup::default(), |world| {
+        // A message may have a gigabyte (`PQ_LARGE_MESSAGE_LIMIT`).
+        const LENGTH: usize = 1_000_000_000;
+        let replies = bounded(world, |wire| {
+            wire.send(&wire::parse("", "SELECT length($1::text)"))?;
+            bind_long(wire, LENGTH)?;
+            wire.talk(&[wire::execute("", 0), wire::sync()], 1)
+        })?;
+        ensure!(replies == ["1", "2", &format!("D {LENGTH}"), "C SELECT 1", "Z I"], "{replies:?}");
+        // The record has its beginning, and how long it was.
+        let records = world.daemon.export()?;
+        let of_message = |kind: &str| {
+            records.iter().filter(|r| r["kind"] == kind && r["body"]["stream"] == "message").count()
+        };
+        ensure!(of_message("result-chunk") > 0 && of_message("result-cut") == 1, "{}", records.len());
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_refused_at_any_length_is_not_piled_up_and_the_session_goes_on() -> Result<()> {
+    const LENGTH: usize = 300 << 20;
+    story(&Setup::default(), |world| {
+        let replies = bounded(world, |wire| {
+            bind_long(wire, LENGTH)?;
+            let mut replies = wire.talk(&[wire::execute("", 0), wire::sync()], 1)?;
+            for tag in [b'Q', b'P'] {
+                wire.send(&[&[tag][..], &u32::try_from(LENGTH + 4)?.to_be_bytes(), b"\0"].concat())?;
+                let piece = vec![b' '; 1 << 20];
+                for begun in (1..LENGTH).step_by(piece.len()) {
+                    wire.send(&piece[..piece.len().min(LENGTH - begun)])?;
+                }
+                replies.extend(match tag {
+                    b'Q' => wire.talk(&[], 1)?,
+                    _ => wire.talk(&[wire::sync()], 1)?,
+                });
+            }
+            replies.extend(wire.talk(&[wire::query("SELECT 7")], 1)?);
+            Ok(replies)
+        })?;
+        let expect = ["E 26000", "Z I", "E 54000", "Z I", "E 54000", "Z I", "T", "D 7", "C SELECT 1", "Z I"];
+        ensure!(replies == expect, "{replies:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_long_value_waits_unread_for_a_reviewer() -> Result<()> {
+    let policy = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\", opaque], decision: allow }
+  - { name: wait, actions: [insert], relations: [public.dump], decision: hold }
+";
+    let setup = Setup {
+        database: "CREATE TABLE dump (line text);".to_owned(),
+        config: "approvals: {socket: FOLDER/control.sock, reviewers_group: daemon}\n".to_owned(),
+        ..Setup::policy(policy)
+    };
+    story(&setup, |world| {
+        const LENGTH: usize = 200 << 20;
+        let sql = "INSERT INTO dump VALUES ($1)";
+        for (verdict, rows) in [("deny", "0"), ("approve", "1")] {
+            let replies = bounded(world, |wire| {
+                let mut writer = wire.again()?;
+                wire.send(&wire::parse("", sql))?;
+                let written = thread::spawn(move || -> Result<()> {
+                    bind_long(&mut writer, LENGTH)?;
+                    writer.send(&[wire::execute("", 0), wire::sync()].concat())
+                });
+                eventually("it waits", || match world.daemon.holds()?.first() {
+                    Some(hold) => {
+                        let id = hold["id"].as_str().context("a hold has an id")?;
+                        match verdict {
+                            "approve" => crate::hold::approve(world, id),
+                            _ => e2e::process::output(
+                                &mut world.daemon.approvals(&["deny", id, "--reason", "no"])?,
+                            )
+                            .map(drop),
+                        }
+                    }
+                    None => bail!("nothing is held"),
+                })?;
+                let replies = wire.until_ready()?;
+                written.join().map_err(|_| anyhow::anyhow!("the writer panicked"))??;
+                Ok(replies.iter().map(|message| message.line()).collect::<Vec<_>>())
+            })?;
+            ensure!(replies.last().is_some_and(|line| line == "Z I"), "{replies:?}");
+            ensure!(replies.contains(&"E 42501".to_owned()) == (verdict == "deny"), "{replies:?}");
+            let count = format!("SELECT count(*) FROM dump WHERE length(line) = {LENGTH}");
+            ensure!(world.server.sql("shop", &count)? == rows, "{verdict}: {replies:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_client_that_goes_in_the_middle_of_a_value_leaves_no_server_behind() -> Result<()> {
+    story(&Setup::default(), |world| {
+        let mut wire = world.wire()?;
+        wire.send(&wire::parse("", "SELECT length($1::text)"))?;
+        let frame = wire::bind("", "", &["x"]);
+        let mut head = frame[..frame.len() - 3].to_vec();
+        head[1..5].copy_from_slice(&500_000_000_u32.to_be_bytes());
+        wire.send(&head)?;
+        wire.send(&vec![b'x'; 10 << 20])?;
+        drop(wire);
+        let left = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' \
+                    AND datname = 'shop' AND application_name <> 'portreeve catalog'";
+        eventually("the server is closed", || match world.server.sql("postgres", left)?.as_str() {
+            "0" => Ok(()),
+            count => bail!("{count}"),
+        })?;
+        let records = world.daemon.export()?;
+        let ended = |record: &serde_json::Value| {
+            record["kind"] == "session-end" && record["body"]["reason"] == "frontend closed"
+        };
+        ensure!(records.iter().any(ended), "no end is recorded");
+        let told = |record: &serde_json::Value| {
+            record["body"]["message"].as_str().is_some_and(|m| m.contains("before the message did"))
+        };
+        ensure!(records.iter().any(told), "the record does not say what became of it");
+        Ok(())
+    })
+}

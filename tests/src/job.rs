@@ -1,6 +1,6 @@
 //! A job: a process under a user of its own in the world's cgroup, which knows nothing of Portreeve.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -13,6 +13,19 @@ pub struct Job {
     pub gid: u32,
     /// The file of the cgroup that it joins.
     pub cgroup: PathBuf,
+}
+
+/// Where a job's programs lie: those of PostgreSQL are of the major that we are told for clients, else of the server's
+/// where we are told that.
+fn path() -> OsString {
+    let mut path = OsString::new();
+    let told = ["PORTREEVE_POSTGRESQL_CLIENTS", "PORTREEVE_POSTGRESQL"].map(std::env::var_os);
+    if let Some(told) = told.into_iter().flatten().next() {
+        path.push(told);
+        path.push(":");
+    }
+    path.push("/usr/local/bin:/usr/bin:/bin");
+    path
 }
 
 /// Writes the shell into the cgroup before anything else is run; `$0` is the cgroup's file.
@@ -30,7 +43,7 @@ impl Job {
             .arg(program)
             .current_dir("/")
             .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("PATH", path())
             .env("LANG", "C.UTF-8")
             .env("PGCONNECT_TIMEOUT", "20");
         command

@@ -1,4 +1,4 @@
-//! A throwaway PostgreSQL server, Debian's, in a folder and a network namespace of its own.
+//! A throwaway PostgreSQL server, Debian's or another that we are told to run, in a folder and a network namespace of its own.
 //!
 //! Setup goes over a Unix socket in the folder, which no hook sees; over TCP it asks for a password, as a real one
 //! does.
@@ -241,12 +241,16 @@ fn spawn(
         .context("cannot start PostgreSQL")
 }
 
-/// The newest PostgreSQL that is installed.
+/// The programs that we are told to run (`PORTREEVE_POSTGRESQL`), else those of the newest PostgreSQL that is
+/// installed.
 ///
 /// # Errors
 ///
-/// There is none; with the cure.
+/// There are none; with the cure.
 pub fn programs() -> Result<PathBuf> {
+    if let Some(told) = std::env::var_os("PORTREEVE_POSTGRESQL") {
+        return Ok(told.into());
+    }
     let entries = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<(u32, PathBuf)> = entries
         .filter_map(|entry| {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -15,17 +15,27 @@ use crate::patience::PATIENCE;
 trait Stream: std::io::Read + std::io::Write + std::fmt::Debug + Send {
     /// Another handle of the same connection.
     fn again(&self) -> std::io::Result<Box<dyn Stream>>;
+    /// Says that no more comes from here.
+    fn finish(&self) -> std::io::Result<()>;
 }
 
 impl Stream for TcpStream {
     fn again(&self) -> std::io::Result<Box<dyn Stream>> {
         Ok(Box::new(self.try_clone()?))
     }
+
+    fn finish(&self) -> std::io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
 }
 
 impl Stream for UnixStream {
     fn again(&self) -> std::io::Result<Box<dyn Stream>> {
         Ok(Box::new(self.try_clone()?))
+    }
+
+    fn finish(&self) -> std::io::Result<()> {
+        self.shutdown(Shutdown::Write)
     }
 }
 
@@ -150,6 +160,30 @@ impl Wire {
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
         Ok(Message { tag, body })
+    }
+
+    /// Closes the direction to the server; what it still says can be read.
+    ///
+    /// # Errors
+    ///
+    /// The connection is gone.
+    pub fn finish(&mut self) -> Result<()> {
+        Ok(self.stream.finish()?)
+    }
+
+    /// Everything up to the end of the connection, as it comes. Whether that was a reset is the same.
+    ///
+    /// # Errors
+    ///
+    /// It did not end in time.
+    pub fn rest(&mut self) -> Result<Vec<u8>> {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => {
+                Err(error).context("the connection did not end")
+            }
+            _ => Ok(rest),
+        }
     }
 
     /// All messages up to the next ReadyForQuery.

@@ -16,13 +16,14 @@ pub(crate) struct Args {
     #[command(subcommand)]
     benchmark: Option<Benchmark>,
     #[command(flatten)]
-    statements: Statements,
+    traffic: Traffic,
 }
 
 #[derive(clap::Subcommand)]
 enum Benchmark {
-    /// pgbench through Portreeve, beside direct connections, a plain relay and pgbouncer; what runs if none is named
-    Statements(Statements),
+    /// Statements, bulk and connections through Portreeve, beside direct ones, a plain relay and pgbouncer; what runs if
+    /// none is named
+    Traffic(Traffic),
     /// connect() and packets without the programs, with them, and redirected
     Connect(Connect),
     /// What the catalog costs: statements after DDL, short sessions one after another, and memory
@@ -30,7 +31,7 @@ enum Benchmark {
 }
 
 #[derive(clap::Args)]
-struct Statements {
+struct Traffic {
     /// How often each way is measured; medians are told
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -40,7 +41,7 @@ struct Statements {
     /// Write all figures to this file, too
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Only legs whose kind, clients and way are called like these words: `--only "prepared 16 portreeve"`
+    /// Only legs whose words in the table these are: `--only "prepared 16 portreeve"`, `--only select`
     #[arg(long)]
     only: Option<String>,
 }
@@ -63,12 +64,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let (name, words, json) = match &args.benchmark {
         Some(Benchmark::Catalog) => ("catalog", Vec::new(), &None),
         Some(Benchmark::Connect(connect)) => ("connect", connect.words(), &connect.json),
-        Some(Benchmark::Statements(statements)) => ("statements", statements.words(), &statements.json),
-        None => ("statements", args.statements.words(), &args.statements.json),
+        Some(Benchmark::Traffic(traffic)) => ("traffic", traffic.words(), &traffic.json),
+        None => ("traffic", args.traffic.words(), &args.traffic.json),
     };
     say("preparing the benchmark (an optimised build: the first time some minutes)");
     e2e::prepare_release().context("nothing can be measured here")?;
-    if name == "statements"
+    if name == "traffic"
         && let Err(error) = postgres::ensure_bouncer()
     {
         // The other ways are worth measuring without it.
@@ -83,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     run_command(command.current_dir(workspace()))
 }
 
-impl Statements {
+impl Traffic {
     fn words(&self) -> Vec<String> {
         let mut words = vec!["--rounds".to_owned(), self.rounds.to_string()];
         words.extend(["--seconds".to_owned(), self.seconds.to_string()]);

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     cache::Cache,
     e2e,
+    postgres::{self, Major},
     process::{cargo, run as run_command, say, workspace},
 };
 
@@ -22,6 +23,8 @@ pub(crate) struct Args {
     /// Only these of its tests, and what they need; may be given more than once
     #[arg(long, value_name = "TEST")]
     only: Vec<String>,
+    #[command(flatten)]
+    server: postgres::Choice,
 }
 
 /// A suite.
@@ -48,6 +51,7 @@ const ALL: [Suite; 5] = [Suite::Regress, Suite::Asyncpg, Suite::Pg8000, Suite::P
 pub(crate) fn run(args: &Args) -> Result<()> {
     say("preparing (the first time: some minutes to fetch and to build)");
     e2e::prepare().context("nothing can be compared here")?;
+    let server = args.server.fetch()?;
     let cache = Cache::open()?;
     let suites = match args.suite {
         Some(suite) => vec![suite],
@@ -57,14 +61,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut different = Vec::new();
     for suite in suites {
         let words = match suite {
-            Suite::Quick => regress::prepare_quick(&cache),
-            Suite::Regress => regress::prepare(&cache),
+            Suite::Quick => regress::prepare_quick(&cache, server.as_ref()),
+            Suite::Regress => regress::prepare(&cache, server.as_ref()),
             Suite::Asyncpg => python::prepare(&cache, &python::ASYNCPG),
             Suite::Pg8000 => python::prepare(&cache, &python::PG8000),
             Suite::Psycopg2 => python::prepare(&cache, &python::PSYCOPG2),
             Suite::Sqlalchemy => python::prepare(&cache, &python::SQLALCHEMY),
         };
-        if let Err(error) = words.and_then(|words| compare(&words, &args.only)) {
+        if let Err(error) = words.and_then(|words| compare(&words, &args.only, server.as_ref())) {
             say(&format!("{suite:?}: {error:#}"));
             different.push(format!("{suite:?}"));
         }
@@ -81,15 +85,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 ///
 /// Its files cannot be had, or a test differs that is not listed.
 pub(crate) fn quick() -> Result<()> {
-    compare(&regress::prepare_quick(&Cache::open()?)?, &[])
+    compare(&regress::prepare_quick(&Cache::open()?, None)?, &[], None)
 }
 
 /// Runs a suite that is prepared; `words` are its name and its files.
-fn compare(words: &[OsString], only: &[String]) -> Result<()> {
+fn compare(words: &[OsString], only: &[String], server: Option<&Major>) -> Result<()> {
     let mut command = cargo();
     command.args(["run", "--quiet", "--package", "e2e", "--bin", "conformance", "--"]).args(words);
     for test in only {
         command.args(["--only", test]);
+    }
+    if let Some(server) = server {
+        server.run_by(&mut command);
     }
     run_command(command.current_dir(workspace()))
 }

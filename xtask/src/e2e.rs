@@ -18,12 +18,18 @@ pub(crate) struct Args {
     /// How many at once
     #[arg(long)]
     jobs: Option<u32>,
+    #[command(flatten)]
+    server: postgres::Choice,
 }
 
 /// The command.
 pub(crate) fn run(args: &Args) -> Result<()> {
     prepare()?;
+    let server = args.server.fetch()?;
     let mut command = stories();
+    if let Some(server) = &server {
+        server.run_by(&mut command);
+    }
     command.args(&args.filter);
     if let Some(jobs) = args.jobs {
         command.args(["--test-threads", &jobs.to_string()]);

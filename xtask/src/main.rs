@@ -12,6 +12,7 @@ mod e2e;
 mod fuzz;
 mod harness;
 mod layers;
+mod pip;
 mod postgres;
 mod process;
 mod test;

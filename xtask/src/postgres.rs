@@ -1,4 +1,7 @@
-//! What the end-to-end world needs of Debian: PostgreSQL, and the programs that make networks and namespaces.
+//! What the end-to-end world needs of Debian: PostgreSQL, and the programs that make networks and namespaces. And
+//! servers of other majors, which Debian does not have beside its own.
+
+mod major;
 
 use std::{fs, path::Path, process::Command};
 
@@ -8,6 +11,8 @@ use crate::{
     debian::{self, Package},
     process::{exists, output},
 };
+
+pub(crate) use self::major::{Choice, MAJORS, Major};
 
 const PACKAGES: [Package; 5] = [
     Package { name: "postgresql", is_there: has_postgres },

@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     build_ebpf, conformance, e2e, fuzz,
     harness::Counts,
-    layers, postgres,
+    layers,
+    postgres::{self, MAJORS, Major},
     process::{cargo, exists, output, run as run_command, say, workspace},
     toolchain::RustSrc,
     vm,
@@ -73,6 +74,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Ok(()) => {
             tally.tests("End to end", true, e2e::stories);
             tally.check("Conformance", conformance::quick);
+            for major in [*MAJORS.start(), *MAJORS.end()] {
+                tally.major(major, *MAJORS.end());
+            }
         }
         Err(error) => {
             heading("End to end");
@@ -114,6 +118,29 @@ impl Tally {
             Ok(false) => {}
             Err(error) => self.0.fail(&format!("{name}: {error:#}")),
         }
+    }
+
+    /// What differs from one major of PostgreSQL to the next, on servers of one and with clients of another.
+    fn major(&mut self, server: u32, clients: u32) {
+        let name = format!("PostgreSQL {server}");
+        let (server, clients) = match Major::new(server).and_then(|server| Ok((server, Major::new(clients)?)))
+        {
+            Ok(both) => both,
+            Err(error) => return self.0.fail(&format!("{name}: {error:#}")),
+        };
+        self.tests(&format!("{name}, what the agent reads and stores"), true, || {
+            let mut command = cargo();
+            command.args(["test", "--package", "portreeve", "--lib", "--", "against_a_real_server"]);
+            server.run_by(command.current_dir(workspace()));
+            command
+        });
+        self.tests(&format!("{name}, end to end, with clients of {}", clients.number()), true, || {
+            let mut command = e2e::stories();
+            command.args(["majors::", "conversations::"]).env("PORTREEVE_CONVERSATIONS", "40");
+            server.run_by(&mut command);
+            clients.run_by_jobs_of(&mut command);
+            command
+        });
     }
 
     /// The interception's tests on another kernel, each of which counts.

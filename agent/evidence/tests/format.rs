@@ -141,7 +141,7 @@ fn every_body() -> Vec<Body<'static>> {
             recorded: 1,
             rows: 2,
             bytes: 3,
-            digest: Digest::of(b"whole"),
+            rest: Digest::of(b"rest"),
         }),
         Body::StatementEnd(StatementEnd {
             statement: 5,
@@ -151,7 +151,6 @@ fn every_body() -> Vec<Body<'static>> {
             sqlstate: b""[..].into(),
             message: b""[..].into(),
             duration_us: 800,
-            results: Some(Digest::of(b"results")),
             frames: b"D\0\0\0\x04"[..].into(),
         }),
         Body::StatementEnd(StatementEnd {

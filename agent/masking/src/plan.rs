@@ -81,14 +81,10 @@ impl RowPlan {
         RowPlan { columns, masked }
     }
 
-    /// Whether every cell passes, so that rows need not be looked at.
-    pub const fn is_identity(&self) -> bool {
-        self.masked == 0
-    }
-
-    /// Whether any cell is masked: then each row has to be whole in memory to be masked.
-    pub const fn masks_any(&self) -> bool {
-        self.masked > 0
+    /// How many columns the result has, if every cell passes: then no more need be known of a row than that it has as
+    /// many.
+    pub fn identity(&self) -> Option<u16> {
+        (self.masked == 0).then(|| u16::try_from(self.columns.len()).ok()).flatten()
     }
 
     /// How the column at `index` is masked; `None` if its cells pass.

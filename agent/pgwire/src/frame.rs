@@ -87,6 +87,14 @@ pub enum Whole {
     },
     /// As it comes.
     Streamed,
+    /// In one piece where the body has at most `limit` bytes. A longer one as it comes, once the first `head` bytes of
+    /// its body are there; where they are all of it, it is in one piece all the same.
+    UpTo {
+        /// The body's limit in bytes.
+        limit: usize,
+        /// How much of a longer body its beginning has at least, in bytes.
+        head: usize,
+    },
 }
 
 /// What stands at the front of the input. The caller consumes [`Piece::len`] bytes.
@@ -204,12 +212,42 @@ impl Splitter {
         if let Some(frame) = input.get(..header.frame_len()) {
             return Ok(Some(Piece::Frame { tag, frame }));
         }
-        if need != Whole::Streamed {
+        let begins = match need {
+            Whole::Needed { .. } => false,
+            Whole::Streamed => true,
+            Whole::UpTo { limit, head } => {
+                body_len as usize > limit.min(self.max_whole) && input.len() >= HEADER_LEN + head
+            }
+        };
+        if !begins {
             return Ok(None);
         }
         self.tag = tag;
         self.missing = header.frame_len() - input.len();
         Ok(Some(Piece::Begin { tag, body_len, bytes: input }))
+    }
+
+    /// The whole frames of one type, with bodies that are `wanted`, that stand at the front of `input`: their bytes, and
+    /// how many there are. Rows come by the thousand, and many pass as they are.
+    ///
+    /// Within a frame that was begun there are none.
+    pub fn alike<'a>(&self, input: &'a [u8], tag: u8, wanted: impl Fn(&[u8]) -> bool) -> (&'a [u8], u64) {
+        let (mut at, mut count) = (0, 0);
+        while self.at_boundary()
+            && let Ok(Some(header)) = Header::parse(input.get(at..).unwrap_or_default())
+            && header.tag == tag
+            && let Some(body) = input.get(at + HEADER_LEN..at + header.frame_len())
+            && wanted(body)
+        {
+            at += header.frame_len();
+            count += 1;
+        }
+        (input.get(..at).unwrap_or_default(), count)
+    }
+
+    /// The beginning of a frame that was just given has not been taken: it will be given again.
+    pub const fn put_back(&mut self) {
+        self.missing = 0;
     }
 
     fn more<'a>(&mut self, input: &'a [u8]) -> Option<Piece<'a>> {

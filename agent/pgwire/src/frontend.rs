@@ -64,6 +64,89 @@ pub struct Bind<'a> {
     pub result_formats: Formats<'a>,
 }
 
+/// What stands before the values of a Bind or a FunctionCall, and the beginning of those.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// Of a Bind: the portal's name.
+    pub portal: &'a [u8],
+    /// Of a Bind: the statement's name.
+    pub statement: &'a [u8],
+    /// Of a FunctionCall: `pg_proc.oid`.
+    pub function: Oid,
+    /// How the values are written.
+    pub formats: Formats<'a>,
+    /// How many values there are.
+    pub count: u16,
+    /// The values, each with its length in front, as far as they are there.
+    pub values: &'a [u8],
+}
+
+/// A value of which not everything need be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// NULL.
+    Null,
+    /// A value.
+    Whole(&'a [u8]),
+    /// The beginning of one of so many bytes.
+    Cut(&'a [u8], u32),
+}
+
+impl<'a> Head<'a> {
+    /// Reads the beginning of a Bind's body.
+    ///
+    /// # Errors
+    /// [`FrameError::Malformed`] where the values do not begin in these bytes.
+    pub fn of_bind(body: &'a [u8]) -> Result<Self, FrameError> {
+        let mut reader = Reader::new("Bind", body);
+        let (portal, statement) = (reader.cstr()?, reader.cstr()?);
+        Self::values(portal, statement, 0, reader)
+    }
+
+    /// The same of a FunctionCall's.
+    ///
+    /// # Errors
+    /// As [`Head::of_bind`].
+    pub fn of_function_call(body: &'a [u8]) -> Result<Self, FrameError> {
+        let mut reader = Reader::new("FunctionCall", body);
+        let function = reader.u32()?;
+        Self::values(b"", b"", function, reader)
+    }
+
+    fn values(
+        portal: &'a [u8],
+        statement: &'a [u8],
+        function: Oid,
+        mut reader: Reader<'a>,
+    ) -> Result<Self, FrameError> {
+        let (formats, count) = (Formats::read(&mut reader)?, reader.u16()?);
+        Ok(Head { portal, statement, function, formats, count, values: reader.rest() })
+    }
+
+    /// The values that have begun, each in turn.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'a>> + use<'a> {
+        let mut rest = self.values;
+        (0..self.count).map_while(move |_| {
+            let (length, after) = rest.split_first_chunk::<4>()?;
+            // A negative one is NULL, or the server's to refuse.
+            let Ok(length) = u32::try_from(i32::from_be_bytes(*length)) else {
+                rest = after;
+                return Some(Part::Null);
+            };
+            match after.split_at_checked(length as usize) {
+                Some((value, after)) => {
+                    rest = after;
+                    Some(Part::Whole(value))
+                }
+                None => {
+                    rest = &[];
+                    Some(Part::Cut(after, length))
+                }
+            }
+        })
+    }
+}
+
 /// FunctionCall: the fast path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionCall<'a> {

@@ -3,7 +3,7 @@
 //! The agent reads it over a side connection; here it is a value to look things up in. It is immutable: a
 //! change is a new [`Catalog`] with a higher generation, which shares with the one before what is as it was.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::{ColumnRef, Oid};
@@ -96,7 +96,7 @@ pub struct Relation {
     /// For a view or a materialised view, and for a relation with rules: the columns that its definition
     /// depends on (`pg_depend` through `pg_rewrite`; attnum 0 for a whole row), itself excepted.
     pub bases: Vec<ColumnRef>,
-    /// User functions that a view's definition calls (`pg_proc.oid`).
+    /// Functions that a view's definition or a policy for its rows calls (`pg_proc.oid`): those of users, and `set_config`.
     pub functions: Vec<Oid>,
     /// Parents by inheritance or partitioning (`pg_inherits.inhparent`).
     pub parents: Vec<Oid>,
@@ -104,7 +104,8 @@ pub struct Relation {
     pub children: Vec<Oid>,
     /// It has rewrite rules other than a view's own `ON SELECT`.
     pub has_rules: bool,
-    /// It has user triggers (`pg_trigger` not internal).
+    /// Writing to it runs more than the statement: it has user triggers (`pg_trigger` not internal), or defaults or checks
+    /// that may change settings.
     pub has_triggers: bool,
 }
 
@@ -139,7 +140,7 @@ pub struct Function {
     pub volatility: Volatility,
     /// `pg_proc.prosecdef`.
     pub security_definer: bool,
-    /// `pg_language.lanname`.
+    /// `pg_language.lanname`; empty for an aggregate.
     pub language: String,
     /// `pg_proc.prokind` is `p`.
     pub procedure: bool,
@@ -185,9 +186,21 @@ impl TypeKind {
 pub struct Catalog {
     generation: u64,
     content: Arc<Content>,
-    /// What an open transaction has created stands before the content.
+    /// What the session's own open transaction has created stands before the content.
     created: HashMap<Oid, Relation>,
     created_names: HashMap<String, HashMap<String, Oid>>,
+    /// Names by schema, in the session's own transaction.
+    uncertain: HashMap<String, HashSet<String>>,
+    provisional: bool,
+}
+
+/// What an open transaction did to relations, which no other connection can see yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Provisional {
+    /// It has created one of this schema, name and kind.
+    Created(String, String, RelationKind),
+    /// The one of this schema and name is gone, or may be.
+    Uncertain(String, String),
 }
 
 impl Catalog {
@@ -218,13 +231,24 @@ impl Catalog {
         Catalog { generation, content: Arc::new(content), ..Catalog::default() }
     }
 
-    /// The same with relations that an open transaction has created, and that no other connection can see
-    /// yet: their schemas, names and kinds. Their OIDs are made up, from the highest down, and their columns are
-    /// not known, so that nothing is ever proved of them. A relation of the same name is hidden.
+    /// The same with what an open transaction has done to relations, in that order. The OIDs of those that it has
+    /// created are made up, from the highest down, and their columns are not known, so that nothing is ever proved of
+    /// them. A relation of the same name is hidden.
     #[must_use]
-    pub fn with_created(&self, created: &[(String, String, RelationKind)]) -> Self {
+    pub fn with_provisional(&self, done: &[Provisional]) -> Self {
         let mut catalog = self.clone();
-        for ((schema, name, kind), oid) in created.iter().zip((1..=Oid::MAX).rev()) {
+        catalog.provisional = true;
+        for (done, oid) in done.iter().zip((1..=Oid::MAX).rev()) {
+            let (schema, name, kind) = match done {
+                Provisional::Created(schema, name, kind) => (schema, name, kind),
+                Provisional::Uncertain(schema, name) => {
+                    catalog.uncertain.entry(schema.clone()).or_default().insert(name.clone());
+                    continue;
+                }
+            };
+            if let Some(uncertain) = catalog.uncertain.get_mut(schema) {
+                uncertain.remove(name);
+            }
             let relation = Relation {
                 oid,
                 schema: schema.clone(),
@@ -254,9 +278,22 @@ impl Catalog {
         self
     }
 
+    /// Whether expressions may call functions of users' unseen.
+    pub fn has_hidden_calls(&self) -> bool {
+        self.content.hidden_calls()
+    }
+
+    /// Whether a search path stands for the same schemas in both.
+    pub fn has_same_schemas(&self, other: &Catalog) -> bool {
+        self.content.usable() == other.content.usable() && self.content.schemas() == other.content.schemas()
+    }
+
     /// Whether the same is known, in whatever generation.
     pub fn is_like(&self, other: &Catalog) -> bool {
-        self.content == other.content && self.created == other.created
+        self.content == other.content
+            && self.created == other.created
+            && self.uncertain == other.uncertain
+            && self.provisional == other.provisional
     }
 
     /// The type of that name in that schema.
@@ -272,6 +309,16 @@ impl Catalog {
     /// Rises with every change; a cached analysis is good for one generation.
     pub const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Whether it holds what an open transaction has done, and may take back.
+    pub const fn is_provisional(&self) -> bool {
+        self.provisional
+    }
+
+    /// Whether that name in that schema may stand for nothing now, whatever [`Catalog::relation_named`] says.
+    pub fn is_uncertain(&self, schema: &str, name: &str) -> bool {
+        self.uncertain.get(schema).is_some_and(|names| names.contains(name))
     }
 
     /// The relation with that OID.

@@ -19,6 +19,8 @@ mod refusal;
 mod replication;
 mod run;
 mod simple;
+mod streamed;
+mod transaction;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -29,7 +31,7 @@ use pgwire::Splitter;
 use pgwire::backend::TransactionStatus;
 use policy::{Catalog, SubjectPolicy};
 
-pub use cache::ReadingCache;
+pub use cache::Cache;
 
 use crate::own::Own;
 use crate::{Options, Turn};
@@ -40,12 +42,13 @@ use hold::Held;
 use judging::Waiting;
 pub(crate) use ledger::Ledger;
 use names::Names;
+use streamed::{Decided, Streamed};
 
 /// Everything that a session is once it runs.
 pub(crate) struct Active {
     pub(crate) ledger: Ledger,
     options: Rc<Options>,
-    cache: Rc<RefCell<ReadingCache>>,
+    cache: Rc<RefCell<Cache>>,
     /// Names the database in the cache's keys.
     database: Arc<str>,
     policy: Arc<SubjectPolicy>,
@@ -61,6 +64,10 @@ pub(crate) struct Active {
     status: TransactionStatus,
     /// The beginning of the CopyData message that is coming has been sent on.
     copy_data_leaves: bool,
+    /// A message that is not read whole is on its way.
+    streamed: Option<Streamed>,
+    /// What was decided on the one in front, which waits to be read.
+    decided: Option<Decided>,
     /// Messages of the extended protocol were sent since the last Sync.
     batch_open: bool,
     /// One of them was refused: the server skips the rest up to Sync, so nothing of it is held any more.
@@ -82,7 +89,7 @@ pub(crate) struct Active {
 impl Active {
     pub(crate) fn new(
         options: Rc<Options>,
-        cache: Rc<RefCell<ReadingCache>>,
+        cache: Rc<RefCell<Cache>>,
         ledger: Ledger,
         database: Arc<str>,
         policy: Arc<SubjectPolicy>,
@@ -104,6 +111,8 @@ impl Active {
             from_backend: Splitter::new(limits.row),
             status: TransactionStatus::Idle,
             copy_data_leaves: false,
+            streamed: None,
+            decided: None,
             batch_open: false,
             batch_refused: false,
             waiting: None,

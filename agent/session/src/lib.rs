@@ -27,7 +27,7 @@ mod startup;
 mod tests;
 mod turn;
 
-pub use active::ReadingCache;
+pub use active::Cache;
 pub use fault::Fault;
 pub use options::{Limits, Options, Peer};
 pub use refusal::Refusal;

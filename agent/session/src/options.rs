@@ -14,7 +14,8 @@ use crate::ClientAuthentication;
 pub struct Limits {
     /// The longest Query or Parse.
     pub message: usize,
-    /// The longest Bind or FunctionCall.
+    /// The longest Bind or FunctionCall that is read whole. Longer ones pass as they come: their values are recorded as
+    /// a result's bytes are, and a reviewer sees the beginning of them.
     pub bind: usize,
     /// The longest row that has to be masked; others pass in pieces.
     pub row: usize,
@@ -25,7 +26,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         // A text and what is said of it are one record, which has at most 64 MiB (`evidence::segment`).
-        Limits { message: 60 << 20, bind: 64 << 20, row: 64 << 20, recorded: 64 << 20 }
+        Limits { message: 60 << 20, bind: 1 << 20, row: 64 << 20, recorded: 64 << 20 }
     }
 }
 

@@ -14,13 +14,13 @@ use crate::login::{Login, Progress};
 use crate::own::Own;
 use crate::scram::Exchange;
 use crate::startup::Startup;
-use crate::{Event, Fault, Options, ReadingCache, Refusal, Request, Turn};
+use crate::{Cache, Event, Fault, Options, Refusal, Request, Turn};
 use starting::start;
 
 /// One connection.
 pub struct Session {
     options: Rc<Options>,
-    cache: Rc<RefCell<ReadingCache>>,
+    cache: Rc<RefCell<Cache>>,
     phase: Phase,
     /// The server's own cancel key.
     key: Option<(i32, Vec<u8>)>,
@@ -45,7 +45,7 @@ enum Phase {
 
 impl Session {
     /// A connection that has just been accepted. `cache` is its worker's.
-    pub fn new(options: Options, cache: Rc<RefCell<ReadingCache>>) -> Self {
+    pub fn new(options: Options, cache: Rc<RefCell<Cache>>) -> Self {
         let phase = Phase::Startup(Ledger::new(options.id));
         Session {
             options: Rc::new(options),

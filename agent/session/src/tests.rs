@@ -16,3 +16,4 @@ mod pipeline;
 mod properties;
 mod record;
 mod start;
+mod streamed;

@@ -26,6 +26,9 @@ pub trait Journal {
     ) -> Result<(), evidence::TooLarge>;
 }
 
+/// The beginning of a message with a statement has left, with its permit.
+pub(crate) struct Begun(());
+
 /// The outputs of one step.
 pub struct Turn<'a> {
     /// When the step happens.
@@ -59,6 +62,17 @@ impl<'a> Turn<'a> {
         let _spent = permit;
         self.permits += 1;
         self.backend.extend_from_slice(frame);
+    }
+
+    /// The beginning of such a message; the rest of it may follow.
+    pub(crate) fn statement_begins(&mut self, permit: Permit, bytes: &[u8]) -> Begun {
+        self.statement(permit, bytes);
+        Begun(())
+    }
+
+    /// More of a message whose beginning has left.
+    pub(crate) fn statement_goes_on(&mut self, _begun: &Begun, bytes: &[u8]) {
+        self.backend.extend_from_slice(bytes);
     }
 
     /// A message without a statement, or a piece of one, goes to the server as the client sent it.

@@ -2,20 +2,31 @@
 
 use std::ops::Range;
 
-use policy::{Action, Lineage, Oid, Output};
+use policy::{Action, Lineage, ObjectKind, Oid, Output, Verb};
 
 /// A whole text, read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Analysis {
     /// In the order in which PostgreSQL would execute them.
     pub statements: Vec<Statement>,
+    /// Where each of them stands in the text.
+    pub places: Vec<Place>,
 }
 
-/// One statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
+/// Where a statement stands in its text, and what in it is a literal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
     /// Its bytes in the text, without the semicolon and the space and comments around it.
     pub range: Range<usize>,
+    /// Every literal's bytes in the text (strings, numbers, bit strings), quotes included.
+    pub constants: Vec<Range<usize>>,
+    /// Literals that must never be recorded: passwords and whatever may hold one.
+    pub secrets: Vec<Range<usize>>,
+}
+
+/// What one statement means, wherever it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
     /// PostgreSQL's word for the kind, for people: `SELECT`, `CREATE TABLE`, …; empty where it is not known.
     pub tag: &'static str,
     /// What it does, without repetition, in the order in which it was found.
@@ -31,10 +42,6 @@ pub struct Statement {
     pub relations: Vec<Oid>,
     /// What the session must follow.
     pub effects: Effects,
-    /// Every literal's bytes in the text (strings, numbers, bit strings), quotes included.
-    pub constants: Vec<Range<usize>>,
-    /// Literals that must never be recorded: passwords and whatever may hold one.
-    pub secrets: Vec<Range<usize>>,
     /// What it would take to understand more of it. The session can ask for these and read the text again.
     pub wants: Wants,
 }
@@ -50,19 +57,27 @@ pub struct Wants {
 
 impl Statement {
     /// A statement that could not be understood. It may have changed anything that a session follows.
-    pub fn opaque(range: Range<usize>, reason: impl Into<String>) -> Self {
+    pub fn opaque(reason: impl Into<String>) -> Self {
         Statement {
-            range,
             tag: "",
             actions: vec![Action::opaque(reason)],
             output: Output::Unknown,
             written: Lineage::Unknown,
             relations: Vec::new(),
             effects: Effects::anything(),
-            constants: Vec::new(),
-            secrets: Vec::new(),
             wants: Wants::default(),
         }
+    }
+}
+
+impl Statement {
+    /// Whether an unqualified name behind it may be looked for in other schemas than before.
+    pub fn moves_path(&self) -> bool {
+        // The effective path holds only schemas that are there and may be used.
+        let path = |a: &Action| {
+            a.object.kind == ObjectKind::Schema || matches!(a.verb, Verb::Role | Verb::Grant | Verb::Revoke)
+        };
+        self.effects.search_path || self.effects.temp || self.actions.iter().any(path)
     }
 }
 
@@ -92,12 +107,32 @@ pub struct Effects {
     pub copy: Option<CopyDirection>,
     /// It creates a temporary relation.
     pub temp: bool,
+    /// Names of relations may stand for others afterwards, and it cannot be told which.
+    pub renames: bool,
+    /// Relations that are gone afterwards, or may be: schema and name.
+    pub drops: Vec<(String, String)>,
 }
 
 impl Effects {
     /// Of a statement that was not understood: every setting and the catalog may have changed.
     pub fn anything() -> Self {
         Effects { ddl: true, search_path: true, string_syntax: true, ..Effects::default() }
+    }
+}
+
+impl TransactionEffect {
+    /// Whether it may put settings and relations back to what they were, or take what only the transaction had.
+    pub fn takes_back(&self) -> bool {
+        match self {
+            TransactionEffect::Commit { .. }
+            | TransactionEffect::Rollback { .. }
+            | TransactionEffect::RollbackTo(_)
+            | TransactionEffect::Prepare => true,
+            TransactionEffect::Begin
+            | TransactionEffect::Savepoint(_)
+            | TransactionEffect::Release(_)
+            | TransactionEffect::Prepared => false,
+        }
     }
 }
 

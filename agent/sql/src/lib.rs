@@ -17,20 +17,23 @@ mod cursor;
 mod flow;
 mod keywords;
 mod lexer;
+mod moves;
 mod names;
 mod parse;
 mod read;
 mod secrets;
 mod settings;
+mod shape;
 mod split;
 mod statement;
 #[cfg(test)]
 mod tests;
 mod utility;
 
-pub use analysis::{Analysis, CopyDirection, Effects, Statement, TransactionEffect, Wants};
+pub use analysis::{Analysis, CopyDirection, Effects, Place, Statement, TransactionEffect, Wants};
 pub use lexer::Unreadable;
 pub use settings::{Limits, SearchPath, Settings};
+pub use shape::{Shape, stands_for_all};
 pub use split::split;
 
 use policy::Catalog;
@@ -46,21 +49,24 @@ pub fn analyse(text: &[u8], settings: &Settings, catalog: &Catalog, limits: &Lim
     match cut {
         Ok((text, slices, tokens)) => {
             let mut before = statement::Before::default();
-            let statements = slices
-                .into_iter()
-                .map(|slice| {
-                    statement::read(text, &tokens[slice], &settings.search_path, catalog, limits, &mut before)
-                })
-                .collect();
-            Analysis { statements }
+            let mut analysis = Analysis::default();
+            for slice in slices {
+                let tokens = &tokens[slice];
+                let statement = statement::read(text, tokens, settings, catalog, limits, &mut before);
+                analysis.statements.push(statement);
+                analysis.places.push(Place::of(text, tokens));
+            }
+            analysis
         }
         Err(error) => {
             let whole = 0..text.len();
-            let mut statement = Statement::opaque(whole.clone(), error.to_string());
-            // Where its literals are is not known.
-            statement.constants = vec![whole];
-            statement.secrets = secrets::find_in_unreadable(text);
-            Analysis { statements: vec![statement] }
+            let place = Place {
+                range: whole.clone(),
+                // Where its literals are is not known.
+                constants: vec![whole],
+                secrets: secrets::find_in_unreadable(text),
+            };
+            Analysis { statements: vec![Statement::opaque(error.to_string())], places: vec![place] }
         }
     }
 }

@@ -42,12 +42,22 @@ pub(crate) enum TypeFound {
 pub(crate) struct Names<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) path: &'a SearchPath,
+    /// No name of a relation is certain any more.
+    pub(crate) moved: bool,
+    /// Names of relations that may stand for nothing now, since an earlier statement of the same text.
+    pub(crate) uncertain: &'a [Name],
 }
 
 const PG_CATALOG: &str = "pg_catalog";
 
 fn is_temp(schema: &str) -> bool {
     schema.starts_with("pg_temp_")
+}
+
+/// Whether both are the same schema, where neither is another session's.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    let own = |schema: &str| schema == "pg_temp" || is_temp(schema);
+    one == other || (own(one) && own(other))
 }
 
 impl<'a> Names<'a> {
@@ -64,20 +74,29 @@ impl<'a> Names<'a> {
 
     /// The relation of that name, if the catalog has it and it is certain which.
     pub(crate) fn relation(&self, name: &Name) -> Option<&'a Relation> {
+        if self.moved {
+            return None;
+        }
         if let Some(schema) = &name.schema {
-            return self.catalog.relation_named(self.schema(schema)?, &name.name);
+            return self.relation_in(self.schema(schema)?, &name.name)?;
         }
-        match self.path {
+        let mut found = match self.path {
             SearchPath::Known { schemas: path, .. } => {
-                path.iter().find_map(|s| self.catalog.relation_named(s, &name.name))
+                return path.iter().find_map(|s| self.relation_in(s, &name.name))?;
             }
-            SearchPath::Unknown => {
-                let mut found =
-                    self.catalog.schemas().filter_map(|s| self.catalog.relation_named(s, &name.name));
-                let first = found.next()?;
-                found.next().is_none().then_some(first)
-            }
+            SearchPath::Unknown => self.catalog.schemas().filter_map(|s| self.relation_in(s, &name.name)),
+        };
+        let first = found.next()?;
+        if found.next().is_some() { None } else { first }
+    }
+
+    /// What that name stands for in that schema: nothing, a relation, or `Some(None)` where it cannot be told.
+    fn relation_in(&self, schema: &str, name: &str) -> Option<Option<&'a Relation>> {
+        let named = |n: &Name| n.name == name && n.schema.as_deref().is_some_and(|s| is_same(s, schema));
+        if self.uncertain.iter().any(named) || self.catalog.is_uncertain(schema, name) {
+            return Some(None);
         }
+        self.catalog.relation_named(schema, name).map(Some)
     }
 
     /// Every function that a call by that name may reach. Temporary schemas are not searched (5.9.6).

@@ -9,11 +9,18 @@ pub struct Settings {
     pub utf8: bool,
     /// Where unqualified names are looked for.
     pub search_path: SearchPath,
+    /// A setting was changed in the transaction that is open, whose end may change it back.
+    pub unsettled: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { standard_conforming_strings: true, utf8: true, search_path: SearchPath::Unknown }
+        Settings {
+            standard_conforming_strings: true,
+            utf8: true,
+            search_path: SearchPath::Unknown,
+            unsettled: false,
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use crate::names::{Name, Names};
 use crate::read::Reader;
 use crate::secrets;
 use crate::utility::Read;
-use crate::{Effects, Limits, SearchPath, Statement, parse, split};
+use crate::{
+    Effects, Limits, Place, SearchPath, Settings, Statement, TransactionEffect, moves, parse, split,
+};
 
 /// What earlier statements of the same text have made uncertain.
 #[derive(Default)]
@@ -21,12 +23,31 @@ pub(crate) struct Before {
     ddl: bool,
     /// Relations that they create.
     created: Vec<Name>,
+    /// Relations that they have taken away, or may have.
+    uncertain: Vec<Name>,
+    /// No name of a relation is certain any more.
+    moved: bool,
 }
 
 impl Before {
-    fn add(&mut self, statement: &Statement) {
-        self.search_path |= statement.effects.search_path;
-        self.ddl |= statement.effects.ddl;
+    /// `unsettled`: the open transaction has changed a setting. `provisional`: it has changed relations.
+    fn add(&mut self, statement: &Statement, unsettled: bool, provisional: bool) {
+        let effects = &statement.effects;
+        let takes_back = effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back);
+        self.search_path |= statement.moves_path() || (takes_back && unsettled);
+        self.ddl |= effects.ddl;
+        self.moved |= effects.renames || (takes_back && provisional);
+        if takes_back {
+            // What a transaction created it may keep, and what it dropped it may have back.
+            let kept = matches!(effects.transaction, Some(TransactionEffect::Commit { .. }));
+            let lost = |name: &mut Name| !kept || name.schema.as_deref() == Some("pg_temp");
+            self.uncertain.extend(self.created.extract_if(.., lost));
+        }
+        for (schema, name) in &effects.drops {
+            let name = Name { schema: Some(schema.clone()), name: name.clone() };
+            self.created.retain(|created| *created != name);
+            self.uncertain.push(name);
+        }
         for Action { verb, object, .. } in &statement.actions {
             if *verb == Verb::Create && object.kind == ObjectKind::Relation && object.class != "index" {
                 self.created.push(Name { schema: object.schema.clone(), name: object.name.clone() });
@@ -39,13 +60,13 @@ impl Before {
 pub(crate) fn read(
     text: &str,
     tokens: &[Token],
-    path: &SearchPath,
+    settings: &Settings,
     catalog: &Catalog,
     limits: &Limits,
     before: &mut Before,
 ) -> Statement {
-    let path = if before.search_path { &SearchPath::Unknown } else { path };
-    let names = Names { catalog, path };
+    let path = if before.search_path { &SearchPath::Unknown } else { &settings.search_path };
+    let names = Names { catalog, path, moved: before.moved, uncertain: &before.uncertain };
     let mut reader = Reader::new(text, &names, &before.created, limits);
     let cursor = Cursor::new(text, tokens);
     let done = if is_data(&cursor) { reader.data_statement(tokens) } else { reader.utility(cursor) };
@@ -56,6 +77,11 @@ pub(crate) fn read(
         reader.effects.search_path |= anything.search_path;
         reader.effects.string_syntax |= anything.string_syntax;
     }
+    if catalog.has_hidden_calls() {
+        reader.effects.search_path = true;
+        reader.effects.string_syntax = true;
+    }
+    moves::note(text, tokens, &reader.actions, catalog, &mut reader.effects);
     let output = match done.output {
         // What was not understood may return anything; rows of another statement stay those.
         Output::None | Output::Columns(_) | Output::Within(_) if opaque => Output::Unknown,
@@ -63,7 +89,6 @@ pub(crate) fn read(
         output => output,
     };
     let statement = Statement {
-        range: split::bytes(tokens),
         tag: done.tag,
         actions: reader.actions,
         output,
@@ -71,15 +96,24 @@ pub(crate) fn read(
         relations: reader.relations.into_iter().collect(),
         effects: reader.effects,
         wants: reader.wants,
-        constants: tokens.iter().filter(|t| t.kind.is_constant()).map(|t| t.range()).collect(),
-        secrets: secrets::find(text, tokens),
     };
-    before.add(&statement);
+    before.add(&statement, settings.unsettled, catalog.is_provisional());
     statement
 }
 
+impl Place {
+    /// The place of the statement that these tokens are.
+    pub(crate) fn of(text: &str, tokens: &[Token]) -> Self {
+        Place {
+            range: split::bytes(tokens),
+            constants: tokens.iter().filter(|t| t.kind.is_constant()).map(|t| t.range()).collect(),
+            secrets: secrets::find(text, tokens),
+        }
+    }
+}
+
 /// Whether `sqlparser` reads it: a query or a statement that writes rows.
-fn is_data(cursor: &Cursor<'_>) -> bool {
+pub(crate) fn is_data(cursor: &Cursor<'_>) -> bool {
     cursor.sees_kind(Kind::LeftParen)
         || ["select", "with", "values", "table", "insert", "update", "delete", "merge"]
             .iter()

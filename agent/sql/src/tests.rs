@@ -4,5 +4,6 @@ mod attacks;
 mod fixture;
 mod lineage;
 mod properties;
+mod shapes;
 mod statements;
 mod utilities;

@@ -51,12 +51,32 @@ pub(super) struct Stale {
     /// The names of schemas and languages.
     pub(super) names: bool,
     pub(super) relations: Wanted,
+    /// Which relations run functions unseen when they are written to.
+    pub(super) unseen: bool,
+    /// Whether operators and casts call functions unseen.
+    pub(super) hidden: bool,
     pub(super) functions: Wanted,
     pub(super) types: Wanted,
 }
 
 /// The system catalogs whose rows make a relation.
-const OF_RELATIONS: [&str; 5] = ["pg_class", "pg_attribute", "pg_rewrite", "pg_trigger", "pg_inherits"];
+const OF_RELATIONS: [&str; 6] =
+    ["pg_class", "pg_attribute", "pg_rewrite", "pg_trigger", "pg_inherits", "pg_policy"];
+
+/// Those on which [`queries::UNSEEN`] rests.
+const OF_UNSEEN: [&str; 8] = [
+    "pg_attrdef",
+    "pg_constraint",
+    "pg_index",
+    "pg_class",
+    "pg_attribute",
+    "pg_proc",
+    "pg_language",
+    "pg_type",
+];
+
+/// Those on which [`queries::HIDDEN`] rests.
+const OF_HIDDEN: [&str; 4] = ["pg_operator", "pg_cast", "pg_proc", "pg_language"];
 
 impl State {
     /// As of now, or as of the transaction's snapshot.
@@ -125,6 +145,8 @@ impl Marks {
         Stale {
             names: self.differs(before, "pg_namespace") || self.differs(before, "pg_language"),
             relations: wanted(relations, "pg_class"),
+            unseen: OF_UNSEEN.iter().any(|table| self.differs(before, table)),
+            hidden: OF_HIDDEN.iter().any(|table| self.differs(before, table)),
             functions: wanted(self.changed(before, "pg_proc").collect(), "pg_proc"),
             types: wanted(self.changed(before, "pg_type").collect(), "pg_type"),
         }
@@ -148,8 +170,14 @@ impl Marks {
 
 impl Stale {
     /// Everything.
-    pub(super) const ALL: Stale =
-        Stale { names: true, relations: Wanted::All, functions: Wanted::All, types: Wanted::All };
+    pub(super) const ALL: Stale = Stale {
+        names: true,
+        relations: Wanted::All,
+        unseen: true,
+        hidden: true,
+        functions: Wanted::All,
+        types: Wanted::All,
+    };
 }
 
 impl Wanted {
@@ -158,11 +186,18 @@ impl Wanted {
         matches!(self, Wanted::Spans(spans) if spans.is_empty())
     }
 
+    /// These, too, and all others of their spans.
+    pub(super) fn add<'a>(&mut self, oids: impl Iterator<Item = &'a Oid>) {
+        if let Wanted::Spans(spans) = self {
+            spans.extend(oids.map(|oid| span(*oid)));
+        }
+    }
+
     /// Whether that one would be among what is read.
     pub(super) fn has(&self, oid: Oid) -> bool {
         match self {
             Wanted::All => true,
-            Wanted::Spans(spans) => spans.contains(&i64::from(oid >> SPAN_BITS)),
+            Wanted::Spans(spans) => spans.contains(&span(oid)),
         }
     }
 
@@ -172,6 +207,10 @@ impl Wanted {
         let first = spans.iter().filter_map(|span| Oid::try_from(span << SPAN_BITS).ok());
         Some(first.flat_map(|first| first..=first | ((1 << SPAN_BITS) - 1)).collect())
     }
+}
+
+fn span(oid: Oid) -> i64 {
+    i64::from(oid >> SPAN_BITS)
 }
 
 fn mark(row: &Row) -> Result<Mark, tokio_postgres::Error> {
@@ -222,6 +261,34 @@ mod tests {
         let before = marks(&[("pg_class", classes), ("pg_rewrite", rules), ("pg_operator", &[(0, "a")])]);
         let now = marks(&[("pg_class", classes), ("pg_rewrite", rules), ("pg_operator", &[(0, "b")])]);
         assert_eq!(now.since(&before).relations, spans(&[2]));
+    }
+
+    #[test]
+    fn what_rests_on_much_is_read_whole_where_any_of_it_differs() {
+        let stale = |table| {
+            let stale = marks(&[(table, &[(0, "b")])]).since(&marks(&[(table, &[(0, "a")])]));
+            (stale.unseen, stale.hidden)
+        };
+        for table in ["pg_attrdef", "pg_constraint", "pg_index", "pg_type", "pg_attribute"] {
+            assert_eq!(stale(table), (true, false), "{table}");
+        }
+        for table in ["pg_proc", "pg_language"] {
+            assert_eq!(stale(table), (true, true), "{table}");
+        }
+        for table in ["pg_operator", "pg_cast"] {
+            assert_eq!(stale(table), (false, true), "{table}");
+        }
+        assert_eq!(stale("pg_trigger"), (false, false));
+    }
+
+    #[test]
+    fn one_more_has_its_span_read() {
+        let mut wanted = spans(&[1]);
+        wanted.add([64, 130].iter());
+        assert_eq!(wanted, spans(&[1, 2]));
+        let mut all = Wanted::All;
+        all.add([1].iter());
+        assert_eq!(all, Wanted::All);
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub(super) const STATE: &str = "\
 /// or will be seen, until transaction numbers wrap around: what is updated is written anew elsewhere, and a place is used
 /// again only by a later transaction. What is written in place (statistics, `relhasindex`) is not read. So the sum over
 /// a hash of both, with `$1` as salt, tells two contents apart, in whatever order transactions end: a largest number
-/// would not, because one that began earlier may end later. A view's dependencies are written anew with its rule.
+/// would not, because one that began earlier may end later. `pg_depend` is not among them: what a rule, a default, a check, a
+/// policy or an index depends on is written anew with its own row, and what a partition key does with the table's.
 pub(super) const MARKS: &str = "\
     SELECT 'pg_class', oid::int8 >> 6, count(*), \
            sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_class GROUP BY 2 \
@@ -49,6 +50,9 @@ pub(super) const MARKS: &str = "\
     SELECT 'pg_inherits', inhrelid::int8 >> 6, count(*), \
            sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_inherits GROUP BY 2 \
     UNION ALL \
+    SELECT 'pg_policy', polrelid::int8 >> 6, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_policy GROUP BY 2 \
+    UNION ALL \
     SELECT 'pg_proc', oid::int8 >> 6, count(*), \
            sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_proc GROUP BY 2 \
     UNION ALL \
@@ -62,15 +66,57 @@ pub(super) const MARKS: &str = "\
            sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_language \
     UNION ALL \
     SELECT 'pg_operator', 0, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_operator";
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_operator \
+    UNION ALL \
+    SELECT 'pg_cast', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_cast \
+    UNION ALL \
+    SELECT 'pg_attrdef', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_attrdef \
+    UNION ALL \
+    SELECT 'pg_constraint', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_constraint \
+    UNION ALL \
+    SELECT 'pg_index', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_index";
 
-/// All schemas: (oid, nspname).
-pub(super) const SCHEMAS: &str = "SELECT oid, nspname FROM pg_catalog.pg_namespace";
+/// All schemas: (oid, nspname, who may use it).
+pub(super) const SCHEMAS: &str = "\
+    SELECT oid, nspname, nspowner::text || coalesce(nspacl::text, '') FROM pg_catalog.pg_namespace";
 
 /// All languages: (oid, lanname).
 pub(super) const LANGUAGES: &str = "SELECT oid, lanname FROM pg_catalog.pg_language";
 
-/// Relations outside TOAST's schemas: (oid, nspname, relname, relkind, has_rules, has_triggers).
+/// All relations writing to which runs functions unseen: (oid), in any order.
+///
+/// A default, a check of a column or of its domain may call `set_config` (2078, pinned: only the stored tree tells); these,
+/// an index and a partition key may call a function of a user's that does. Of those in C nothing is feared. What it rests
+/// on is far from the relation's own rows (the language of a function, a domain's checks), so that it is read whole.
+pub(super) const UNSEEN: &str = "\
+    SELECT d.adrelid AS oid FROM pg_catalog.pg_attrdef d \
+    WHERE pg_catalog.strpos(d.adbin::text, ':funcid 2078 ') > 0 \
+    UNION SELECT k.conrelid FROM pg_catalog.pg_constraint k \
+    WHERE k.contype = 'c' AND k.conrelid <> 0 AND pg_catalog.strpos(k.conbin::text, ':funcid 2078 ') > 0 \
+    UNION SELECT a.attrelid FROM pg_catalog.pg_constraint k \
+    JOIN pg_catalog.pg_attribute a ON a.atttypid = k.contypid \
+    WHERE k.contype = 'c' AND k.contypid <> 0 AND pg_catalog.strpos(k.conbin::text, ':funcid 2078 ') > 0 \
+    UNION SELECT CASE d.classid WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass \
+                 THEN (SELECT f.adrelid FROM pg_catalog.pg_attrdef f WHERE f.oid = d.objid) \
+                 WHEN 'pg_catalog.pg_constraint'::pg_catalog.regclass \
+                 THEN (SELECT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.oid = d.objid) \
+                 ELSE coalesce((SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid = d.objid), \
+                               d.objid) END \
+    FROM pg_catalog.pg_depend d \
+    JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid \
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+    WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+      AND d.classid IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass, \
+                        'pg_catalog.pg_constraint'::pg_catalog.regclass, \
+                        'pg_catalog.pg_class'::pg_catalog.regclass) \
+      AND l.lanname NOT IN ('c', 'internal')";
+
+/// Relations outside TOAST's schemas, without what [`UNSEEN`] tells: (oid, nspname, relname, relkind, has_rules,
+/// has_triggers).
 pub(super) const RELATIONS: &str = "\
     SELECT c.oid, n.nspname, c.relname, c.relkind, \
            EXISTS (SELECT FROM pg_catalog.pg_rewrite r \
@@ -97,7 +143,8 @@ pub(super) const COLUMNS: &str = "\
 /// a whole-row reference leaves none beside a reference to one of the columns (`SELECT id, to_json(c) FROM
 /// customers c` depends on `id` alone). So the stored tree's range table adds the pinned relations, and every
 /// relation of a tree in which some variable has no column number, as whole rows. Names in a tree have their
-/// spaces and braces escaped (`outToken`), so that none can be taken for a field.
+/// spaces and braces escaped (`outToken`), so that none can be taken for a field. A tree that calls `set_config` gives that
+/// function's OID with -1 for a column.
 pub(super) const BASES: &str = "\
     SELECT r.ev_class, d.refobjid, d.refobjsubid::int2 \
     FROM pg_catalog.pg_rewrite r \
@@ -121,10 +168,13 @@ pub(super) const BASES: &str = "\
                 OFFSET 0) r, \
                pg_catalog.unnest(r.fields[2:]) field) t \
     WHERE t.relid <> t.ev_class AND t.relid <> 0 AND (t.whole OR t.relid < 16384) \
+    UNION \
+    SELECT ev_class, 2078, -1::int2 FROM pg_catalog.pg_rewrite \
+    WHERE pg_catalog.strpos(ev_action::text, ':funcid 2078 ') > 0 AND ($1 IS NULL OR ev_class = ANY ($1)) \
     ORDER BY 1, 2, 3";
 
 /// The functions that views and rules call, by name or by an operator: (ev_class, pg_proc.oid). Pinned ones,
-/// which initdb made, leave no row in `pg_depend` and are not among them.
+/// which initdb made, leave no row in `pg_depend` and are not among them, but for `set_config` in policies for rows.
 pub(super) const VIEW_FUNCTIONS: &str = "\
     SELECT r.ev_class, d.refobjid \
     FROM pg_catalog.pg_rewrite r \
@@ -140,6 +190,10 @@ pub(super) const VIEW_FUNCTIONS: &str = "\
     JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid \
     WHERE d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND o.oprcode <> 0 \
       AND ($1 IS NULL OR r.ev_class = ANY ($1)) \
+    UNION \
+    SELECT y.polrelid, 2078 FROM pg_catalog.pg_policy y \
+    WHERE pg_catalog.strpos(coalesce(y.polqual::text, '') || coalesce(y.polwithcheck::text, ''), ':funcid 2078 ') > 0 \
+      AND ($1 IS NULL OR y.polrelid = ANY ($1)) \
     ORDER BY 1, 2";
 
 /// Inheritance and partitioning: (inhrelid, inhparent).
@@ -148,9 +202,19 @@ pub(super) const INHERITS: &str = "\
     WHERE $1 IS NULL OR inhrelid = ANY ($1) \
     ORDER BY inhrelid, inhseqno, inhparent";
 
-/// Functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind).
+/// Whether an operator or a cast of a user's calls a function that is not in C: expressions call it unseen.
+pub(super) const HIDDEN: &str = "\
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p \
+                   JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+                   WHERE l.lanname NOT IN ('c', 'internal') AND p.oid IN ( \
+                     SELECT o.oprcode::pg_catalog.oid FROM pg_catalog.pg_operator o WHERE o.oid >= 16384 \
+                     UNION ALL SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.oid >= 16384))";
+
+/// Functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind). An aggregate has no language: others' are
+/// run for it.
 pub(super) const FUNCTIONS: &str = "\
-    SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, l.lanname, p.prokind \
+    SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, \
+           CASE p.prokind WHEN 'a' THEN '' ELSE l.lanname END, p.prokind \
     FROM pg_catalog.pg_proc p \
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang \

@@ -3,7 +3,8 @@
 //! Rows become `policy`'s values here and nowhere else. What cannot be read is an error, never left out: a
 //! relation that is missing would be a relation without masks.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use policy::{
     Catalog, Changes, Column, ColumnRef, Function, Oid, Relation, RelationKind, TypeKind, Volatility,
@@ -22,12 +23,16 @@ pub(super) struct Memory {
     /// By their OIDs: a relation or a function has the name of its schema or language, not its number.
     names: Names,
     types: BTreeMap<Oid, (String, String, TypeKind)>,
+    /// Relations writing to which runs functions unseen.
+    unseen: BTreeSet<Oid>,
 }
 
 /// Schemas and languages, as `pg_namespace` and `pg_language` have them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Names {
     schemas: BTreeMap<Oid, String>,
+    /// Who may use each of the schemas, in some form.
+    usable: BTreeMap<Oid, String>,
     languages: BTreeMap<Oid, String>,
 }
 
@@ -85,12 +90,21 @@ impl Reader<'_> {
             if names.schemas != memory.names.schemas {
                 changes.schemas = Some(names.seen_schemas());
             }
+            if names.usable() != memory.names.usable() {
+                changes.usable = Some(names.usable());
+            }
             if names.renames(&memory.names) {
                 stale = Stale::ALL;
             }
         }
+        let mut unseen = Cow::Borrowed(&memory.unseen);
+        if stale.unseen {
+            let now = self.unseen().await?;
+            stale.relations.add(now.symmetric_difference(&memory.unseen));
+            unseen = Cow::Owned(now);
+        }
         if !stale.relations.is_nothing() {
-            let read = self.relations(&stale.relations).await?;
+            let read = self.relations(&stale.relations, &unseen).await?;
             let there: HashSet<Oid> = read.iter().map(|relation| relation.oid).collect();
             changes.relations_gone = gone(&stale.relations, &there, known.relations().map(|r| r.oid));
             changes.relations = read.into_iter().filter(|read| !is_as(read, known)).collect();
@@ -102,6 +116,10 @@ impl Reader<'_> {
             changes.functions =
                 read.into_iter().filter(|read| known.function(read.oid) != Some(read)).collect();
         }
+        if stale.hidden {
+            let hidden = self.hidden().await?;
+            changes.hidden_calls = (hidden != known.has_hidden_calls()).then_some(hidden);
+        }
         let mut types = memory.types.clone();
         if !stale.types.is_nothing() {
             types.retain(|oid, _| !stale.types.has(*oid));
@@ -110,21 +128,42 @@ impl Reader<'_> {
                 changes.types = Some(types.values().cloned().collect());
             }
         }
-        Ok((changes, Memory { marks, names, types }))
+        Ok((changes, Memory { marks, names, types, unseen: unseen.into_owned() }))
     }
 
     async fn names(&self) -> Result<Names, tokio_postgres::Error> {
-        let pairs = async |query| {
-            let rows = self.transaction.query_typed(query, &[]).await?;
-            rows.iter().map(name).collect::<Result<BTreeMap<Oid, String>, _>>()
-        };
-        Ok(Names { schemas: pairs(queries::SCHEMAS).await?, languages: pairs(queries::LANGUAGES).await? })
+        let mut names = Names::default();
+        for row in self.transaction.query_typed(queries::SCHEMAS, &[]).await? {
+            names.schemas.insert(row.try_get(0)?, row.try_get(1)?);
+            names.usable.insert(row.try_get(0)?, row.try_get(2)?);
+        }
+        for row in self.transaction.query_typed(queries::LANGUAGES, &[]).await? {
+            names.languages.insert(row.try_get(0)?, row.try_get(1)?);
+        }
+        Ok(names)
     }
 
-    async fn relations(&self, wanted: &Wanted) -> Result<Vec<Relation>, tokio_postgres::Error> {
+    async fn unseen(&self) -> Result<BTreeSet<Oid>, tokio_postgres::Error> {
+        let rows = self.transaction.query_typed(queries::UNSEEN, &[]).await?;
+        // An object that depends on a function and is nowhere (NULL) belongs to no relation.
+        rows.iter().filter_map(|row| row.try_get(0).transpose()).collect()
+    }
+
+    async fn hidden(&self) -> Result<bool, tokio_postgres::Error> {
+        let rows = self.transaction.query_typed(queries::HIDDEN, &[]).await?;
+        // A single row, which a server that answers at all gives.
+        rows.first().map_or(Ok(true), |row| row.try_get(0))
+    }
+
+    async fn relations(
+        &self,
+        wanted: &Wanted,
+        unseen: &BTreeSet<Oid>,
+    ) -> Result<Vec<Relation>, tokio_postgres::Error> {
         let mut relations = Relations::default();
         for row in self.rows(queries::RELATIONS, wanted).await? {
-            if let Some(relation) = relation(&row)? {
+            if let Some(mut relation) = relation(&row)? {
+                relation.has_triggers |= unseen.contains(&relation.oid);
                 relations.place.insert(relation.oid, relations.list.len());
                 relations.list.push(relation);
             }
@@ -136,8 +175,10 @@ impl Reader<'_> {
         }
         for row in self.rows(queries::BASES, wanted).await? {
             let base = ColumnRef { relation: row.try_get(1)?, attnum: row.try_get(2)? };
-            if let Some(relation) = relations.of(&row)? {
-                relation.bases.push(base);
+            match relations.of(&row)? {
+                Some(relation) if base.attnum < 0 => relation.functions.push(base.relation),
+                Some(relation) => relation.bases.push(base),
+                None => {}
             }
         }
         for row in self.rows(queries::VIEW_FUNCTIONS, wanted).await? {
@@ -183,7 +224,14 @@ impl Reader<'_> {
 impl Names {
     /// All schemas but those of TOAST tables.
     fn seen_schemas(&self) -> Vec<String> {
-        self.schemas.values().filter(|name| !name.starts_with("pg_toast")).cloned().collect()
+        self.schemas.values().filter(|name| is_seen(name)).cloned().collect()
+    }
+
+    /// Who may use which of them.
+    fn usable(&self) -> String {
+        let seen = self.schemas.iter().filter(|(_, name)| is_seen(name));
+        let usable = |(oid, name)| format!("{name} {}\n", self.usable.get(oid).map_or("", String::as_str));
+        seen.map(usable).collect()
     }
 
     /// Whether something that is known by one of these names is known by another now.
@@ -193,6 +241,11 @@ impl Names {
         };
         renamed(&self.schemas, &before.schemas) || renamed(&self.languages, &before.languages)
     }
+}
+
+/// Whether it is no schema of TOAST tables.
+fn is_seen(schema: &str) -> bool {
+    !schema.starts_with("pg_toast")
 }
 
 /// Of those that were known, those that were wanted and are not there.
@@ -225,11 +278,6 @@ fn is_as(read: &Relation, known: &Catalog) -> bool {
         && read.functions == *functions
         && read.parents == *parents
         && (read.has_rules, read.has_triggers) == (*has_rules, *has_triggers)
-}
-
-/// A row of [`queries::SCHEMAS`] or [`queries::LANGUAGES`].
-fn name(row: &Row) -> Result<(Oid, String), tokio_postgres::Error> {
-    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 /// Relations by their OID while they are being filled.

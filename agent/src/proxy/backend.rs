@@ -1,6 +1,6 @@
 //! Connections to servers, which interception knows as ours and lets through.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -48,14 +48,22 @@ pub enum Error {
     Injected,
     /// TLS without a word on what is spoken over it.
     #[error(
-        "the server does not say that it speaks PostgreSQL (ALPN `postgresql`), as `negotiation: direct` needs it: it \
-         must be of version 17 or later; take `negotiation` away for others"
+        "the server does not say that it speaks PostgreSQL (ALPN `postgresql`), as `negotiation: direct` needs it: \
+         {NEWER}"
     )]
     NoAlpn,
+    /// TLS is not what it expects to begin with.
+    #[error(
+        "the server closes the connection where TLS begins at once, as `negotiation: direct` has it: {NEWER}"
+    )]
+    NotDirect,
     /// The server's certificate is not accepted, or TLS fails otherwise.
     #[error("TLS: {0}{cure}", cure = tls::cure(.0))]
     Handshake(io::Error),
 }
+
+/// What `negotiation: direct` needs.
+const NEWER: &str = "it must be of version 17 or later; take `negotiation` away for others";
 
 /// Connects to `server` along `route`, ready for the start-up packet.
 ///
@@ -92,7 +100,11 @@ pub async fn secure(mut stream: TcpStream, tls: &Tls) -> Result<BackendStream, E
         return if handshake.optional { Ok(BackendStream::Plain(stream)) } else { Err(Error::NoTls) };
     }
     let connected = handshake.connector.connect(handshake.name, stream).await;
-    let stream = connected.map_err(Error::Handshake)?;
+    let stream = connected.map_err(|error| match (handshake.negotiation, error.kind()) {
+        // Older servers take the first bytes for the length of a start-up packet, which is far too large.
+        (Negotiation::Direct, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => Error::NotDirect,
+        _ => Error::Handshake(error),
+    })?;
     // The TLS library has seen to it that nothing else was said.
     if handshake.negotiation == Negotiation::Direct && stream.get_ref().1.alpn_protocol().is_none() {
         return Err(Error::NoAlpn);

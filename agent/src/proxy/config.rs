@@ -8,9 +8,10 @@ use serde::Deserialize;
 pub struct Config {
     /// Worker threads; 0 (the default) is one for each core.
     pub workers: u32,
-    /// The longest Query or Parse, in bytes (default 60 MiB). A longer one ends the session with 54000.
+    /// The longest Query or Parse, in bytes (default 60 MiB). A longer one is refused with 54000.
     pub message_bytes: usize,
-    /// The longest Bind or FunctionCall, in bytes (default 64 MiB).
+    /// The longest Bind or FunctionCall that is read whole, in bytes (default 1 MiB). Longer ones pass in pieces: their
+    /// values are recorded as results are, and a reviewer sees the beginning of them.
     pub bind_bytes: usize,
     /// The longest row that has to be masked, in bytes (default 64 MiB). Others pass in pieces.
     pub row_bytes: usize,

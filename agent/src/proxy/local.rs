@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use session::{Event, ReadingCache};
+use session::{Cache, Event};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::Shared;
@@ -26,7 +26,7 @@ pub(super) struct Local {
     pub(super) lane: RefCell<LaneWriter>,
     /// What sockets are read into; a session keeps only what is left over.
     pub(super) buffer: RefCell<Vec<u8>>,
-    pub(super) cache: Rc<RefCell<ReadingCache>>,
+    pub(super) cache: Rc<RefCell<Cache>>,
     pub(super) sessions: RefCell<HashMap<u64, UnboundedSender<Signal>>>,
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use policy::Principal;
 use ring::rand::{SecureRandom, SystemRandom};
-use session::{ClientAuthentication, Event, Options, Peer, ReadingCache, Session};
+use session::{Cache, ClientAuthentication, Event, Options, Peer, Session};
 use socket2::SockRef;
 use tokio::sync::mpsc::{self, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::task::LocalSet;
@@ -81,7 +81,7 @@ impl Worker {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(format!("worker-{number}")).stack_size(STACK).spawn(
             move || {
-                let cache = ReadingCache::new(shared.config.cache_bytes, sql::Limits::default());
+                let cache = Cache::new(shared.config.cache_bytes, sql::Limits::default());
                 let local = Rc::new(Local {
                     shared,
                     lane: RefCell::new(lane),

@@ -12,12 +12,9 @@ use anyhow::{Context as _, Result};
 use super::words;
 use crate::{
     cache::Cache,
-    debian::{self, Package},
+    pip::{self, PYTHON, pip},
     process::{output, run, say},
 };
-
-/// Debian's: the job may not be able to read another's files.
-const PYTHON: &str = "/usr/bin/python3";
 
 /// What runs the tests.
 const PYTEST: [&str; 3] = ["pytest==8.4.2", "pytest-reportlog==1.0.0", "pytest-timeout==2.4.0"];
@@ -63,10 +60,7 @@ pub(super) const SQLALCHEMY: Driver = Driver {
 ///
 /// The packages cannot be fetched.
 pub(super) fn prepare(cache: &Cache, driver: &Driver) -> Result<Vec<OsString>> {
-    debian::ensure(&[
-        Package { name: "python3", is_there: || Path::new(PYTHON).is_file() },
-        Package { name: "python3-pip", is_there: || output(&mut pip(&["--version"])).is_ok() },
-    ])?;
+    pip::ensure()?;
     let Driver { name, version, .. } = driver;
     // Compiled modules are for one version of Python.
     let python =
@@ -93,13 +87,6 @@ fn fetch(driver: &Driver, folder: &Path) -> Result<()> {
     tar.arg("-xf").arg(archive).arg("-C").arg(tests);
     tar.args(["--no-same-owner", "--strip-components=1", "--wildcards"]);
     run(tar.args(driver.tests))
-}
-
-fn pip(arguments: &[&str]) -> Command {
-    let mut command = Command::new(PYTHON);
-    command.args(["-m", "pip"]).args(arguments).env("PIP_ROOT_USER_ACTION", "ignore");
-    command.env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
-    command
 }
 
 fn only_entry(folder: &Path) -> Result<PathBuf> {

@@ -15,19 +15,21 @@ use super::words;
 use crate::{
     cache::Cache,
     debian::Apt,
-    postgres,
+    postgres::{Installed, Major},
     process::{run, say},
 };
 
-/// Makes everything the suite needs, and gives the words that name it.
+/// Makes everything the suite needs, and gives the words that name it; for Debian's server, if for no other.
 ///
 /// # Errors
 ///
 /// The sources cannot be fetched, or the functions cannot be built.
-pub(super) fn prepare(cache: &Cache) -> Result<Vec<OsString>> {
-    let server = postgres::Installed::find()?;
-    let files = files(cache, &server)?;
-    let library = library(cache, &server, &files)?;
+pub(super) fn prepare(cache: &Cache, server: Option<&Major>) -> Result<Vec<OsString>> {
+    let files = files(cache, server)?;
+    let library = match server {
+        None => library(cache, &Installed::find()?, &files)?,
+        Some(server) => library_of_major(cache, server, &files)?,
+    };
     Ok(words("regress", &[("--files", &files), ("--library", &library)]))
 }
 
@@ -36,42 +38,76 @@ pub(super) fn prepare(cache: &Cache) -> Result<Vec<OsString>> {
 /// # Errors
 ///
 /// The sources cannot be fetched.
-pub(super) fn prepare_quick(cache: &Cache) -> Result<Vec<OsString>> {
-    let files = files(cache, &postgres::Installed::find()?)?;
-    Ok(words("quick", &[("--files", &files)]))
+pub(super) fn prepare_quick(cache: &Cache, server: Option<&Major>) -> Result<Vec<OsString>> {
+    Ok(words("quick", &[("--files", &files(cache, server)?)]))
 }
 
-/// The folder `src/test/regress` of the server's version.
+/// The folder `src/test/regress` of the server's major; or where Debian does not have that, of Debian's own: what tests
+/// ask of another major fails both ways alike.
 ///
 /// # Errors
 ///
 /// It cannot be fetched.
-fn files(cache: &Cache, server: &postgres::Installed) -> Result<PathBuf> {
-    let postgres::Installed { major, version } = server;
+fn files(cache: &Cache, server: Option<&Major>) -> Result<PathBuf> {
+    if let Some(server) = server
+        && let Some(suite) = server.sources()
+    {
+        return files_of_major(cache, server, suite);
+    }
+    let Installed { major, version } = Installed::find()?;
     cache.fill(&format!("postgresql-{version}-regress"), |folder| {
         say(&format!("fetching PostgreSQL's regression tests ({version})"));
         let package = format!("postgresql-{major}");
         let apt = Apt::of_sources(folder)?;
-        let sources = of_version(&package, version, |wanted| apt.source(wanted, &["*/src/test/regress"]))?;
-        let release = only_entry(sources.path())?;
-        move_entries(&release.join("src/test/regress"), folder)
+        let sources = of_version(&package, &version, |wanted| apt.source(wanted, &["*/src/test/regress"]))?;
+        move_regress(&sources, folder)
     })
 }
 
+/// The same of a release that a suite of Debian's has: hardly the server's own, and both ways run the same.
+fn files_of_major(cache: &Cache, server: &Major, suite: &str) -> Result<PathBuf> {
+    let package = format!("postgresql-{}", server.number());
+    cache.fill(&format!("{package}-{suite}-regress"), |folder| {
+        say(&format!("fetching the regression tests of {package} in Debian's {suite}"));
+        let sources = Apt::of_suite(suite, folder)?.source(&package, &["*/src/test/regress"])?;
+        move_regress(&sources, folder)
+    })
+}
+
+fn move_regress(sources: &TempDir, folder: &Path) -> Result<()> {
+    move_entries(&only_entry(sources.path())?.join("src/test/regress"), folder)
+}
+
 /// A folder with `regress.so`, built from one file.
-fn library(cache: &Cache, server: &postgres::Installed, files: &Path) -> Result<PathBuf> {
-    let postgres::Installed { major, version } = server;
+fn library(cache: &Cache, server: &Installed, files: &Path) -> Result<PathBuf> {
+    let Installed { major, version } = server;
     cache.fill(&format!("postgresql-{version}-regress-library"), |folder| {
-        say("building the functions in C of PostgreSQL's regression tests");
         let package = format!("postgresql-server-dev-{major}");
         let apt = Apt::of_machine(folder)?;
         let headers = of_version(&package, version, |wanted| apt.fetch(&[wanted]))?;
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-O2", "-w", "-I"]);
-        compiler.arg(headers.path().join(format!("usr/include/postgresql/{major}/server")));
-        compiler.arg("-o").arg(folder.join("regress.so")).arg(files.join("regress.c"));
-        run(&mut compiler).context("needs Debian's gcc and libc6-dev")
+        compile(files, &headers.path().join(format!("usr/include/postgresql/{major}/server")), folder)
     })
+}
+
+/// The same for a server of another major. It is without, where the file is of yet another one and does not compile.
+fn library_of_major(cache: &Cache, server: &Major, files: &Path) -> Result<PathBuf> {
+    cache.fill(&format!("postgresql-{}-regress-library", server.version()), |folder| {
+        match compile(files, &server.headers(), folder) {
+            Err(error) if server.sources().is_none() => {
+                say(&format!("the functions in C of the tests are left out: {error:#}"));
+                Ok(())
+            }
+            compiled => compiled,
+        }
+    })
+}
+
+fn compile(files: &Path, headers: &Path, folder: &Path) -> Result<()> {
+    say("building the functions in C of PostgreSQL's regression tests");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O2", "-w", "-I"]).arg(headers);
+    compiler.arg("-o").arg(folder.join("regress.so")).arg(files.join("regress.c"));
+    run(&mut compiler).context("needs Debian's gcc and libc6-dev")
 }
 
 /// Fetches the version of the server, or where the archive has left it behind the newest: both ways run the same.

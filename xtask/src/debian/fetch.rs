@@ -52,13 +52,16 @@ impl Apt {
         Self::new(beside, Some(list))
     }
 
-    /// Knows one suite of the archive that this machine uses, whether or not its settings name that suite.
+    /// Knows one suite of the archive that this machine uses, whether or not its settings name that suite: its packages
+    /// and its sources.
     ///
     /// # Errors
     ///
     /// As [`of_machine`](Self::of_machine); or the archive has no such suite.
     pub(crate) fn of_suite(suite: &str, beside: &Path) -> Result<Self> {
-        Self::new(beside, Some(format!("deb [signed-by={KEYRING}] {} {suite} main\n", archive()?)))
+        let archive = archive()?;
+        let line = |kind: &str| format!("{kind} [signed-by={KEYRING}] {archive} {suite} main\n");
+        Self::new(beside, Some(line("deb") + &line("deb-src")))
     }
 
     fn new(beside: &Path, sources: Option<String>) -> Result<Self> {

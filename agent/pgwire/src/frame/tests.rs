@@ -112,3 +112,60 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn whole_frames_of_one_type_are_taken_together() {
+    let stream = [frame(b'D', b"a"), frame(b'D', b""), frame(b'D', &[7; 100]), frame(b'C', b"x")].concat();
+    let splitter = Splitter::new(1 << 20);
+    for (length, expect) in
+        [(stream.len(), (116, 3)), (115, (11, 2)), (12, (11, 2)), (6, (6, 1)), (5, (0, 0))]
+    {
+        let (frames, count) = splitter.alike(&stream[..length], b'D', |_| true);
+        assert_eq!((frames.len(), count), expect, "of {length} bytes");
+    }
+    assert_eq!(splitter.alike(&stream, b'C', |_| true), (&[][..], 0));
+    assert_eq!(
+        splitter.alike(&stream, b'D', |body| body.len() < 2).1,
+        2,
+        "up to the first that is not wanted"
+    );
+    assert_eq!(
+        splitter.alike(b"D\0\0\0\x03", b'D', |_| true),
+        (&[][..], 0),
+        "what is no frame is for `next` to say"
+    );
+    let mut begun = Splitter::new(1 << 20);
+    assert!(matches!(begun.next(b"D\0\0\0\xff", whole), Ok(Some(Piece::Begin { .. }))));
+    assert_eq!(
+        begun.alike(&stream, b'D', |_| true),
+        (&[][..], 0),
+        "the bytes belong to the frame that was begun"
+    );
+}
+
+#[test]
+fn a_long_frame_begins_when_its_head_is_there() {
+    let whole = |_| Whole::UpTo { limit: 8, head: 16 };
+    let (short, long) = (frame(b'B', &[7; 8]), frame(b'B', &[7; 40]));
+    let mut splitter = Splitter::new(LIMIT);
+    for there in 0..short.len() {
+        assert_eq!(splitter.next(&short[..there], whole), Ok(None));
+    }
+    assert_eq!(splitter.next(&short, whole), Ok(Some(Piece::Frame { tag: b'B', frame: &short })));
+    for there in 0..HEADER_LEN + 16 {
+        assert_eq!(splitter.next(&long[..there], whole), Ok(None));
+    }
+    // It may be looked at more than once.
+    for there in [HEADER_LEN + 16, 30] {
+        let piece = splitter.next(&long[..there], whole).unwrap().unwrap();
+        assert_eq!(piece, Piece::Begin { tag: b'B', body_len: 40, bytes: &long[..there] });
+        assert!(!splitter.at_boundary());
+        if there < 30 {
+            splitter.put_back();
+            assert!(splitter.at_boundary());
+        }
+    }
+    assert_eq!(splitter.next(&long[30..], whole), Ok(Some(Piece::End { tag: b'B', bytes: &long[30..] })));
+    // There all at once, it is in one piece however long it is.
+    assert_eq!(splitter.next(&long, whole), Ok(Some(Piece::Frame { tag: b'B', frame: &long })));
+}

@@ -25,14 +25,29 @@ pub struct Changes {
     pub functions: Vec<Function>,
     /// All types there are now (schema, name, kind), where they are others than before.
     pub types: Option<Vec<(String, String, TypeKind)>>,
+    /// What tells who may use which schema, where it is other than before.
+    pub usable: Option<String>,
+    /// Whether expressions may call functions of users' unseen, where it is other than before.
+    pub hidden_calls: Option<bool>,
 }
 
 impl Changes {
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
-        let Changes { schemas, relations_gone, relations, functions_gone, functions, types } = self;
+        let Changes {
+            schemas,
+            relations_gone,
+            relations,
+            functions_gone,
+            functions,
+            types,
+            usable,
+            hidden_calls,
+        } = self;
         schemas.is_none()
             && types.is_none()
+            && usable.is_none()
+            && hidden_calls.is_none()
             && relations_gone.is_empty()
             && relations.is_empty()
             && functions_gone.is_empty()
@@ -52,6 +67,8 @@ pub(super) struct Content {
     function_names: Names<Vec<Oid>>,
     schemas: Arc<BTreeSet<String>>,
     types: Arc<HashMap<String, HashMap<String, TypeKind>>>,
+    usable: Arc<str>,
+    hidden_calls: bool,
 }
 
 impl Content {
@@ -68,6 +85,12 @@ impl Content {
         if let Some(types) = changes.types {
             self.types = Arc::default();
             self.add_types(types);
+        }
+        if let Some(usable) = changes.usable {
+            self.set_usable(&usable);
+        }
+        if let Some(hidden_calls) = changes.hidden_calls {
+            self.set_hidden_calls(hidden_calls);
         }
     }
 
@@ -149,6 +172,22 @@ impl Content {
 
     pub(super) fn add_schema(&mut self, schema: &str) {
         Arc::make_mut(&mut self.schemas).insert(schema.to_owned());
+    }
+
+    pub(super) fn set_usable(&mut self, usable: &str) {
+        self.usable = usable.into();
+    }
+
+    pub(super) fn usable(&self) -> &str {
+        &self.usable
+    }
+
+    pub(super) fn set_hidden_calls(&mut self, hidden_calls: bool) {
+        self.hidden_calls = hidden_calls;
+    }
+
+    pub(super) fn hidden_calls(&self) -> bool {
+        self.hidden_calls
     }
 
     pub(super) fn schemas(&self) -> &BTreeSet<String> {

@@ -52,14 +52,33 @@ fn what_did_not_change_is_shared() {
 #[test]
 fn what_a_transaction_created_stands_before_what_was_read() {
     let catalog = Catalog::new(1, [], [relation(1, "a", &[])], []);
-    let created = catalog.with_created(&[
-        ("s".into(), "a".into(), RelationKind::View),
-        ("t".into(), "b".into(), RelationKind::Table),
+    let created = catalog.with_provisional(&[
+        Provisional::Uncertain("s".into(), "a".into()),
+        Provisional::Created("s".into(), "a".into(), RelationKind::View),
+        Provisional::Created("t".into(), "b".into(), RelationKind::Table),
+        Provisional::Uncertain("t".into(), "b".into()),
     ]);
     assert_eq!(created.relation_named("s", "a").map(|r| r.kind), Some(RelationKind::View));
     assert_eq!(created.relation(1).map(|r| r.kind), Some(RelationKind::Table));
     assert!(created.has_schema("t") && !catalog.has_schema("t"));
     assert_eq!(created.relations().count(), 3);
+    assert!(created.is_uncertain("t", "b") && !created.is_uncertain("s", "a"));
+    assert!(created.is_provisional() && !created.is_like(&catalog));
+    let next = created.changed(2, Changes::default());
+    assert!(!next.is_provisional() && !next.is_uncertain("t", "b"), "a reading knows nothing of it");
+}
+
+#[test]
+fn what_is_not_said_to_change_stays() {
+    let before = Catalog::new(1, ["s".to_owned()], [], []);
+    let changes = Changes { usable: Some("u".into()), hidden_calls: Some(true), ..Changes::default() };
+    let before = before.changed(1, changes);
+    let next = before.changed(2, Changes { relations: vec![relation(1, "a", &[])], ..Changes::default() });
+    assert!(next.has_same_schemas(&before) && next.has_hidden_calls());
+    let next = next.changed(3, Changes { usable: Some("v".into()), ..Changes::default() });
+    assert!(!next.has_same_schemas(&before) && next.has_hidden_calls());
+    let next = next.changed(4, Changes { hidden_calls: Some(false), ..Changes::default() });
+    assert!(!next.has_hidden_calls());
 }
 
 /// What becomes of a number: a name and parents, or nothing.

@@ -35,13 +35,19 @@ impl Active {
                 _ => Whole::Needed { limit: MOST },
             };
             let rest = input.get(at..).unwrap_or_default();
+            let passed = self.pass(rest, turn)?;
+            if passed > 0 {
+                at += passed;
+                self.give_notice(turn)?;
+                continue;
+            }
             let Some(piece) = self.from_backend.next(rest, whole).map_err(Fault::Backend)? else { break };
             at += piece.len();
             match piece {
                 Piece::Frame { tag, frame } => self.answer(tag, frame, turn)?,
                 Piece::Begin { tag, bytes, .. } => {
                     if tag == tag::DATA_ROW {
-                        self.current_run(tag)?.row();
+                        self.current_run(tag)?.rows(1);
                     }
                     self.result(tag, bytes, turn)?;
                 }
@@ -50,6 +56,37 @@ impl Active {
             self.give_notice(turn)?;
         }
         Ok(at)
+    }
+
+    /// Rows and COPY data that the client gets as they are, as many as stand in front: how many bytes of them.
+    fn pass(&mut self, input: &[u8], turn: &mut Turn<'_>) -> Result<usize, Fault> {
+        let tag = match input.first() {
+            Some(tag @ (&tag::DATA_ROW | &tag::COPY_DATA)) => *tag,
+            _ => return Ok(0),
+        };
+        let columns = match self.queue.front() {
+            Some(Expected::Query { run, .. } | Expected::Execute { run, .. }) => match &run.masks {
+                None => None,
+                // Nothing of these columns is masked; a row that has others is not one of them.
+                Some(_) if tag == tag::DATA_ROW => match run.row_plan().and_then(|plan| plan.identity()) {
+                    Some(columns) => Some(columns),
+                    None => return Ok(0),
+                },
+                Some(_) => return Ok(0),
+            },
+            _ => return Ok(0),
+        };
+        let (frames, count) = self
+            .from_backend
+            .alike(input, tag, |body| columns.is_none_or(|columns| body.starts_with(&columns.to_be_bytes())));
+        if count < 2 {
+            return Ok(0);
+        }
+        if tag == tag::DATA_ROW {
+            self.current_run(tag)?.rows(count);
+        }
+        self.result(tag, frames, turn)?;
+        Ok(frames.len())
     }
 
     /// The turn is over: what it has put before the client is recorded.
@@ -212,7 +249,7 @@ impl Active {
         let options = std::rc::Rc::clone(&self.options);
         let run = self.current_run(tag::DATA_ROW)?;
         let masked = run.masks.is_some();
-        run.row();
+        run.rows(1);
         let from = turn.frontend().len();
         if masked {
             // Without a plan nothing is known of the row: that cannot be, since a description comes first.
@@ -433,6 +470,7 @@ impl Active {
     /// The connection ends: statements that never got their answer are recorded as such.
     pub(crate) fn cut_off(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
         let most = self.options.limits.recorded;
+        self.cut_off_streamed(turn)?;
         for entry in self.queue.drain() {
             if let Expected::Query { mut run, .. }
             | Expected::Execute { mut run, .. }

@@ -28,7 +28,7 @@ impl Active {
         frame: &[u8],
         turn: &mut Turn<'_>,
     ) -> Result<Taken, Fault> {
-        let Ready::Now(ruled) = self.judge(parse.query, turn) else { return Ok(Taken::NotYet) };
+        let Ready::Now(ruled) = self.judge(parse.query, None, turn) else { return Ok(Taken::NotYet) };
         self.batch_open = true;
         let veiled = self.veils(ruled.reading());
         let shown = recordable(parse.query, ruled.reading(), veiled, &self.options.key);
@@ -39,28 +39,48 @@ impl Active {
             ..Statement::new(Protocol::Parse)
         };
         let record = self.ledger.statement(turn, statement, &ruled)?;
-        let refusal = match ruled.permit_preparation() {
+        match ruled.permit_preparation() {
             Some(permit) => {
                 turn.statement(permit, frame);
-                None
+                self.parsed((parse.name, parse.query), record, &ruled, None, turn)?;
             }
-            None => {
-                turn.own(Own::FailingParse(parse.name));
-                self.batch_refused = true;
-                Some(ruled.refusal())
-            }
-        };
+            None => self.refuse_parse(parse.name, record, &ruled, turn)?,
+        }
+        Ok(Taken::Yes)
+    }
+
+    pub(super) fn refuse_parse(
+        &mut self,
+        name: &[u8],
+        record: u64,
+        ruled: &Ruled,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
+        turn.own(Own::FailingParse(name));
+        self.batch_refused = true;
+        self.parsed((name, b""), record, ruled, Some(ruled.refusal()), turn)
+    }
+
+    /// A Parse has been sent, or one that fails in its place.
+    fn parsed(
+        &mut self,
+        (name, text): (&[u8], &[u8]),
+        record: u64,
+        ruled: &Ruled,
+        refusal: Option<Refusal>,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
         let prepared = Prepared {
-            text: Bytes::copy_from_slice(parse.query),
+            text: Bytes::copy_from_slice(text),
+            strings: self.facts.strings(),
             inside: false,
             record,
             judged: RefCell::new(Some(ruled.judged().clone())),
         };
-        let change = self.names.prepare(parse.name, Rc::new(prepared));
-        let veiled = veiled || ruled.reading().has_secrets();
+        let change = self.names.prepare(name, Rc::new(prepared));
+        let veiled = self.veils(ruled.reading()) || ruled.reading().has_secrets();
         let sent = Sent { record, begun: turn.now, veiled };
-        self.expect(Expected::Parse { sent, change, refusal }, turn)?;
-        Ok(Taken::Yes)
+        self.expect(Expected::Parse { sent, change, refusal }, turn)
     }
 
     pub(super) fn bind(
@@ -80,8 +100,7 @@ impl Active {
             let record =
                 self.ledger.statement(turn, Statement { portal: bind.portal.into(), ..named }, &ruled)?;
             turn.own(Own::AbsentBind { portal: bind.portal, statement: bind.statement });
-            self.expect(Expected::OwnClose, turn)?;
-            self.expect_refused_bind(record, ruled.refusal(), turn)?;
+            self.expect_absent_bind(record, ruled.refusal(), turn)?;
             return Ok(Taken::Yes);
         };
         let Ready::Now(ruled) = self.judge_prepared(&prepared, turn) else { return Ok(Taken::NotYet) };
@@ -171,6 +190,17 @@ impl Active {
         self.expect_refused_bind(record, refusal, turn)
     }
 
+    /// It was sent behind a Close of what it names.
+    pub(super) fn expect_absent_bind(
+        &mut self,
+        record: u64,
+        refusal: Refusal,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
+        self.expect(Expected::OwnClose, turn)?;
+        self.expect_refused_bind(record, refusal, turn)
+    }
+
     fn expect_refused_bind(
         &mut self,
         record: u64,
@@ -246,7 +276,7 @@ impl Active {
         if unmoved && !bound.reading.inherits() {
             return Ready::Now(self.ruled(bound.clone()));
         }
-        let reading = self.reread(&portal.prepared.text);
+        let reading = self.reread(&portal.prepared.text, portal.prepared.strings);
         if !self.names_are_certain(&reading) {
             self.waiting = Some(Waiting::Names);
             return Ready::Wait;
@@ -294,11 +324,13 @@ impl Active {
     /// PREPARE, DEALLOCATE and DECLARE share their name spaces with Parse, Close and Bind.
     pub(super) fn change_names(&mut self, text: &[u8], judged: &Judged, record: u64) -> Vec<(usize, Change)> {
         let mut changes = Vec::new();
-        for (index, statement) in judged.reading.statements().iter().enumerate() {
+        let reading = &judged.reading;
+        for (index, (statement, place)) in reading.statements().iter().zip(reading.places()).enumerate() {
             let effects = &statement.effects;
             let named = || {
                 Rc::new(Prepared {
-                    text: slice(&Bytes::copy_from_slice(text), &statement.range),
+                    text: slice(&Bytes::copy_from_slice(text), &place.range),
+                    strings: self.facts.strings(),
                     inside: true,
                     record,
                     // PREPARE's and DECLARE's own actions are those of what they name.
@@ -337,7 +369,7 @@ impl Active {
             b"" if what == "prepared statement" => "unnamed prepared statement does not exist".to_owned(),
             name => format!("{what} \"{}\" does not exist", String::from_utf8_lossy(name)),
         };
-        let nothing = self.reread(b"");
+        let nothing = self.reread(b"", self.facts.strings());
         let judged = self.rule(nothing).judged().clone();
         Ruled::refused(judged, "absent", Refusal { sqlstate, message, hint: None, is_servers: true })
     }

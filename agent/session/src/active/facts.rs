@@ -4,10 +4,27 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use policy::{Action, Catalog, ObjectKind, RelationKind, Verb};
-use sql::{SearchPath, Settings};
+use policy::{Action, Catalog, ObjectKind, Provisional, RelationKind, Verb};
+use sql::{SearchPath, Settings, Statement};
 
 use super::reading::Reading;
+use super::transaction::Transaction;
+
+/// How the strings of a text are read: as of when the server takes it apart, which it does once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Strings {
+    standard_conforming: bool,
+    utf8: bool,
+    /// Nothing was on its way then that may have changed it.
+    certain: bool,
+}
+
+impl Strings {
+    /// Whether a text is the same however it is read, or it is known how.
+    pub(crate) fn tell(self, text: &[u8]) -> bool {
+        self.certain || !text.contains(&b'\\')
+    }
+}
 
 /// What the session knows of its own state at the server.
 pub(crate) struct Facts {
@@ -29,7 +46,8 @@ pub(crate) struct Facts {
     catalog: Arc<Catalog>,
     /// The same with what the open transaction has created, which no other connection can see yet.
     overlay: Option<Arc<Catalog>>,
-    created: Vec<(String, String, RelationKind)>,
+    /// What the open transaction has done to relations, as far as the catalog does not have it.
+    transaction: Transaction,
     /// Rises when anything of this changes: what was read before has to be read again.
     epoch: u64,
 }
@@ -46,7 +64,7 @@ impl Facts {
             unsettled: false,
             catalog,
             overlay: None,
-            created: Vec::new(),
+            transaction: Transaction::default(),
             epoch: 0,
         }
     }
@@ -73,16 +91,35 @@ impl Facts {
         &self.catalog
     }
 
-    /// The settings to read a statement by, as far as they are known.
-    pub(crate) fn settings(&self) -> Cow<'_, Settings> {
+    /// How the strings of a text are read that comes now.
+    pub(crate) fn strings(&self) -> Strings {
+        Strings {
+            standard_conforming: self.settings.standard_conforming_strings,
+            utf8: self.settings.utf8,
+            certain: !self.strings_doubtful,
+        }
+    }
+
+    /// The settings to read a statement by, as far as they are known. `strings`: as of when its text came.
+    pub(crate) fn settings(&self, strings: Strings) -> Cow<'_, Settings> {
         let mut settings = Cow::Borrowed(&self.settings);
         if self.path_doubtful || self.names_doubtful() {
             settings.to_mut().search_path = SearchPath::Unknown;
         }
-        if self.strings_doubtful {
-            settings.to_mut().utf8 = false;
+        if strings != self.strings() || !strings.certain {
+            let settings = settings.to_mut();
+            settings.standard_conforming_strings = strings.standard_conforming;
+            settings.utf8 = strings.utf8 && strings.certain;
+        }
+        if self.unsettled {
+            settings.to_mut().unsettled = true;
         }
         settings
+    }
+
+    /// A setting was changed inside the open transaction, or a relation: its end may change it back.
+    pub(crate) fn is_taken_back(&self) -> bool {
+        self.unsettled || self.overlay.is_some()
     }
 
     pub(crate) fn path_doubtful(&self) -> bool {
@@ -104,6 +141,7 @@ impl Facts {
     /// A statement with this reading is on its way to the server.
     pub(crate) fn sent(&mut self, reading: &Reading) {
         let changes = reading.changes();
+        let was_unsettled = self.unsettled;
         if changes.search_path {
             self.path_doubtful = true;
             self.unsettled = true;
@@ -115,20 +153,42 @@ impl Facts {
         if changes.ddl {
             self.catalog_doubtful = true;
             self.names_doubtful |= changes.renames;
-            self.create(reading.actions());
         }
+        self.follow(reading.statements());
         if changes.search_path || changes.string_syntax || changes.ddl {
             self.epoch += 1;
         }
-        if changes.rolls_back && self.unsettled {
+        if changes.takes_back && (self.unsettled || was_unsettled) {
             self.path_doubtful = true;
             self.strings_doubtful = true;
             self.epoch += 1;
         }
     }
 
+    /// What these statements do to relations, and to what was done before.
+    fn follow(&mut self, statements: &[Statement]) {
+        let mut moved = false;
+        for statement in statements {
+            let effects = &statement.effects;
+            if let Some(effect) = &effects.transaction {
+                moved |= self.transaction.sent(effect);
+            }
+            if effects.ddl {
+                let before = self.transaction.done().len();
+                for (schema, name) in &effects.drops {
+                    self.transaction.does(Provisional::Uncertain(schema.clone(), name.clone()));
+                }
+                self.create(&statement.actions);
+                moved |= self.transaction.done().len() > before;
+            }
+        }
+        if moved {
+            self.overlay = Some(Arc::new(self.catalog.with_provisional(self.transaction.done())));
+            self.epoch += 1;
+        }
+    }
+
     fn create(&mut self, actions: &[Action]) {
-        let before = self.created.len();
         for action in
             actions.iter().filter(|a| a.verb == Verb::Create && a.object.kind == ObjectKind::Relation)
         {
@@ -142,7 +202,9 @@ impl Facts {
             if let Some(schema) = &action.object.schema {
                 // It may not be created after all (IF NOT EXISTS), or stand in the place of what others stand
                 // on: then what comes along with the name cannot be told.
-                if let Some(known) = self.catalog.relation_named(schema, &action.object.name) {
+                if let Some(known) = self.catalog.relation_named(schema, &action.object.name)
+                    && !self.transaction.took(schema, &action.object.name)
+                {
                     self.names_doubtful |= known.has_rules
                         || known.has_triggers
                         || !(known.bases.is_empty()
@@ -150,11 +212,9 @@ impl Facts {
                             && known.parents.is_empty()
                             && known.children.is_empty());
                 }
-                self.created.push((schema.clone(), action.object.name.clone(), kind));
+                let (schema, name) = (schema.clone(), action.object.name.clone());
+                self.transaction.does(Provisional::Created(schema, name, kind));
             }
-        }
-        if self.created.len() > before {
-            self.overlay = Some(Arc::new(self.catalog.with_created(&self.created)));
         }
     }
 
@@ -225,18 +285,18 @@ impl Facts {
     /// A newer catalog. What the open transaction created stays on top of it until the transaction is over.
     pub(crate) fn catalog_is(&mut self, catalog: Arc<Catalog>, settled: bool) {
         if settled {
-            self.created.clear();
+            self.transaction.over();
             self.overlay = None;
             self.catalog_doubtful = false;
-        } else if !self.created.is_empty() {
-            self.overlay = Some(Arc::new(catalog.with_created(&self.created)));
+        } else if !self.transaction.done().is_empty() {
+            self.overlay = Some(Arc::new(catalog.with_provisional(self.transaction.done())));
         }
         if settled || self.catalog_lost || catalog.generation() != self.catalog.generation() {
             self.epoch += 1;
         }
         self.catalog_lost = false;
-        // The effective path holds only schemas that are there.
-        self.path_doubtful |= !catalog.schemas().eq(self.catalog.schemas());
+        // The effective path holds only schemas that are there and may be used.
+        self.path_doubtful |= !catalog.has_same_schemas(&self.catalog);
         self.catalog = catalog;
     }
 }

@@ -11,6 +11,7 @@ use super::judging::Waiting;
 use super::names::MOST_NAMES;
 use super::reading::Reading;
 use super::run::Run;
+use super::streamed::HEAD;
 use crate::{Fault, Turn};
 
 /// What became of a message.
@@ -33,9 +34,13 @@ impl Active {
         let (message, bind) = (self.options.limits.message, self.options.limits.bind);
         let whole = |tag: u8| match tag {
             tag::COPY_DATA => Whole::Streamed,
-            tag::QUERY | tag::PARSE => Whole::Needed { limit: message },
-            tag::BIND | tag::FUNCTION_CALL => Whole::Needed { limit: bind },
+            tag::QUERY | tag::PARSE => Whole::UpTo { limit: message, head: HEAD },
+            tag::BIND | tag::FUNCTION_CALL => Whole::UpTo { limit: bind, head: HEAD },
             _ => Whole::Needed { limit: SHORT },
+        };
+        let streams = |tag: u8, length: usize| match whole(tag) {
+            Whole::UpTo { limit, .. } => length > HEADER_LEN + limit,
+            Whole::Needed { .. } | Whole::Streamed => false,
         };
         let mut at = 0;
         while !self.blocked() && self.queue.len() < MOST_EXPECTED {
@@ -49,13 +54,37 @@ impl Active {
             let Some(piece) = self.from_frontend.next(rest, whole).map_err(Fault::Frontend)? else { break };
             let taken = match piece {
                 Piece::Frame { tag: tag::COPY_DATA, frame } => self.copy_data(frame, turn)?,
+                // Long, and there all the same.
+                Piece::Frame { tag, frame } if self.decided.is_some() || streams(tag, frame.len()) => {
+                    match self.begins(frame, turn)? {
+                        Taken::Yes => self.ends(turn).map(|()| Taken::Yes)?,
+                        Taken::NotYet => Taken::NotYet,
+                    }
+                }
                 Piece::Frame { tag, frame } => self.message(tag, frame, turn)?,
-                Piece::Begin { bytes, .. } => self.copy_data(bytes, turn)?,
-                Piece::Middle { bytes, .. } | Piece::End { bytes, .. } => self.more_copy_data(bytes, turn)?,
+                Piece::Begin { tag: tag::COPY_DATA, bytes, .. } => self.copy_data(bytes, turn)?,
+                Piece::Middle { tag: tag::COPY_DATA, bytes } | Piece::End { tag: tag::COPY_DATA, bytes } => {
+                    self.more_copy_data(bytes, turn)?
+                }
+                Piece::Begin { bytes, .. } => self.begins(bytes, turn)?,
+                Piece::Middle { bytes, .. } => {
+                    self.goes_on(bytes, turn)?;
+                    Taken::Yes
+                }
+                Piece::End { bytes, .. } => {
+                    self.goes_on(bytes, turn)?;
+                    self.ends(turn)?;
+                    Taken::Yes
+                }
             };
             match taken {
                 Taken::Yes => at += piece.len(),
-                Taken::NotYet => break,
+                Taken::NotYet => {
+                    if let Piece::Begin { .. } = piece {
+                        self.from_frontend.put_back();
+                    }
+                    break;
+                }
             }
         }
         Ok(at)
@@ -64,9 +93,7 @@ impl Active {
     fn message(&mut self, tag: u8, frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let message = Message::parse(tag, body).map_err(Fault::Frontend)?;
-        if self.names.full() {
-            return Err(Fault::Limit { what: "too many prepared statements or portals", limit: MOST_NAMES });
-        }
+        self.is_room_for_names()?;
         let taken = match message {
             Message::Query(text) => self.query(text, frame, turn)?,
             Message::Parse(parse) => self.parse(&parse, frame, turn)?,
@@ -117,11 +144,23 @@ impl Active {
             Message::CopyData(_) => self.copy_data(frame, turn)?,
         };
         if matches!(taken, Taken::Yes) {
-            self.catalog_asked = false;
-            // A replication connection speaks the simple protocol alone: there the path stays unknown.
-            self.facts_asked = self.replicates;
+            self.taken();
         }
         Ok(taken)
+    }
+
+    /// The message in front has been taken: the next one may ask again.
+    pub(super) fn taken(&mut self) {
+        self.catalog_asked = false;
+        // A replication connection speaks the simple protocol alone: there the path stays unknown.
+        self.facts_asked = self.replicates;
+    }
+
+    pub(super) fn is_room_for_names(&self) -> Result<(), Fault> {
+        match self.names.full() {
+            true => Err(Fault::Limit { what: "too many prepared statements or portals", limit: MOST_NAMES }),
+            false => Ok(()),
+        }
     }
 
     /// While the server reads COPY data it ignores Sync, and answers it as soon as the COPY has failed. Which of

@@ -12,17 +12,33 @@ use pgwire::backend::NoticeFields;
 use policy::{Decision, Grant, Pending, Verdict, VerdictError};
 
 use super::Active;
+use super::facts::Strings;
 use super::judging::Ruled;
 use super::ledger::binding;
 use super::names::Prepared;
 use super::refusal::Refusal;
+use super::streamed::Decided;
 use crate::{ApprovalRequest, Fault, Request, Turn};
 
 /// The message that waits.
 pub(crate) enum HeldMessage {
-    Query { text: Bytes, frame: Bytes },
-    Bind { prepared: Rc<Prepared>, portal: Vec<u8>, frame: Bytes },
-    FunctionCall { frame: Bytes },
+    Query {
+        text: Bytes,
+        frame: Bytes,
+    },
+    Bind {
+        prepared: Rc<Prepared>,
+        portal: Vec<u8>,
+        frame: Bytes,
+    },
+    FunctionCall {
+        frame: Bytes,
+    },
+    /// A Bind (of a prepared statement) or a FunctionCall that is still to be read, behind its head.
+    Head {
+        prepared: Option<Rc<Prepared>>,
+        head: Bytes,
+    },
 }
 
 /// A statement as a reviewer sees it: in the form that is recorded.
@@ -64,6 +80,10 @@ impl Active {
             HeldMessage::Query { text, .. } => binding(text, None),
             HeldMessage::Bind { prepared, frame, .. } => binding(&prepared.text, Some(frame)),
             HeldMessage::FunctionCall { frame } => binding(b"", Some(frame)),
+            HeldMessage::Head { prepared, head } => {
+                let text = prepared.as_ref().map_or(&b""[..], |prepared| &prepared.text);
+                binding(text, Some(head))
+            }
         };
         let id = self.ledger.id();
         self.holds += 1;
@@ -151,17 +171,27 @@ impl Active {
             return Ok(());
         }
         let text = match &message {
-            HeldMessage::Query { text, .. } => Some(text),
-            HeldMessage::Bind { prepared, .. } => Some(&prepared.text),
-            HeldMessage::FunctionCall { .. } => None,
+            HeldMessage::Query { text, .. } => Some((text, self.facts.strings())),
+            HeldMessage::Bind { prepared, .. } => Some((&prepared.text, prepared.strings)),
+            HeldMessage::Head { prepared: Some(prepared), .. } => Some((&prepared.text, prepared.strings)),
+            HeldMessage::FunctionCall { .. } | HeldMessage::Head { prepared: None, .. } => None,
         };
         let decided = decided.and_then(|grant| self.still_allowed(grant, &ruled, text));
+        if let HeldMessage::Head { .. } = &message {
+            self.decided = Some(Decided { record, ruled, grant: decided });
+            return Ok(());
+        }
         self.resume(message, &ruled, record, decided, turn)
     }
 
     /// Policy and catalog may have changed while the statement waited: an approval lifts a hold, not a denial,
     /// and it is about what the statement was understood to do.
-    fn still_allowed(&mut self, grant: Grant, ruled: &Ruled, text: Option<&Bytes>) -> Result<Grant, Refusal> {
+    fn still_allowed(
+        &mut self,
+        grant: Grant,
+        ruled: &Ruled,
+        text: Option<(&Bytes, Strings)>,
+    ) -> Result<Grant, Refusal> {
         if ruled.judged().epoch == self.facts.epoch() {
             return Ok(grant);
         }
@@ -172,8 +202,8 @@ impl Active {
         if let Some(refusal) = self.unmaskable(ruled.reading()) {
             return Err(refusal);
         }
-        if let Some(text) = text {
-            let reading = self.reread(text);
+        if let Some((text, strings)) = text {
+            let reading = self.reread(text, strings);
             let now = self.rule(reading);
             if now.reading().actions() != ruled.reading().actions()
                 || !now.reading().outputs().eq(ruled.reading().outputs())
@@ -211,6 +241,8 @@ impl Active {
             (HeldMessage::FunctionCall { frame }, Ok(grant)) => {
                 self.send_function_call(&frame, grant.permit(), ruled, record, turn)
             }
+            // It is read on when its bytes are looked at again.
+            (HeldMessage::Head { .. }, _) => Ok(()),
             (HeldMessage::FunctionCall { .. }, Err(refusal)) => {
                 self.refuse_function_call(record, ruled.reading(), refusal, turn)
             }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use evidence::Ruling;
 use policy::{Action, Decision, Judgement, Lineage, ObjectKind, Output, Permit, Verb};
-use sql::{CopyDirection, Effects};
+use sql::{CopyDirection, Effects, SearchPath, Settings, TransactionEffect};
 
 use super::Active;
+use super::facts::Strings;
 use super::names::{Judged, Prepared};
 use super::reading::{Changes, Reading};
 use super::refusal::Refusal;
@@ -94,9 +95,14 @@ impl Ruled {
 }
 
 impl Active {
-    /// Judges the text of the message in front.
-    pub(super) fn judge(&mut self, text: &[u8], turn: &mut Turn<'_>) -> Ready<Ruled> {
-        let reading = match self.read(text, turn) {
+    /// Judges the text of the message in front, or one that the server took apart before with strings like these.
+    pub(super) fn judge(
+        &mut self,
+        text: &[u8],
+        before: Option<Strings>,
+        turn: &mut Turn<'_>,
+    ) -> Ready<Ruled> {
+        let reading = match self.read(text, before, turn) {
             Ready::Now(reading) => reading,
             Ready::Wait => return Ready::Wait,
         };
@@ -115,7 +121,7 @@ impl Active {
         {
             return Ready::Now(self.ruled(judged.clone()));
         }
-        let ruled = self.judge(&prepared.text, turn);
+        let ruled = self.judge(&prepared.text, Some(prepared.strings), turn);
         if let Ready::Now(ruled) = &ruled {
             *prepared.judged.borrow_mut() = Some(ruled.judged.clone());
         }
@@ -168,9 +174,23 @@ impl Active {
         let mut resolved = reading.clone();
         // Names that an earlier statement of the same text prepares stand in its own actions already.
         let mut prepared_here: Vec<&str> = Vec::new();
+        // What earlier statements of it change counts for what is run here, not for how that was read.
+        let (mut path_moves, mut names_move) = (false, false);
         for (index, statement) in reading.statements().iter().enumerate() {
             let effects = &statement.effects;
+            if let Some(name) = &effects.executes
+                && (names_move || (path_moves && prepared_here.contains(&name.as_str())))
+            {
+                resolved.doubt(index, "EXECUTE behind what may change the meaning of names");
+                continue;
+            }
             prepared_here.extend(effects.prepares.as_deref());
+            path_moves |= statement.moves_path();
+            names_move |= effects.renames || !effects.drops.is_empty();
+            if effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back) {
+                path_moves |= self.facts.is_taken_back();
+                names_move |= self.facts.is_taken_back();
+            }
             if let Some(name) = &effects.fetches {
                 let cursor = self.names.portal(name.as_bytes());
                 let output = cursor.map_or(Output::Unknown, |portal| portal.output.clone());
@@ -181,7 +201,7 @@ impl Active {
                 _ if prepared_here.contains(&name.as_str()) => {
                     resolved.inherit(index, &[], &[], Output::Unknown, Lineage::Unknown)
                 }
-                Some(prepared) => self.inherit_prepared(&mut resolved, index, prepared),
+                Some(prepared) => self.inherit_prepared(&mut resolved, index, prepared, path_moves),
                 None => resolved.doubt(index, "EXECUTE of a statement that was not prepared here"),
             }
         }
@@ -190,8 +210,12 @@ impl Active {
 
     /// It is planned again where the search path has changed: what counts is what it means now. PREPARE takes
     /// only queries and writes; Parse takes anything, and what that changes would have to be followed, too.
-    fn inherit_prepared(&self, resolved: &mut Reading, index: usize, prepared: &Prepared) {
-        let meant = self.reread(&prepared.text);
+    fn inherit_prepared(&self, resolved: &mut Reading, index: usize, prepared: &Prepared, path_moves: bool) {
+        let mut settings = self.facts.settings(prepared.strings);
+        if path_moves {
+            settings.to_mut().search_path = SearchPath::Unknown;
+        }
+        let meant = self.reread_by(&prepared.text, prepared.strings, &settings);
         let [statement] = meant.statements() else {
             return resolved.doubt(index, "EXECUTE of more than one statement");
         };
@@ -215,17 +239,20 @@ impl Active {
     }
 
     /// Reads a text by what is known now, without waiting for more.
-    pub(super) fn reread(&self, text: &[u8]) -> Rc<Reading> {
-        if self.facts.strings_doubtful() && text.contains(&b'\\') {
+    pub(super) fn reread(&self, text: &[u8], strings: Strings) -> Rc<Reading> {
+        self.reread_by(text, strings, &self.facts.settings(strings))
+    }
+
+    fn reread_by(&self, text: &[u8], strings: Strings, settings: &Settings) -> Rc<Reading> {
+        if !strings.tell(text) {
             return Rc::new(Reading::unreadable(text, "how strings are read may have changed before it"));
         }
-        let settings = self.facts.settings();
         let (catalog, shared) = self.facts.catalog();
         let reading = {
             let mut cache = self.cache.borrow_mut();
             match shared {
-                true => cache.read(&self.database, text, &settings, catalog),
-                false => cache.read_alone(text, &settings, catalog),
+                true => cache.readings.read(&self.database, text, settings, catalog),
+                false => cache.readings.read_alone(text, settings, catalog),
             }
         };
         if self.facts.names_doubtful() { Rc::new(without_names(&reading)) } else { reading }
@@ -240,15 +267,15 @@ impl Active {
     }
 
     /// Reads the text of the message in front, once everything is known that its meaning needs.
-    fn read(&mut self, text: &[u8], turn: &mut Turn<'_>) -> Ready<Rc<Reading>> {
-        if self.facts.strings_doubtful() && !self.at_rest() && self.comes_to_rest() {
+    fn read(&mut self, text: &[u8], before: Option<Strings>, turn: &mut Turn<'_>) -> Ready<Rc<Reading>> {
+        let at_rest = self.at_rest();
+        if before.is_none() && self.facts.strings_doubtful() && !at_rest && self.comes_to_rest() {
             return self.wait(Waiting::Rest);
         }
         if self.awaits_catalog(turn) {
             return Ready::Wait;
         }
-        let at_rest = self.at_rest();
-        let reading = self.reread(text);
+        let reading = self.reread(text, before.unwrap_or_else(|| self.facts.strings()));
         if self.facts.path_doubtful() && !self.facts.names_doubtful() && reading.names_something() {
             if at_rest && !self.failed() && !self.facts_asked {
                 self.facts_asked = true;
@@ -315,9 +342,8 @@ impl Active {
 
     /// Masks are by name; cells are by OID.
     pub(super) fn resolve_masks(&mut self) {
-        let masks = self.policy.masks();
-        self.masks = (!masks.is_empty())
-            .then(|| Rc::new(masking::MaskSet::resolve(masks, self.facts.committed_catalog())));
+        let mut cache = self.cache.borrow_mut();
+        self.masks = cache.masks.resolve(self.policy.masks(), self.facts.committed_catalog());
     }
 }
 
@@ -336,10 +362,14 @@ fn acts_on_session(effects: &Effects, prepares_itself: bool) -> bool {
         fetches,
         copy,
         temp,
+        renames,
+        drops,
     } = effects;
     *ddl || *search_path
         || *string_syntax
         || *temp
+        || *renames
+        || !drops.is_empty()
         || transaction.is_some()
         || prepares.is_some() != prepares_itself
         || executes.is_some()

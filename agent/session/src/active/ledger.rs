@@ -132,17 +132,16 @@ pub(crate) fn recordable<'a>(
     key: &HashKey,
 ) -> Recordable<'a> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
-    for statement in reading.statements() {
-        ranges.extend(statement.secrets.iter().cloned());
+    for (statement, place) in reading.statements().iter().zip(reading.places()) {
+        ranges.extend(place.secrets.iter().cloned());
         if !veiled {
             continue;
         }
-        if statement.constants.is_empty() && statement.actions.iter().any(|a| a.verb == policy::Verb::Opaque)
-        {
+        if place.constants.is_empty() && statement.actions.iter().any(|a| a.verb == policy::Verb::Opaque) {
             // It may have literals that could not be found: nothing of it is shown.
-            ranges.push(statement.range.clone());
+            ranges.push(place.range.clone());
         }
-        ranges.extend(statement.constants.iter().cloned());
+        ranges.extend(place.constants.iter().cloned());
     }
     if ranges.is_empty() {
         return Recordable { text: Cow::Borrowed(text), original: None };

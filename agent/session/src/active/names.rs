@@ -14,12 +14,15 @@ use bytes::Bytes;
 use masking::{MaskSet, RowPlan};
 use policy::{Grant, Judgement, Output};
 
+use super::facts::Strings;
 use super::reading::Reading;
 
 /// A prepared statement: its text as the client gave it, and what it was last read and judged to be.
 pub(crate) struct Prepared {
     /// The text that its Parse carried, or of the statement inside a PREPARE.
     pub(crate) text: Bytes,
+    /// How its strings are read: the server has taken it apart, and does not do so again.
+    pub(crate) strings: Strings,
     /// The text is a PREPARE or a DECLARE and stands for the statement inside.
     pub(crate) inside: bool,
     /// Sequence in the session of the record that holds the text.

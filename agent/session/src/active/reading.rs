@@ -1,7 +1,9 @@
 //! A text as it was read: the statements in it, what they do together, and what the session must follow.
 
-use policy::{Action, Lineage, ObjectKind, Oid, Output, Verb};
-use sql::{Analysis, Statement, TransactionEffect};
+use std::rc::Rc;
+
+use policy::{Action, Lineage, Oid, Output};
+use sql::{Analysis, Place, Statement, TransactionEffect};
 
 /// What a text changes that the reading of later texts depends on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,7 +13,8 @@ pub(crate) struct Changes {
     pub(crate) ddl: bool,
     /// Names of relations may stand for others afterwards.
     pub(crate) renames: bool,
-    pub(crate) rolls_back: bool,
+    /// Settings and relations may be what they were before.
+    pub(crate) takes_back: bool,
 }
 
 impl Changes {
@@ -20,9 +23,16 @@ impl Changes {
     }
 }
 
-/// A text, read.
+/// A text, read: what it means, and where in it what stands.
 #[derive(Debug, Clone)]
 pub(crate) struct Reading {
+    meaning: Rc<Meaning>,
+    places: Vec<Place>,
+}
+
+/// What a text means, wherever its statements and literals stand.
+#[derive(Debug, Clone)]
+pub(crate) struct Meaning {
     statements: Vec<Statement>,
     actions: Vec<Action>,
     changes: Changes,
@@ -30,35 +40,41 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    pub(crate) fn new(text: &[u8], analysis: Analysis) -> Self {
+    pub(crate) fn new(analysis: Analysis) -> Self {
         let mut actions: Vec<Action> = Vec::new();
         let mut changes = Changes::default();
-        let path = |a: &Action| {
-            // The effective path holds only schemas that are there and may be used.
-            a.object.kind == ObjectKind::Schema || matches!(a.verb, Verb::Role | Verb::Grant | Verb::Revoke)
-        };
         for statement in &analysis.statements {
             for action in &statement.actions {
                 if !actions.contains(action) {
                     actions.push(action.clone());
                 }
             }
-            changes.search_path |=
-                statement.effects.search_path || statement.effects.temp || statement.actions.iter().any(path);
+            changes.search_path |= statement.moves_path();
             changes.string_syntax |= statement.effects.string_syntax;
             changes.ddl |= statement.effects.ddl;
-            changes.rolls_back |= matches!(
-                statement.effects.transaction,
-                Some(TransactionEffect::Rollback { .. } | TransactionEffect::RollbackTo(_))
-            );
-            changes.renames |= statement.effects.ddl && renames(text, statement);
+            changes.takes_back |=
+                statement.effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back);
+            changes.renames |= statement.effects.renames;
         }
-        Reading { statements: analysis.statements, actions, changes, function: false }
+        let meaning = Meaning { statements: analysis.statements, actions, changes, function: false };
+        Reading { meaning: Rc::new(meaning), places: analysis.places }
+    }
+
+    /// A text that means the same as another whose literals are others.
+    pub(crate) fn alike(meaning: &Rc<Meaning>, place: Place) -> Self {
+        Reading { meaning: Rc::clone(meaning), places: vec![place] }
+    }
+
+    pub(crate) fn meaning(&self) -> &Rc<Meaning> {
+        &self.meaning
     }
 
     /// A FunctionCall: no text, one action, and whatever the function may change.
     pub(crate) fn of_function(action: Action) -> Self {
-        Reading { changes: Changes::anything(), function: true, ..Self::of_action(0, action) }
+        let mut reading = Self::of_action(0, action);
+        let meaning = Rc::make_mut(&mut reading.meaning);
+        (meaning.changes, meaning.function) = (Changes::anything(), true);
+        reading
     }
 
     /// A command of the replication protocol: no SQL, and one action.
@@ -68,42 +84,43 @@ impl Reading {
 
     /// What is no SQL, and does one thing; its text, if it has one, is so long.
     fn of_action(length: usize, action: Action) -> Self {
-        let statement = Statement { actions: vec![action.clone()], ..Statement::opaque(0..length, "") };
-        Reading {
+        let statement = Statement { actions: vec![action.clone()], ..Statement::opaque("") };
+        let meaning = Meaning {
             statements: vec![statement],
             actions: vec![action],
             changes: Changes::default(),
             function: false,
-        }
+        };
+        let place = Place { range: 0..length, ..Place::default() };
+        Reading { meaning: Rc::new(meaning), places: vec![place] }
     }
 
     /// It is a FunctionCall's.
     pub(crate) fn is_function(&self) -> bool {
-        self.function
+        self.meaning.function
     }
 
     /// A text that cannot be read now.
     pub(crate) fn unreadable(text: &[u8], why: &str) -> Self {
-        let mut statement = Statement::opaque(0..text.len(), why);
-        statement.constants = std::iter::once(0..text.len()).collect();
-        statement.secrets.clone_from(&statement.constants);
-        Reading::new(text, Analysis { statements: vec![statement] })
+        let whole: Vec<_> = std::iter::once(0..text.len()).collect();
+        let place = Place { range: 0..text.len(), secrets: whole.clone(), constants: whole };
+        Reading::new(Analysis { statements: vec![Statement::opaque(why)], places: vec![place] })
     }
 
     /// The same, but one of its statements may do anything.
     pub(crate) fn doubt(&mut self, statement: usize, why: &str) {
-        self.changes = Changes::anything();
+        Rc::make_mut(&mut self.meaning).changes = Changes::anything();
         self.inherit(statement, &[Action::opaque(why)], &[], Output::Unknown, Lineage::Unknown);
     }
 
     /// What each of its statements gives back.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = &Output> {
-        self.statements.iter().map(|s| &s.output)
+        self.meaning.statements.iter().map(|s| &s.output)
     }
 
     /// Something in it must never be recorded, and may be told by an error.
     pub(crate) fn has_secrets(&self) -> bool {
-        self.statements.iter().any(|s| !s.secrets.is_empty())
+        self.places.iter().any(|place| !place.secrets.is_empty())
     }
 
     /// The same with what one of its statements inherits from a name of the session.
@@ -115,12 +132,13 @@ impl Reading {
         output: Output,
         written: Lineage,
     ) {
+        let meaning = Rc::make_mut(&mut self.meaning);
         for action in actions {
-            if !self.actions.contains(action) {
-                self.actions.push(action.clone());
+            if !meaning.actions.contains(action) {
+                meaning.actions.push(action.clone());
             }
         }
-        if let Some(statement) = self.statements.get_mut(statement) {
+        if let Some(statement) = meaning.statements.get_mut(statement) {
             statement.actions.extend_from_slice(actions);
             statement.relations.extend_from_slice(relations);
             statement.output = output;
@@ -133,43 +151,39 @@ impl Reading {
     }
 
     pub(crate) fn statements(&self) -> &[Statement] {
-        &self.statements
+        &self.meaning.statements
+    }
+
+    /// Where its statements stand, each by its number.
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
     }
 
     pub(crate) fn actions(&self) -> &[Action] {
-        &self.actions
+        &self.meaning.actions
     }
 
     pub(crate) fn changes(&self) -> Changes {
-        self.changes
+        self.meaning.changes
     }
 
     /// There is a statement in it: where it does not want the search path, those behind it in a batch may.
     pub(crate) fn names_something(&self) -> bool {
-        !self.statements.is_empty()
+        !self.statements().is_empty()
     }
 
     /// Something was not understood for want of the search path.
     pub(crate) fn wants_search_path(&self) -> bool {
-        self.statements.iter().any(|s| s.wants.search_path)
+        self.statements().iter().any(|s| s.wants.search_path)
     }
 
     /// Something was not understood for want of a name in the catalog.
     pub(crate) fn wants_catalog(&self) -> bool {
-        self.statements.iter().any(|s| s.wants.catalog)
+        self.statements().iter().any(|s| s.wants.catalog)
     }
 
     /// What it does or gives back is what prepared statements or cursors of the session do.
     pub(crate) fn inherits(&self) -> bool {
-        self.statements.iter().any(|s| s.effects.executes.is_some() || s.effects.fetches.is_some())
+        self.statements().iter().any(|s| s.effects.executes.is_some() || s.effects.fetches.is_some())
     }
-}
-
-/// Whether a change of the catalog may make a name stand for another relation, or for more of them. Errs to
-/// yes: any statement that has one of these words in it.
-fn renames(text: &[u8], statement: &Statement) -> bool {
-    let alters = statement.actions.iter().any(|a| matches!(a.verb, Verb::Alter | Verb::Opaque));
-    let text = text.get(statement.range.clone()).unwrap_or(text);
-    let has = |word: &[u8]| text.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
-    alters && [&b"rename"[..], b"schema", b"inherit", b"attach"].iter().any(|word| has(word))
 }

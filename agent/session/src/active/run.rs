@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
-use evidence::{Body, Hasher, ResultChunk, ResultCut, StatementEnd, Stream, Times};
+use evidence::{Body, Digest, Hasher, ResultChunk, ResultCut, StatementEnd, Stream, Times};
 use masking::{MaskSet, RowPlan};
 use sql::CopyDirection;
 
@@ -48,16 +48,18 @@ struct Delivered {
     rows: u64,
     bytes: u64,
     recorded: u64,
-    /// Of everything, begun when there was the first byte.
-    hasher: Option<Hasher>,
+    /// Of what is not recorded, begun with its first byte. What is recorded, the record's own digest covers.
+    rest: Option<Hasher>,
     /// What is in this turn's buffer for the client and not yet recorded.
     open: Option<Range<usize>>,
 }
 
 impl Delivered {
-    fn account(&mut self, bytes: &[u8]) {
-        self.bytes += bytes.len() as u64;
-        self.hasher.get_or_insert_default().update(bytes);
+    /// Bytes that are not recorded.
+    fn cut(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.rest.get_or_insert_default().update(bytes);
+        }
     }
 }
 
@@ -91,8 +93,7 @@ impl Run {
     /// These bytes, which were just put before the client, belong to the result.
     pub(crate) fn delivered(&mut self, turn: &mut Turn<'_>, from: usize) {
         let end = turn.frontend().len();
-        let bytes = turn.frontend().get(from..end).unwrap_or_default();
-        self.out.account(bytes);
+        self.out.bytes += end.saturating_sub(from) as u64;
         self.out.open = Some(match self.out.open.take() {
             Some(open) if open.end == from => open.start..end,
             // Something of the session's own stands between: the caller has recorded what was before it.
@@ -108,8 +109,8 @@ impl Run {
         }
     }
 
-    pub(crate) fn row(&mut self) {
-        self.out.rows += 1;
+    pub(crate) fn rows(&mut self, count: u64) {
+        self.out.rows += count;
     }
 
     /// CommandComplete.
@@ -145,6 +146,7 @@ impl Run {
             self.out.recorded += (end - at) as u64;
             at = end;
         }
+        self.out.cut(turn.frontend().get(at..open.end).unwrap_or_default());
         Ok(())
     }
 
@@ -158,13 +160,15 @@ impl Run {
         most: u64,
     ) -> Result<(), Fault> {
         let copied = self.copied_in.get_or_insert_default();
-        copied.account(bytes);
-        if veiled {
-            return Ok(());
-        }
+        copied.bytes += bytes.len() as u64;
         for frames in bytes.chunks(ResultChunk::MAX) {
+            if veiled {
+                // What must not be recorded must not be guessed at either.
+                continue;
+            }
             if copied.recorded >= most {
-                break;
+                copied.cut(frames);
+                continue;
             }
             let frames = Cow::Borrowed(frames);
             copied.recorded += frames.len() as u64;
@@ -189,7 +193,7 @@ impl Run {
             recorded: delivered.recorded,
             rows: delivered.rows,
             bytes: delivered.bytes,
-            digest: delivered.hasher.clone().map(Hasher::finish).unwrap_or_default(),
+            rest: delivered.rest.clone().map_or(Digest::NONE, Hasher::finish),
         };
         for (delivered, stream) in
             [(Some(&self.out), Stream::Backend), (self.copied_in.as_ref(), Stream::CopyIn)]
@@ -206,7 +210,6 @@ impl Run {
             sqlstate: Cow::Owned(std::mem::take(&mut self.sqlstate)),
             message: Cow::Owned(std::mem::take(&mut self.message)),
             duration_us: turn.now.mono_ns.saturating_sub(self.begun.mono_ns) / 1000,
-            results: self.out.hasher.take().map(Hasher::finish),
             frames: Cow::Borrowed(&[]),
         };
         match last {

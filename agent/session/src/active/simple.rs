@@ -23,7 +23,7 @@ impl Active {
     pub(super) fn query(&mut self, text: &[u8], frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
         let ruled = match self.replication_command(text) {
             Some(ruled) => ruled,
-            None => match self.judge(text, turn) {
+            None => match self.judge(text, None, turn) {
                 Ready::Now(ruled) => ruled,
                 Ready::Wait => return Ok(Taken::NotYet),
             },
@@ -92,22 +92,7 @@ impl Active {
         if self.awaits_catalog(turn) {
             return Ok(Taken::NotYet);
         }
-        let action = match self.facts.committed_catalog().function(call.function) {
-            Some(function) => Action {
-                verb: Verb::Function,
-                object: Object {
-                    kind: ObjectKind::Function,
-                    class: "function",
-                    schema: Some(function.schema.clone()),
-                    name: function.name.clone(),
-                    oid: Some(function.oid),
-                },
-                implied: false,
-            },
-            None => Action::opaque(format!("function with OID {} is not in the catalog", call.function)),
-        };
-        let reading = Rc::new(Reading::of_function(action));
-        let ruled = self.rule(reading);
+        let ruled = self.rule_function(call.function);
         let veiled = self.masks.is_some();
         let statement = Statement {
             function: call.function,
@@ -132,6 +117,25 @@ impl Active {
         Ok(Taken::Yes)
     }
 
+    /// What the policy says of a call of that function.
+    pub(super) fn rule_function(&mut self, function: policy::Oid) -> Ruled {
+        let action = match self.facts.committed_catalog().function(function) {
+            Some(function) => Action {
+                verb: Verb::Function,
+                object: Object {
+                    kind: ObjectKind::Function,
+                    class: "function",
+                    schema: Some(function.schema.clone()),
+                    name: function.name.clone(),
+                    oid: Some(function.oid),
+                },
+                implied: false,
+            },
+            None => Action::opaque(format!("function with OID {function} is not in the catalog")),
+        };
+        self.rule(Rc::new(Reading::of_function(action)))
+    }
+
     pub(super) fn send_function_call(
         &mut self,
         frame: &[u8],
@@ -141,6 +145,16 @@ impl Active {
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
         turn.statement(permit, frame);
+        self.function_called(ruled, record, turn)
+    }
+
+    /// A FunctionCall has been sent.
+    pub(super) fn function_called(
+        &mut self,
+        ruled: &Ruled,
+        record: u64,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
         let run = self.run(record, ruled.reading(), turn);
         self.names.stretch_ends();
         self.facts.sent(ruled.reading());

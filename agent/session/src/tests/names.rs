@@ -17,7 +17,7 @@ fn check_nothing_deleted(rules: &str, script: &[Vec<u8>]) -> World {
     world.send(script);
     world.send(&[copy_done(), sync(), sync()]);
     assert!(world.server.ran.iter().all(|ran| !ran.starts_with("DELETE")), "{:?}", world.server.ran);
-    assert_eq!(world.permits, world.statements_sent());
+    assert_eq!(world.permits, world.statements_sent().0);
     world
 }
 

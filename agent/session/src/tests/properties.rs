@@ -120,9 +120,11 @@ fn played(rules: &str, answer: Answer, script: &[Step], choices: Vec<usize>) -> 
 
 /// For each message with a statement that reached the server there is a permit, and a record before it.
 fn recorded_first(world: &World) {
+    // Of what stands behind a Close of its name it cannot be seen from outside whose that Close was.
+    let (least, most) = world.statements_sent();
     // A server that has hung up has not taken all that it was sent.
-    assert!(world.permits >= world.statements_sent());
-    assert!(world.permits == world.statements_sent() || world.server.closed || world.closed);
+    assert!(world.permits >= least);
+    assert!(world.permits <= most || world.server.closed || world.closed);
     // A server that keeps to the protocol is never taken to have broken it: both sides are in step.
     if let Some(Record::SessionEnd { reason, .. }) = world.records.0.last() {
         assert!(!reason.contains("the server sent"), "{reason}");

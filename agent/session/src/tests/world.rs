@@ -18,8 +18,8 @@ use super::journal::Records;
 use super::server::Server;
 use crate::authentication::{Channel, Rules};
 use crate::{
-    ApprovalRequest, ClientAuthentication, Event, Granted, Limits, Options, Peer, ReadingCache, Request,
-    Session, Turn,
+    ApprovalRequest, Cache, ClientAuthentication, Event, Granted, Limits, Options, Peer, Request, Session,
+    Turn,
 };
 
 pub(crate) const ABSENT: &str = "portreeve-absent";
@@ -84,7 +84,7 @@ pub(crate) fn startup(parameters: &[(&str, &str)]) -> Vec<u8> {
 impl World {
     /// Before the client's first byte.
     pub(crate) fn unstarted(rules: &str, limits: Limits) -> Self {
-        let cache = Rc::new(RefCell::new(ReadingCache::new(1 << 20, sql::Limits::default())));
+        let cache = Rc::new(RefCell::new(Cache::new(1 << 20, sql::Limits::default())));
         World {
             session: Session::new(options(limits), cache),
             server: Server::new(),
@@ -110,7 +110,7 @@ impl World {
 
     /// The same, where clients are asked to prove who they are.
     pub(crate) fn asking(mut self, authentication: ClientAuthentication) -> Self {
-        let cache = Rc::new(RefCell::new(ReadingCache::new(1 << 20, sql::Limits::default())));
+        let cache = Rc::new(RefCell::new(Cache::new(1 << 20, sql::Limits::default())));
         let options = Options { authentication: Some(authentication), ..options(Limits::default()) };
         self.session = Session::new(options, cache);
         self
@@ -258,8 +258,8 @@ impl World {
         }
     }
 
-    /// How many messages with a statement of the client's the server has got.
-    pub(crate) fn statements_sent(&self) -> u64 {
+    /// How many messages with a statement of the client's the server has got, at least and at most.
+    pub(crate) fn statements_sent(&self) -> (u64, u64) {
         let own = |frame: &[u8]| {
             let text = String::from_utf8_lossy(frame);
             frame.starts_with(b"F\0\0\0\x0e\0\0\0\0")
@@ -270,10 +270,12 @@ impl World {
         let received = &self.server.received;
         let carries = |at: &usize| {
             let frame = &received[*at];
-            let closed = at.checked_sub(1).is_some_and(|before| closes(&received[before], frame));
-            super::server::carries_statement(frame) && !own(frame) && !closed
+            super::server::carries_statement(frame) && !own(frame)
         };
-        (0..received.len()).filter(carries).count() as u64
+        let closed =
+            |at: &usize| at.checked_sub(1).is_some_and(|before| closes(&received[before], &received[*at]));
+        let sent = || (0..received.len()).filter(carries);
+        (sent().filter(|at| !closed(at)).count() as u64, sent().count() as u64)
     }
 
     /// A server that says whatever it likes.

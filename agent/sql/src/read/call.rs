@@ -59,12 +59,14 @@ impl Reader<'_> {
     }
 
     fn call_function(&mut self, verb: Verb, function: &Function, implied: bool) {
-        if function.volatility == Volatility::Volatile {
-            // It may run SET, set_config or DDL.
+        // It may run SET, set_config or DDL. Whoever declares it stable only promises not to: `SELECT set_config(…)` runs
+        // all the same. Of functions in C the promise is believed: they come with extensions.
+        let is_volatile = function.volatility == Volatility::Volatile;
+        if is_volatile || !matches!(&*function.language, "c" | "internal") {
             self.effects.search_path = true;
             self.effects.string_syntax = true;
-            self.effects.ddl = true;
         }
+        self.effects.ddl |= is_volatile;
         // Overloads are told apart by their arguments' types, which are not known here: one action for all.
         let class = if function.procedure { "procedure" } else { "function" };
         let same = |action: &Action| {
@@ -83,7 +85,12 @@ impl Reader<'_> {
     /// A call that comes along with a view.
     pub(super) fn call_implied(&mut self, oid: Oid) {
         match self.names.catalog.function(oid) {
-            Some(function) if function.schema == "pg_catalog" => {}
+            Some(function) if function.schema == "pg_catalog" => {
+                if function.name == "set_config" {
+                    self.effects.search_path = true;
+                    self.effects.string_syntax = true;
+                }
+            }
             Some(function) => self.call_function(Verb::Function, function, true),
             None => self.opaque("a view calls a function that is not in the catalog"),
         }

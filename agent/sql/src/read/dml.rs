@@ -174,13 +174,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// RETURNING reads the target.
-    fn returning(&mut self, items: Option<&[SelectItem]>, target: &Target<'a>, scope: &Scope<'_>) -> Rows {
+    /// RETURNING reads the target, which is the first of the items.
+    fn returning(&mut self, items: Option<&[SelectItem]>, target: &Target<'a>, scope: Scope<'_>) -> Rows {
         let Some(items) = items else { return nothing() };
         if let Target::Known(relation) = target {
             self.touch_known(Verb::Select, relation);
         }
-        self.select_items(items, scope)
+        // Its row as it was and as it is (6.4, since version 18), where nothing else is called so.
+        let row = |name: &str| {
+            let target = scope.items.first()?;
+            let (name, rows) = (Some(name.to_owned()), target.rows.clone());
+            Some(Item { name, schema: None, relation: target.relation, rows })
+        };
+        let around = Scope {
+            outer: scope.outer,
+            items: ["old", "new"].into_iter().filter_map(row).collect(),
+            merged: false,
+        };
+        self.select_items(items, &Scope { outer: Some(&around), items: scope.items, merged: scope.merged })
     }
 
     fn insert(&mut self, insert: &Insert, outer: Option<&Scope<'_>>) -> Rows {
@@ -279,14 +290,14 @@ impl<'a> Reader<'a> {
                     self.assignments(&update.assignments, &scope);
                     self.condition(update.selection.as_ref(), &scope);
                     scope.items.truncate(1);
-                    return self.returning(returning.as_deref(), &target, &scope);
+                    return self.returning(returning.as_deref(), &target, scope);
                 }
             }
             // The enum is marked non-exhaustive: what a later version adds is not PostgreSQL's either.
             Some(OnInsert::DuplicateKeyUpdate(_) | _) => self.opaque("unsupported clause of an INSERT"),
         }
         scope.items.push(item);
-        self.returning(returning.as_deref(), &target, &scope)
+        self.returning(returning.as_deref(), &target, scope)
     }
 
     fn assignments(&mut self, assignments: &[Assignment], scope: &Scope<'_>) {
@@ -355,7 +366,7 @@ impl<'a> Reader<'a> {
         }
         self.assignments(assignments, &scope);
         self.condition(selection.as_ref(), &scope);
-        self.returning(returning.as_deref(), &target, &scope)
+        self.returning(returning.as_deref(), &target, scope)
     }
 
     fn delete(&mut self, delete: &Delete, outer: Option<&Scope<'_>>) -> Rows {
@@ -399,6 +410,6 @@ impl<'a> Reader<'a> {
             self.table_with_joins(table, &mut scope);
         }
         self.condition(selection.as_ref(), &scope);
-        self.returning(returning.as_deref(), &target, &scope)
+        self.returning(returning.as_deref(), &target, scope)
     }
 }

@@ -124,6 +124,29 @@ fn returning_carries_the_target() {
 }
 
 #[test]
+fn returning_knows_the_row_as_it_was_and_as_it_is() {
+    check("UPDATE customers SET name = 'x' RETURNING old.ssn, new.name, id", "100.3 100.2 100.1");
+    check("UPDATE customers SET name = 'x' RETURNING old, to_json(new)", "100.0 100.0");
+    check("UPDATE customers SET name = 'x' RETURNING old.*", "100.1 100.2 100.3");
+    check("UPDATE customers SET name = 'x' RETURNING *", "100.1 100.2 100.3");
+    check("INSERT INTO customers AS c VALUES (1) RETURNING new.ssn || c.name", "100.2+100.3");
+    check("DELETE FROM customers RETURNING (SELECT old.ssn)", "100.3");
+    check(
+        "INSERT INTO customers VALUES (1) ON CONFLICT (id) DO UPDATE SET name = 'x' RETURNING old.id",
+        "100.1",
+    );
+    check(
+        "MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN DO NOTHING \
+         RETURNING merge_action(), old.ssn",
+        "within 100.3",
+    );
+    // A table of that name is meant first.
+    check("UPDATE customers SET name = 'x' FROM orders old RETURNING old.id, new.id", "101.1 100.1");
+    check("DELETE FROM customers new RETURNING new.id", "100.1");
+    check("UPDATE customers SET name = old.ssn", "none");
+}
+
+#[test]
 fn what_is_stored_is_told() {
     use policy::Lineage;
 

@@ -198,10 +198,10 @@ fn relations_are_all_that_is_touched() {
 #[test]
 fn literals_are_found_and_passwords_too() {
     let text = "SELECT 'a', 12, $x$b$x$, B'1', a FROM t WHERE b = E'c'";
-    let statement = &read(text).statements[0];
-    let constants: Vec<&str> = statement.constants.iter().map(|r| &text[r.clone()]).collect();
+    let place = &read(text).places[0];
+    let constants: Vec<&str> = place.constants.iter().map(|r| &text[r.clone()]).collect();
     assert_eq!(constants, ["'a'", "12", "$x$b$x$", "B'1'", "E'c'"]);
-    assert!(statement.secrets.is_empty());
+    assert!(place.secrets.is_empty());
     for (text, secret) in [
         ("CREATE ROLE x LOGIN PASSWORD 'hush'", "'hush'"),
         ("ALTER ROLE x PASSWORD hush", "hush"),
@@ -215,14 +215,14 @@ fn literals_are_found_and_passwords_too() {
         ("SET SESSION my.password = 'hush'", "'hush'"),
         ("DO $$ ALTER ROLE x PASSWORD 'hush' $$", "$$ ALTER ROLE x PASSWORD 'hush' $$"),
     ] {
-        let statement = &read(text).statements[0];
-        let secrets: Vec<&str> = statement.secrets.iter().map(|r| &text[r.clone()]).collect();
+        let place = &read(text).places[0];
+        let secrets: Vec<&str> = place.secrets.iter().map(|r| &text[r.clone()]).collect();
         assert!(secrets.contains(&secret), "{text}: {secrets:?}");
     }
     let told = format!("{:?}", read("ALTER ROLE x PASSWORD hush").statements[0].actions);
     assert!(!told.contains("hush"), "{told}");
     let broken = read("ALTER ROLE x PASSWORD 'hush");
-    assert_eq!(broken.statements[0].secrets.first(), Some(&(0..27)));
+    assert_eq!(broken.places[0].secrets.first(), Some(&(0..27)));
 }
 
 #[test]

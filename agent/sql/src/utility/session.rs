@@ -167,12 +167,15 @@ impl<'a> Reader<'a> {
                 self.effects.search_path = true;
                 self.effects.string_syntax = true;
                 self.effects.ddl = true;
+                self.effects.renames = true;
                 ("DISCARD ALL", "discard all")
             }
             "plans" => ("DISCARD PLANS", "discard plans"),
             "sequences" => ("DISCARD SEQUENCES", "discard sequences"),
             _ => {
                 self.effects.ddl = true;
+                // A name that a temporary relation had may be another's now.
+                self.effects.renames = true;
                 ("DISCARD TEMP", "discard temp")
             }
         };

@@ -79,6 +79,11 @@ impl<'a> Reader<'a> {
             }
             _ => return None,
         };
+        if effect == TransactionEffect::Prepared {
+            // What the other transaction has done to the catalog holds now.
+            self.effects.ddl = true;
+            self.effects.renames = true;
+        }
         self.effects.transaction = Some(effect);
         Some(Read::quiet(tag))
     }

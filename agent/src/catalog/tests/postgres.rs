@@ -127,8 +127,11 @@ fn serve(folder: &tempfile::TempDir) -> Child {
         .unwrap()
 }
 
-/// The newest installed PostgreSQL.
+/// The programs that we are told to run, else those of the newest PostgreSQL that is installed.
 fn programs() -> PathBuf {
+    if let Some(told) = std::env::var_os("PORTREEVE_POSTGRESQL") {
+        return told.into();
+    }
     let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .unwrap()
         .map(|entry| entry.unwrap().path().join("bin"))

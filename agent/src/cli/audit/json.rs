@@ -148,12 +148,12 @@ pub(super) fn body(body: &Body<'_>) -> Value {
         }),
         Body::ResultCut(cut) => json!({
             "statement": cut.statement, "stream": cut.stream.name(), "recorded": cut.recorded, "rows": cut.rows,
-            "bytes": cut.bytes, "digest": cut.digest.to_string(),
+            "bytes": cut.bytes, "rest": cut.rest.to_string(),
         }),
         Body::StatementEnd(end) => json!({
             "statement": end.statement, "tag": bytes(&end.tag), "rows": end.rows, "bytes": end.bytes,
             "sqlstate": bytes(&end.sqlstate), "message": bytes(&end.message), "duration_us": end.duration_us,
-            "results": end.results.map(|digest| digest.to_string()), "frames": hex::encode(&end.frames),
+            "frames": hex::encode(&end.frames),
         }),
         Body::SessionEnd(end) => json!({
             "reason": end.reason, "statements": end.statements, "denied": end.denied, "held": end.held,

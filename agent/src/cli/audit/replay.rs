@@ -2,17 +2,22 @@
 
 mod results;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::Duration;
 
-use evidence::{Body, Decision, Header, ResultCut, Ruling, SessionId, StatementEnd, Stream};
+use evidence::{Body, Decision, Header, ResultChunk, ResultCut, Ruling, SessionId, StatementEnd, Stream};
+use pgwire::HEADER_LEN;
+use pgwire::frontend::{Head, Part, tag};
 use serde_json::Value;
 
 use super::story::Statements;
 use super::table::{duration, plain, time};
 use super::{Error, Format, Source, json, who};
 use results::Columns;
+
+/// How much of a value is shown of a message that is too long for its statement's record, in bytes.
+const LONGEST_VALUE: usize = 1024;
 
 /// The longest wait between two records, however long the workload was idle.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -30,6 +35,7 @@ pub(super) fn run(
         statements: Statements::default(),
         open: BTreeMap::new(),
         columns: BTreeMap::new(),
+        messages: BTreeSet::new(),
     };
     let mut before: Option<u64> = None;
     source.read(Some(session), &mut |header, body| {
@@ -52,6 +58,8 @@ struct Replay<'o> {
     open: BTreeMap<u64, Open>,
     /// The columns that were told of a statement, for those that rest on it.
     columns: BTreeMap<u64, Columns>,
+    /// Statements whose own message has begun.
+    messages: BTreeSet<u64>,
 }
 
 #[derive(Default)]
@@ -67,8 +75,12 @@ impl Replay<'_> {
         match &decoded {
             Ok(Body::Statement(statement)) => self.statements.add(sequence, statement),
             Ok(Body::ResultChunk(chunk)) => {
+                if chunk.stream == Stream::Message {
+                    return self.tell_message(chunk);
+                }
                 let open = self.open.entry(chunk.statement).or_default();
                 match chunk.stream {
+                    Stream::Message => {}
                     Stream::Backend => open.backend.extend_from_slice(&chunk.frames),
                     Stream::CopyIn => open.copied_in.extend_from_slice(&chunk.frames),
                 }
@@ -148,6 +160,32 @@ impl Replay<'_> {
         }
     }
 
+    /// A Bind or FunctionCall too long for its statement's record: where it begins, its values as far as they are there.
+    fn tell_message(&mut self, chunk: &ResultChunk<'_>) -> Result<(), Error> {
+        if self.format == Format::Json || !self.messages.insert(chunk.statement) {
+            return Ok(());
+        }
+        let body = chunk.frames.get(HEADER_LEN..).unwrap_or_default();
+        let head = match chunk.frames.first() {
+            Some(&tag::BIND) => Head::of_bind(body),
+            _ => Head::of_function_call(body),
+        };
+        let Ok(head) = head else { return Ok(()) };
+        for (index, part) in head.parts().enumerate() {
+            write!(self.out, "    ${} = ", index + 1)?;
+            let shown = |bytes: &[u8]| plain(bytes.get(..LONGEST_VALUE).unwrap_or(bytes), false);
+            match part {
+                Part::Null => writeln!(self.out, "NULL")?,
+                Part::Whole(value) if value.len() <= LONGEST_VALUE => {
+                    writeln!(self.out, "'{}'", shown(value))?;
+                }
+                Part::Whole(value) => writeln!(self.out, "'{}…' ({} bytes)", shown(value), value.len())?,
+                Part::Cut(there, length) => writeln!(self.out, "'{}…' ({length} bytes)", shown(there))?,
+            }
+        }
+        Ok(())
+    }
+
     fn tell_findings(&mut self, decision: &Decision<'_>) -> Result<(), Error> {
         for finding in &decision.findings {
             let rule = plain(finding.rule.as_bytes(), false);
@@ -160,13 +198,13 @@ impl Replay<'_> {
     fn tell_cut(&mut self, at: &str, cut: &ResultCut) -> Result<(), Error> {
         writeln!(
             self.out,
-            "{at}  #{} {} cut: {} of {} bytes are recorded, {} rows in all, SHA-256 {}",
+            "{at}  #{} {} cut: {} of {} bytes are recorded, {} rows in all, SHA-256 of the rest {}",
             cut.statement,
             cut.stream.name(),
             cut.recorded,
             cut.bytes,
             cut.rows,
-            cut.digest
+            cut.rest
         )?;
         Ok(())
     }

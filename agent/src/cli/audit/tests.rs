@@ -198,7 +198,7 @@ fn session() -> Vec<Body<'static>> {
             recorded: 17,
             rows: 0,
             bytes: 99,
-            digest: Digest::of(b"whole"),
+            rest: Digest::of(b"rest"),
         }),
         end(15, b"COPY 9", Vec::new()),
         Body::SessionEnd(SessionEnd {

@@ -123,9 +123,10 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<Answered
 fn failed(error: BackendError) -> Result<Answered, String> {
     match error {
         BackendError::NotPostgres(byte) => Ok(Answered::Otherwise(format!("its first byte is 0x{byte:02x}"))),
-        BackendError::Handshake(_) | BackendError::Injected | BackendError::NoAlpn => {
-            Ok(Answered::Refused(error.to_string()))
-        }
+        BackendError::Handshake(_)
+        | BackendError::Injected
+        | BackendError::NoAlpn
+        | BackendError::NotDirect => Ok(Answered::Refused(error.to_string())),
         error => Err(error.to_string()),
     }
 }

@@ -56,8 +56,8 @@ impl Explain {
             writeln!(out, "  {hint}")?;
         }
         let mut findings = judged.judgement.findings().iter();
-        for statement in &judged.statements {
-            let text = self.sql.get(statement.range.clone()).unwrap_or_default();
+        for (statement, place) in judged.analysis.statements.iter().zip(&judged.analysis.places) {
+            let text = self.sql.get(place.range.clone()).unwrap_or_default();
             writeln!(out, "{}", text.trim())?;
             for finding in findings.by_ref().take(statement.actions.len()) {
                 let place = policy.rule(&finding.rule).map(|rule| format!(" ({})", rule.place()));

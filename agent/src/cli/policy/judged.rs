@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use masking::MaskSet;
 use policy::{Catalog, Judgement, Masked, Output, Policy, Subject};
-use sql::{Limits, SearchPath, Settings, Statement};
+use sql::{Analysis, Limits, Place, SearchPath, Settings, Statement};
 
 /// Reading SQL is recursive; the workers have stacks of this size, and so must whoever reads the same texts.
 const STACK: usize = 64 << 20;
 
 /// What would become of a Query.
 pub(super) struct Judged {
-    pub(super) statements: Vec<Statement>,
+    pub(super) analysis: Analysis,
     pub(super) judgement: Judgement,
     pub(super) masked: Masked,
 }
@@ -29,21 +29,24 @@ pub(super) fn judge(
 ) -> Judged {
     let policy = policy.for_subject(subject);
     let settings = Settings { search_path: SearchPath::listed(search_path.to_vec()), ..Settings::default() };
-    let read = || sql::analyse(text.as_bytes(), &settings, catalog, &Limits::default()).statements;
-    let statements = std::thread::scope(|scope| {
+    let read = || sql::analyse(text.as_bytes(), &settings, catalog, &Limits::default());
+    let analysis = std::thread::scope(|scope| {
         let reader = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, read);
         reader.ok().and_then(|reader| reader.join().ok())
     });
     // A reader that could not start or that died has understood nothing.
-    let statements = statements
-        .unwrap_or_else(|| vec![Statement::opaque(0..text.len(), "the statement could not be read")]);
+    let analysis = analysis.unwrap_or_else(|| Analysis {
+        statements: vec![Statement::opaque("the statement could not be read")],
+        places: vec![Place { range: 0..text.len(), ..Place::default() }],
+    });
+    let statements = &analysis.statements;
     let set = MaskSet::resolve(policy.masks(), catalog);
     let stores_masked = statements.iter().any(|statement| set.hides(&statement.written));
     let actions = statements.iter().flat_map(|statement| &statement.actions);
     let judgement = policy.judge_storing(actions, stores_masked);
     let output = statements.iter().map(|statement| &statement.output).find(|output| **output != Output::None);
     let masked = masked(output.unwrap_or(&Output::None), &set);
-    Judged { statements, judgement, masked }
+    Judged { analysis, judgement, masked }
 }
 
 fn masked(output: &Output, set: &MaskSet) -> Masked {

@@ -368,6 +368,15 @@ fn what_is_spoken_is_always_said_and_has_to_be_answered_where_nobody_asks_first(
     check(&[], &good, &direct, Err("must be of version 17 or later"));
     let (at, _seen) = server(YES, speaking(b"http/1.1"));
     assert!(connect(at, &require).unwrap_err().contains("TLS: "));
+    // One that takes the beginning for a start-up packet of an impossible length, which older servers do.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    std::thread::spawn(move || drop(listener.accept().unwrap().0.read(&mut [0; 8])));
+    let told = connect(at, &direct).unwrap_err();
+    assert!(
+        told.contains("closes the connection") && told.contains("must be of version 17 or later"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -9,12 +9,19 @@ BEGIN
             EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', wanted);
         END IF;
     END LOOP;
-    -- An administrator who is no superuser acts as the owner by a grant to itself.
+    -- An administrator who is no superuser acts as the owner by a grant to itself. Since version 16 only the one who made
+    -- the role may.
     BEGIN
         SET LOCAL ROLE portreeve_owner;
         RESET ROLE;
     EXCEPTION WHEN insufficient_privilege THEN
-        EXECUTE pg_catalog.format('GRANT portreeve_owner TO %I', current_user);
+        wanted := pg_catalog.format('GRANT portreeve_owner TO %I', current_user);
+        BEGIN
+            EXECUTE wanted;
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE insufficient_privilege
+                USING MESSAGE = 'the role portreeve_owner is another administrator''s, who has to say ' || wanted;
+        END;
     END;
 END
 $$;

@@ -14,6 +14,8 @@ pub enum Stream {
     Backend,
     /// The workload's CopyData, as the backend got them.
     CopyIn,
+    /// The message that brought the statement, where it was too long for the statement's own record.
+    Message,
 }
 
 impl Stream {
@@ -22,6 +24,7 @@ impl Stream {
         match self {
             Stream::Backend => "backend",
             Stream::CopyIn => "copy-in",
+            Stream::Message => "message",
         }
     }
 
@@ -29,6 +32,7 @@ impl Stream {
         match d.u8()? {
             0 => Ok(Stream::Backend),
             1 => Ok(Stream::CopyIn),
+            2 => Ok(Stream::Message),
             _ => Err(DecodeError::Value("stream")),
         }
     }
@@ -89,8 +93,9 @@ pub struct ResultCut {
     pub rows: u64,
     /// Bytes of the whole.
     pub bytes: u64,
-    /// SHA-256 of the whole's bytes.
-    pub digest: Digest,
+    /// SHA-256 of the bytes behind those that are recorded: whoever has the whole can still show that it is the one.
+    /// [`Digest::NONE`] where it must not be guessed at.
+    pub rest: Digest,
 }
 
 impl ResultCut {
@@ -101,12 +106,12 @@ impl ResultCut {
             fields.uint(2, self.recorded);
             fields.uint(3, self.rows);
             fields.uint(4, self.bytes);
-            fields.bytes(5, &self.digest.0);
+            fields.bytes(6, &self.rest.0);
         });
     }
 
     pub(in crate::body) fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        let (mut statement, mut stream, mut digest) = (None, Stream::Backend, None);
+        let (mut statement, mut stream, mut rest) = (None, Stream::Backend, None);
         let (mut recorded, mut rows, mut bytes) = (0, 0, 0);
         cbor::fields(d, |key, d| {
             match key {
@@ -115,7 +120,7 @@ impl ResultCut {
                 2 => recorded = d.u64()?,
                 3 => rows = d.u64()?,
                 4 => bytes = d.u64()?,
-                5 => digest = Some(cbor::read_digest(d, "digest")?),
+                6 => rest = Some(cbor::read_digest(d, "rest")?),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -126,7 +131,7 @@ impl ResultCut {
             recorded,
             rows,
             bytes,
-            digest: digest.ok_or(DecodeError::Missing("digest"))?,
+            rest: rest.ok_or(DecodeError::Missing("rest"))?,
         })
     }
 }
@@ -148,8 +153,6 @@ pub struct StatementEnd<'a> {
     pub message: Cow<'a, [u8]>,
     /// From the statement's arrival to its end, in microseconds.
     pub duration_us: u64,
-    /// SHA-256 of the frames as delivered, where it was taken.
-    pub results: Option<Digest>,
     /// The last of the backend's frames, in place of a chunk of their own: a small result is one record less.
     pub frames: Cow<'a, [u8]>,
 }
@@ -164,7 +167,6 @@ impl<'a> StatementEnd<'a> {
             fields.lenient_unless_empty(4, &self.sqlstate);
             fields.lenient_unless_empty(5, &self.message);
             fields.uint(6, self.duration_us);
-            fields.maybe_digest(7, self.results.as_ref());
             if !self.frames.is_empty() {
                 fields.bytes(8, &self.frames);
             }
@@ -183,7 +185,6 @@ impl<'a> StatementEnd<'a> {
                 4 => end.sqlstate = cbor::read_lenient(d)?,
                 5 => end.message = cbor::read_lenient(d)?,
                 6 => end.duration_us = d.u64()?,
-                7 => end.results = Some(cbor::read_digest(d, "results")?),
                 8 => end.frames = cbor::read_bytes(d)?,
                 _ => return Ok(false),
             }

@@ -83,7 +83,7 @@ impl Reader<'_> {
             None => nothing(),
             Some(OutputClause::Returning { returning_token: _, select_items }) => {
                 // `*` gives the source's columns and the target's, in an order of its own.
-                let rows = self.returning(Some(select_items), &target, &scope);
+                let rows = self.returning(Some(select_items), &target, scope);
                 Rows::Any(rows.all())
             }
             Some(OutputClause::Output { .. }) => {

@@ -42,7 +42,7 @@ impl Bouncer {
             format!(
                 "[databases]\nshop = host={} port={} user={ROLE} password='{PASSWORD}'\n\
                  [pgbouncer]\nlisten_addr = ::1\nlisten_port = {}\nunix_socket_dir =\nauth_type = any\n\
-                 pool_mode = session\nserver_reset_query =\ndefault_pool_size = 32\n\
+                 pool_mode = session\nserver_reset_query =\nserver_idle_timeout = 1\ndefault_pool_size = 1100\nmax_client_conn = 1100\n\
                  log_connections = 0\nlog_disconnections = 0\nlog_stats = 0\n",
                 server.ip(),
                 server.port(),

@@ -1,9 +1,10 @@
 //! The ways from pgbench to the server.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use e2e::World;
 use e2e::postgres::{PORT, programs};
 use e2e::world::{JOB_UID, PASSWORD, ROLE};
@@ -82,14 +83,25 @@ impl Ways {
     ///
     /// PostgreSQL is not installed.
     pub(crate) fn pgbench(&self, world: &World, way: Way) -> Result<Command> {
+        Ok(self.job(world, way, &programs()?.join("pgbench")))
+    }
+
+    /// psql on this way.
+    pub(crate) fn psql(&self, world: &World, way: Way) -> Command {
+        let mut command = self.job(world, way, Path::new("psql"));
+        command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1"]);
+        command
+    }
+
+    fn job(&self, world: &World, way: Way, program: &Path) -> Command {
         let (address, uid) = match way {
             Way::Direct => (self.direct, JOB_UID),
             Way::Relay => (self.relay.address, JOB_UID),
-            Way::Bouncer => (self.bouncer.as_ref().context("no pgbouncer")?.address, JOB_UID),
+            Way::Bouncer => (self.bouncer.as_ref().map_or(self.direct, |bouncer| bouncer.address), JOB_UID),
             Way::Portreeve | Way::Tls => (self.protected, JOB_UID),
             Way::Masked => (self.protected, MASKED_UID),
         };
-        let mut command = world.job_of(uid).command(programs()?.join("pgbench"));
+        let mut command = world.job_of(uid).command(program);
         command
             .env("PGHOST", address.ip().to_string())
             .env("PGPORT", address.port().to_string())
@@ -98,7 +110,7 @@ impl Ways {
             .env("PGSSLMODE", if way == Way::Tls { "require" } else { "disable" })
             // On the two ways through Portreeve nobody asks for it.
             .env("PGPASSWORD", PASSWORD);
-        Ok(command)
+        command
     }
 
     /// The process in the middle.
