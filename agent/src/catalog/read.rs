@@ -145,8 +145,7 @@ impl Reader<'_> {
 
     async fn unseen(&self) -> Result<BTreeSet<Oid>, tokio_postgres::Error> {
         let rows = self.transaction.query_typed(queries::UNSEEN, &[]).await?;
-        // An object that depends on a function and is nowhere (NULL) belongs to no relation.
-        rows.iter().filter_map(|row| row.try_get(0).transpose()).collect()
+        rows.iter().map(|row| row.try_get(0)).collect()
     }
 
     async fn hidden(&self) -> Result<bool, tokio_postgres::Error> {
