@@ -2,14 +2,14 @@
 //!
 //! For every (resource, database) that sessions use there is one keeper: a task with one connection of the
 //! resource's own role, on a thread of its own. It reads the whole catalog once, looks every ten seconds
-//! whether something changed, and reads again when it did; a session can ask for a look at once. Sessions on
+//! whether something changed, and then reads what did; a session can ask for a look at once. Sessions on
 //! any worker see the newest catalog through a [`Live`], whose check for news is one atomic load.
 //!
 //! When the side connection is lost, the keeper connects again with growing pauses. Sessions that run keep the
 //! last catalog; new ones get it for thirty seconds more and are refused after that, and every
 //! [`Live::refresh`] fails until the connection is back. When a database's last session is gone the keeper lets its
 //! connection go at once, so that the database can be dropped and its network namespace can end; the next session
-//! waits for a look at what may have changed since. A database that no session uses for ten minutes is forgotten; one
+//! gets what is remembered and logs in while the keeper does, and asks for a look before its first statement. A database that no session uses for ten minutes is forgotten; one
 //! in another network namespace than the daemon's after five seconds.
 //!
 //! This module does not know how a connection is made (the daemon passes a [`Connect`]), nor what a catalog is
@@ -31,11 +31,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 mod connect;
 mod keeper;
+mod marks;
 mod queries;
 mod read;
 
 pub use connect::{Connect, Connected, Connecting, Stream};
-use keeper::{Keeper, Request};
+use keeper::{Keeper, Request, View};
 
 /// The catalog's part of the daemon's configuration. Every key has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -168,20 +169,6 @@ impl Error {
     }
 }
 
-/// SQLSTATEs with which a server refuses a database, and nothing that the daemon has of its own: it is not there, takes
-/// no connections, may not be connected to; there are too many connections; the server starts or stops.
-const OF_THE_DATABASE: [&str; 5] = ["3D000", "55000", "42501", "53300", "57P03"];
-
-impl Error {
-    /// The server's refusal of the database itself, which every client would get: SQLSTATE and message.
-    pub fn of_the_database(&self) -> Option<(&'static str, &str)> {
-        let Error::Server { source, .. } = self else { return None };
-        let refusal = source.as_db_error()?;
-        let sqlstate = OF_THE_DATABASE.into_iter().find(|code| *code == refusal.code().code())?;
-        Some((sqlstate, refusal.message()))
-    }
-}
-
 /// The server's own words where it has spoken, and the reason where the connection has failed: tokio-postgres's text
 /// leaves them out.
 fn said(error: &tokio_postgres::Error) -> String {
@@ -207,6 +194,8 @@ struct Shared {
     keepers: Mutex<HashMap<Key, mpsc::Sender<Request>>>,
     /// One count for all databases, so that a generation means one content of one database.
     generation: AtomicU64,
+    /// What the sums of [`marks`] are begun with: nobody can make a change that they do not show.
+    salt: i64,
 }
 
 impl fmt::Debug for Shared {
@@ -219,6 +208,13 @@ impl Shared {
     fn keepers(&self) -> MutexGuard<'_, HashMap<Key, mpsc::Sender<Request>>> {
         self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn salt() -> Result<i64, Error> {
+    let mut salt = [0; 8];
+    let filled = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut salt);
+    filled.map_err(|_| Error::Thread(Arc::new(std::io::Error::other("the kernel gives no random bytes"))))?;
+    Ok(i64::from_ne_bytes(salt))
 }
 
 /// How many requests may wait for one keeper before those who ask wait to ask.
@@ -238,7 +234,13 @@ impl Catalogs {
                 let _ = runtime.block_on(stopped);
             })
             .map_err(thread)?;
-        let shared = Shared { config, connector, keepers: Mutex::default(), generation: AtomicU64::new(0) };
+        let shared = Shared {
+            config,
+            connector,
+            keepers: Mutex::default(),
+            generation: AtomicU64::new(0),
+            salt: salt()?,
+        };
         Ok(Catalogs { shared: Arc::new(shared), runtime: handle, _stop: Arc::new(stop) })
     }
 
@@ -254,7 +256,7 @@ impl Catalogs {
                 continue;
             }
             if let Ok(answer) = answer.await {
-                return answer.map(|catalog| Live { catalog, requests });
+                return answer.map(|View { catalog, unchecked }| Live { catalog, requests, unchecked });
             }
         }
         Err(Error::Stopped)
@@ -296,9 +298,16 @@ impl Catalogs {
 pub struct Live {
     catalog: watch::Receiver<Arc<Catalog>>,
     requests: mpsc::Sender<Request>,
+    unchecked: bool,
 }
 
 impl Live {
+    /// Whether it was given as it was remembered, with no look at the server since its last session: to be refreshed
+    /// before anything is judged by it.
+    pub const fn is_unchecked(&self) -> bool {
+        self.unchecked
+    }
+
     /// The newest catalog that has been read.
     pub fn current(&self) -> Arc<Catalog> {
         self.catalog.borrow().clone()
@@ -321,7 +330,7 @@ impl Live {
         }
     }
 
-    /// A catalog that is not older than this call: the keeper looks for changes and reads again if there are
+    /// A catalog that is not older than this call: the keeper looks for changes and reads them if there are
     /// any. Where nothing changed it has the same generation as before. For after DDL has gone through and has
     /// been committed (what an open transaction did is invisible to the side connection), and for an unknown
     /// OID. One look answers all who ask while it has not begun.

@@ -39,7 +39,7 @@ fn analyse(data: &[u8]) {
     let settings = Settings {
         standard_conforming_strings: how & 1 == 0,
         utf8: how & 2 == 0,
-        search_path: if how & 4 == 0 { SearchPath::Known(path.to_vec()) } else { SearchPath::Unknown },
+        search_path: if how & 4 == 0 { SearchPath::listed(path.to_vec()) } else { SearchPath::Unknown },
         unsettled: how & 8 != 0,
     };
     let (catalog, limits) = (shop::catalog(), Limits::default());

@@ -128,6 +128,7 @@ impl World {
                 password: None,
                 database,
                 catalog: shop::catalog(),
+                catalog_unchecked: false,
                 policy: Arc::clone(&self.policy),
                 cache_key: Arc::from("shop"),
                 rules: Rules::default(),

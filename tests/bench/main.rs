@@ -3,6 +3,7 @@
 //! What is compared takes turns within one run, so that a machine that is busy for a while is so for all of it, and
 //! medians over the rounds are told. None of the figures fails a run: machines differ, and are noisy.
 
+mod catalog;
 mod connect;
 mod cpu;
 mod statistics;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let done = match words.next().unwrap_or_default().as_str() {
         "traffic" => traffic::run(words),
+        "catalog" => catalog::run(words),
         "connect" => connect::run(words),
         traffic::RELAY => traffic::relay(words),
         other => Err(anyhow!("no benchmark is called `{other}`")),

@@ -192,7 +192,7 @@ fn a_login_that_the_server_refuses_is_told_with_its_code_and_whose_it_was() -> R
             ),
             false => "FATAL:  ".to_owned(),
         };
-        ensure!(told.contains(&format!("{whose}{why}")), "{told}");
+        ensure!(told.contains(&format!("{whose}{why}")), "{database}, {sqlstate}: {told}");
         // libpq shows no code of an error at the start: the record and a raw client do.
         let code = first_error(world, database)?;
         ensure!(code == sqlstate, "{code}: {told}");
@@ -200,15 +200,23 @@ fn a_login_that_the_server_refuses_is_told_with_its_code_and_whose_it_was() -> R
         Ok(())
     };
     story(&Setup::default(), |world| {
+        let no = "CREATE DATABASE private; REVOKE CONNECT ON DATABASE private FROM public";
+        for statement in no.split("; ") {
+            world.server.sql("postgres", statement)?;
+        }
         // Before anything is known of the database, and then with its catalog at hand.
-        for round in 0..2 {
+        for _ in 0..2 {
             world.write_credentials(&format!("role: {ROLE}\npassword: wrong\n"))?;
             refused(world, "shop", "28P01", "password authentication failed for user")?;
             world.write_credentials(&format!("role: {ROLE}\npassword: {PASSWORD}\n"))?;
             refused(world, "absent", "3D000", "database \"absent\" does not exist")?;
-            world.server.sql("postgres", &format!("ALTER ROLE {ROLE} CONNECTION LIMIT {round}"))?;
+            world.server.sql("postgres", &format!("ALTER ROLE {ROLE} CONNECTION LIMIT 0"))?;
             refused(world, "shop", "53300", "too many connections for role")?;
             world.server.sql("postgres", &format!("ALTER ROLE {ROLE} CONNECTION LIMIT -1"))?;
+            refused(world, "private", "42501", "permission denied for database \"private\"")?;
+            world.server.sql("postgres", "ALTER DATABASE shop ALLOW_CONNECTIONS false")?;
+            refused(world, "shop", "55000", "database \"shop\" is not currently accepting connections")?;
+            world.server.sql("postgres", "ALTER DATABASE shop ALLOW_CONNECTIONS true")?;
             world.server.let_in("host shop nobody all scram-sha-256")?;
             refused(world, "shop", "28000", "no pg_hba.conf entry for host")?;
             world.server.let_in("host all all all scram-sha-256")?;

@@ -25,6 +25,7 @@ mod refusal;
 mod relay;
 mod replication;
 mod restart;
+mod search_path;
 mod states;
 mod store;
 mod streams;

@@ -26,6 +26,8 @@ enum Benchmark {
     Traffic(Traffic),
     /// connect() and packets without the programs, with them, and redirected
     Connect(Connect),
+    /// What the catalog costs: statements after DDL, short sessions one after another, and memory
+    Catalog,
 }
 
 #[derive(clap::Args)]
@@ -60,6 +62,7 @@ struct Connect {
 /// The command.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let (name, words, json) = match &args.benchmark {
+        Some(Benchmark::Catalog) => ("catalog", Vec::new(), &None),
         Some(Benchmark::Connect(connect)) => ("connect", connect.words(), &connect.json),
         Some(Benchmark::Traffic(traffic)) => ("traffic", traffic.words(), &traffic.json),
         None => ("traffic", args.traffic.words(), &args.traffic.json),

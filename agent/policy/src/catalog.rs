@@ -1,11 +1,17 @@
 //! What is known of a database: relations, columns, what stands on what, functions.
 //!
 //! The agent reads it over a side connection; here it is a value to look things up in. It is immutable: a
-//! change is a new [`Catalog`] with a higher generation.
+//! change is a new [`Catalog`] with a higher generation, which shares with the one before what is as it was.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::{ColumnRef, Oid};
+
+mod content;
+
+pub use content::Changes;
+use content::Content;
 
 /// `pg_class.relkind`, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -175,18 +181,14 @@ impl TypeKind {
     }
 }
 
-/// What is known of one database at one time.
+/// What is known of one database at one time. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     generation: u64,
-    relations: HashMap<Oid, Relation>,
-    relation_names: HashMap<String, HashMap<String, Oid>>,
-    functions: HashMap<Oid, Function>,
-    function_names: HashMap<String, HashMap<String, Vec<Oid>>>,
-    schemas: BTreeSet<String>,
-    types: HashMap<String, HashMap<String, TypeKind>>,
-    usable: String,
-    hidden_calls: bool,
+    content: Arc<Content>,
+    /// What the session's own open transaction has created stands before the content.
+    created: HashMap<Oid, Relation>,
+    created_names: HashMap<String, HashMap<String, Oid>>,
     /// Names by schema, in the session's own transaction.
     uncertain: HashMap<String, HashSet<String>>,
     provisional: bool,
@@ -210,39 +212,23 @@ impl Catalog {
         relations: impl IntoIterator<Item = Relation>,
         functions: impl IntoIterator<Item = Function>,
     ) -> Self {
-        let mut catalog = Catalog { generation, ..Catalog::default() };
-        catalog.schemas.extend(schemas);
-        for mut relation in relations {
-            relation.children.clear();
-            catalog
-                .relation_names
-                .entry(relation.schema.clone())
-                .or_default()
-                .insert(relation.name.clone(), relation.oid);
-            catalog.schemas.insert(relation.schema.clone());
-            catalog.relations.insert(relation.oid, relation);
-        }
-        let links: Vec<(Oid, Oid)> =
-            catalog.relations.values().flat_map(|r| r.parents.iter().map(|p| (*p, r.oid))).collect();
-        for (parent, child) in links {
-            if let Some(parent) = catalog.relations.get_mut(&parent) {
-                parent.children.push(child);
-            }
-        }
-        for relation in catalog.relations.values_mut() {
-            relation.children.sort_unstable();
-        }
-        for function in functions {
-            catalog
-                .function_names
-                .entry(function.schema.clone())
-                .or_default()
-                .entry(function.name.clone())
-                .or_default()
-                .push(function.oid);
-            catalog.functions.insert(function.oid, function);
-        }
-        catalog
+        Catalog::default().changed(
+            generation,
+            Changes {
+                schemas: Some(schemas.into_iter().collect()),
+                relations: relations.into_iter().collect(),
+                functions: functions.into_iter().collect(),
+                ..Changes::default()
+            },
+        )
+    }
+
+    /// The next generation: the same but for these changes. What an open transaction has created is no part of it.
+    #[must_use]
+    pub fn changed(&self, generation: u64, changes: Changes) -> Self {
+        let mut content = Content::clone(&self.content);
+        content.change(changes);
+        Catalog { generation, content: Arc::new(content), ..Catalog::default() }
     }
 
     /// The same with what an open transaction has done to relations, in that order. The OIDs of those that it has
@@ -276,9 +262,11 @@ impl Catalog {
                 has_rules: false,
                 has_triggers: false,
             };
-            catalog.schemas.insert(schema.clone());
-            catalog.relation_names.entry(schema.clone()).or_default().insert(name.clone(), oid);
-            catalog.relations.insert(oid, relation);
+            if !catalog.has_schema(schema) {
+                Arc::make_mut(&mut catalog.content).add_schema(schema);
+            }
+            catalog.created_names.entry(schema.clone()).or_default().insert(name.clone(), oid);
+            catalog.created.insert(oid, relation);
         }
         catalog
     }
@@ -286,44 +274,36 @@ impl Catalog {
     /// With these types as well: schema, name, kind. Built-in ones (schema `pg_catalog`) need not be given.
     #[must_use]
     pub fn with_types(mut self, types: impl IntoIterator<Item = (String, String, TypeKind)>) -> Self {
-        for (schema, name, kind) in types {
-            self.types.entry(schema).or_default().insert(name, kind);
-        }
-        self
-    }
-
-    /// With what tells who may use which schema, in any form.
-    #[must_use]
-    pub fn with_usable(mut self, usable: String) -> Self {
-        self.usable = usable;
-        self
-    }
-
-    /// With whether expressions may call functions of users' unseen, by operators and casts.
-    #[must_use]
-    pub fn with_hidden_calls(mut self, hidden_calls: bool) -> Self {
-        self.hidden_calls = hidden_calls;
+        Arc::make_mut(&mut self.content).add_types(types);
         self
     }
 
     /// Whether expressions may call functions of users' unseen.
-    pub const fn has_hidden_calls(&self) -> bool {
-        self.hidden_calls
+    pub fn has_hidden_calls(&self) -> bool {
+        self.content.hidden_calls()
     }
 
     /// Whether a search path stands for the same schemas in both.
     pub fn has_same_schemas(&self, other: &Catalog) -> bool {
-        self.usable == other.usable && self.schemas == other.schemas
+        self.content.usable() == other.content.usable() && self.content.schemas() == other.content.schemas()
+    }
+
+    /// Whether the same is known, in whatever generation.
+    pub fn is_like(&self, other: &Catalog) -> bool {
+        self.content == other.content
+            && self.created == other.created
+            && self.uncertain == other.uncertain
+            && self.provisional == other.provisional
     }
 
     /// The type of that name in that schema.
     pub fn type_named(&self, schema: &str, name: &str) -> Option<TypeKind> {
-        self.types.get(schema)?.get(name).copied()
+        self.content.type_named(schema, name)
     }
 
     /// Every schema, in the order of their names.
     pub fn schemas(&self) -> impl Iterator<Item = &str> {
-        self.schemas.iter().map(String::as_str)
+        self.content.schemas().iter().map(String::as_str)
     }
 
     /// Rises with every change; a cached analysis is good for one generation.
@@ -343,36 +323,43 @@ impl Catalog {
 
     /// The relation with that OID.
     pub fn relation(&self, oid: Oid) -> Option<&Relation> {
-        self.relations.get(&oid)
+        self.created.get(&oid).or_else(|| self.content.relation(oid))
     }
 
     /// Every relation, in no order.
     pub fn relations(&self) -> impl Iterator<Item = &Relation> {
-        self.relations.values()
+        self.content.relations().chain(self.created.values())
     }
 
     /// The relation of that name in that schema, both as the server stores them.
     pub fn relation_named(&self, schema: &str, name: &str) -> Option<&Relation> {
-        self.relations.get(self.relation_names.get(schema)?.get(name)?)
+        let created = self.created_names.get(schema).and_then(|names| names.get(name));
+        match created {
+            Some(oid) => self.created.get(oid),
+            None => self.content.relation_named(schema, name),
+        }
     }
 
     /// The function with that OID.
     pub fn function(&self, oid: Oid) -> Option<&Function> {
-        self.functions.get(&oid)
+        self.content.function(oid)
+    }
+
+    /// Every function, in no order.
+    pub fn functions(&self) -> impl Iterator<Item = &Function> {
+        self.content.functions()
     }
 
     /// All overloads of that name in that schema.
     pub fn functions_named<'a>(&'a self, schema: &str, name: &str) -> impl Iterator<Item = &'a Function> {
-        self.function_names
-            .get(schema)
-            .and_then(|names| names.get(name))
-            .into_iter()
-            .flatten()
-            .filter_map(|oid| self.functions.get(oid))
+        self.content.functions_named(schema, name)
     }
 
     /// Whether there is a schema of that name.
     pub fn has_schema(&self, name: &str) -> bool {
-        self.schemas.contains(name)
+        self.content.schemas().contains(name)
     }
 }
+
+#[cfg(test)]
+mod tests;

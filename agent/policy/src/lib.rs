@@ -41,7 +41,9 @@ mod who;
 
 pub use action::{Action, Object, ObjectKind, Verb};
 pub use cases::{Case, CaseFile, Masked, Mismatch};
-pub use catalog::{Catalog, Column, Function, Provisional, Relation, RelationKind, TypeKind, Volatility};
+pub use catalog::{
+    Catalog, Changes, Column, Function, Provisional, Relation, RelationKind, TypeKind, Volatility,
+};
 pub use decision::Decision;
 pub use document::{Document, DocumentError};
 pub use judge::{Policy, Subject, SubjectPolicy};

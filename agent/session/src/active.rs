@@ -169,6 +169,11 @@ impl Active {
         }
     }
 
+    /// The catalog may be out of date.
+    pub(crate) fn doubt_catalog(&mut self) {
+        self.facts.doubt_catalog();
+    }
+
     /// A newer catalog has come.
     pub(crate) fn catalog_is(&mut self, catalog: Arc<Catalog>) {
         let asked = self.waiting == Some(Waiting::Catalog);
@@ -202,10 +207,11 @@ impl Active {
         self.queue.comes_to_rest() && !self.batch_open
     }
 
-    fn ask_facts(&mut self, turn: &mut Turn<'_>) {
+    /// `listed`: the server has told nothing, because it would have had to make a schema first.
+    fn ask_facts(&mut self, listed: bool, turn: &mut Turn<'_>) {
         let name = format!("{}-facts", self.options.absent);
-        turn.own(Own::Facts { name: name.as_bytes() });
-        self.push(Expected::OwnFacts { schemas: Vec::new(), failed: false });
+        turn.own(Own::Facts { name: name.as_bytes(), listed });
+        self.push(Expected::OwnFacts { schemas: Vec::new(), listed, failed: false });
     }
 
     /// Enters what the server will answer. What it will not answer is undone at once.

@@ -105,7 +105,7 @@ impl Login {
             }
             Message::ErrorResponse(error) => {
                 let refusal = Refusal::of_server(&error);
-                if self.authenticator.is_over() && !refusal.is_of_role() {
+                if !refusal.is_of_login() {
                     turn.frontend().extend_from_slice(frame);
                     return Ok(Progress::Refused(refusal.message));
                 }

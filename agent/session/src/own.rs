@@ -13,8 +13,8 @@ use pgwire::frontend::{Target, encode};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Own<'a> {
     /// Asks for the effective schemas, in order, up to a Sync: by a statement and a portal of this name, since a
-    /// Query would take the client's unnamed statement and portal with it.
-    Facts { name: &'a [u8] },
+    /// Query would take the client's unnamed statement and portal with it. `listed`: by [`LISTED`].
+    Facts { name: &'a [u8], listed: bool },
     /// Describe of the client's portal; its answer is swallowed.
     DescribePortal(&'a [u8]),
     /// A Query that is a syntax error.
@@ -36,8 +36,47 @@ pub(crate) enum Own<'a> {
     Terminate,
 }
 
-/// One row for each schema. Every name is qualified, so that no search path can change what runs.
-pub(crate) const FACTS: &str = "SELECT pg_catalog.unnest(pg_catalog.current_schemas(true))";
+/// One row for the schema in which objects are created (empty if there is none), then one for each that is looked
+/// through, in order; no row at all where [`LISTED`] is to be asked. Every name is qualified, so that no search path can
+/// change what runs.
+///
+/// `current_schemas` makes the session's temporary schema where `pg_temp` stands first in the path and there is none
+/// yet: a transaction of the client's would then find it made.
+pub(crate) const FACTS: &str = "SELECT pg_catalog.unnest(CASE \
+    WHEN pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.=) 0 \
+     AND pg_catalog.strpos(pg_catalog.lower(pg_catalog.current_setting('search_path')), 'pg_temp') \
+         OPERATOR(pg_catalog.>) 0 \
+    THEN ARRAY[]::pg_catalog.name[] \
+    ELSE pg_catalog.array_cat(ARRAY[coalesce(pg_catalog.current_schema(), '')]::pg_catalog.name[], \
+                              pg_catalog.current_schemas(true)) END)";
+
+/// The same where `pg_temp` is listed and there is no such schema: from the setting, as the server reads it
+/// (`SplitIdentifierString`, `recomputeNamespacePath`). Names that stand for no schema, or for one that the role may
+/// not use, are passed over; `pg_catalog` comes first where it is not listed. No literal has a backslash, whose meaning
+/// is the session's. It takes six times as long as [`FACTS`], most of it to plan, and so is not a part of it.
+pub(crate) const LISTED: &str = "SELECT pg_catalog.unnest(CASE \
+    WHEN pg_catalog.array_position(listed, 'pg_catalog'::pg_catalog.name) IS NULL \
+    THEN pg_catalog.array_cat(ARRAY[coalesce(listed[1], ''), 'pg_catalog']::pg_catalog.name[], listed) \
+    ELSE pg_catalog.array_cat(ARRAY[listed[1]], listed) END) \
+    FROM (SELECT ARRAY( \
+      SELECT name \
+      FROM (SELECT place, \
+                   CASE WHEN written OPERATOR(pg_catalog.=) '$user' THEN current_user ELSE written END AS name \
+            FROM (SELECT place, \
+                         CASE WHEN pg_catalog.left(part[1], 1) OPERATOR(pg_catalog.=) '\"' \
+                         THEN pg_catalog.replace(pg_catalog.substr( \
+                                part[1], 2, pg_catalog.length(part[1]) OPERATOR(pg_catalog.-) 2), '\"\"', '\"') \
+                         ELSE pg_catalog.translate(part[1], 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', \
+                                                            'abcdefghijklmnopqrstuvwxyz') \
+                         END::pg_catalog.name AS written \
+                  FROM pg_catalog.regexp_matches(pg_catalog.current_setting('search_path'), \
+                         '(\"(?:[^\"]|\"\")*\"|[^\", [:cntrl:]][^, [:cntrl:]]*)', 'g') \
+                       WITH ORDINALITY AS item(part, place)) item) item \
+      WHERE name OPERATOR(pg_catalog.=) 'pg_temp' \
+         OR EXISTS (SELECT FROM pg_catalog.pg_namespace n \
+                    WHERE n.nspname OPERATOR(pg_catalog.=) name \
+                      AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')) \
+      ORDER BY place) AS listed OFFSET 0) path";
 
 /// Begins with a word that no statement begins with.
 const REFUSED: &[u8] = b"refused by portreeve";
@@ -47,7 +86,7 @@ impl Own<'_> {
     /// cannot fail on them.
     pub(crate) fn encode(self, out: &mut BytesMut) {
         let encoded = match self {
-            Own::Facts { name } => facts(out, name),
+            Own::Facts { name, listed } => facts(out, name, if listed { LISTED } else { FACTS }),
             Own::DescribePortal(name) => encode::describe(out, Target::Portal, name),
             Own::FailingQuery => encode::query(out, REFUSED),
             Own::FailingParse(name) => encode::parse(out, name, REFUSED, &[]),
@@ -68,10 +107,10 @@ impl Own<'_> {
     }
 }
 
-fn facts(out: &mut BytesMut, name: &[u8]) -> Result<(), EncodeError> {
+fn facts(out: &mut BytesMut, name: &[u8], text: &str) -> Result<(), EncodeError> {
     // One that failed half-way may have left its statement behind.
     encode::close(out, Target::Statement, name)?;
-    encode::parse(out, name, FACTS.as_bytes(), &[])?;
+    encode::parse(out, name, text.as_bytes(), &[])?;
     encode::bind(out, name, name, &[], &[], &[])?;
     encode::execute(out, name, 0)?;
     encode::close(out, Target::Portal, name)?;

@@ -39,9 +39,21 @@ impl Refusal {
         }
     }
 
-    /// Whether it is about the role, which is the resource's own and not the client's: class 28 of SQLSTATEs.
-    pub fn is_of_role(&self) -> bool {
-        self.sqlstate.starts_with("28")
+    /// Whether a server's refusal is about the login itself: about the role, which is the resource's own and not the
+    /// client's (class 28 of SQLSTATEs), or about the conversation of the login, in which the client has no part (08).
+    /// Everything else, from a database that is not there to a server that is full or is starting, is what a client of
+    /// its own would meet too.
+    pub(crate) fn is_of_login(&self) -> bool {
+        self.sqlstate.starts_with("28") || self.sqlstate.starts_with("08")
+    }
+
+    /// A server's refusal as the client is told it: in the server's own words, or with whose login it was.
+    #[must_use]
+    pub fn told(self, resource: &str, role: &str, database: &str) -> Self {
+        match self.is_of_login() {
+            true => self.of_login(resource, role, database),
+            false => self,
+        }
     }
 
     /// The same, with whose login it was: the client has none of its own, and nobody is to look for one.

@@ -113,6 +113,8 @@ pub struct Granted {
     pub database: String,
     /// What is known of the database.
     pub catalog: Arc<Catalog>,
+    /// It may be out of date: a newer one is asked for before the first statement is judged.
+    pub catalog_unchecked: bool,
     /// The policy for this principal on this resource and database.
     pub policy: Arc<SubjectPolicy>,
     /// Names the database in caches: the same for all sessions of one resource and database.

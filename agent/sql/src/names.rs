@@ -67,7 +67,7 @@ impl<'a> Names<'a> {
             return Some(written);
         }
         match self.path {
-            SearchPath::Known(path) => path.iter().map(String::as_str).find(|s| is_temp(s)),
+            SearchPath::Known { schemas: path, .. } => path.iter().map(String::as_str).find(|s| is_temp(s)),
             SearchPath::Unknown => None,
         }
     }
@@ -81,7 +81,7 @@ impl<'a> Names<'a> {
             return self.relation_in(self.schema(schema)?, &name.name)?;
         }
         let mut found = match self.path {
-            SearchPath::Known(path) => {
+            SearchPath::Known { schemas: path, .. } => {
                 return path.iter().find_map(|s| self.relation_in(s, &name.name))?;
             }
             SearchPath::Unknown => self.catalog.schemas().filter_map(|s| self.relation_in(s, &name.name)),
@@ -108,7 +108,7 @@ impl<'a> Names<'a> {
             };
         }
         match self.path {
-            SearchPath::Known(path) => path
+            SearchPath::Known { schemas: path, .. } => path
                 .iter()
                 .filter(|s| !is_temp(s))
                 .flat_map(|s| self.catalog.functions_named(s, &name.name))
@@ -126,7 +126,7 @@ impl<'a> Names<'a> {
             return self.type_in(schema, &name.name).unwrap_or(TypeFound::Missing);
         }
         match self.path {
-            SearchPath::Known(path) => {
+            SearchPath::Known { schemas: path, .. } => {
                 path.iter().find_map(|s| self.type_in(s, &name.name)).unwrap_or(TypeFound::Missing)
             }
             SearchPath::Unknown => {
@@ -166,13 +166,10 @@ impl<'a> Names<'a> {
         self.catalog.relation_named(schema, name).map(|_| TypeFound::User(schema.to_owned()))
     }
 
-    /// The schema in which an unqualified CREATE makes its object: the first that is neither PostgreSQL's own
-    /// nor temporary.
+    /// The schema in which an unqualified CREATE makes its object.
     pub(crate) fn creation_schema(&self) -> Option<&str> {
         match self.path {
-            SearchPath::Known(path) => {
-                path.iter().map(String::as_str).find(|s| *s != PG_CATALOG && !is_temp(s))
-            }
+            SearchPath::Known { creation, .. } => creation.as_deref(),
             SearchPath::Unknown => None,
         }
     }

@@ -27,10 +27,24 @@ impl Default for Settings {
 /// The effective schemas of the session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SearchPath {
-    /// In order, as `current_schemas(true)` gives them: `pg_catalog` and the session's `pg_temp_N` are in it.
-    Known(Vec<String>),
+    /// As the server says.
+    Known {
+        /// In order, as `current_schemas(true)` gives them: `pg_catalog` and the session's `pg_temp_N` are in it.
+        schemas: Vec<String>,
+        /// Where an unqualified CREATE makes its object, as `current_schema()` gives it: the first that is listed
+        /// and not implied. `pg_temp` where that is the session's temporary schema.
+        creation: Option<String>,
+    },
     /// Not known. An unqualified name is then never guessed: a statement that needs one resolved is opaque.
     Unknown,
+}
+
+impl SearchPath {
+    /// A path in which `pg_catalog` is implied, and everything else is listed.
+    pub fn listed(schemas: Vec<String>) -> Self {
+        let creation = schemas.iter().find(|schema| *schema != "pg_catalog").cloned();
+        SearchPath::Known { schemas, creation }
+    }
 }
 
 /// Bounds on what one text may ask of the reader. What goes beyond them is opaque, never cut.

@@ -9,23 +9,31 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use policy::Catalog;
+use policy::{Catalog, Changes};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_postgres::{Client, NoTls, config::SslMode};
 use tracing::{debug, info, warn};
 
-use super::read::{self, Contents, Fingerprint, Snapshot};
+use super::read::{self, Memory};
 use super::{Error, Key, Shared};
 
 /// What is asked of a keeper.
 #[derive(Debug)]
 pub(super) enum Request {
     /// A view of the catalog, for a session that begins.
-    Get(oneshot::Sender<Result<watch::Receiver<Arc<Catalog>>, Error>>),
+    Get(oneshot::Sender<Result<View, Error>>),
     /// A catalog that is not older than this request.
     Refresh(oneshot::Sender<Result<Arc<Catalog>, Error>>),
+}
+
+/// What a session gets.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) catalog: watch::Receiver<Arc<Catalog>>,
+    /// Nobody has looked at the server since it was let go.
+    pub(super) unchecked: bool,
 }
 
 /// The first and the longest pause before connecting again.
@@ -62,9 +70,7 @@ enum End {
 /// What has been read.
 struct Known {
     catalog: watch::Sender<Arc<Catalog>>,
-    fingerprint: Fingerprint,
-    digest: read::Digest,
-    bases: Arc<read::Bases>,
+    memory: Memory,
     /// When it was last known to be right, while there is no connection.
     lost: Option<Instant>,
     /// Since when no session has a view of it.
@@ -159,7 +165,7 @@ impl Keeper {
     /// Answers requests and looks for changes until the connection fails (an error) or is not needed.
     async fn serve(&mut self, side: &mut Side) -> Result<End, Error> {
         match self.waiting.take() {
-            Some(Request::Get(reply)) => self.give(reply),
+            Some(Request::Get(reply)) => self.give(reply, false),
             Some(Request::Refresh(reply)) => self.refresh(side, reply).await?,
             None => {}
         }
@@ -170,7 +176,7 @@ impl Keeper {
             tokio::select! {
                 request = self.queue.recv() => match request {
                     None => return Ok(End::Over),
-                    Some(Request::Get(reply)) => self.give(reply),
+                    Some(Request::Get(reply)) => self.give(reply, false),
                     Some(Request::Refresh(reply)) => self.refresh(side, reply).await?,
                 },
                 ended = &mut side.driver => {
@@ -198,7 +204,11 @@ impl Keeper {
             match timeout(IDLE_LOOK, self.queue.recv()).await {
                 Ok(None) => return ControlFlow::Break(()),
                 Ok(Some(request)) => {
-                    self.waiting = Some(request);
+                    match request {
+                        // While it logs in, we do. It asks before its first statement is judged.
+                        Request::Get(reply) if self.staleness().is_none() => self.give(reply, true),
+                        request => self.waiting = Some(request),
+                    }
                     return ControlFlow::Continue(());
                 }
                 Err(_) => {}
@@ -215,7 +225,7 @@ impl Keeper {
         let mut waiting = vec![first];
         while let Ok(request) = self.queue.try_recv() {
             match request {
-                Request::Get(reply) => self.give(reply),
+                Request::Get(reply) => self.give(reply, false),
                 Request::Refresh(reply) => waiting.push(reply),
             }
         }
@@ -237,41 +247,41 @@ impl Keeper {
     }
 
     async fn look(&mut self, side: &mut Side) -> Result<Arc<Catalog>, Error> {
-        if let Some(known) = &mut self.known {
-            let fingerprint = read::fingerprint(&side.client).await.map_err(|e| server(&self.key, e))?;
-            if fingerprint == known.fingerprint {
-                known.lost = None;
-                return Ok(known.catalog.borrow().clone());
-            }
+        if let Some(known) = &mut self.known
+            && read::unchanged(&side.client, &known.memory).await.map_err(|e| server(&self.key, e))?
+        {
+            known.lost = None;
+            return Ok(known.catalog.borrow().clone());
         }
-        let bases = self.known.as_ref().map(|known| known.bases.clone());
-        let snapshot = read::snapshot(&mut side.client, &self.key, self.shared.config.rows, bases).await?;
-        Ok(self.take(snapshot))
+        let (empty, nothing) = (Arc::<Catalog>::default(), Memory::default());
+        let (before, memory) = match &self.known {
+            Some(known) => (known.catalog.borrow().clone(), &known.memory),
+            None => (empty, &nothing),
+        };
+        let bounds = (self.shared.config.rows, self.shared.salt);
+        let read = read::changes(&mut side.client, &self.key, bounds, (&before, memory)).await?;
+        Ok(self.take(&before, read))
     }
 
     /// Takes over what was read. The generation rises only if the content is another one.
-    fn take(&mut self, snapshot: Snapshot) -> Arc<Catalog> {
-        let next = |contents: Contents| {
+    fn take(&mut self, before: &Catalog, (changes, memory): (Changes, Memory)) -> Arc<Catalog> {
+        let next = |changes| {
             let generation = self.shared.generation.fetch_add(1, Ordering::Relaxed) + 1;
             debug!(database = %self.key, generation, "the catalog was read");
-            Arc::new(contents.catalog(generation))
+            Arc::new(before.changed(generation, changes))
         };
-        let Snapshot { fingerprint, digest, contents, bases } = snapshot;
         match &mut self.known {
             None => {
-                let catalog = next(contents);
+                let catalog = next(changes);
                 let sender = watch::Sender::new(catalog.clone());
-                self.known =
-                    Some(Known { catalog: sender, fingerprint, digest, bases, lost: None, idle: None });
+                self.known = Some(Known { catalog: sender, memory, lost: None, idle: None });
                 catalog
             }
             Some(known) => {
                 known.lost = None;
-                known.fingerprint = fingerprint;
-                known.bases = bases;
-                if known.digest != digest {
-                    known.digest = digest;
-                    known.catalog.send_replace(next(contents));
+                known.memory = memory;
+                if !changes.is_empty() {
+                    known.catalog.send_replace(next(changes));
                 }
                 known.catalog.borrow().clone()
             }
@@ -279,17 +289,21 @@ impl Keeper {
     }
 
     /// Gives a view to a session that begins, if what is known is not too old.
-    fn give(&mut self, reply: oneshot::Sender<Result<watch::Receiver<Arc<Catalog>>, Error>>) {
+    fn give(&mut self, reply: oneshot::Sender<Result<View, Error>>, unchecked: bool) {
+        let stale = self.staleness();
         let Some(known) = &mut self.known else { return };
-        let stale = Duration::from_secs(self.shared.config.stale_seconds);
-        let lost = known.lost.map_or(Duration::ZERO, |at| at.elapsed());
         known.idle = None;
-        let answer = if lost > stale {
-            Err(Error::Stale { key: self.key.clone(), lost })
-        } else {
-            Ok(known.catalog.subscribe())
+        let answer = match stale {
+            Some(lost) => Err(Error::Stale { key: self.key.clone(), lost }),
+            None => Ok(View { catalog: known.catalog.subscribe(), unchecked }),
         };
         let _ = reply.send(answer);
+    }
+
+    /// For how long nobody has looked, where that is too long for a session that begins.
+    fn staleness(&self) -> Option<Duration> {
+        let lost = self.known.as_ref()?.lost?.elapsed();
+        (lost > Duration::from_secs(self.shared.config.stale_seconds)).then_some(lost)
     }
 
     /// Waits before connecting again, answering meanwhile. Breaks when the database is idle.
@@ -316,7 +330,7 @@ impl Keeper {
     /// Answers while there is no connection.
     fn answer_without(&mut self, request: Request) {
         match request {
-            Request::Get(reply) => self.give(reply),
+            Request::Get(reply) => self.give(reply, true),
             Request::Refresh(reply) => {
                 let lost = self.known.as_ref().and_then(|known| known.lost);
                 let lost = lost.map_or(Duration::ZERO, |at| at.elapsed());

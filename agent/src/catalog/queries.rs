@@ -1,8 +1,8 @@
 //! The queries that read a database's system catalogs, the same for PostgreSQL 13 to 18.
 //!
 //! Every name is qualified; the search path is set to `pg_catalog` first, so that operators are the server's
-//! own too. Each is ordered, so that the same content always reads the same (PostgreSQL manual, part VII,
-//! "System Catalogs").
+//! own too (PostgreSQL manual, part VII, "System Catalogs"). Those that read content take one parameter: the OIDs of the
+//! relations, functions or types that are wanted, or NULL for all.
 
 /// Session settings before anything else; `{}` is the statement timeout in seconds.
 pub(super) const SETTINGS: &str = "SET search_path = pg_catalog; \
@@ -10,76 +10,155 @@ pub(super) const SETTINGS: &str = "SET search_path = pg_catalog; \
      SET lock_timeout = '{}s'; \
      SET idle_in_transaction_session_timeout = '60s'; \
      SET default_transaction_read_only = on; \
+     SET work_mem = '16MB'; SET max_parallel_workers_per_gather = 0; \
      SET jit = off";
 
-/// One row for each system catalog that matters: its name, its rows, and the sum of the transactions that wrote
-/// them. A row that is written takes a later transaction's number, so any change but wrap-around moves one of
-/// the two. Statistics (`reltuples` and its like) are written in place and move neither.
-pub(super) const FINGERPRINT: &str = "\
-    SELECT 'pg_class', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_class \
-    UNION ALL SELECT 'pg_attribute', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_attribute \
-    UNION ALL SELECT 'pg_proc', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_proc \
-    UNION ALL SELECT 'pg_type', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_type \
-    UNION ALL SELECT 'pg_rewrite', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_rewrite \
-    UNION ALL SELECT 'pg_inherits', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_inherits \
-    UNION ALL SELECT 'pg_trigger', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_trigger \
-    UNION ALL SELECT 'pg_operator', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_operator \
-    UNION ALL SELECT 'pg_attrdef', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_attrdef \
-    UNION ALL SELECT 'pg_constraint', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_constraint \
-    UNION ALL SELECT 'pg_cast', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_cast \
-    UNION ALL SELECT 'pg_policy', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_policy \
-    UNION ALL SELECT 'pg_language', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_language \
-    UNION ALL SELECT 'pg_namespace', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_namespace";
-
-/// All schemas but those of TOAST tables: (nspname, who may use it).
-pub(super) const SCHEMAS: &str = "\
-    SELECT nspname, nspowner::text || coalesce(nspacl::text, '') FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_toast' ORDER BY oid";
-
-/// All relations outside TOAST's schemas: (oid, nspname, relname, relkind, has_rules, has_triggers).
+/// One row: which server this is and which database, and which transactions a look sees (NULL on a standby, whose
+/// answer leaves out those that have not ended).
 ///
-/// A default, a check of a column or of its domain may call `set_config` (2078, pinned: only the stored tree tells); these,
-/// an index and a partition key may call a function of a user's that does. Of those in C nothing is feared.
-pub(super) const RELATIONS: &str = "\
-    WITH w AS MATERIALIZED ( \
-      SELECT d.adrelid AS oid FROM pg_catalog.pg_attrdef d \
-      WHERE pg_catalog.strpos(d.adbin::text, ':funcid 2078 ') > 0 \
-      UNION SELECT k.conrelid FROM pg_catalog.pg_constraint k \
-      WHERE k.contype = 'c' AND k.conrelid <> 0 AND pg_catalog.strpos(k.conbin::text, ':funcid 2078 ') > 0 \
-      UNION SELECT a.attrelid FROM pg_catalog.pg_constraint k \
-      JOIN pg_catalog.pg_attribute a ON a.atttypid = k.contypid \
-      WHERE k.contype = 'c' AND k.contypid <> 0 AND pg_catalog.strpos(k.conbin::text, ':funcid 2078 ') > 0 \
-      UNION SELECT CASE d.classid WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass \
-                   THEN (SELECT f.adrelid FROM pg_catalog.pg_attrdef f WHERE f.oid = d.objid) \
-                   WHEN 'pg_catalog.pg_constraint'::pg_catalog.regclass \
-                   THEN (SELECT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.oid = d.objid) \
-                   ELSE coalesce((SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid = d.objid), \
-                                 d.objid) END \
-      FROM pg_catalog.pg_depend d \
+/// A server says of itself when it was started, to the microsecond: one that was put in its place, from a backup or an
+/// empty folder, may have given the same numbers to other transactions.
+pub(super) const STATE: &str = "\
+    SELECT pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::text, \
+           (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()), \
+           CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL \
+                ELSE pg_catalog.pg_current_snapshot()::text END";
+
+/// For each system catalog that matters and each span of OIDs that its rows belong to: (catalog, span, rows, versions).
+///
+/// Where a row's version lies and which transaction wrote it (`ctid`, `xmin`) tell the version from all others that were
+/// or will be seen, until transaction numbers wrap around: what is updated is written anew elsewhere, and a place is used
+/// again only by a later transaction. What is written in place (statistics, `relhasindex`) is not read. So the sum over
+/// a hash of both, with `$1` as salt, tells two contents apart, in whatever order transactions end: a largest number
+/// would not, because one that began earlier may end later. `pg_depend` is not among them: what a rule, a default, a check, a
+/// policy or an index depends on is written anew with its own row, and what a partition key does with the table's.
+pub(super) const MARKS: &str = "\
+    SELECT 'pg_class', oid::int8 >> 6, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_class GROUP BY 2 \
+    UNION ALL \
+    SELECT 'pg_attribute', attrelid::int8 >> 6, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_attribute \
+    WHERE attnum > 0 GROUP BY 2 \
+    UNION ALL \
+    SELECT 'pg_rewrite', ev_class::int8 >> 6, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_rewrite GROUP BY 2 \
+    UNION ALL \
+    SELECT 'pg_trigger', tgrelid::int8 >> 6, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_trigger \
+    WHERE NOT tgisinternal GROUP BY 2 \
+    UNION ALL \
+    SELECT 'pg_inherits', inhrelid::int8 >> 6, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_inherits GROUP BY 2 \
+    UNION ALL \
+    SELECT 'pg_policy', polrelid::int8 >> 6, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_policy GROUP BY 2 \
+    UNION ALL \
+    SELECT 'pg_proc', oid::int8 >> 6, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_proc GROUP BY 2 \
+    UNION ALL \
+    SELECT 'pg_type', oid::int8 >> 6, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_type GROUP BY 2 \
+    UNION ALL \
+    SELECT 'pg_namespace', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_namespace \
+    UNION ALL \
+    SELECT 'pg_language', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_language \
+    UNION ALL \
+    SELECT 'pg_operator', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_operator \
+    UNION ALL \
+    SELECT 'pg_cast', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_cast \
+    UNION ALL \
+    SELECT 'pg_attrdef', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_attrdef \
+    UNION ALL \
+    SELECT 'pg_constraint', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_constraint \
+    UNION ALL \
+    SELECT 'pg_index', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_index";
+
+/// All schemas: (oid, nspname, who may use it).
+pub(super) const SCHEMAS: &str = "\
+    SELECT oid, nspname, nspowner::text || coalesce(nspacl::text, '') FROM pg_catalog.pg_namespace";
+
+/// All languages: (oid, lanname).
+pub(super) const LANGUAGES: &str = "SELECT oid, lanname FROM pg_catalog.pg_language";
+
+/// All relations writing to which runs functions unseen: (oid), in any order.
+///
+/// A default or a check may call `set_config` (2078, pinned: only the stored tree tells); these, an index and a partition
+/// key may call a function of a user's that does. Of those in C nothing is feared. A domain brings its own default and
+/// checks along, also where it is within another type. What this rests on is far from the relation's own rows (the
+/// language of a function, a domain's checks), so that it is read whole. Where no domain does, which is asked first, no
+/// column is looked at.
+pub(super) const UNSEEN: &str = "\
+    WITH RECURSIVE calling AS MATERIALIZED ( \
+      SELECT d.classid, d.objid FROM pg_catalog.pg_depend d \
       JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid \
       JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
       WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
         AND d.classid IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass, \
                           'pg_catalog.pg_constraint'::pg_catalog.regclass, \
-                          'pg_catalog.pg_class'::pg_catalog.regclass) \
-        AND l.lanname NOT IN ('c', 'internal')) \
+                          'pg_catalog.pg_class'::pg_catalog.regclass, \
+                          'pg_catalog.pg_type'::pg_catalog.regclass) \
+        AND l.lanname NOT IN ('c', 'internal')), \
+    checks AS MATERIALIZED ( \
+      SELECT k.conrelid, k.contypid FROM pg_catalog.pg_constraint k \
+      WHERE (k.contype = 'c' AND pg_catalog.strpos(k.conbin::text, ':funcid 2078 ') > 0) \
+         OR k.oid IN (SELECT objid FROM calling \
+                      WHERE classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass)), \
+    within AS ( \
+      SELECT typbasetype AS inner_type, oid AS outer_type FROM pg_catalog.pg_type WHERE typbasetype <> 0 \
+      UNION ALL SELECT typelem, oid FROM pg_catalog.pg_type WHERE typelem <> 0 \
+      UNION ALL SELECT a.atttypid, c.reltype FROM pg_catalog.pg_attribute a \
+      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+      WHERE a.attnum > 0 AND NOT a.attisdropped AND c.reltype <> 0 \
+      UNION ALL SELECT rngsubtype, rngtypid FROM pg_catalog.pg_range \
+      UNION ALL SELECT rngtypid, (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::pg_catalog.oid \
+      FROM pg_catalog.pg_range r), \
+    domains AS MATERIALIZED ( \
+      SELECT contypid AS oid FROM checks WHERE contypid <> 0 \
+      UNION SELECT t.oid FROM pg_catalog.pg_type t \
+      WHERE pg_catalog.strpos(t.typdefaultbin::text, ':funcid 2078 ') > 0 \
+         OR t.oid IN (SELECT objid FROM calling WHERE classid = 'pg_catalog.pg_type'::pg_catalog.regclass)), \
+    types AS ( \
+      SELECT oid FROM domains \
+      UNION SELECT w.outer_type FROM types t JOIN within w ON w.inner_type = t.oid \
+      WHERE (SELECT EXISTS (SELECT FROM domains))) \
+    SELECT d.adrelid FROM pg_catalog.pg_attrdef d \
+    WHERE pg_catalog.strpos(d.adbin::text, ':funcid 2078 ') > 0 \
+       OR d.oid IN (SELECT objid FROM calling WHERE classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass) \
+    UNION SELECT conrelid FROM checks WHERE conrelid <> 0 \
+    UNION SELECT a.attrelid FROM pg_catalog.pg_attribute a JOIN types t ON t.oid = a.atttypid \
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND (SELECT EXISTS (SELECT FROM domains)) \
+    UNION SELECT coalesce(i.indrelid, c.objid) FROM calling c \
+    LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.objid \
+    WHERE c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass";
+
+/// Relations outside TOAST's schemas, without what [`UNSEEN`] tells: (oid, nspname, relname, relkind, has_rules,
+/// has_triggers).
+pub(super) const RELATIONS: &str = "\
     SELECT c.oid, n.nspname, c.relname, c.relkind, \
            EXISTS (SELECT FROM pg_catalog.pg_rewrite r \
                    WHERE r.ev_class = c.oid AND r.ev_type <> '1') AS has_rules, \
            EXISTS (SELECT FROM pg_catalog.pg_trigger t \
-                   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) \
-           OR c.oid IN (SELECT oid FROM w) AS has_triggers \
+                   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) AS has_triggers \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-    WHERE n.nspname !~ '^pg_toast' ORDER BY c.oid";
+    WHERE n.nspname !~ '^pg_toast' AND ($1 IS NULL OR c.oid = ANY ($1))";
 
-/// The columns of those that have rows: (attrelid, attnum, attname, atttypid, generated).
+/// The columns of those that have rows: (attrelid, attnum[], attname[], atttypid[], generated[]), a row for each
+/// relation: one for each column costs more to carry than to find.
 pub(super) const COLUMNS: &str = "\
-    SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attgenerated <> '' \
+    SELECT a.attrelid, pg_catalog.array_agg(a.attnum), pg_catalog.array_agg(a.attname), \
+           pg_catalog.array_agg(a.atttypid), pg_catalog.array_agg(a.attgenerated <> '') \
     FROM pg_catalog.pg_attribute a \
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') \
-      AND n.nspname !~ '^pg_toast' \
-    ORDER BY a.attrelid, a.attnum";
+      AND ($1 IS NULL OR a.attrelid = ANY ($1)) \
+    GROUP BY a.attrelid";
 
 /// What views and rules stand on: (ev_class, relation, attnum).
 ///
@@ -95,6 +174,7 @@ pub(super) const BASES: &str = "\
     JOIN pg_catalog.pg_depend d \
       ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
     WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class \
+      AND ($1 IS NULL OR r.ev_class = ANY ($1)) \
     UNION \
     SELECT t.ev_class, t.relid, 0::int2 \
     FROM (SELECT r.ev_class, \
@@ -106,13 +186,14 @@ pub(super) const BASES: &str = "\
                        pg_catalog.cardinality(pg_catalog.string_to_array(tree, ':varattno ')) \
                        - pg_catalog.cardinality(pg_catalog.string_to_array(tree, ':varattno 0 ')) AS numbered \
                 FROM (SELECT ev_class, ev_action::text || ev_qual::text AS tree \
-                      FROM pg_catalog.pg_rewrite) rule \
+                      FROM pg_catalog.pg_rewrite \
+                      WHERE $1 IS NULL OR ev_class = ANY ($1)) rule \
                 OFFSET 0) r, \
                pg_catalog.unnest(r.fields[2:]) field) t \
     WHERE t.relid <> t.ev_class AND t.relid <> 0 AND (t.whole OR t.relid < 16384) \
     UNION \
     SELECT ev_class, 2078, -1::int2 FROM pg_catalog.pg_rewrite \
-    WHERE pg_catalog.strpos(ev_action::text, ':funcid 2078 ') > 0 \
+    WHERE pg_catalog.strpos(ev_action::text, ':funcid 2078 ') > 0 AND ($1 IS NULL OR ev_class = ANY ($1)) \
     ORDER BY 1, 2, 3";
 
 /// The functions that views and rules call, by name or by an operator: (ev_class, pg_proc.oid). Pinned ones,
@@ -123,6 +204,7 @@ pub(super) const VIEW_FUNCTIONS: &str = "\
     JOIN pg_catalog.pg_depend d \
       ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
     WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+      AND ($1 IS NULL OR r.ev_class = ANY ($1)) \
     UNION \
     SELECT r.ev_class, o.oprcode::pg_catalog.oid \
     FROM pg_catalog.pg_rewrite r \
@@ -130,14 +212,18 @@ pub(super) const VIEW_FUNCTIONS: &str = "\
       ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
     JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid \
     WHERE d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND o.oprcode <> 0 \
+      AND ($1 IS NULL OR r.ev_class = ANY ($1)) \
     UNION \
     SELECT y.polrelid, 2078 FROM pg_catalog.pg_policy y \
     WHERE pg_catalog.strpos(coalesce(y.polqual::text, '') || coalesce(y.polwithcheck::text, ''), ':funcid 2078 ') > 0 \
+      AND ($1 IS NULL OR y.polrelid = ANY ($1)) \
     ORDER BY 1, 2";
 
 /// Inheritance and partitioning: (inhrelid, inhparent).
 pub(super) const INHERITS: &str = "\
-    SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno, inhparent";
+    SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits \
+    WHERE $1 IS NULL OR inhrelid = ANY ($1) \
+    ORDER BY inhrelid, inhseqno, inhparent";
 
 /// Whether an operator or a cast of a user's calls a function that is not in C: expressions call it unseen.
 pub(super) const HIDDEN: &str = "\
@@ -147,23 +233,23 @@ pub(super) const HIDDEN: &str = "\
                      SELECT o.oprcode::pg_catalog.oid FROM pg_catalog.pg_operator o WHERE o.oid >= 16384 \
                      UNION ALL SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.oid >= 16384))";
 
-/// All functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind). An aggregate has no language: others'
-/// are run for it.
+/// Functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind). An aggregate has no language: others' are
+/// run for it.
 pub(super) const FUNCTIONS: &str = "\
     SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, \
            CASE p.prokind WHEN 'a' THEN '' ELSE l.lanname END, p.prokind \
     FROM pg_catalog.pg_proc p \
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
-    ORDER BY p.oid";
+    WHERE $1 IS NULL OR p.oid = ANY ($1)";
 
-/// The types that users made and that are no table's row type or an array: (nspname, typname, typtype).
+/// The types that users made and that are no table's row type or an array: (oid, nspname, typname, typtype).
 pub(super) const TYPES: &str = "\
-    SELECT n.nspname, t.typname, t.typtype \
+    SELECT t.oid, n.nspname, t.typname, t.typtype \
     FROM pg_catalog.pg_type t \
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
     LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid \
     WHERE n.nspname <> 'pg_catalog' AND n.nspname !~ '^pg_toast' \
       AND (t.typrelid = 0 OR c.relkind = 'c') \
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid) \
-    ORDER BY t.oid";
+      AND ($1 IS NULL OR t.oid = ANY ($1))";

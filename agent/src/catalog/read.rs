@@ -1,64 +1,39 @@
-//! Reads a database's catalog in one snapshot.
+//! Reads of a database's catalog, in one snapshot, what is other than it was.
 //!
 //! Rows become `policy`'s values here and nowhere else. What cannot be read is an error, never left out: a
 //! relation that is missing would be a relation without masks.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use policy::{Catalog, Column, ColumnRef, Function, Oid, Relation, RelationKind, TypeKind, Volatility};
-use tokio_postgres::types::{FromSql, Type};
-use tokio_postgres::{Client, GenericClient, IsolationLevel, Row, Transaction};
+use policy::{
+    Catalog, Changes, Column, ColumnRef, Function, Oid, Relation, RelationKind, TypeKind, Volatility,
+};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::keeper::server;
+use super::marks::{Marks, Stale, State, Wanted};
 use super::{Error, Key, queries};
 
-/// What tells two states of the system catalogs apart: name, rows and sum of writers of each.
-pub(super) type Fingerprint = Vec<(String, i64, Option<String>)>;
-
-/// SHA-256 over all that was read, in its order.
-pub(super) type Digest = [u8; 32];
-
-/// What views and rules stand on. Reading it takes longer than all the rest, because the server has to read every
-/// rule's tree; it is another only where a rule is.
-pub(super) struct Bases {
-    /// What the fingerprint said of the rules.
-    rules: Option<(String, i64, Option<String>)>,
-    digest: Digest,
-    list: Vec<(Oid, ColumnRef)>,
+/// What is remembered of a look beside the catalog, so that the next one reads only what has changed since.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    marks: Marks,
+    /// By their OIDs: a relation or a function has the name of its schema or language, not its number.
+    names: Names,
+    types: BTreeMap<Oid, (String, String, TypeKind)>,
+    /// Relations writing to which runs functions unseen.
+    unseen: BTreeSet<Oid>,
 }
 
-/// One read.
-pub(super) struct Snapshot {
-    /// Of the same snapshot as the content.
-    pub(super) fingerprint: Fingerprint,
-    /// Of the content.
-    pub(super) digest: Digest,
-    /// What was read.
-    pub(super) contents: Contents,
-    /// For the next read.
-    pub(super) bases: Arc<Bases>,
-}
-
-/// The rows as values.
-#[derive(Default)]
-pub(super) struct Contents {
-    schemas: Vec<String>,
-    usable: String,
-    hidden: bool,
-    relations: Vec<Relation>,
-    functions: Vec<Function>,
-    types: Vec<(String, String, TypeKind)>,
-}
-
-impl Contents {
-    /// As a catalog of that generation.
-    pub(super) fn catalog(self, generation: u64) -> Catalog {
-        Catalog::new(generation, self.schemas, self.relations, self.functions)
-            .with_types(self.types)
-            .with_usable(self.usable)
-            .with_hidden_calls(self.hidden)
-    }
+/// Schemas and languages, as `pg_namespace` and `pg_language` have them.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Names {
+    schemas: BTreeMap<Oid, String>,
+    /// Who may use each of the schemas, in some form.
+    usable: BTreeMap<Oid, String>,
+    languages: BTreeMap<Oid, String>,
 }
 
 /// The settings of the session, to be run first.
@@ -67,158 +42,241 @@ pub(super) fn settings(timeout_seconds: u64) -> String {
     queries::SETTINGS.replace("{}", &timeout_seconds.clamp(1, 2_000_000).to_string())
 }
 
-/// The fingerprint as of now, or as of the transaction's snapshot.
-pub(super) async fn fingerprint(client: &impl GenericClient) -> Result<Fingerprint, tokio_postgres::Error> {
-    let rows = client.query_typed(queries::FINGERPRINT, &[]).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+/// Whether nothing at all was written since, which is cheap to know where it is so.
+pub(super) async fn unchanged(client: &Client, memory: &Memory) -> Result<bool, tokio_postgres::Error> {
+    Ok(State::read(client).await?.proves_unchanged(&memory.marks))
 }
 
-/// Reads everything in one REPEATABLE READ READ ONLY transaction, but for what is known to be as it was `before`.
-pub(super) async fn snapshot(
+/// What differs from `known`, in one REPEATABLE READ READ ONLY transaction, and what to remember of it. `known` is a
+/// catalog with what was remembered of it, or empty with an empty memory. `salt` is the same for all reads of a keeper's.
+pub(super) async fn changes(
     client: &mut Client,
     key: &Key,
-    limit: u64,
-    before: Option<Arc<Bases>>,
-) -> Result<Snapshot, Error> {
+    (limit, salt): (u64, i64),
+    (known, memory): (&Catalog, &Memory),
+) -> Result<(Changes, Memory), Error> {
     let failed = |error| server(key, error);
     let transaction =
         client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let transaction = transaction.start().await.map_err(failed)?;
-    let fingerprint = fingerprint(&transaction).await.map_err(failed)?;
+    let marks = Marks::read(&transaction, salt).await.map_err(failed)?;
     // Before any row of them is asked for: all rows of one query stand in memory at once.
-    if let Some((table, rows, _)) =
-        fingerprint.iter().find(|(_, rows, _)| u64::try_from(*rows).is_ok_and(|rows| rows > limit))
-    {
-        return Err(Error::Large { key: key.clone(), table: table.clone(), rows: *rows, limit });
+    if let Some((table, rows)) = marks.beyond(limit) {
+        return Err(Error::Large { key: key.clone(), table: table.to_owned(), rows, limit });
     }
-    let mut reader = Reader { transaction, digest: Sum::new() };
-    let rules = fingerprint.iter().find(|(table, ..)| table == "pg_rewrite").cloned();
-    let bases = match before.filter(|before| before.rules.is_some() && before.rules == rules) {
-        Some(before) => before,
-        None => Arc::new(reader.bases(rules).await.map_err(failed)?),
-    };
-    let contents = reader.contents(&bases).await.map_err(failed)?;
-    let Reader { transaction, digest } = reader;
-    transaction.commit().await.map_err(failed)?;
-    Ok(Snapshot { fingerprint, digest: digest.finish(), contents, bases })
+    let reader = Reader { transaction };
+    let read = reader.read(marks, known, memory).await.map_err(failed)?;
+    reader.transaction.commit().await.map_err(failed)?;
+    Ok(read)
 }
 
-/// The digest of rows.
-struct Sum(ring::digest::Context);
-
-impl Sum {
-    fn new() -> Self {
-        Sum(ring::digest::Context::new(&ring::digest::SHA256))
-    }
-
-    fn take(&mut self, rows: &[Row]) -> Result<(), tokio_postgres::Error> {
-        self.0.update(&(rows.len() as u64).to_be_bytes());
-        for row in rows {
-            for column in 0..row.len() {
-                let Raw(value) = row.try_get(column)?;
-                self.0.update(&(value.len() as u64).to_be_bytes());
-                self.0.update(value);
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Digest {
-        let mut sum = [0; 32];
-        sum.copy_from_slice(self.0.finish().as_ref());
-        sum
-    }
-}
-
-/// One transaction, and the digest of what came out of it.
+/// One transaction.
 struct Reader<'a> {
     transaction: Transaction<'a>,
-    digest: Sum,
 }
 
 impl Reader<'_> {
-    async fn bases(
+    async fn read(
         &self,
-        rules: Option<(String, i64, Option<String>)>,
-    ) -> Result<Bases, tokio_postgres::Error> {
-        let rows = self.transaction.query_typed(queries::BASES, &[]).await?;
-        let mut digest = Sum::new();
-        digest.take(&rows)?;
-        let base = |row: &Row| {
-            Ok((row.try_get(0)?, ColumnRef { relation: row.try_get(1)?, attnum: row.try_get(2)? }))
-        };
-        Ok(Bases { rules, digest: digest.finish(), list: rows.iter().map(base).collect::<Result<_, _>>()? })
+        marks: Marks,
+        known: &Catalog,
+        memory: &Memory,
+    ) -> Result<(Changes, Memory), tokio_postgres::Error> {
+        let mut stale = marks.since(&memory.marks);
+        let mut changes = Changes::default();
+        let mut names = memory.names.clone();
+        if stale.names {
+            names = self.names().await?;
+            if names.schemas != memory.names.schemas {
+                changes.schemas = Some(names.seen_schemas());
+            }
+            if names.usable() != memory.names.usable() {
+                changes.usable = Some(names.usable());
+            }
+            if names.renames(&memory.names) {
+                stale = Stale::ALL;
+            }
+        }
+        let mut unseen = Cow::Borrowed(&memory.unseen);
+        if stale.unseen {
+            let now = self.unseen().await?;
+            stale.relations.add(now.symmetric_difference(&memory.unseen));
+            unseen = Cow::Owned(now);
+        }
+        if !stale.relations.is_nothing() {
+            let read = self.relations(&stale.relations, &unseen).await?;
+            let there: HashSet<Oid> = read.iter().map(|relation| relation.oid).collect();
+            changes.relations_gone = gone(&stale.relations, &there, known.relations().map(|r| r.oid));
+            changes.relations = read.into_iter().filter(|read| !is_as(read, known)).collect();
+        }
+        if !stale.functions.is_nothing() {
+            let read = self.functions(&stale.functions).await?;
+            let there: HashSet<Oid> = read.iter().map(|function| function.oid).collect();
+            changes.functions_gone = gone(&stale.functions, &there, known.functions().map(|f| f.oid));
+            changes.functions =
+                read.into_iter().filter(|read| known.function(read.oid) != Some(read)).collect();
+        }
+        if stale.hidden {
+            let hidden = self.hidden().await?;
+            changes.hidden_calls = (hidden != known.has_hidden_calls()).then_some(hidden);
+        }
+        let mut types = memory.types.clone();
+        if !stale.types.is_nothing() {
+            types.retain(|oid, _| !stale.types.has(*oid));
+            types.extend(self.types(&stale.types).await?);
+            if types != memory.types {
+                changes.types = Some(types.values().cloned().collect());
+            }
+        }
+        Ok((changes, Memory { marks, names, types, unseen: unseen.into_owned() }))
     }
 
-    async fn contents(&mut self, bases: &Bases) -> Result<Contents, tokio_postgres::Error> {
-        let mut contents = Contents::default();
-        for row in self.rows(queries::SCHEMAS).await? {
-            contents.schemas.push(row.try_get(0)?);
-            let usable: &str = row.try_get(1)?;
-            contents.usable.push_str(usable);
-            contents.usable.push('\n');
+    async fn names(&self) -> Result<Names, tokio_postgres::Error> {
+        let mut names = Names::default();
+        for row in self.transaction.query_typed(queries::SCHEMAS, &[]).await? {
+            names.schemas.insert(row.try_get(0)?, row.try_get(1)?);
+            names.usable.insert(row.try_get(0)?, row.try_get(2)?);
         }
+        for row in self.transaction.query_typed(queries::LANGUAGES, &[]).await? {
+            names.languages.insert(row.try_get(0)?, row.try_get(1)?);
+        }
+        Ok(names)
+    }
+
+    async fn unseen(&self) -> Result<BTreeSet<Oid>, tokio_postgres::Error> {
+        let rows = self.transaction.query_typed(queries::UNSEEN, &[]).await?;
+        rows.iter().map(|row| row.try_get(0)).collect()
+    }
+
+    async fn hidden(&self) -> Result<bool, tokio_postgres::Error> {
+        let rows = self.transaction.query_typed(queries::HIDDEN, &[]).await?;
+        // A single row, which a server that answers at all gives.
+        rows.first().map_or(Ok(true), |row| row.try_get(0))
+    }
+
+    async fn relations(
+        &self,
+        wanted: &Wanted,
+        unseen: &BTreeSet<Oid>,
+    ) -> Result<Vec<Relation>, tokio_postgres::Error> {
         let mut relations = Relations::default();
-        for row in self.rows(queries::RELATIONS).await? {
-            if let Some(relation) = relation(&row)? {
+        for row in self.rows(queries::RELATIONS, wanted).await? {
+            if let Some(mut relation) = relation(&row)? {
+                relation.has_triggers |= unseen.contains(&relation.oid);
                 relations.place.insert(relation.oid, relations.list.len());
                 relations.list.push(relation);
             }
         }
-        for row in self.rows(queries::COLUMNS).await? {
-            let column = Column {
-                attnum: row.try_get(1)?,
-                name: row.try_get(2)?,
-                type_oid: row.try_get(3)?,
-                generated: row.try_get(4)?,
-            };
+        for row in self.rows(queries::COLUMNS, wanted).await? {
             if let Some(relation) = relations.of(&row)? {
-                relation.columns.push(column);
+                relation.columns = columns(&row)?;
             }
         }
-        self.digest.0.update(&bases.digest);
-        for (oid, base) in &bases.list {
-            match relations.with(*oid) {
+        for row in self.rows(queries::BASES, wanted).await? {
+            let base = ColumnRef { relation: row.try_get(1)?, attnum: row.try_get(2)? };
+            match relations.of(&row)? {
                 Some(relation) if base.attnum < 0 => relation.functions.push(base.relation),
-                Some(relation) => relation.bases.push(*base),
+                Some(relation) => relation.bases.push(base),
                 None => {}
             }
         }
-        for row in self.rows(queries::VIEW_FUNCTIONS).await? {
+        for row in self.rows(queries::VIEW_FUNCTIONS, wanted).await? {
             let function = row.try_get(1)?;
             if let Some(relation) = relations.of(&row)? {
                 relation.functions.push(function);
             }
         }
-        for row in self.rows(queries::INHERITS).await? {
+        for row in self.rows(queries::INHERITS, wanted).await? {
             let parent = row.try_get(1)?;
             if let Some(relation) = relations.of(&row)? {
                 relation.parents.push(parent);
             }
         }
-        contents.relations = relations.list;
-        for row in self.rows(queries::FUNCTIONS).await? {
-            contents.functions.push(function(&row)?);
-        }
-        for row in self.rows(queries::HIDDEN).await? {
-            contents.hidden = row.try_get(0)?;
-        }
-        for row in self.rows(queries::TYPES).await? {
-            let kind: i8 = row.try_get(2)?;
-            // A kind that did not exist when this was written stays unknown, and casts to it opaque.
-            if let Some(kind) = TypeKind::from_typtype(kind.cast_unsigned()) {
-                contents.types.push((row.try_get(0)?, row.try_get(1)?, kind));
-            }
-        }
-        Ok(contents)
+        Ok(relations.list)
     }
 
-    /// The rows of a query, taken into the digest.
-    async fn rows(&mut self, query: &str) -> Result<Vec<Row>, tokio_postgres::Error> {
-        let rows = self.transaction.query_typed(query, &[]).await?;
-        self.digest.take(&rows)?;
-        Ok(rows)
+    async fn functions(&self, wanted: &Wanted) -> Result<Vec<Function>, tokio_postgres::Error> {
+        self.rows(queries::FUNCTIONS, wanted).await?.iter().map(function).collect()
     }
+
+    async fn types(
+        &self,
+        wanted: &Wanted,
+    ) -> Result<Vec<(Oid, (String, String, TypeKind))>, tokio_postgres::Error> {
+        let mut types = Vec::new();
+        for row in self.rows(queries::TYPES, wanted).await? {
+            let kind: i8 = row.try_get(3)?;
+            // A kind that did not exist when this was written stays unknown, and casts to it opaque.
+            if let Some(kind) = TypeKind::from_typtype(kind.cast_unsigned()) {
+                types.push((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?, kind)));
+            }
+        }
+        Ok(types)
+    }
+
+    /// The rows of a query for what is wanted.
+    async fn rows(&self, query: &str, wanted: &Wanted) -> Result<Vec<Row>, tokio_postgres::Error> {
+        self.transaction.query_typed(query, &[(&wanted.oids(), Type::OID_ARRAY)]).await
+    }
+}
+
+impl Names {
+    /// All schemas but those of TOAST tables.
+    fn seen_schemas(&self) -> Vec<String> {
+        self.schemas.values().filter(|name| is_seen(name)).cloned().collect()
+    }
+
+    /// Who may use which of them.
+    fn usable(&self) -> String {
+        let seen = self.schemas.iter().filter(|(_, name)| is_seen(name));
+        let usable = |(oid, name)| format!("{name} {}\n", self.usable.get(oid).map_or("", String::as_str));
+        seen.map(usable).collect()
+    }
+
+    /// Whether something that is known by one of these names is known by another now.
+    fn renames(&self, before: &Names) -> bool {
+        let renamed = |now: &BTreeMap<Oid, String>, before: &BTreeMap<Oid, String>| {
+            before.iter().any(|(oid, name)| now.get(oid).is_some_and(|now| now != name))
+        };
+        renamed(&self.schemas, &before.schemas) || renamed(&self.languages, &before.languages)
+    }
+}
+
+/// Whether it is no schema of TOAST tables.
+fn is_seen(schema: &str) -> bool {
+    !schema.starts_with("pg_toast")
+}
+
+/// Of those that were known, those that were wanted and are not there.
+fn gone(wanted: &Wanted, there: &HashSet<Oid>, known: impl Iterator<Item = Oid>) -> Vec<Oid> {
+    known.filter(|oid| wanted.has(*oid) && !there.contains(oid)).collect()
+}
+
+/// Whether a relation is known just as it was read. Its children are what others say of it.
+fn is_as(read: &Relation, known: &Catalog) -> bool {
+    let Some(known) = known.relation(read.oid) else { return false };
+    let Relation {
+        oid,
+        schema,
+        name,
+        kind,
+        columns,
+        bases,
+        functions,
+        parents,
+        children: _,
+        has_rules,
+        has_triggers,
+    } = known;
+    read.oid == *oid
+        && read.schema == *schema
+        && read.name == *name
+        && read.kind == *kind
+        && read.columns == *columns
+        && read.bases == *bases
+        && read.functions == *functions
+        && read.parents == *parents
+        && (read.has_rules, read.has_triggers) == (*has_rules, *has_triggers)
 }
 
 /// Relations by their OID while they are being filled.
@@ -231,24 +289,8 @@ struct Relations {
 impl Relations {
     /// The relation whose OID is the row's first column; `None` for one of TOAST's schemas or of no known kind.
     fn of(&mut self, row: &Row) -> Result<Option<&mut Relation>, tokio_postgres::Error> {
-        Ok(self.with(row.try_get(0)?))
-    }
-
-    fn with(&mut self, oid: Oid) -> Option<&mut Relation> {
-        self.place.get(&oid).and_then(|at| self.list.get_mut(*at))
-    }
-}
-
-/// A value's bytes as they came. None of the queries gives a NULL.
-struct Raw<'a>(&'a [u8]);
-
-impl<'a> FromSql<'a> for Raw<'a> {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Raw(raw))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
+        let oid: Oid = row.try_get(0)?;
+        Ok(self.place.get(&oid).and_then(|at| self.list.get_mut(*at)))
     }
 }
 
@@ -270,6 +312,22 @@ fn relation(row: &Row) -> Result<Option<Relation>, tokio_postgres::Error> {
         has_rules: row.try_get(4)?,
         has_triggers: row.try_get(5)?,
     }))
+}
+
+/// A row of [`queries::COLUMNS`].
+fn columns(row: &Row) -> Result<Vec<Column>, tokio_postgres::Error> {
+    let numbers: Vec<i16> = row.try_get(1)?;
+    let names: Vec<String> = row.try_get(2)?;
+    let types: Vec<Oid> = row.try_get(3)?;
+    let generated: Vec<bool> = row.try_get(4)?;
+    let mut columns: Vec<Column> = numbers
+        .into_iter()
+        .zip(names)
+        .zip(types.into_iter().zip(generated))
+        .map(|((attnum, name), (type_oid, generated))| Column { attnum, name, type_oid, generated })
+        .collect();
+    columns.sort_unstable_by_key(|column| column.attnum);
+    Ok(columns)
 }
 
 /// A row of [`queries::FUNCTIONS`].

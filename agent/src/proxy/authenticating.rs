@@ -143,18 +143,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Authenticating<S> {
     }
 }
 
-/// Why a driver could not log in over such a connection, where the server or we have said so.
-pub(super) fn refusal(error: &tokio_postgres::Error) -> Option<Refusal> {
+/// Why a driver could not log in over such a connection, where the server or we have said so, as a client of that
+/// resource is told it.
+pub(super) fn refusal(
+    error: &tokio_postgres::Error,
+    (resource, role, database): (&str, &str, &str),
+) -> Option<Refusal> {
     if let Some(server) = error.as_db_error() {
         // What it says to a statement is an ERROR, and the connection stays.
         let ends = matches!(server.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
-        return ends.then(|| Refusal {
+        let refusal = || Refusal {
             sqlstate: server.code().code().to_owned().into(),
             message: server.message().to_owned(),
             detail: server.detail().map(str::to_owned),
             hint: server.hint().map(str::to_owned),
-        });
+        };
+        return ends.then(|| refusal().told(resource, role, database));
     }
     let io: &io::Error = std::error::Error::source(error)?.downcast_ref()?;
-    Some(io.get_ref()?.downcast_ref::<Error>()?.clone().into())
+    let own = Refusal::from(io.get_ref()?.downcast_ref::<Error>()?.clone());
+    Some(own.of_login(resource, role, database))
 }

@@ -353,6 +353,7 @@ impl Connection {
                 let channel = stream.channel();
                 self.backend = Some(stream);
                 let catalog = live.as_ref().map_or_else(Arc::default, Live::current);
+                let catalog_unchecked = live.as_ref().is_some_and(Live::is_unchecked);
                 self.live = live;
                 Event::Granted(Box::new(Granted {
                     role: lease.role,
@@ -361,6 +362,7 @@ impl Connection {
                     channel,
                     database: lease.database,
                     catalog,
+                    catalog_unchecked,
                     policy: self.subject_policy(),
                     cache_key: format!("{}/{}", self.resource.name, self.database).into(),
                 }))

@@ -55,14 +55,9 @@ pub(super) async fn log_in(
     };
     let live = live.map_err(|error| {
         let told = refused("catalog", &error);
-        let of_the_database = error.of_the_database().is_some();
         let catalog::Error::Server { source, .. } = error else { return told };
         // The first login of all: why it fails, the session's own would fail.
-        match authenticating::refusal(&source) {
-            Some(refusal) if of_the_database => refusal,
-            Some(refusal) => refusal.of_login(name, &lease.role, &lease.database),
-            None => told,
-        }
+        authenticating::refusal(&source, (name, &lease.role, &lease.database)).unwrap_or(told)
     })?;
     let patience = Duration::from_secs(shared.config.connect_seconds);
     let stream = connect(&shared.own_sockets, &route, destination, &resource.tls, patience)

@@ -429,9 +429,17 @@ impl Active {
                 run.end(&mut self.ledger, turn, most)?;
                 false
             }
-            Some(Expected::OwnFacts { schemas, failed }) => {
-                if !failed {
-                    self.facts.path_is(schemas);
+            Some(Expected::OwnFacts { schemas, listed, failed }) => {
+                match schemas.is_empty() {
+                    _ if failed => {}
+                    // The client's next message still waits.
+                    true if !listed && self.waiting == Some(Waiting::Facts) => {
+                        self.status = status;
+                        self.ask_facts(true, turn);
+                        return Ok(());
+                    }
+                    true => {}
+                    false => self.facts.path_is(schemas),
                 }
                 if self.waiting == Some(Waiting::Facts) {
                     self.waiting = None;

@@ -60,6 +60,8 @@ pub(crate) enum Expected {
     /// The session's own question for the search path.
     OwnFacts {
         schemas: Vec<String>,
+        /// Asked for the second time, from the setting itself.
+        listed: bool,
         failed: bool,
     },
 }

@@ -232,14 +232,22 @@ impl Facts {
         }
     }
 
-    /// The server has said what the effective schemas are.
+    /// The server has said what the effective schemas are: first where an object is created (nothing for nowhere), then
+    /// all that are looked through.
     pub(crate) fn path_is(&mut self, mut schemas: Vec<String>) {
+        let temporary = |schema: &str| schema.starts_with("pg_temp_");
+        let creation = match schemas.is_empty() {
+            true => String::new(),
+            false => schemas.remove(0),
+        };
         // What the open transaction has created there is known by the schema's other name.
-        if let Some(at) = schemas.iter().position(|schema| schema.starts_with("pg_temp_")) {
+        if let Some(at) = schemas.iter().position(|schema| temporary(schema)) {
             schemas.insert(at, "pg_temp".to_owned());
         }
+        let creation = if temporary(&creation) { "pg_temp".to_owned() } else { creation };
+        let creation = Some(creation).filter(|schema| !schema.is_empty());
         self.path_doubtful = false;
-        self.settings.search_path = SearchPath::Known(schemas);
+        self.settings.search_path = SearchPath::Known { schemas, creation };
         self.epoch += 1;
     }
 
@@ -258,6 +266,12 @@ impl Facts {
         if before != (self.settings.standard_conforming_strings, self.settings.utf8) {
             self.epoch += 1;
         }
+    }
+
+    /// The catalog may be out of date.
+    pub(crate) fn doubt_catalog(&mut self) {
+        self.catalog_doubtful = true;
+        self.epoch += 1;
     }
 
     /// A newer catalog cannot be had. Until there is one, what depends on names is not understood; it is asked

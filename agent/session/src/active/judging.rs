@@ -283,21 +283,14 @@ impl Active {
         if before.is_none() && self.facts.strings_doubtful() && !at_rest && self.comes_to_rest() {
             return self.wait(Waiting::Rest);
         }
-        if self.facts.catalog_doubtful() {
-            if at_rest && self.idle() && !self.catalog_asked {
-                self.catalog_asked = true;
-                turn.request(Request::RefreshCatalog);
-                return self.wait(Waiting::Catalog);
-            }
-            if !at_rest && self.comes_to_rest() {
-                return self.wait(Waiting::Rest);
-            }
+        if self.awaits_catalog(turn) {
+            return Ready::Wait;
         }
         let reading = self.reread(text, before.unwrap_or_else(|| self.facts.strings()));
         if self.facts.path_doubtful() && !self.facts.names_doubtful() && reading.names_something() {
             if at_rest && !self.failed() && !self.facts_asked {
                 self.facts_asked = true;
-                self.ask_facts(turn);
+                self.ask_facts(false, turn);
                 return self.wait(Waiting::Facts);
             }
             if reading.wants_search_path() && !at_rest && self.comes_to_rest() {
@@ -311,6 +304,25 @@ impl Active {
             return self.wait(Waiting::Catalog);
         }
         Ready::Now(reading)
+    }
+
+    /// Whether the message in front has to wait until it is known what has become of the catalog.
+    pub(super) fn awaits_catalog(&mut self, turn: &mut Turn<'_>) -> bool {
+        if !self.facts.catalog_doubtful() {
+            return false;
+        }
+        let at_rest = self.at_rest();
+        if at_rest && self.idle() && !self.catalog_asked {
+            self.catalog_asked = true;
+            turn.request(Request::RefreshCatalog);
+            self.waiting = Some(Waiting::Catalog);
+            return true;
+        }
+        if !at_rest && self.comes_to_rest() {
+            self.waiting = Some(Waiting::Rest);
+            return true;
+        }
+        false
     }
 
     fn wait<T>(&mut self, waiting: Waiting) -> Ready<T> {

@@ -89,6 +89,9 @@ impl Active {
         frame: &[u8],
         turn: &mut Turn<'_>,
     ) -> Result<Taken, Fault> {
+        if self.awaits_catalog(turn) {
+            return Ok(Taken::NotYet);
+        }
         let ruled = self.rule_function(call.function);
         let veiled = self.masks.is_some();
         let statement = Statement {

@@ -255,6 +255,9 @@ impl Active {
             };
             return Ok(Some((record, veiled, fate)));
         }
+        if self.awaits_catalog(turn) {
+            return Ok(None);
+        }
         let ruled = self.rule_function(head.function);
         let statement = Statement { function: head.function, ..Statement::new(Protocol::FunctionCall) };
         let record = self.ledger.statement(turn, statement, &ruled)?;

@@ -117,13 +117,26 @@ impl Session {
         let Phase::Asking(mut ledger, startup) = std::mem::replace(&mut self.phase, Phase::Over) else {
             return Ok(());
         };
-        let Granted { role, password, rules, channel, database, catalog, policy, cache_key } = granted;
+        let Granted {
+            role,
+            password,
+            rules,
+            channel,
+            database,
+            catalog,
+            catalog_unchecked,
+            policy,
+            cache_key,
+        } = granted;
         let digest = Digest(policy.digest());
         ledger.write(turn, &start(&self.options, &startup, &database, &role, digest))?;
         let judgement = policy.judge(&startup.actions());
         let mut active =
             Active::new(Rc::clone(&self.options), Rc::clone(&self.cache), ledger, cache_key, policy, catalog);
         active.replicates(startup.replicates());
+        if catalog_unchecked {
+            active.doubt_catalog();
+        }
         let authenticator = Authenticator::new(role.clone(), password, rules, channel);
         let whose = (role.clone(), database.clone());
         let secret = cancel_secret(&self.options, startup.version);

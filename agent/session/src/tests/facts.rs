@@ -1,10 +1,11 @@
 //! What a text means depends on what came before it: search path, strings, catalog.
 
-use policy::Answer;
+use policy::{Answer, Catalog, Function};
 
 use super::client::*;
 use super::fixture::*;
 use super::world::World;
+use crate::Request;
 
 /// Orders of the vault may not be read.
 const VAULT: &str = r#"
@@ -40,6 +41,21 @@ fn a_search_path_that_moves_moves_what_names_mean() {
 }
 
 #[test]
+fn where_the_server_would_make_a_schema_to_tell_the_path_the_setting_is_read() {
+    for set in [query("SET search_path = vault"), run("SET search_path = vault")] {
+        let mut world = World::new(VAULT);
+        world.server.path_makes_schema = true;
+        world.send(&[set, sync()]);
+        let got = world.send(&[query(READ)]);
+        assert!(got[0].starts_with("error 42501") && got[1..] == ["ready I"], "{got:?}");
+        let asked = |word| world.server.ran.iter().filter(|ran| ran.contains(word)).count();
+        assert_eq!(asked("current_schemas"), asked("regexp_matches"), "{:?}", world.server.ran);
+        let got = world.send(&[query("SELECT id FROM public.orders")]);
+        assert_eq!(got.last().unwrap(), "ready I");
+    }
+}
+
+#[test]
 fn names_that_a_transaction_has_moved_are_not_believed_qualified_or_not() {
     let swap = [
         query("BEGIN"),
@@ -63,6 +79,42 @@ fn strings_are_not_guessed_where_how_they_are_read_may_have_changed() {
     let text = "SELECT '\\'; DELETE FROM orders; --'";
     world.send(&[run("SET standard_conforming_strings = on"), query(text), sync()]);
     assert!(!world.server.ran.iter().any(|ran| ran.starts_with("DELETE")), "{:?}", world.server.ran);
+}
+
+/// A session that begins with what was known of the database once: another function has the number now.
+fn remembering() -> World {
+    let rules = r#"
+  - { name: all, actions: ["*"], decision: allow }
+  - { name: no-settle, actions: [function], functions: ["public.settle"], decision: deny }
+"#;
+    let harmless = Function { name: "harmless".to_owned(), ..settle() };
+    World::remembering(rules, Catalog::new(0, [], [], [harmless]))
+}
+
+#[test]
+fn nothing_is_judged_by_a_remembered_catalog() {
+    for message in [query(READ), run(READ), function_call(21_000)] {
+        let mut world = remembering();
+        let refreshed = |world: &World| world.requests.iter().any(|r| matches!(r, Request::RefreshCatalog));
+        assert!(!refreshed(&world), "before there is anything to judge");
+        world.send(&[message, sync()]);
+        assert!(refreshed(&world));
+        assert!(!world.server.ran.iter().any(|ran| ran.contains("harmless")));
+    }
+    let mut world = remembering();
+    let got = world.send(&[function_call(21_000)]).join("\n");
+    assert!(got.starts_with("error 42501"), "{got}");
+}
+
+#[test]
+fn a_function_is_called_by_the_name_that_it_has_now() {
+    let mut world = World::new(VAULT);
+    world.send(&[query("ALTER FUNCTION settle() RENAME TO harmless")]);
+    let asked =
+        |world: &World| world.requests.iter().filter(|r| matches!(r, Request::RefreshCatalog)).count();
+    let before = asked(&world);
+    world.send(&[function_call(21_000)]);
+    assert_eq!(asked(&world), before + 1);
 }
 
 #[test]

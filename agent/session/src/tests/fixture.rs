@@ -67,9 +67,8 @@ pub(crate) fn relation(oid: Oid, schema: &str, name: &str, columns: &[&str]) -> 
     }
 }
 
-pub(crate) fn catalog(generation: u64) -> Arc<Catalog> {
-    let relations = TABLES.map(|(schema, name, oid, columns)| relation(oid, schema, name, columns));
-    let function = Function {
+pub(crate) fn settle() -> Function {
+    Function {
         oid: 21_000,
         schema: "public".to_owned(),
         name: "settle".to_owned(),
@@ -77,7 +76,11 @@ pub(crate) fn catalog(generation: u64) -> Arc<Catalog> {
         security_definer: false,
         language: "sql".to_owned(),
         procedure: false,
-    };
+    }
+}
+
+pub(crate) fn catalog(generation: u64) -> Arc<Catalog> {
+    let relations = TABLES.map(|(schema, name, oid, columns)| relation(oid, schema, name, columns));
     let schemas = ["pg_catalog", "public", "vault"].map(str::to_owned);
-    Arc::new(Catalog::new(generation, schemas, relations, [function]))
+    Arc::new(Catalog::new(generation, schemas, relations, [settle()]))
 }

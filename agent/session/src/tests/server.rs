@@ -25,6 +25,8 @@ pub(crate) struct Server {
     /// In COPY FROM STDIN, begun by a Query or not.
     copying: Option<bool>,
     pub(crate) path: Vec<String>,
+    /// It would have to make a schema to tell the path.
+    pub(crate) path_makes_schema: bool,
     /// Every statement that ran, as it was when it ran.
     pub(crate) ran: Vec<String>,
     /// Every message but those of the start-up, whole.
@@ -54,6 +56,7 @@ impl Server {
             status: TransactionStatus::Idle,
             skipping: false,
             copying: None,
+            path_makes_schema: false,
             path: vec!["pg_catalog".to_owned(), "public".to_owned()],
             ran: Vec::new(),
             received: Vec::new(),

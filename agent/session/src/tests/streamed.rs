@@ -132,19 +132,34 @@ fn a_client_that_goes_in_the_middle_of_it_leaves_a_record_that_says_so() {
     assert!(!world.server.received.iter().any(|frame| frame.first() == Some(&b'X')), "in the middle of it");
 }
 
+fn long_call(oid: u32) -> Vec<u8> {
+    let mut out = bytes::BytesMut::new();
+    let value = [b'x'; 500_000];
+    pgwire::frontend::encode::function_call(&mut out, oid, &[], &[Some(&value)], pgwire::Format::TEXT)
+        .unwrap();
+    out.to_vec()
+}
+
 #[test]
 fn a_long_function_call_passes() {
-    let call = |oid: u32| {
-        let mut out = bytes::BytesMut::new();
-        let value = [b'x'; 500_000];
-        pgwire::frontend::encode::function_call(&mut out, oid, &[], &[Some(&value)], pgwire::Format::TEXT)
-            .unwrap();
-        out.to_vec()
-    };
     let mut world = world(ALL, 1 << 30);
-    world.send(&[call(21_000)]);
-    assert!(received(&world, &call(21_000)), "{:?}", world.records.rulings());
+    world.send(&[long_call(21_000)]);
+    assert!(received(&world, &long_call(21_000)), "{:?}", world.records.rulings());
     let mut world = self::world(GUARDED, 1 << 30);
-    let got = world.send(&[call(1)]);
+    let got = world.send(&[long_call(1)]);
     assert!(got[0].starts_with("error 42501") && got[1] == "ready I", "{got:?}");
+}
+
+#[test]
+fn a_long_function_call_waits_for_the_catalog() {
+    let mut world = world(ALL, 1 << 30);
+    world.send(&[query("ALTER FUNCTION settle() RENAME TO harmless")]);
+    let asked =
+        |world: &World| world.requests.iter().filter(|r| matches!(r, Request::RefreshCatalog)).count();
+    let before = asked(&world);
+    let call = long_call(21_000);
+    world.send(&[call[..250_000].to_vec()]);
+    assert_eq!(asked(&world), before + 1);
+    world.send(&[call[250_000..].to_vec()]);
+    assert!(received(&world, &call), "{:?}", world.records.rulings());
 }

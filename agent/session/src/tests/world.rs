@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) asked: Vec<ApprovalRequest>,
     /// What a refresh gives; nothing where the catalog is lost.
     pub(crate) catalog: Option<Arc<Catalog>>,
+    /// What the session is given at first, where that may be out of date.
+    pub(crate) remembered: Option<Arc<Catalog>>,
     pub(crate) permits: u64,
     pub(crate) closed: bool,
     chooser: Chooser,
@@ -95,6 +97,7 @@ impl World {
             reviewer: None,
             asked: Vec::new(),
             catalog: Some(catalog(1)),
+            remembered: None,
             permits: 0,
             closed: false,
             chooser: Box::new(|there| there),
@@ -119,11 +122,21 @@ impl World {
     }
 
     pub(crate) fn with_limits(rules: &str, limits: Limits) -> Self {
-        let mut world = Self::unstarted(rules, limits);
-        world.send(&[startup(&[("user", "job"), ("database", "shop")])]);
-        assert!(world.got.ends_with(b"Z\0\0\0\x05I"), "{:?}", client::shown(&world.got));
-        world.shown = world.got.len();
-        world
+        Self::unstarted(rules, limits).started()
+    }
+
+    /// Logged in, with a catalog that may be out of date.
+    pub(crate) fn remembering(rules: &str, catalog: Catalog) -> Self {
+        let mut world = Self::unstarted(rules, Limits::default());
+        world.remembered = Some(Arc::new(catalog));
+        world.started()
+    }
+
+    fn started(mut self) -> Self {
+        self.send(&[startup(&[("user", "job"), ("database", "shop")])]);
+        assert!(self.got.ends_with(b"Z\0\0\0\x05I"), "{:?}", client::shown(&self.got));
+        self.shown = self.got.len();
+        self
     }
 
     pub(crate) fn chosen_by(mut self, chooser: impl FnMut(usize) -> usize + 'static) -> Self {
@@ -178,7 +191,8 @@ impl World {
                     rules: self.login_rules.clone(),
                     channel: Channel::default(),
                     database,
-                    catalog: self.catalog.clone().unwrap(),
+                    catalog: self.remembered.clone().or_else(|| self.catalog.clone()).unwrap(),
+                    catalog_unchecked: self.remembered.is_some(),
                     policy: policy(&self.rules),
                     cache_key: Arc::from("shop"),
                 };

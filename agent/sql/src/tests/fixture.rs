@@ -118,7 +118,7 @@ pub(super) fn settings() -> Settings {
     Settings {
         standard_conforming_strings: true,
         utf8: true,
-        search_path: SearchPath::Known(vec!["pg_catalog".to_owned(), "public".to_owned()]),
+        search_path: SearchPath::listed(vec!["pg_catalog".to_owned(), "public".to_owned()]),
         unsettled: false,
     }
 }

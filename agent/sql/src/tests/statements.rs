@@ -140,9 +140,28 @@ fn calls_are_actions_unless_they_are_harmless() {
 fn a_function_of_an_earlier_schema_is_seen_behind_a_harmless_name() {
     use super::fixture::{catalog, settings};
     let path = ["pg_catalog", "public", "other"].map(str::to_owned).to_vec();
-    let settings = crate::Settings { search_path: crate::SearchPath::Known(path), ..settings() };
+    let settings = crate::Settings { search_path: crate::SearchPath::listed(path), ..settings() };
     let analysis = crate::analyse(b"SELECT lower('x')", &settings, &catalog(), &crate::Limits::default());
     assert_eq!(analysis.statements[0].actions[0].to_string(), "function other.lower");
+}
+
+#[test]
+fn an_object_is_created_where_the_server_says_whatever_is_looked_through_first() {
+    use super::fixture::{catalog, settings};
+    let created = |creation: &str, text: &str| {
+        // A temporary schema stands first, whether it is listed or not.
+        let schemas = ["pg_temp", "pg_temp_3", "pg_catalog", "public"].map(str::to_owned).to_vec();
+        let search_path = crate::SearchPath::Known { schemas, creation: Some(creation.to_owned()) };
+        let settings = crate::Settings { search_path, ..settings() };
+        let analysis = crate::analyse(text.as_bytes(), &settings, &catalog(), &crate::Limits::default());
+        let statement = &analysis.statements[0];
+        (statement.actions[0].to_string(), statement.effects.temp)
+    };
+    let table = "CREATE TABLE n (a int)";
+    assert_eq!(created("public", table), ("create table public.n".to_owned(), false));
+    assert_eq!(created("pg_temp", table), ("create table pg_temp.n".to_owned(), true));
+    let function = "CREATE FUNCTION n() RETURNS int LANGUAGE sql AS 'SELECT 1'";
+    assert_eq!(created("public", function).0, "create function public.n");
 }
 
 #[test]

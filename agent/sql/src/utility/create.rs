@@ -13,13 +13,13 @@ use crate::read::{Reader, Target};
 impl<'a> Reader<'a> {
     /// Creates a relation: in the schema that is written, else in the first of the path, else in the session's.
     pub(crate) fn create(&mut self, class: &'static str, name: Name, temporary: bool) {
-        let temporary =
-            temporary || name.schema.as_deref().is_some_and(|s| s == "pg_temp" || s.starts_with("pg_temp_"));
+        let schema = name.schema.as_deref().or_else(|| self.names.creation_schema());
+        let temporary = temporary || schema.is_some_and(|s| s == "pg_temp" || s.starts_with("pg_temp_"));
         let schema = if temporary {
             self.effects.temp = true;
             Some("pg_temp".to_owned())
         } else {
-            name.schema.clone().or_else(|| self.names.creation_schema().map(str::to_owned))
+            schema.map(str::to_owned)
         };
         if schema.is_none() {
             self.wants.search_path = true;

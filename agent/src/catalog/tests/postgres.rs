@@ -41,22 +41,39 @@ impl Server {
             .status()
             .unwrap();
         assert!(initdb.success());
-        let child = unprivileged(&programs.join("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .arg("-k")
-            .arg(folder.path())
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "log_min_messages=fatal"])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let child = serve(&folder);
         let server = Server { folder, child };
+        server.wait();
+        Some(server)
+    }
+
+    /// Ends it, puts another folder of data in the place of its own, and starts it on that.
+    pub(super) fn replace_data(&mut self, with: &Path) {
+        self.crash();
+        let data = self.folder.path().join("data");
+        std::fs::remove_dir_all(&data).unwrap();
+        std::fs::rename(with, &data).unwrap();
+        self.child = serve(&self.folder);
+        self.wait();
+    }
+
+    /// Ends it, copies its data, and starts it again. Gives the copy.
+    pub(super) fn copy_data(&mut self) -> PathBuf {
+        self.crash();
+        let (data, copy) = (self.folder.path().join("data"), self.folder.path().join("copy"));
+        let status = Command::new("cp").arg("-a").args([&data, &copy]).status().unwrap();
+        assert!(status.success());
+        self.child = serve(&self.folder);
+        self.wait();
+        copy
+    }
+
+    fn wait(&self) {
         let deadline = Instant::now() + Duration::from_secs(60);
-        while super::run(server.try_client("postgres")).is_err() {
+        while super::run(self.try_client("postgres")).is_err() {
             assert!(Instant::now() < deadline, "the server did not start within a minute");
             std::thread::sleep(Duration::from_millis(20));
         }
-        Some(server)
     }
 
     /// Where it listens.
@@ -93,6 +110,21 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.crash();
     }
+}
+
+/// Starts the server of a folder.
+fn serve(folder: &tempfile::TempDir) -> Child {
+    // A crashed one leaves its lock behind, which counts where the number of its process is used again.
+    let _ = std::fs::remove_file(folder.path().join("data/postmaster.pid"));
+    unprivileged(&programs().join("postgres"))
+        .arg("-D")
+        .arg(folder.path().join("data"))
+        .arg("-k")
+        .arg(folder.path())
+        .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "log_min_messages=fatal"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// The programs that we are told to run, else those of the newest PostgreSQL that is installed.

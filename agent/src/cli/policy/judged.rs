@@ -28,7 +28,7 @@ pub(super) fn judge(
     text: &str,
 ) -> Judged {
     let policy = policy.for_subject(subject);
-    let settings = Settings { search_path: SearchPath::Known(search_path.to_vec()), ..Settings::default() };
+    let settings = Settings { search_path: SearchPath::listed(search_path.to_vec()), ..Settings::default() };
     let read = || sql::analyse(text.as_bytes(), &settings, catalog, &Limits::default());
     let analysis = std::thread::scope(|scope| {
         let reader = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, read);

@@ -13,6 +13,9 @@ use super::*;
 
 const PASSWORD: &str = "secret enough";
 
+/// Resource, role and database of each login.
+const WHOSE: (&str, &str, &str) = ("shop", "app", "d");
+
 /// A server that says these, each after it has heard something, and gives back all that it has heard.
 fn server(says: Vec<BytesMut>) -> (SocketAddr, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -92,29 +95,34 @@ fn a_server_that_asks_for_more_gets_nothing_and_the_reason_is_ours() {
     ] {
         let (client, heard) = log_in(vec![asks, said(welcome)], &Rules::default());
         let error = client.err().unwrap();
-        let refusal = refusal(&error).unwrap();
+        let refusal = refusal(&error, WHOSE).unwrap();
         assert!(refusal.hint.unwrap_or_default().contains(told), "{error:?}");
         // The start-up packet alone.
         assert!(!has(&heard, PASSWORD) && !has(&heard, "md5"), "{heard:?}");
     }
     let only = Rules { methods: Some(vec![Method::ScramSha256]), ..Rules::default() };
     let (client, _) = log_in(vec![said(welcome)], &only);
-    assert!(refusal(&client.err().unwrap()).unwrap().message.contains("no password (none)"));
+    assert!(refusal(&client.err().unwrap(), WHOSE).unwrap().message.contains("no password (none)"));
 }
 
 #[test]
 fn a_servers_refusal_is_the_drivers_and_ours_to_tell() {
-    let says = said(|out| {
-        let fields = NoticeFields {
-            detail: Some("why"),
-            ..NoticeFields::new("FATAL", "28P01", "password authentication failed")
-        };
-        fields.encode_error(out).unwrap();
-    });
-    let (client, _) = log_in(vec![says], &Rules::default());
-    let refusal = refusal(&client.err().unwrap()).unwrap();
-    assert_eq!((&*refusal.sqlstate, &*refusal.message), ("28P01", "password authentication failed"));
-    assert_eq!(refusal.detail.as_deref(), Some("why"));
+    let whose = "Portreeve could not log in to resource \"shop\" as role \"app\", database \"d\": ";
+    for (sqlstate, message, whose) in [
+        ("28P01", "password authentication failed", whose),
+        ("3D000", "database \"d\" does not exist", ""),
+        ("57P03", "the database system is starting up", ""),
+    ] {
+        let says = said(|out| {
+            let fields =
+                NoticeFields { detail: Some("why"), ..NoticeFields::new("FATAL", sqlstate, message) };
+            fields.encode_error(out).unwrap();
+        });
+        let (client, _) = log_in(vec![says], &Rules::default());
+        let refusal = refusal(&client.err().unwrap(), WHOSE).unwrap();
+        assert_eq!((&*refusal.sqlstate, refusal.message), (sqlstate, format!("{whose}{message}")));
+        assert_eq!(refusal.detail.as_deref(), Some("why"));
+    }
 }
 
 #[test]
@@ -122,7 +130,7 @@ fn a_server_that_talks_without_end_is_not_listened_to() {
     let mut says = BytesMut::from(&b"R\x7f\xff\xff\xff"[..]);
     says.resize(LONGEST, 0);
     let (client, _) = log_in(vec![says], &Rules::default());
-    assert!(refusal(&client.err().unwrap()).is_none());
+    assert!(refusal(&client.err().unwrap(), WHOSE).is_none());
     let (client, _) = log_in(vec![BytesMut::new()], &Rules::default());
     assert!(client.is_err());
 }

@@ -69,7 +69,12 @@ impl Server {
         match sql {
             Sql::Schemas => {
                 self.row_description_if(simple, text);
-                for schema in self.path.clone() {
+                // First where objects are created.
+                let mut path = self.path.clone();
+                if self.path_makes_schema && text.contains("current_schemas") {
+                    path.clear();
+                }
+                for schema in path.last().into_iter().chain(&path) {
                     encode::data_row(&mut self.held, &[Some(schema.as_bytes())]).unwrap();
                 }
                 self.complete("SELECT 2");

@@ -35,7 +35,7 @@ impl Sql {
         let word = |at: usize| words.get(at).map(|w| (*w).to_owned()).unwrap_or_default();
         let rest = |at: usize| words.get(at..).map(|w| w.join(" ")).unwrap_or_default();
         match words.first().copied().unwrap_or_default() {
-            "SELECT" if text.contains("current_schemas") => Sql::Schemas,
+            "SELECT" if text.contains("current_setting('search_path')") => Sql::Schemas,
             "SELECT" => Sql::Select {},
             "EXECUTE" => Sql::Execute(word(1)),
             "FETCH" => Sql::Fetch(word(3)),
