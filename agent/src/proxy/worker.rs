@@ -188,10 +188,13 @@ fn begin(local: &Rc<Local>, number: u64, arrival: Arrival) -> io::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(local.shared.config.startup_seconds);
         let known = resource.names_at(destination.port());
         let names = Names { asked: None, known, address: destination.ip() };
+        // What a handshake needs is let go behind it: a connection that is idle is to cost little.
+        let opening =
+            Box::pin(timeout_at(deadline, frontend::open(frontend, &local.shared.authority, names)));
         let opened = tokio::select! {
             // Nothing is lost with it.
             () = drained(&mut signals, false) => return,
-            opened = timeout_at(deadline, frontend::open(frontend, &local.shared.authority, names)) => opened,
+            opened = opening => opened,
         };
         match opened {
             Ok(Ok(Opened { stream: frontend, read, end_point })) => {
