@@ -28,3 +28,4 @@ mod restart;
 mod states;
 mod store;
 mod streams;
+mod unseen;

@@ -187,6 +187,7 @@ pub struct Catalog {
     types: HashMap<String, HashMap<String, TypeKind>>,
     usable: String,
     hidden_calls: bool,
+    event_triggers: bool,
     /// Names by schema, in the session's own transaction.
     uncertain: HashMap<String, HashSet<String>>,
     provisional: bool,
@@ -304,6 +305,18 @@ impl Catalog {
     pub fn with_hidden_calls(mut self, hidden_calls: bool) -> Self {
         self.hidden_calls = hidden_calls;
         self
+    }
+
+    /// With whether functions of users' run with every DDL.
+    #[must_use]
+    pub fn with_event_triggers(mut self, event_triggers: bool) -> Self {
+        self.event_triggers = event_triggers;
+        self
+    }
+
+    /// Whether functions of users' run with every DDL.
+    pub const fn has_event_triggers(&self) -> bool {
+        self.event_triggers
     }
 
     /// Whether expressions may call functions of users' unseen.

@@ -77,7 +77,7 @@ pub(crate) fn read(
         reader.effects.search_path |= anything.search_path;
         reader.effects.string_syntax |= anything.string_syntax;
     }
-    if catalog.has_hidden_calls() {
+    if catalog.has_hidden_calls() || (reader.effects.ddl && catalog.has_event_triggers()) {
         reader.effects.search_path = true;
         reader.effects.string_syntax = true;
     }

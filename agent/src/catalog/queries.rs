@@ -28,6 +28,7 @@ pub(super) const FINGERPRINT: &str = "\
     UNION ALL SELECT 'pg_constraint', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_constraint \
     UNION ALL SELECT 'pg_cast', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_cast \
     UNION ALL SELECT 'pg_policy', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_policy \
+    UNION ALL SELECT 'pg_event_trigger', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_event_trigger \
     UNION ALL SELECT 'pg_language', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_language \
     UNION ALL SELECT 'pg_namespace', count(*), sum(xmin::text::int8)::text FROM pg_catalog.pg_namespace";
 
@@ -37,37 +38,57 @@ pub(super) const SCHEMAS: &str = "\
 
 /// All relations outside TOAST's schemas: (oid, nspname, relname, relkind, has_rules, has_triggers).
 ///
-/// A default, a check of a column or of its domain may call `set_config` (2078, pinned: only the stored tree tells); these,
-/// an index and a partition key may call a function of a user's that does. Of those in C nothing is feared.
+/// A trigger is what runs with a write and may change settings of the session: one of a user's, or what does as much. `f`
+/// are functions that are not in C; of those that are nothing is feared. `y` are types whose check or default calls one, or
+/// `set_config` (2078, pinned: only the stored tree tells), and what is made of such types. `w` are relations with such a
+/// column, default, check, index or partition key; `g` adds those whose foreign keys carry a write on to one of them.
 pub(super) const RELATIONS: &str = "\
-    WITH w AS MATERIALIZED ( \
+    WITH RECURSIVE f AS MATERIALIZED ( \
+      SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+      WHERE l.lanname NOT IN ('c', 'internal')), \
+    y (oid) AS ( \
+      SELECT k.contypid FROM pg_catalog.pg_constraint k \
+      WHERE k.contypid <> 0 AND pg_catalog.strpos(k.conbin::text, ':funcid 2078 ') > 0 \
+      UNION SELECT t.oid FROM pg_catalog.pg_type t \
+      WHERE pg_catalog.strpos(t.typdefaultbin::text, ':funcid 2078 ') > 0 \
+      UNION SELECT coalesce(k.contypid, d.objid) FROM pg_catalog.pg_depend d \
+      JOIN f ON f.oid = d.refobjid \
+      LEFT JOIN pg_catalog.pg_constraint k \
+        ON k.oid = d.objid AND d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass \
+      WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+        AND (d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass OR k.contypid <> 0) \
+      UNION SELECT coalesce(c.reltype, d.objid) FROM y \
+      JOIN pg_catalog.pg_depend d \
+        ON d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.refobjid = y.oid \
+      LEFT JOIN pg_catalog.pg_class c \
+        ON c.oid = d.objid AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+      WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass OR c.reltype <> 0), \
+    w AS MATERIALIZED ( \
       SELECT d.adrelid AS oid FROM pg_catalog.pg_attrdef d \
       WHERE pg_catalog.strpos(d.adbin::text, ':funcid 2078 ') > 0 \
       UNION SELECT k.conrelid FROM pg_catalog.pg_constraint k \
       WHERE k.contype = 'c' AND k.conrelid <> 0 AND pg_catalog.strpos(k.conbin::text, ':funcid 2078 ') > 0 \
-      UNION SELECT a.attrelid FROM pg_catalog.pg_constraint k \
-      JOIN pg_catalog.pg_attribute a ON a.atttypid = k.contypid \
-      WHERE k.contype = 'c' AND k.contypid <> 0 AND pg_catalog.strpos(k.conbin::text, ':funcid 2078 ') > 0 \
+      UNION SELECT c.oid FROM y JOIN pg_catalog.pg_class c ON c.reltype = y.oid \
       UNION SELECT CASE d.classid WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass \
                    THEN (SELECT f.adrelid FROM pg_catalog.pg_attrdef f WHERE f.oid = d.objid) \
                    WHEN 'pg_catalog.pg_constraint'::pg_catalog.regclass \
                    THEN (SELECT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.oid = d.objid) \
                    ELSE coalesce((SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid = d.objid), \
                                  d.objid) END \
-      FROM pg_catalog.pg_depend d \
-      JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid \
-      JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+      FROM pg_catalog.pg_depend d JOIN f ON f.oid = d.refobjid \
       WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
         AND d.classid IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass, \
                           'pg_catalog.pg_constraint'::pg_catalog.regclass, \
-                          'pg_catalog.pg_class'::pg_catalog.regclass) \
-        AND l.lanname NOT IN ('c', 'internal')) \
+                          'pg_catalog.pg_class'::pg_catalog.regclass)), \
+    g (oid) AS ( \
+      SELECT w.oid FROM w \
+      UNION SELECT t.tgrelid FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal \
+      UNION SELECT k.confrelid FROM g JOIN pg_catalog.pg_constraint k ON k.conrelid = g.oid \
+      WHERE k.contype = 'f' AND (k.confdeltype NOT IN ('a', 'r') OR k.confupdtype NOT IN ('a', 'r'))) \
     SELECT c.oid, n.nspname, c.relname, c.relkind, \
            EXISTS (SELECT FROM pg_catalog.pg_rewrite r \
                    WHERE r.ev_class = c.oid AND r.ev_type <> '1') AS has_rules, \
-           EXISTS (SELECT FROM pg_catalog.pg_trigger t \
-                   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) \
-           OR c.oid IN (SELECT oid FROM w) AS has_triggers \
+           c.oid IN (SELECT oid FROM g WHERE oid IS NOT NULL) AS has_triggers \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE n.nspname !~ '^pg_toast' ORDER BY c.oid";
 
@@ -116,7 +137,8 @@ pub(super) const BASES: &str = "\
     ORDER BY 1, 2, 3";
 
 /// The functions that views and rules call, by name or by an operator: (ev_class, pg_proc.oid). Pinned ones,
-/// which initdb made, leave no row in `pg_depend` and are not among them, but for `set_config` in policies for rows.
+/// which initdb made, leave no row in `pg_depend` and are not among them, but for `set_config`: it stands for all that a policy
+/// for rows may run unseen, a function that is not in C, a view, or another relation's policy.
 pub(super) const VIEW_FUNCTIONS: &str = "\
     SELECT r.ev_class, d.refobjid \
     FROM pg_catalog.pg_rewrite r \
@@ -133,19 +155,32 @@ pub(super) const VIEW_FUNCTIONS: &str = "\
     UNION \
     SELECT y.polrelid, 2078 FROM pg_catalog.pg_policy y \
     WHERE pg_catalog.strpos(coalesce(y.polqual::text, '') || coalesce(y.polwithcheck::text, ''), ':funcid 2078 ') > 0 \
+       OR EXISTS (SELECT FROM pg_catalog.pg_depend d \
+                  LEFT JOIN pg_catalog.pg_proc p \
+                    ON p.oid = d.refobjid AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+                  LEFT JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+                  LEFT JOIN pg_catalog.pg_class c \
+                    ON c.oid = d.refobjid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+                  WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND d.objid = y.oid \
+                    AND (l.lanname NOT IN ('c', 'internal') \
+                         OR c.oid <> y.polrelid AND (c.relkind = 'v' OR c.relrowsecurity))) \
     ORDER BY 1, 2";
 
 /// Inheritance and partitioning: (inhrelid, inhparent).
 pub(super) const INHERITS: &str = "\
     SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno, inhparent";
 
-/// Whether an operator or a cast of a user's calls a function that is not in C: expressions call it unseen.
+/// Whether an operator, an order of values or a cast of a user's calls a function that is not in C: expressions call it
+/// unseen. And whether an event trigger does, which runs with every DDL.
 pub(super) const HIDDEN: &str = "\
-    SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p \
-                   JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
-                   WHERE l.lanname NOT IN ('c', 'internal') AND p.oid IN ( \
+    WITH f AS MATERIALIZED ( \
+      SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+      WHERE l.lanname NOT IN ('c', 'internal')) \
+    SELECT EXISTS (SELECT FROM f WHERE f.oid IN ( \
                      SELECT o.oprcode::pg_catalog.oid FROM pg_catalog.pg_operator o WHERE o.oid >= 16384 \
-                     UNION ALL SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.oid >= 16384))";
+                     UNION ALL SELECT m.amproc::pg_catalog.oid FROM pg_catalog.pg_amproc m WHERE m.oid >= 16384 \
+                     UNION ALL SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.oid >= 16384)), \
+           EXISTS (SELECT FROM f JOIN pg_catalog.pg_event_trigger e ON e.evtfoid = f.oid)";
 
 /// All functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind). An aggregate has no language: others'
 /// are run for it.

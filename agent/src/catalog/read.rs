@@ -46,6 +46,7 @@ pub(super) struct Contents {
     schemas: Vec<String>,
     usable: String,
     hidden: bool,
+    events: bool,
     relations: Vec<Relation>,
     functions: Vec<Function>,
     types: Vec<(String, String, TypeKind)>,
@@ -58,6 +59,7 @@ impl Contents {
             .with_types(self.types)
             .with_usable(self.usable)
             .with_hidden_calls(self.hidden)
+            .with_event_triggers(self.events)
     }
 }
 
@@ -201,7 +203,7 @@ impl Reader<'_> {
             contents.functions.push(function(&row)?);
         }
         for row in self.rows(queries::HIDDEN).await? {
-            contents.hidden = row.try_get(0)?;
+            (contents.hidden, contents.events) = (row.try_get(0)?, row.try_get(1)?);
         }
         for row in self.rows(queries::TYPES).await? {
             let kind: i8 = row.try_get(2)?;

@@ -165,6 +165,17 @@ impl Facts {
         }
     }
 
+    /// A statement with this reading is to be planned, which runs functions of it that are not volatile.
+    pub(crate) fn planned(&mut self, reading: &Reading) {
+        let changes = reading.changes();
+        if changes.moves_settings() {
+            self.path_doubtful |= changes.search_path;
+            self.strings_doubtful |= changes.string_syntax;
+            self.unsettled = true;
+            self.epoch += 1;
+        }
+    }
+
     /// What these statements do to relations, and to what was done before.
     fn follow(&mut self, statements: &[Statement]) {
         let mut moved = false;

@@ -18,6 +18,11 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
+    /// The search path may be another afterwards, or how strings are read.
+    pub(crate) fn moves_settings(self) -> bool {
+        self.search_path || self.string_syntax
+    }
+
     fn anything() -> Self {
         Changes { search_path: true, string_syntax: true, ddl: true, ..Changes::default() }
     }
@@ -111,6 +116,12 @@ impl Reading {
     pub(crate) fn doubt(&mut self, statement: usize, why: &str) {
         Rc::make_mut(&mut self.meaning).changes = Changes::anything();
         self.inherit(statement, &[Action::opaque(why)], &[], Output::Unknown, Lineage::Unknown);
+    }
+
+    /// The same, but it may change settings of the session.
+    pub(crate) fn moves_settings(&mut self) {
+        let changes = &mut Rc::make_mut(&mut self.meaning).changes;
+        (changes.search_path, changes.string_syntax) = (true, true);
     }
 
     /// What each of its statements gives back.
