@@ -70,6 +70,7 @@ CREATE TABLE public.part PARTITION OF public.whole (CHECK (set_config('search_pa
 CREATE TABLE public.based (a text DEFAULT set_config('search_path', 'vault', false));
 CREATE VIEW public.over AS SELECT a FROM public.based;
 
+GRANT ALL ON SCHEMA mine TO shop_service;
 CREATE TABLE public.deferred (a text);
 CREATE CONSTRAINT TRIGGER moves AFTER INSERT ON public.deferred DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION public.moving();
@@ -129,6 +130,11 @@ fn a_path_that_moves_unseen() -> Result<()> {
     setup.database = DATABASE.to_owned();
     story(&setup, |world| {
         let by = |sql: &str| vec![mine(), q(READ), q(sql), q(READ)];
+        let within = |texts: &[&str]| {
+            let begin = [mine(), q("BEGIN"), q(READ)].into_iter();
+            let rest = texts.iter().map(|sql| q(sql)).chain([q(READ), q("ROLLBACK")]);
+            begin.chain(rest).collect::<Vec<_>>()
+        };
         check(
             world,
             vec![
@@ -206,6 +212,55 @@ fn a_path_that_moves_unseen() -> Result<()> {
                         q("MOVE c"),
                         q(READ),
                         q("ROLLBACK"),
+                    ],
+                ),
+                (
+                    "a table made like another",
+                    within(&[
+                        "CREATE TABLE mine.like (LIKE public.based INCLUDING DEFAULTS)",
+                        "INSERT INTO mine.like DEFAULT VALUES",
+                    ]),
+                ),
+                (
+                    "a table that inherits",
+                    within(&[
+                        "CREATE TABLE mine.heir () INHERITS (public.based)",
+                        "INSERT INTO mine.heir DEFAULT VALUES",
+                    ]),
+                ),
+                (
+                    "a new default",
+                    within(&[
+                        "CREATE TABLE mine.own (a text DEFAULT set_config('search_path', 'vault', false))",
+                        "SET LOCAL search_path = mine",
+                        "INSERT INTO mine.own DEFAULT VALUES",
+                    ]),
+                ),
+                (
+                    "a new trigger",
+                    within(&[
+                        "CREATE TABLE mine.own (a text)",
+                        "CREATE TRIGGER t AFTER INSERT ON mine.own FOR EACH ROW EXECUTE FUNCTION public.moving()",
+                        "INSERT INTO mine.own VALUES ('x')",
+                    ]),
+                ),
+                (
+                    "a new view",
+                    within(&[
+                        "CREATE VIEW mine.v AS SELECT public.move()",
+                        "SET LOCAL search_path = mine",
+                        "SELECT * FROM mine.v",
+                    ]),
+                ),
+                (
+                    "a table made like another, in one text",
+                    vec![
+                        mine(),
+                        q(READ),
+                        q(&format!(
+                            "CREATE TABLE mine.like (LIKE public.based INCLUDING DEFAULTS); \
+                     INSERT INTO mine.like DEFAULT VALUES; {READ}; DROP TABLE mine.like"
+                        )),
                     ],
                 ),
                 (

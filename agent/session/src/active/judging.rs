@@ -361,12 +361,14 @@ fn acts_on_session(effects: &Effects, prepares_itself: bool) -> bool {
         copy,
         temp,
         renames,
+        hangs_code,
         drops,
     } = effects;
     *ddl || *search_path
         || *string_syntax
         || *temp
         || *renames
+        || *hangs_code
         || !drops.is_empty()
         || transaction.is_some()
         || prepares.is_some() != prepares_itself

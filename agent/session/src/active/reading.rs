@@ -15,6 +15,8 @@ pub(crate) struct Changes {
     pub(crate) renames: bool,
     /// Settings and relations may be what they were before.
     pub(crate) takes_back: bool,
+    /// Code may hang on relations that did not before.
+    pub(crate) hangs_code: bool,
 }
 
 impl Changes {
@@ -24,7 +26,8 @@ impl Changes {
     }
 
     fn anything() -> Self {
-        Changes { search_path: true, string_syntax: true, ddl: true, ..Changes::default() }
+        let (search_path, string_syntax, ddl, hangs_code) = (true, true, true, true);
+        Changes { search_path, string_syntax, ddl, hangs_code, ..Changes::default() }
     }
 }
 
@@ -60,6 +63,7 @@ impl Reading {
             changes.takes_back |=
                 statement.effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back);
             changes.renames |= statement.effects.renames;
+            changes.hangs_code |= statement.effects.hangs_code;
         }
         let meaning = Meaning { statements: analysis.statements, actions, changes, function: false };
         Reading { meaning: Rc::new(meaning), places: analysis.places }
@@ -78,7 +82,8 @@ impl Reading {
     pub(crate) fn of_function(action: Action) -> Self {
         let mut reading = Self::of_action(0, action);
         let meaning = Rc::make_mut(&mut reading.meaning);
-        (meaning.changes, meaning.function) = (Changes::anything(), true);
+        meaning.changes = Changes { hangs_code: false, ..Changes::anything() };
+        meaning.function = true;
         reading
     }
 
