@@ -29,3 +29,4 @@ mod search_path;
 mod states;
 mod store;
 mod streams;
+mod unseen;

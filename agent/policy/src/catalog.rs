@@ -278,6 +278,11 @@ impl Catalog {
         self
     }
 
+    /// Whether functions of users' run with every DDL.
+    pub fn has_event_triggers(&self) -> bool {
+        self.content.event_triggers()
+    }
+
     /// Whether expressions may call functions of users' unseen.
     pub fn has_hidden_calls(&self) -> bool {
         self.content.hidden_calls()

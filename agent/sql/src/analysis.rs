@@ -109,6 +109,8 @@ pub struct Effects {
     pub temp: bool,
     /// Names of relations may stand for others afterwards, and it cannot be told which.
     pub renames: bool,
+    /// Code may hang on relations afterwards, and change settings when one is read or written.
+    pub hangs_code: bool,
     /// Relations that are gone afterwards, or may be: schema and name.
     pub drops: Vec<(String, String)>,
 }
@@ -116,7 +118,8 @@ pub struct Effects {
 impl Effects {
     /// Of a statement that was not understood: every setting and the catalog may have changed.
     pub fn anything() -> Self {
-        Effects { ddl: true, search_path: true, string_syntax: true, ..Effects::default() }
+        let (ddl, search_path, string_syntax, hangs_code) = (true, true, true, true);
+        Effects { ddl, search_path, string_syntax, hangs_code, ..Effects::default() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a statement does to names: which relations are gone behind it, and whether names may have changed hands in a
+//! What a statement does to names, and to what hangs on them: which relations are gone behind it, and whether names may have changed hands in a
 //! way that cannot be told.
 
 use std::collections::BTreeSet;
@@ -22,6 +22,9 @@ pub(crate) fn note(
     }
     let cascades = tokens.iter().any(|token| token.is(text, "cascade"));
     effects.renames |= renames(text, tokens, actions, cascades);
+    // What a function does that is called is its own matter, as with names.
+    let defines = actions.iter().any(|a| matches!(a.verb, Verb::Create | Verb::Alter | Verb::Opaque));
+    effects.hangs_code |= defines && (effects.search_path || hangs_code(text, tokens, actions));
     let dropped = |a: &&Action| a.verb == Verb::Drop && a.object.kind == ObjectKind::Relation;
     for Action { object, .. } in actions.iter().filter(dropped) {
         if let Some(schema) = &object.schema {
@@ -63,6 +66,16 @@ fn renames(text: &str, tokens: &[Token], actions: &[Action], cascades: bool) -> 
     // RENAME of a column or a constraint has that one's name before TO.
     does(Verb::Alter)
         && [&["rename", "to"][..], &["set", "schema"], &["inherit"], &["attach"]].into_iter().any(sees)
+}
+
+/// Whether it may make a relation run what it did not before: by a trigger or a policy of its own, by defaults and checks
+/// that it has from another relation, by a cascade to one, or by an operator or a cast. What its own text calls is not asked
+/// for here.
+fn hangs_code(text: &str, tokens: &[Token], actions: &[Action]) -> bool {
+    let sees = |word: &str| tokens.iter().any(|token| token.is(text, word));
+    let alters = actions.iter().any(|a| a.verb == Verb::Alter);
+    ["trigger", "policy", "rule", "operator", "cast", "like", "inherits", "of"].into_iter().any(sees)
+        || (alters && sees("references") && sees("on"))
 }
 
 /// The relations that stand on these, and those that stand on them.

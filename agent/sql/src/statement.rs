@@ -27,6 +27,8 @@ pub(crate) struct Before {
     uncertain: Vec<Name>,
     /// No name of a relation is certain any more.
     moved: bool,
+    /// Any relation may run what changes settings.
+    hangs_code: bool,
 }
 
 impl Before {
@@ -36,6 +38,7 @@ impl Before {
         let takes_back = effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back);
         self.search_path |= statement.moves_path() || (takes_back && unsettled);
         self.ddl |= effects.ddl;
+        self.hangs_code |= effects.hangs_code;
         self.moved |= effects.renames || (takes_back && provisional);
         if takes_back {
             // What a transaction created it may keep, and what it dropped it may have back.
@@ -77,9 +80,11 @@ pub(crate) fn read(
         reader.effects.search_path |= anything.search_path;
         reader.effects.string_syntax |= anything.string_syntax;
     }
-    if catalog.has_hidden_calls() {
-        reader.effects.search_path = true;
-        reader.effects.string_syntax = true;
+    let on_relation = |a: &Action| a.object.kind == ObjectKind::Relation;
+    let runs_code = before.hangs_code && reader.actions.iter().any(on_relation);
+    let event = reader.effects.ddl && catalog.has_event_triggers();
+    if runs_code || event || catalog.has_hidden_calls() {
+        reader.moves_settings();
     }
     moves::note(text, tokens, &reader.actions, catalog, &mut reader.effects);
     let output = match done.output {

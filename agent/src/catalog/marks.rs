@@ -53,7 +53,7 @@ pub(super) struct Stale {
     pub(super) relations: Wanted,
     /// Which relations run functions unseen when they are written to.
     pub(super) unseen: bool,
-    /// Whether operators and casts call functions unseen.
+    /// Whether operators, orders of values, casts and event triggers call functions unseen.
     pub(super) hidden: bool,
     pub(super) functions: Wanted,
     pub(super) types: Wanted,
@@ -64,7 +64,8 @@ const OF_RELATIONS: [&str; 6] =
     ["pg_class", "pg_attribute", "pg_rewrite", "pg_trigger", "pg_inherits", "pg_policy"];
 
 /// Those on which [`queries::UNSEEN`] rests.
-const OF_UNSEEN: [&str; 8] = [
+const OF_UNSEEN: [&str; 9] = [
+    "pg_trigger",
     "pg_attrdef",
     "pg_constraint",
     "pg_index",
@@ -76,7 +77,11 @@ const OF_UNSEEN: [&str; 8] = [
 ];
 
 /// Those on which [`queries::HIDDEN`] rests.
-const OF_HIDDEN: [&str; 4] = ["pg_operator", "pg_cast", "pg_proc", "pg_language"];
+const OF_HIDDEN: [&str; 6] =
+    ["pg_operator", "pg_cast", "pg_amproc", "pg_event_trigger", "pg_proc", "pg_language"];
+
+/// Those on which it rests whether a policy for the rows of a relation calls functions unseen, beside its own row.
+const OF_POLICIES: [&str; 3] = ["pg_class", "pg_proc", "pg_language"];
 
 impl State {
     /// As of now, or as of the transaction's snapshot.
@@ -135,6 +140,9 @@ impl Marks {
         if self.differs(before, "pg_operator") {
             // What an operator calls, a view that has it calls.
             relations.extend(self.spans("pg_rewrite").into_iter().flat_map(BTreeMap::keys));
+        }
+        if OF_POLICIES.iter().any(|table| self.differs(before, table)) {
+            relations.extend(self.spans("pg_policy").into_iter().flat_map(BTreeMap::keys));
         }
         let wanted = |spans: BTreeSet<i64>, table| match spans.len() * 2
             > self.spans(table).map_or(0, BTreeMap::len)
@@ -264,6 +272,15 @@ mod tests {
     }
 
     #[test]
+    fn another_function_has_all_relations_with_policies_read() {
+        let classes: &[(i64, &str)] = &[(1, "a"), (2, "b"), (3, "c"), (4, "d")];
+        let policies: &[(i64, &str)] = &[(3, "p")];
+        let before = marks(&[("pg_class", classes), ("pg_policy", policies), ("pg_proc", &[(0, "a")])]);
+        let now = marks(&[("pg_class", classes), ("pg_policy", policies), ("pg_proc", &[(0, "b")])]);
+        assert_eq!(now.since(&before).relations, spans(&[3]));
+    }
+
+    #[test]
     fn what_rests_on_much_is_read_whole_where_any_of_it_differs() {
         let stale = |table| {
             let stale = marks(&[(table, &[(0, "b")])]).since(&marks(&[(table, &[(0, "a")])]));
@@ -275,10 +292,11 @@ mod tests {
         for table in ["pg_proc", "pg_language"] {
             assert_eq!(stale(table), (true, true), "{table}");
         }
-        for table in ["pg_operator", "pg_cast"] {
+        for table in ["pg_operator", "pg_cast", "pg_amproc", "pg_event_trigger"] {
             assert_eq!(stale(table), (false, true), "{table}");
         }
-        assert_eq!(stale("pg_trigger"), (false, false));
+        assert_eq!(stale("pg_trigger"), (true, false));
+        assert_eq!(stale("pg_inherits"), (false, false));
     }
 
     #[test]

@@ -78,7 +78,13 @@ pub(super) const MARKS: &str = "\
            sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_constraint \
     UNION ALL \
     SELECT 'pg_index', 0, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_index";
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_index \
+    UNION ALL \
+    SELECT 'pg_amproc', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_amproc \
+    UNION ALL \
+    SELECT 'pg_event_trigger', 0, count(*), \
+           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_event_trigger";
 
 /// All schemas: (oid, nspname, who may use it).
 pub(super) const SCHEMAS: &str = "\
@@ -91,7 +97,8 @@ pub(super) const LANGUAGES: &str = "SELECT oid, lanname FROM pg_catalog.pg_langu
 ///
 /// A default or a check may call `set_config` (2078, pinned: only the stored tree tells); these, an index and a partition
 /// key may call a function of a user's that does. Of those in C nothing is feared. A domain brings its own default and
-/// checks along, also where it is within another type. What this rests on is far from the relation's own rows (the
+/// checks along, also where it is within another type. A foreign key that carries a write on to such a relation, or to one
+/// with a trigger, makes the one that it refers to another. What this rests on is far from the relation's own rows (the
 /// language of a function, a domain's checks), so that it is read whole. Where no domain does, which is asked first, no
 /// column is looked at.
 pub(super) const UNSEEN: &str = "\
@@ -127,8 +134,9 @@ pub(super) const UNSEEN: &str = "\
     types AS ( \
       SELECT oid FROM domains \
       UNION SELECT w.outer_type FROM types t JOIN within w ON w.inner_type = t.oid \
-      WHERE (SELECT EXISTS (SELECT FROM domains))) \
-    SELECT d.adrelid FROM pg_catalog.pg_attrdef d \
+      WHERE (SELECT EXISTS (SELECT FROM domains))), \
+    own AS MATERIALIZED ( \
+    SELECT d.adrelid AS oid FROM pg_catalog.pg_attrdef d \
     WHERE pg_catalog.strpos(d.adbin::text, ':funcid 2078 ') > 0 \
        OR d.oid IN (SELECT objid FROM calling WHERE classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass) \
     UNION SELECT conrelid FROM checks WHERE conrelid <> 0 \
@@ -136,7 +144,13 @@ pub(super) const UNSEEN: &str = "\
     WHERE a.attnum > 0 AND NOT a.attisdropped AND (SELECT EXISTS (SELECT FROM domains)) \
     UNION SELECT coalesce(i.indrelid, c.objid) FROM calling c \
     LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.objid \
-    WHERE c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass";
+    WHERE c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass), \
+    reached AS ( \
+      SELECT oid FROM own \
+      UNION SELECT tgrelid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal \
+      UNION SELECT k.confrelid FROM reached r JOIN pg_catalog.pg_constraint k ON k.conrelid = r.oid \
+      WHERE k.contype = 'f' AND (k.confdeltype NOT IN ('a', 'r') OR k.confupdtype NOT IN ('a', 'r'))) \
+    SELECT oid FROM reached WHERE oid IS NOT NULL";
 
 /// Relations outside TOAST's schemas, without what [`UNSEEN`] tells: (oid, nspname, relname, relkind, has_rules,
 /// has_triggers).
@@ -197,7 +211,8 @@ pub(super) const BASES: &str = "\
     ORDER BY 1, 2, 3";
 
 /// The functions that views and rules call, by name or by an operator: (ev_class, pg_proc.oid). Pinned ones,
-/// which initdb made, leave no row in `pg_depend` and are not among them, but for `set_config` in policies for rows.
+/// which initdb made, leave no row in `pg_depend` and are not among them, but for `set_config`: it stands for all that a policy
+/// for rows may run unseen, a function that is not in C, a view, or another relation's policy.
 pub(super) const VIEW_FUNCTIONS: &str = "\
     SELECT r.ev_class, d.refobjid \
     FROM pg_catalog.pg_rewrite r \
@@ -215,8 +230,18 @@ pub(super) const VIEW_FUNCTIONS: &str = "\
       AND ($1 IS NULL OR r.ev_class = ANY ($1)) \
     UNION \
     SELECT y.polrelid, 2078 FROM pg_catalog.pg_policy y \
-    WHERE pg_catalog.strpos(coalesce(y.polqual::text, '') || coalesce(y.polwithcheck::text, ''), ':funcid 2078 ') > 0 \
-      AND ($1 IS NULL OR y.polrelid = ANY ($1)) \
+    WHERE ($1 IS NULL OR y.polrelid = ANY ($1)) \
+      AND (pg_catalog.strpos(coalesce(y.polqual::text, '') || coalesce(y.polwithcheck::text, ''), \
+                             ':funcid 2078 ') > 0 \
+           OR EXISTS (SELECT FROM pg_catalog.pg_depend d \
+                      LEFT JOIN pg_catalog.pg_proc p \
+                        ON p.oid = d.refobjid AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+                      LEFT JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+                      LEFT JOIN pg_catalog.pg_class c \
+                        ON c.oid = d.refobjid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+                      WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND d.objid = y.oid \
+                        AND (l.lanname NOT IN ('c', 'internal') \
+                             OR c.oid <> y.polrelid AND (c.relkind = 'v' OR c.relrowsecurity)))) \
     ORDER BY 1, 2";
 
 /// Inheritance and partitioning: (inhrelid, inhparent).
@@ -225,13 +250,17 @@ pub(super) const INHERITS: &str = "\
     WHERE $1 IS NULL OR inhrelid = ANY ($1) \
     ORDER BY inhrelid, inhseqno, inhparent";
 
-/// Whether an operator or a cast of a user's calls a function that is not in C: expressions call it unseen.
+/// Whether an operator, an order of values or a cast of a user's calls a function that is not in C: expressions call it
+/// unseen. And whether an event trigger does, which runs with every DDL.
 pub(super) const HIDDEN: &str = "\
-    SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p \
-                   JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
-                   WHERE l.lanname NOT IN ('c', 'internal') AND p.oid IN ( \
+    WITH f AS MATERIALIZED ( \
+      SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+      WHERE l.lanname NOT IN ('c', 'internal')) \
+    SELECT EXISTS (SELECT FROM f WHERE f.oid IN ( \
                      SELECT o.oprcode::pg_catalog.oid FROM pg_catalog.pg_operator o WHERE o.oid >= 16384 \
-                     UNION ALL SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.oid >= 16384))";
+                     UNION ALL SELECT m.amproc::pg_catalog.oid FROM pg_catalog.pg_amproc m WHERE m.oid >= 16384 \
+                     UNION ALL SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.oid >= 16384)), \
+           EXISTS (SELECT FROM f JOIN pg_catalog.pg_event_trigger e ON e.evtfoid = f.oid)";
 
 /// Functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind). An aggregate has no language: others' are
 /// run for it.

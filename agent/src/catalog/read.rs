@@ -117,8 +117,9 @@ impl Reader<'_> {
                 read.into_iter().filter(|read| known.function(read.oid) != Some(read)).collect();
         }
         if stale.hidden {
-            let hidden = self.hidden().await?;
+            let (hidden, events) = self.hidden().await?;
             changes.hidden_calls = (hidden != known.has_hidden_calls()).then_some(hidden);
+            changes.event_triggers = (events != known.has_event_triggers()).then_some(events);
         }
         let mut types = memory.types.clone();
         if !stale.types.is_nothing() {
@@ -148,10 +149,11 @@ impl Reader<'_> {
         rows.iter().map(|row| row.try_get(0)).collect()
     }
 
-    async fn hidden(&self) -> Result<bool, tokio_postgres::Error> {
+    /// Whether expressions call functions of users' unseen, and whether every DDL does.
+    async fn hidden(&self) -> Result<(bool, bool), tokio_postgres::Error> {
         let rows = self.transaction.query_typed(queries::HIDDEN, &[]).await?;
         // A single row, which a server that answers at all gives.
-        rows.first().map_or(Ok(true), |row| row.try_get(0))
+        rows.first().map_or(Ok((true, true)), |row| Ok((row.try_get(0)?, row.try_get(1)?)))
     }
 
     async fn relations(

@@ -29,6 +29,8 @@ pub struct Changes {
     pub usable: Option<String>,
     /// Whether expressions may call functions of users' unseen, where it is other than before.
     pub hidden_calls: Option<bool>,
+    /// Whether functions of users' run with every DDL, where it is other than before.
+    pub event_triggers: Option<bool>,
 }
 
 impl Changes {
@@ -43,11 +45,13 @@ impl Changes {
             types,
             usable,
             hidden_calls,
+            event_triggers,
         } = self;
         schemas.is_none()
             && types.is_none()
             && usable.is_none()
             && hidden_calls.is_none()
+            && event_triggers.is_none()
             && relations_gone.is_empty()
             && relations.is_empty()
             && functions_gone.is_empty()
@@ -69,6 +73,7 @@ pub(super) struct Content {
     types: Arc<HashMap<String, HashMap<String, TypeKind>>>,
     usable: Arc<str>,
     hidden_calls: bool,
+    event_triggers: bool,
 }
 
 impl Content {
@@ -91,6 +96,9 @@ impl Content {
         }
         if let Some(hidden_calls) = changes.hidden_calls {
             self.set_hidden_calls(hidden_calls);
+        }
+        if let Some(event_triggers) = changes.event_triggers {
+            self.event_triggers = event_triggers;
         }
     }
 
@@ -188,6 +196,10 @@ impl Content {
 
     pub(super) fn hidden_calls(&self) -> bool {
         self.hidden_calls
+    }
+
+    pub(super) fn event_triggers(&self) -> bool {
+        self.event_triggers
     }
 
     pub(super) fn schemas(&self) -> &BTreeSet<String> {

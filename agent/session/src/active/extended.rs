@@ -154,6 +154,11 @@ impl Active {
     ) -> Result<(), Fault> {
         let veiled = self.veils(&judged.reading) || judged.reading.has_secrets();
         let output = judged.reading.statements().first().map_or(Output::None, |s| s.output.clone());
+        let unmoved = judged.epoch == self.facts.epoch();
+        self.facts.planned(&judged.reading);
+        // What its own planning changes is nothing new to what was planned.
+        let epoch = if unmoved { self.facts.epoch() } else { judged.epoch };
+        let judged = Judged { epoch, ..judged };
         let portal = Rc::new(Portal {
             prepared,
             judged,
@@ -269,14 +274,18 @@ impl Active {
     }
 
     /// What a portal does was judged when it was bound; it is judged again where anything has moved since, by
-    /// what was bound and by what the text would be now: utility statements resolve names only when they run.
+    /// what was bound and, unless it was planned then, by what the text would be now: utility statements resolve names
+    /// only when they run.
     fn rejudge(&mut self, portal: &Portal) -> Ready<Ruled> {
         let bound = &portal.judged;
         let unmoved = bound.epoch == self.facts.epoch();
         if unmoved && !bound.reading.inherits() {
             return Ready::Now(self.ruled(bound.clone()));
         }
-        let reading = self.reread(&portal.prepared.text, portal.prepared.strings);
+        let reading = match portal.is_planned() {
+            true => Rc::clone(&bound.reading),
+            false => self.reread(&portal.prepared.text, portal.prepared.strings),
+        };
         if !self.names_are_certain(&reading) {
             self.waiting = Some(Waiting::Names);
             return Ready::Wait;

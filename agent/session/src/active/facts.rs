@@ -7,7 +7,7 @@ use std::sync::Arc;
 use policy::{Action, Catalog, ObjectKind, Provisional, RelationKind, Verb};
 use sql::{SearchPath, Settings, Statement};
 
-use super::reading::Reading;
+use super::reading::{Changes, Reading};
 use super::transaction::Transaction;
 
 /// How the strings of a text are read: as of when the server takes it apart, which it does once.
@@ -38,6 +38,9 @@ pub(crate) struct Facts {
     catalog_doubtful: bool,
     /// A relation was renamed or moved by a transaction that is still open: names cannot be told until it ends.
     names_doubtful: bool,
+    /// The open transaction may have hung code on relations that the catalog knows nothing of: what reads or writes one may
+    /// change settings.
+    code_hangs: bool,
     /// The catalog could not be read again: nothing is known of names until it is.
     catalog_lost: bool,
     /// A setting was changed inside the open transaction, so that its end may change it back.
@@ -60,6 +63,7 @@ impl Facts {
             strings_doubtful: false,
             catalog_doubtful: false,
             names_doubtful: false,
+            code_hangs: false,
             catalog_lost: false,
             unsettled: false,
             catalog,
@@ -140,7 +144,7 @@ impl Facts {
 
     /// A statement with this reading is on its way to the server.
     pub(crate) fn sent(&mut self, reading: &Reading) {
-        let changes = reading.changes();
+        let changes = self.changes(reading);
         let was_unsettled = self.unsettled;
         if changes.search_path {
             self.path_doubtful = true;
@@ -153,6 +157,7 @@ impl Facts {
         if changes.ddl {
             self.catalog_doubtful = true;
             self.names_doubtful |= changes.renames;
+            self.code_hangs |= changes.hangs_code;
         }
         self.follow(reading.statements());
         if changes.search_path || changes.string_syntax || changes.ddl {
@@ -161,6 +166,26 @@ impl Facts {
         if changes.takes_back && (self.unsettled || was_unsettled) {
             self.path_doubtful = true;
             self.strings_doubtful = true;
+            self.epoch += 1;
+        }
+    }
+
+    /// What it changes, as far as is known.
+    fn changes(&self, reading: &Reading) -> Changes {
+        let mut changes = reading.changes();
+        if self.code_hangs && reading.names_something() {
+            (changes.search_path, changes.string_syntax) = (true, true);
+        }
+        changes
+    }
+
+    /// A statement with this reading is to be planned, which runs functions of it that are not volatile.
+    pub(crate) fn planned(&mut self, reading: &Reading) {
+        let changes = self.changes(reading);
+        if changes.moves_settings() {
+            self.path_doubtful |= changes.search_path;
+            self.strings_doubtful |= changes.string_syntax;
+            self.unsettled = true;
             self.epoch += 1;
         }
     }
@@ -287,6 +312,7 @@ impl Facts {
         if settled {
             self.transaction.over();
             self.overlay = None;
+            self.code_hangs = false;
             self.catalog_doubtful = false;
         } else if !self.transaction.done().is_empty() {
             self.overlay = Some(Arc::new(catalog.with_provisional(self.transaction.done())));

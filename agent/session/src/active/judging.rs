@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use evidence::Ruling;
 use policy::{Action, Decision, Judgement, Lineage, ObjectKind, Output, Permit, Verb};
-use sql::{CopyDirection, Effects, SearchPath, Settings, TransactionEffect};
+use sql::{CopyDirection, Effects, SearchPath, Settings, Statement, TransactionEffect};
 
 use super::Active;
 use super::facts::Strings;
@@ -187,8 +187,13 @@ impl Active {
         let mut prepared_here: Vec<&str> = Vec::new();
         // What earlier statements of it change counts for what is run here, not for how that was read.
         let (mut path_moves, mut names_move) = (false, false);
+        let mut fetched = false;
         for (index, statement) in reading.statements().iter().enumerate() {
             let effects = &statement.effects;
+            if fetched && names_something(statement) {
+                resolved.doubt(index, "a name behind a FETCH that may change the meaning of names");
+                continue;
+            }
             if let Some(name) = &effects.executes
                 && (names_move || (path_moves && prepared_here.contains(&name.as_str())))
             {
@@ -206,6 +211,11 @@ impl Active {
                 let cursor = self.names.portal(name.as_bytes());
                 let output = cursor.map_or(Output::Unknown, |portal| portal.output.clone());
                 resolved.inherit(index, &[], &[], output, Lineage::From(Vec::new()));
+                // The query runs as its rows are fetched.
+                if cursor.is_none_or(|portal| portal.judged.reading.changes().moves_settings()) {
+                    resolved.moves_settings();
+                    fetched = true;
+                }
             }
             let Some(name) = &effects.executes else { continue };
             match self.names.statement(name.as_bytes()) {
@@ -375,12 +385,14 @@ fn acts_on_session(effects: &Effects, prepares_itself: bool) -> bool {
         copy,
         temp,
         renames,
+        hangs_code,
         drops,
     } = effects;
     *ddl || *search_path
         || *string_syntax
         || *temp
         || *renames
+        || *hangs_code
         || !drops.is_empty()
         || transaction.is_some()
         || prepares.is_some() != prepares_itself
@@ -391,12 +403,17 @@ fn acts_on_session(effects: &Effects, prepares_itself: bool) -> bool {
         || copy.is_some()
 }
 
+/// Whether it names a relation or a function.
+fn names_something(statement: &Statement) -> bool {
+    let named = |a: &Action| matches!(a.object.kind, ObjectKind::Relation | ObjectKind::Function);
+    !statement.relations.is_empty() || statement.actions.iter().any(named)
+}
+
 /// A reading at a time when names may stand for other relations than the catalog knows.
 fn without_names(reading: &Reading) -> Reading {
     let mut doubted = reading.clone();
     for (index, statement) in reading.statements().iter().enumerate() {
-        let named = |a: &Action| matches!(a.object.kind, ObjectKind::Relation | ObjectKind::Function);
-        if !statement.relations.is_empty() || statement.actions.iter().any(named) {
+        if names_something(statement) {
             doubted.doubt(index, "names may have changed their meaning in this transaction");
         }
     }

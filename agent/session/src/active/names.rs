@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use masking::{MaskSet, RowPlan};
-use policy::{Grant, Output};
+use policy::{Grant, Output, Verb};
 
 use super::facts::Strings;
 use super::judged::Told;
@@ -61,6 +61,16 @@ pub(crate) struct Portal {
 }
 
 impl Portal {
+    /// The server planned it when it was bound: its names stand for what they stood for then.
+    pub(crate) fn is_planned(&self) -> bool {
+        let creates = |statement: &sql::Statement| statement.actions.iter().any(|a| a.verb == Verb::Create);
+        let planned = |statement: &sql::Statement| {
+            matches!(statement.tag, "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "MERGE")
+                && !creates(statement)
+        };
+        self.judged.reading.statements().iter().all(planned)
+    }
+
     /// It was made by DECLARE, so that no Describe came with it.
     pub(crate) fn declared(&self) -> bool {
         self.judged.reading.statements().iter().any(|s| s.effects.declares.is_some())

@@ -15,11 +15,19 @@ pub(crate) struct Changes {
     pub(crate) renames: bool,
     /// Settings and relations may be what they were before.
     pub(crate) takes_back: bool,
+    /// Code may hang on relations that did not before.
+    pub(crate) hangs_code: bool,
 }
 
 impl Changes {
+    /// The search path may be another afterwards, or how strings are read.
+    pub(crate) fn moves_settings(self) -> bool {
+        self.search_path || self.string_syntax
+    }
+
     fn anything() -> Self {
-        Changes { search_path: true, string_syntax: true, ddl: true, ..Changes::default() }
+        let (search_path, string_syntax, ddl, hangs_code) = (true, true, true, true);
+        Changes { search_path, string_syntax, ddl, hangs_code, ..Changes::default() }
     }
 }
 
@@ -55,6 +63,7 @@ impl Reading {
             changes.takes_back |=
                 statement.effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back);
             changes.renames |= statement.effects.renames;
+            changes.hangs_code |= statement.effects.hangs_code;
         }
         let meaning = Meaning { statements: analysis.statements, actions, changes, function: false };
         Reading { meaning: Rc::new(meaning), places: analysis.places }
@@ -73,7 +82,8 @@ impl Reading {
     pub(crate) fn of_function(action: Action) -> Self {
         let mut reading = Self::of_action(0, action);
         let meaning = Rc::make_mut(&mut reading.meaning);
-        (meaning.changes, meaning.function) = (Changes::anything(), true);
+        meaning.changes = Changes { hangs_code: false, ..Changes::anything() };
+        meaning.function = true;
         reading
     }
 
@@ -111,6 +121,12 @@ impl Reading {
     pub(crate) fn doubt(&mut self, statement: usize, why: &str) {
         Rc::make_mut(&mut self.meaning).changes = Changes::anything();
         self.inherit(statement, &[Action::opaque(why)], &[], Output::Unknown, Lineage::Unknown);
+    }
+
+    /// The same, but it may change settings of the session.
+    pub(crate) fn moves_settings(&mut self) {
+        let changes = &mut Rc::make_mut(&mut self.meaning).changes;
+        (changes.search_path, changes.string_syntax) = (true, true);
     }
 
     /// What each of its statements gives back.

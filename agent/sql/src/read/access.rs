@@ -74,11 +74,6 @@ impl<'a> Reader<'a> {
         if writes && relation.has_rules {
             self.opaque(format!("rewrite rules on \"{}.{}\"", relation.schema, relation.name));
         }
-        if writes && relation.has_triggers {
-            // A trigger's function may change settings of the session.
-            self.effects.search_path = true;
-            self.effects.string_syntax = true;
-        }
         let mut work = vec![(relation.oid, false)];
         let mut seen = std::collections::BTreeMap::new();
         while let Some((oid, implied)) = work.pop() {
@@ -93,6 +88,10 @@ impl<'a> Reader<'a> {
                 continue;
             };
             self.act(Action { verb, object: relation_object(relation), implied });
+            if writes && relation.has_triggers {
+                // A partition's, or those of what a view writes to, run as well. Its function may change settings.
+                self.moves_settings();
+            }
             if matches!(verb, Verb::Alter | Verb::Drop | Verb::Maintain) {
                 // A change of a parent reaches its children.
                 work.extend(relation.children.iter().map(|oid| (*oid, true)));

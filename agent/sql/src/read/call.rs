@@ -29,9 +29,12 @@ impl Reader<'_> {
         let in_catalog = functions.len() > users.len();
         match known {
             Builtin::Harmless if name.name == "current_setting" => carried = Lineage::Unknown,
+            Builtin::Harmless if makes_values(&name.name) => self.moves_settings(),
             Builtin::Harmless => {}
             Builtin::Contained => self.call_builtin(verb, name, &functions),
             Builtin::Other if in_catalog => {
+                // Some run a text that they are given, or read what calls anything.
+                self.moves_settings();
                 self.call_builtin(verb, name, &functions);
                 carried = Lineage::Unknown;
             }
@@ -45,10 +48,15 @@ impl Reader<'_> {
         Called { carried, keeps: known != Builtin::Harmless || !users.is_empty() }
     }
 
+    /// What runs may change settings of the session, unseen.
+    pub(crate) fn moves_settings(&mut self) {
+        self.effects.search_path = true;
+        self.effects.string_syntax = true;
+    }
+
     fn call_builtin(&mut self, verb: Verb, name: &Name, functions: &[&Function]) {
         if name.name == "set_config" {
-            self.effects.search_path = true;
-            self.effects.string_syntax = true;
+            self.moves_settings();
         }
         let oid = functions.iter().find(|f| f.schema == "pg_catalog").map(|f| f.oid);
         self.act(Action {
@@ -63,8 +71,7 @@ impl Reader<'_> {
         // all the same. Of functions in C the promise is believed: they come with extensions.
         let is_volatile = function.volatility == Volatility::Volatile;
         if is_volatile || !matches!(&*function.language, "c" | "internal") {
-            self.effects.search_path = true;
-            self.effects.string_syntax = true;
+            self.moves_settings();
         }
         self.effects.ddl |= is_volatile;
         // Overloads are told apart by their arguments' types, which are not known here: one action for all.
@@ -87,8 +94,7 @@ impl Reader<'_> {
         match self.names.catalog.function(oid) {
             Some(function) if function.schema == "pg_catalog" => {
                 if function.name == "set_config" {
-                    self.effects.search_path = true;
-                    self.effects.string_syntax = true;
+                    self.moves_settings();
                 }
             }
             Some(function) => self.call_function(Verb::Function, function, true),
@@ -107,14 +113,18 @@ impl Reader<'_> {
 
     /// An operator or cast of a user's making: it calls a function that the catalog does not tell.
     pub(super) fn call_hidden(&mut self, class: &'static str, schema: Option<&str>, name: &str) {
-        self.effects.search_path = true;
-        self.effects.string_syntax = true;
+        self.moves_settings();
         self.act(Action {
             verb: Verb::Function,
             object: function_object(class, schema, name, None),
             implied: false,
         });
     }
+}
+
+/// Functions that make values of a type which no text names: where that is a domain, its check runs.
+fn makes_values(function: &str) -> bool {
+    function.starts_with("pg_input_") || function.contains("_populate_record")
 }
 
 fn function_object(class: &'static str, schema: Option<&str>, name: &str, oid: Option<Oid>) -> Object {

@@ -96,6 +96,105 @@ proptest! {
     }
 }
 
+/// Literals that a shape does not tell apart.
+const KINDS: &[[&str; 4]] =
+    &[["1", "0", "02", "999999999"], ["''", "'%'", "'a'", "'a'\n'%'"], ["1.5", ".5", "1.", "1e3"]];
+
+/// Conditions in which literals may meet each other anywhere; `#` is a literal.
+fn condition() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        4 => Just("#".to_owned()),
+        2 => Just("a".to_owned()),
+        1 => Just("b".to_owned()),
+        1 => proptest::sample::select(&["$1", "NULL", "true", "false", "''", "1", "current_user"]).prop_map(str::to_owned),
+    ];
+    leaf.prop_recursive(5, 24, 3, |inner| {
+        let two = &[
+            "{} = {}",
+            "{} <> {}",
+            "{} < {}",
+            "{} >= {}",
+            "{} AND {}",
+            "{} OR {}",
+            "{} LIKE {}",
+            "{} NOT LIKE {}",
+            "{} ILIKE {} ESCAPE #",
+            "{} || {}",
+            "{} + {}",
+            "{} IS DISTINCT FROM {}",
+            "{} IS NOT DISTINCT FROM {}",
+            "{} IN ({}, #)",
+            "{} NOT IN ({})",
+            "coalesce({}, {})",
+            "nullif({}, {})",
+            "({}, #) = ({}, #)",
+            "{} BETWEEN {} AND #",
+            "CASE {} WHEN # THEN {} END",
+            "CASE WHEN {} THEN # ELSE {} END",
+            "{} = ANY (ARRAY[{}, #])",
+            "{} SIMILAR TO {}",
+            "{} - interval # > {}",
+        ][..];
+        let one = &[
+            "NOT {}",
+            "({})",
+            "{} IS NULL",
+            "{} IS NOT TRUE",
+            "{} IS NOT FALSE",
+            "{}::text",
+            "lower({})",
+            "CAST({} AS varchar(#))",
+            "EXISTS (SELECT # WHERE {})",
+            "EXISTS (SELECT FROM t WHERE {})",
+            "(SELECT {})",
+            "- {}",
+            "substring({} FROM # FOR #)",
+            "extract(year FROM {})",
+            "{} AT TIME ZONE #",
+            "(ARRAY[{}])[#]",
+        ][..];
+        let fill = |form: &str, parts: &[String]| {
+            let mut parts = parts.iter();
+            form.split("{}").enumerate().fold(String::new(), |text, (index, piece)| match index {
+                0 => piece.to_owned(),
+                _ => format!("{text}{}{piece}", parts.next().map_or("", String::as_str)),
+            })
+        };
+        prop_oneof![
+            (proptest::sample::select(two), inner.clone(), inner.clone())
+                .prop_map(move |(form, left, right)| format!("({})", fill(form, &[left, right]))),
+            (proptest::sample::select(one), inner.clone())
+                .prop_map(move |(form, part)| format!("({})", fill(form, &[part]))),
+            inner.prop_map(|part| format!("({part} = {part})")),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_condition_means_something_else_with_other_literals(
+        head in proptest::sample::select(&["DELETE FROM t WHERE ", "UPDATE t SET a = # WHERE ", "SELECT # FROM t WHERE "]),
+        condition in condition(),
+        literals in proptest::collection::vec(proptest::sample::select(KINDS), 7),
+        one in proptest::collection::vec(0..4_usize, 7),
+        other in proptest::collection::vec(0..4_usize, 7),
+    ) {
+        let form = format!("{head}{condition}");
+        let text = |choice: &[usize]| {
+            let chosen: Vec<&str> = literals.iter().zip(choice).map(|(kind, at)| kind[*at]).collect();
+            filled(&form, &chosen)
+        };
+        let (one, other) = (text(&one), text(&other));
+        let (Some(known), Some(new)) = (shape(&one), shape(&other)) else { return Ok(()) };
+        prop_assert_eq!(known.key(), new.key(), "{} | {}", one, other);
+        if stands(&one) {
+            prop_assert_eq!(&read(&one).statements, &read(&other).statements, "{} | {}", one, other);
+        }
+    }
+}
+
 #[test]
 fn ordinary_statements_stand_for_all() {
     for text in [

@@ -36,6 +36,12 @@ impl<'a> Reader<'a> {
                 let name = cursor.qualified()?;
                 cursor.star();
                 self.alter_relation(Verb::Alter, object_type, &name, if_exists);
+                let sees = |word| cursor.rest.iter().any(|token| token.is(cursor.text, word));
+                let looks_at_rows = ["validate", "type", "attach"].into_iter().any(sees);
+                if looks_at_rows && self.names.relation(&name).is_some_and(|r| r.has_triggers) {
+                    // What checks or computes them runs.
+                    self.moves_settings();
+                }
                 self.definition(cursor);
             }
             ("policy" | "trigger" | "rule", _) => {
@@ -57,6 +63,10 @@ impl<'a> Reader<'a> {
                 cursor.eat_all(&["if", "exists"]);
                 let name = cursor.qualified();
                 self.alter_other(Verb::Alter, kind, class, name);
+                if class == "domain" {
+                    // Its new check runs on what there is.
+                    self.moves_settings();
+                }
                 cursor.rest = &[];
             }
         }

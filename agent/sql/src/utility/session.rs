@@ -57,6 +57,8 @@ impl<'a> Reader<'a> {
         const SET: Read = Read::quiet("SET");
         if cursor.eat("constraints") {
             self.act(Action::bare(Verb::Transaction));
+            // Triggers that were put off run now.
+            self.moves_settings();
             if !cursor.eat("all") {
                 while cursor.qualified().is_some() && cursor.eat_kind(Kind::Comma) {}
             }

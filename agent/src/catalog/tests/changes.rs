@@ -302,7 +302,7 @@ fn difference(now: &Catalog, whole: &Catalog) -> String {
         .or_else(|| functions(now, whole))
         .or_else(|| functions(whole, now))
         .unwrap_or_else(|| {
-            let unseen = [now, whole].map(Catalog::has_hidden_calls);
+            let unseen = [now, whole].map(|c| (c.has_hidden_calls(), c.has_event_triggers()));
             let schemas = now.has_same_schemas(whole);
             format!("hidden calls {unseen:?}, the same schemas {schemas}, or types")
         })
