@@ -31,7 +31,8 @@ pub(super) const STATE: &str = "\
 /// again only by a later transaction. What is written in place (statistics, `relhasindex`) is not read. So the sum over
 /// a hash of both, with `$1` as salt, tells two contents apart, in whatever order transactions end: a largest number
 /// would not, because one that began earlier may end later. `pg_depend` is not among them: what a rule, a default, a check, a
-/// policy or an index depends on is written anew with its own row, and what a partition key does with the table's.
+/// policy or an index depends on is written anew with its own row, and what a partition key does with the table's. A range's
+/// row comes and goes with its type's.
 pub(super) const MARKS: &str = "\
     SELECT 'pg_class', oid::int8 >> 6, count(*), \
            sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_class GROUP BY 2 \
