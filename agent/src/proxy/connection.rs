@@ -3,34 +3,34 @@
 //! A turn reads what is there, lets the session take every complete message, waits until the turn's records are safe, and
 //! then writes each socket once. A side whose peer does not read is not filled from the other.
 
+mod requests;
+mod turn;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
-use pgwire::backend::NoticeFields;
-use policy::{Answer, Catalog, Principal, Subject, Verdict};
-use session::{ApprovalRequest, Event, Granted, Refusal, Request, Session, Turn};
+use bytes::{Bytes, BytesMut};
+use policy::{Catalog, Principal};
+use session::{Event, Refusal, Request, Session};
 use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, Sleep};
 
+use self::turn::{Before, Input};
 use super::batch::Standing;
 use super::cancel::Registered;
-use super::journal::LaneJournal;
 use super::local::{Local, Signal};
-use super::login::{self, LoggedIn};
+use super::login::LoggedIn;
 use super::outgoing::{Outgoing, write};
-use super::{BackendStream, FrontendStream, Resource, current};
-use crate::approvals::{Ask, Outcome};
+use super::{BackendStream, FrontendStream, Resource};
+use crate::approvals::Outcome;
 use crate::catalog::{self, Live};
 use crate::intercept::Route;
-use crate::recorder;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -75,15 +75,6 @@ pub(super) struct Connection {
     closing: bool,
 }
 
-/// How it was before the turns whose records are to be written.
-#[derive(Clone, Copy, Default)]
-struct Before {
-    /// Bytes on their way to the client and to the server.
-    outgoing: (usize, usize),
-    /// No frame is half on its way to the client.
-    whole: bool,
-}
-
 /// How far the direction to the server is closed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Finish {
@@ -100,12 +91,6 @@ const KEPT_CAPACITY: usize = 16 << 10;
 
 /// How long a session that has ended waits for its peers to take what is left for them.
 const LINGER: Duration = Duration::from_secs(5);
-
-enum Input<'a> {
-    Frontend(&'a [u8]),
-    Backend(&'a [u8]),
-    Event(Event),
-}
 
 /// What a new connection begins with.
 pub(super) struct Opening {
@@ -160,215 +145,6 @@ impl Connection {
         };
         connection.step(Input::Frontend(&read));
         connection
-    }
-
-    /// One step of the session. What it gives moves when its records are safe.
-    fn step(&mut self, input: Input<'_>) {
-        if self.closing || self.requests.iter().any(|request| matches!(request, Request::Close)) {
-            return;
-        }
-        let local = Rc::clone(&self.local);
-        if !self.standing.waits() {
-            self.before = Before {
-                outgoing: (self.to_frontend.bytes.len(), self.to_backend.bytes.len()),
-                whole: self.session.is_frontend_whole(),
-            };
-        }
-        let mut lane = local.batch.lane();
-        let mut journal = LaneJournal { lane: &mut lane, appended: false, failed: None };
-        let mut turn = Turn::new(
-            local.shared.clock.now(),
-            &mut journal,
-            &mut self.to_backend.bytes,
-            &mut self.to_frontend.bytes,
-            &mut self.requests,
-        );
-        let session = &mut self.session;
-        match input {
-            Input::Frontend(bytes) => {
-                feed(&mut self.from_frontend, bytes, |bytes| session.frontend(bytes, &mut turn));
-            }
-            Input::Backend(bytes) => {
-                feed(&mut self.from_backend, bytes, |bytes| session.backend(bytes, &mut turn));
-            }
-            Input::Event(event) => session.event(event, &mut turn),
-        }
-        // What had to wait may be able to go on now.
-        while !self.from_frontend.is_empty() && !session.is_blocked() {
-            match session.frontend(&self.from_frontend, &mut turn) {
-                0 => break,
-                taken => self.from_frontend.advance(taken),
-            }
-        }
-        if self.draining {
-            session.event(Event::Drain { now: false }, &mut turn);
-        }
-        let (appended, failed) = (journal.appended, journal.failed.take());
-        drop(lane);
-        if appended || failed.is_some() {
-            local.batch.join(&self.standing);
-        }
-        if let Some(error) = failed {
-            local.batch.discard(error);
-        } else if local.sessions.borrow().len() < 2 {
-            local.batch.commit();
-        }
-        self.settle();
-    }
-
-    /// Goes on if what the last turns gave may move; ends if it never may.
-    fn settle(&mut self) {
-        if self.standing.waits() {
-            return;
-        }
-        match self.standing.lost() {
-            Some(error) => self.unrecorded(&error),
-            None => self.carry_out(),
-        }
-    }
-
-    /// The records of the last turns could not be written: nothing of these turns moves, and the session ends.
-    fn unrecorded(&mut self, error: &recorder::Error) {
-        let Before { outgoing, whole } = self.before;
-        tracing::error!(%error, "a session ends: its record cannot be written");
-        self.local.shared.counters.unrecorded.fetch_add(1, Ordering::Relaxed);
-        self.to_frontend.bytes.truncate(outgoing.0);
-        self.to_backend.bytes.truncate(outgoing.1);
-        self.requests.clear();
-        if whole {
-            let message = "the statement was not run, because its record cannot be written on this machine";
-            let detail = error.to_string();
-            let fields = NoticeFields {
-                detail: Some(&detail),
-                // disk_full
-                ..NoticeFields::new("FATAL", "53100", message)
-            };
-            if fields.encode_error(&mut self.to_frontend.bytes).is_err() {
-                tracing::debug!("the client could not be told");
-            }
-        }
-        self.close();
-    }
-
-    fn close(&mut self) {
-        self.closing = true;
-        self.deadline = Some(Box::pin(tokio::time::sleep(LINGER)));
-        (self.login, self.refresh, self.hold, self.cancel, self.live) = (None, None, None, None, None);
-        self.abandoned = None;
-    }
-
-    /// Whether the session may have another turn now.
-    fn goes_on(&self) -> bool {
-        !self.closing && !self.standing.waits()
-    }
-
-    /// Does what the session asked for.
-    fn carry_out(&mut self) {
-        for request in std::mem::take(&mut self.requests) {
-            match request {
-                Request::Login { database, connected } => {
-                    self.deadline = None;
-                    self.database.clone_from(&database);
-                    let shared = Arc::clone(&self.local.shared);
-                    let resource = Arc::clone(&self.resource);
-                    let server = self.server.clone();
-                    self.login = Some(Box::pin(login::log_in(shared, resource, server, database, connected)));
-                }
-                Request::RefreshCatalog => match &self.live {
-                    Some(live) => self.refresh = Some(Box::pin(live.refresh())),
-                    None => self.tell(Event::CatalogLost),
-                },
-                Request::AskApproval(request) => self.ask_approval(*request),
-                Request::WithdrawApproval(_) => self.hold = None,
-                Request::CancelBackend { process_id, secret } => {
-                    let shared = Arc::clone(&self.local.shared);
-                    let resource = Arc::clone(&self.resource);
-                    let (route, server) = self.server.clone();
-                    tokio::task::spawn_local(async move {
-                        if let Err(error) =
-                            login::cancel(&shared, &resource, (&route, server), process_id, &secret).await
-                        {
-                            tracing::warn!(%error, resource = resource.name, "a cancel request was lost");
-                        }
-                    });
-                }
-                Request::CancelOther { process_id, secret } => {
-                    self.local.shared.cancels.cancel(&(process_id, secret));
-                }
-                Request::Cancellable { process_id, secret } => {
-                    let cancels = &self.local.shared.cancels;
-                    self.cancel = Some(cancels.register((process_id, secret), self.signal.clone()));
-                }
-                Request::FinishBackend => {
-                    if self.backend_finish == Finish::No {
-                        self.backend_finish = Finish::Asked;
-                    }
-                }
-                Request::Close => self.close(),
-            }
-        }
-    }
-
-    /// An event for the next round: a session is never called from within its own step.
-    fn tell(&self, event: Event) {
-        // The receiver is ours.
-        drop(self.signal.send(Signal::Event(event)));
-    }
-
-    fn ask_approval(&mut self, request: ApprovalRequest) {
-        let binding = request.binding;
-        let ask = Ask {
-            id: request.id,
-            expires_us: request.expires_us,
-            principal: self.principal.clone(),
-            resource: self.resource.name.clone(),
-            database: self.database.clone(),
-            statement: request.statement,
-            values: request.values,
-            findings: request.findings,
-            binding,
-        };
-        match self.local.shared.approvals.register(ask) {
-            Ok(mut held) => self.hold = Some(Box::pin(async move { held.outcome().await })),
-            Err(error) => self.tell(Event::Verdict(Verdict {
-                binding,
-                answer: Answer::Deny,
-                reviewer: "portreeve".to_owned(),
-                reason: error.to_string(),
-            })),
-        }
-    }
-
-    /// The policy as it concerns this job now.
-    fn subject_policy(&self) -> Arc<policy::SubjectPolicy> {
-        let subject =
-            Subject { principal: &self.principal, resource: &self.resource.name, database: &self.database };
-        Arc::new(current(&self.local.shared.policy).for_subject(&subject))
-    }
-
-    fn logged_in(&mut self, outcome: Result<LoggedIn, Refusal>) {
-        let event = match outcome {
-            Err(refusal) => Event::Refused(refusal),
-            Ok(LoggedIn { stream, lease, live }) => {
-                let channel = stream.channel();
-                self.backend = Some(stream);
-                let catalog = live.as_ref().map_or_else(Arc::default, Live::current);
-                let catalog_unchecked = live.as_ref().is_some_and(Live::is_unchecked);
-                self.live = live;
-                Event::Granted(Box::new(Granted {
-                    role: lease.role,
-                    password: lease.password.map(|password| password.expose().to_vec()),
-                    rules: self.resource.rules.clone(),
-                    channel,
-                    database: lease.database,
-                    catalog,
-                    catalog_unchecked,
-                    policy: self.subject_policy(),
-                    cache_key: format!("{}/{}", self.resource.name, self.database).into(),
-                }))
-            }
-        };
-        self.step(Input::Event(event));
     }
 
     /// What happens elsewhere and has come to an end. Returns whether anything did.
@@ -583,18 +359,6 @@ impl Future for Connection {
                 return Poll::Pending;
             }
         }
-    }
-}
-
-/// Hands bytes over, behind what is left of earlier ones, and keeps what is not taken.
-fn feed(left: &mut BytesMut, bytes: &[u8], take: impl FnOnce(&[u8]) -> usize) {
-    if left.is_empty() {
-        let taken = take(bytes);
-        left.extend_from_slice(bytes.get(taken..).unwrap_or_default());
-    } else {
-        left.extend_from_slice(bytes);
-        let taken = take(left);
-        left.advance(taken.min(left.len()));
     }
 }
 
