@@ -9,6 +9,7 @@ mod description;
 mod expected;
 mod extended;
 mod facts;
+mod failing;
 mod frontend;
 mod hold;
 mod judged;

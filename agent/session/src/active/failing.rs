@@ -1,0 +1,202 @@
+//! What fails: the server's errors, what it skips behind them, and what never gets an answer.
+
+use std::borrow::Cow;
+
+use evidence::{Body, StatementEnd};
+use pgwire::backend::{Notice, NoticeFields, notice};
+
+use super::expected::Expected;
+use super::names::Change;
+use super::refusal::Refusal;
+use super::run::Run;
+use super::{Active, Waiting};
+use crate::{Fault, Turn};
+
+impl Active {
+    /// Texts of errors and notices may hold masked values: of what runs, or of what may run now.
+    pub(super) fn hides_texts(&mut self) -> bool {
+        let of_run = match self.queue.front() {
+            Some(
+                Expected::Query { run, .. }
+                | Expected::Execute { run, .. }
+                | Expected::FunctionCall { run, .. },
+            ) => run.masks.is_some(),
+            _ => false,
+        };
+        of_run || self.masks.is_some()
+    }
+
+    pub(super) fn error(
+        &mut self,
+        error: Notice<'_>,
+        frame: &[u8],
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
+        let severity = error.get(notice::code::SEVERITY_NONLOCALIZED).or(error.get(notice::code::SEVERITY));
+        let fatal = !matches!(severity, Some(b"ERROR"));
+        if let Some(Expected::OwnFacts { failed, .. }) = self.queue.front()
+            && !fatal
+        {
+            *failed = true;
+            return Ok(());
+        }
+        let from = turn.frontend().len();
+        let refusal = match self.queue.front() {
+            Some(
+                Expected::Query { refusal, .. }
+                | Expected::Execute { refusal, .. }
+                | Expected::FunctionCall { refusal, .. }
+                | Expected::Parse { refusal, .. }
+                | Expected::Bind { refusal, .. },
+            ) if !fatal => refusal.take(),
+            _ => None,
+        };
+        let is_servers = |refusal: &Refusal| {
+            refusal.is_servers && error.get(notice::code::SQLSTATE) == Some(refusal.sqlstate.as_bytes())
+        };
+        match &refusal {
+            Some(refusal) if is_servers(refusal) => turn.frontend().extend_from_slice(frame),
+            Some(refusal) => refusal.encode(turn.frontend())?,
+            None if self.hides_texts() => cut(&error, true, turn),
+            None => turn.frontend().extend_from_slice(frame),
+        }
+        let (sqlstate, message) = match &refusal {
+            Some(Refusal { sqlstate, message, .. }) => (sqlstate.as_bytes(), message.as_bytes()),
+            None => {
+                let masked = self.hides_texts();
+                let message = error.get(notice::code::MESSAGE).filter(|_| !masked);
+                (error.get(notice::code::SQLSTATE).unwrap_or_default(), message.unwrap_or_default())
+            }
+        };
+        match self.queue.front() {
+            Some(
+                Expected::Query { run, .. }
+                | Expected::Execute { run, .. }
+                | Expected::FunctionCall { run, .. },
+            ) => {
+                run.failed(sqlstate, message);
+                // The client gets the error that it caused; the record of a veiled one only its SQLSTATE.
+                if run.veils_errors && refusal.is_none() {
+                    run.flush(&mut self.ledger, turn, self.options.limits.recorded)?;
+                } else {
+                    run.delivered(turn, from);
+                }
+                run.copy_begun = false;
+                let (at, mut changes) = (run.at, std::mem::take(&mut run.changes));
+                self.settle_changes(&mut changes, at);
+            }
+            Some(Expected::Parse { sent, .. } | Expected::Bind { sent, .. }) => {
+                let failed = StatementEnd {
+                    statement: sent.record,
+                    sqlstate: Cow::Borrowed(sqlstate),
+                    message: Cow::Borrowed(if sent.veiled && refusal.is_none() { b"" } else { message }),
+                    duration_us: turn.now.mono_ns.saturating_sub(sent.begun.mono_ns) / 1000,
+                    ..StatementEnd::default()
+                };
+                self.ledger.write(turn, &Body::StatementEnd(failed))?;
+            }
+            _ => {}
+        }
+        if matches!(self.waiting, Some(Waiting::Names | Waiting::CopyIn)) {
+            self.waiting = None;
+        }
+        let sync_in_doubt = self.queue.take_sync_in_doubt();
+        match self.queue.front() {
+            // Everything that was sent behind a message of the extended protocol is skipped up to its Sync.
+            Some(Expected::Query { .. } | Expected::FunctionCall { .. } | Expected::OwnFacts { .. })
+            | None => {
+                self.queue.copy_in_ends();
+            }
+            Some(Expected::Sync) => {}
+            Some(_) => self.skip_to_sync(turn)?,
+        }
+        if sync_in_doubt && !fatal {
+            // One answer too many would give each result that follows to the statement before it.
+            return Err(Fault::FrontendOutOfPlace { message: "Sync" });
+        }
+        Ok(())
+    }
+
+    fn skip_to_sync(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let mut skipped = self.queue.skip_to_sync().into_iter();
+        match skipped.next() {
+            // What it was about has failed; the rest was never looked at.
+            Some(Expected::Parse { change, .. }) => self.names.parse_failed(change),
+            Some(Expected::Execute { run, .. }) => {
+                run.end(&mut self.ledger, turn, self.options.limits.recorded)?;
+            }
+            Some(front) => self.skip(front, turn)?,
+            None => {}
+        }
+        skipped.try_for_each(|entry| self.skip(entry, turn))
+    }
+
+    /// A message that the server does not answer: its names stay what they were, and its record ends.
+    pub(super) fn skip(&mut self, entry: Expected, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        match entry {
+            Expected::Parse { change, .. }
+            | Expected::Bind { change: Some(change), .. }
+            | Expected::Close { change } => self.names.undone(change),
+            Expected::Execute { mut run, .. }
+            | Expected::Query { mut run, .. }
+            | Expected::FunctionCall { mut run, .. } => {
+                self.settle_names(&mut run, 0);
+                run.failed(b"", b"skipped: an earlier message of the pipeline failed");
+                run.end(&mut self.ledger, turn, self.options.limits.recorded)?;
+            }
+            Expected::Bind { change: None, .. }
+            | Expected::OwnClose
+            | Expected::OwnDescribe { .. }
+            | Expected::DescribeStatement { .. }
+            | Expected::DescribePortal { .. }
+            | Expected::Sync
+            | Expected::CopyEnd
+            | Expected::OwnFacts { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The statements of a run before that one have changed their names, the others have not.
+    pub(super) fn settle_names(&mut self, run: &mut Run, done: usize) {
+        self.settle_changes(&mut run.changes, done);
+    }
+
+    pub(super) fn settle_changes(&mut self, changes: &mut Vec<(usize, Change)>, done: usize) {
+        for (index, change) in changes.drain(..) {
+            match index < done {
+                true => self.names.happened(change),
+                false => self.names.undone(change),
+            }
+        }
+    }
+
+    /// The connection ends: statements that never got their answer are recorded as such.
+    pub(crate) fn cut_off(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let most = self.options.limits.recorded;
+        self.cut_off_streamed(turn)?;
+        for entry in self.queue.drain() {
+            if let Expected::Query { mut run, .. }
+            | Expected::Execute { mut run, .. }
+            | Expected::FunctionCall { mut run, .. } = entry
+            {
+                run.failed(b"", b"the connection ended before the server had answered");
+                run.end(&mut self.ledger, turn, most)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The text of an error or a notice may hold values of masked columns: severity and SQLSTATE are what stays.
+pub(super) fn cut(from: &Notice<'_>, error: bool, turn: &mut Turn<'_>) {
+    let text = |code| from.get(code).and_then(|value| std::str::from_utf8(value).ok());
+    let severity =
+        text(notice::code::SEVERITY_NONLOCALIZED).or(text(notice::code::SEVERITY)).unwrap_or("ERROR");
+    let sqlstate = text(notice::code::SQLSTATE).unwrap_or("XX000");
+    let fields = NoticeFields::new(severity, sqlstate, "the message is not shown where columns are masked");
+    let encoded = match error {
+        true => fields.encode_error(turn.frontend()),
+        false => fields.encode_notice(turn.frontend()),
+    };
+    debug_assert!(encoded.is_ok(), "fields that came in a message hold no zero byte");
+}
