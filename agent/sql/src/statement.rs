@@ -83,7 +83,7 @@ pub(crate) fn read(
     let on_relation = |a: &Action| a.object.kind == ObjectKind::Relation;
     let runs_code = before.hangs_code && reader.actions.iter().any(on_relation);
     let event = reader.effects.ddl && catalog.has_event_triggers();
-    if runs_code || event || catalog.has_hidden_calls() {
+    if runs_code || event || (catalog.has_hidden_calls() && evaluates(done.tag, &reader.effects)) {
         reader.moves_settings();
     }
     moves::note(text, tokens, &reader.actions, catalog, &mut reader.effects);
@@ -104,6 +104,13 @@ pub(crate) fn read(
     };
     before.add(&statement, settings.unsettled, catalog.is_provisional());
     statement
+}
+
+/// Whether it may evaluate expressions. What only opens a transaction or tells of settings does not.
+fn evaluates(tag: &str, effects: &Effects) -> bool {
+    let opens =
+        matches!(effects.transaction, Some(TransactionEffect::Begin | TransactionEffect::Savepoint(_)));
+    !(opens || matches!(tag, "SET" | "RESET" | "SHOW"))
 }
 
 impl Place {

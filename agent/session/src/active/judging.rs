@@ -298,7 +298,8 @@ impl Active {
         }
         let reading = self.reread(text, before.unwrap_or_else(|| self.facts.strings()));
         if self.facts.path_doubtful() && !self.facts.names_doubtful() && reading.names_something() {
-            if at_rest && !self.failed() && !self.facts_asked {
+            let may_ask = self.idle() || !reading.is_free_of_queries();
+            if may_ask && at_rest && !self.failed() && !self.facts_asked {
                 self.facts_asked = true;
                 self.ask_facts(false, turn);
                 return self.wait(Waiting::Facts);

@@ -188,6 +188,14 @@ impl Reading {
         !self.statements().is_empty()
     }
 
+    /// None of its statements is a query to the server: they may stand before a SET TRANSACTION, which a question of the
+    /// session's own may not.
+    pub(crate) fn is_free_of_queries(&self) -> bool {
+        let free =
+            |s: &Statement| s.effects.transaction.is_some() || matches!(s.tag, "SET" | "RESET" | "SHOW");
+        self.statements().iter().all(free)
+    }
+
     /// Something was not understood for want of the search path.
     pub(crate) fn wants_search_path(&self) -> bool {
         self.statements().iter().any(|s| s.wants.search_path)

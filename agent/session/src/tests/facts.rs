@@ -137,3 +137,30 @@ fn a_batch_that_begins_with_begin_knows_its_names() {
     let got = world.send(&[run("BEGIN"), run(READ), run("COMMIT"), sync()]);
     assert!(got.contains(&"SELECT 3".to_owned()), "{got:?}");
 }
+
+#[test]
+fn nothing_is_asked_before_a_set_transaction() {
+    // The server takes it before the first query of a transaction alone: a question of ours would be that query.
+    for script in [
+        vec![query("BEGIN"), query("SET search_path = public"), query("SET TRANSACTION READ ONLY")],
+        vec![
+            query("BEGIN"),
+            query("SET LOCAL search_path = public"),
+            run("SET TRANSACTION READ ONLY"),
+            sync(),
+        ],
+        vec![query("SET search_path = public; BEGIN"), query("SET TRANSACTION READ ONLY")],
+    ] {
+        let mut world = World::new(VAULT);
+        for message in &script {
+            world.send(std::slice::from_ref(message));
+        }
+        world.send(&[query(READ)]);
+        let ran = &world.server.ran;
+        let place = |what: &str| ran.iter().rposition(|text| text.contains(what)).unwrap();
+        let begun = ran.iter().position(|text| text.contains("BEGIN")).unwrap();
+        let between = &ran[begun..place("SET TRANSACTION")];
+        assert!(!between.iter().any(|text| text.contains("current_schemas")), "{ran:?}");
+        assert!(place("current_schemas") < place(READ), "{ran:?}");
+    }
+}
