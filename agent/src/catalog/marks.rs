@@ -9,10 +9,7 @@ use policy::Oid;
 use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row};
 
-use super::queries;
-
-/// As many bits of an OID are not in its span's number; the same as in [`queries::MARKS`].
-const SPAN_BITS: u32 = 6;
+use super::queries::{self, SPAN_BITS};
 
 /// What is the same for two looks where nothing can have changed between them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -105,7 +102,7 @@ impl Marks {
         salt: i64,
     ) -> Result<Self, tokio_postgres::Error> {
         let state = State::read(transaction).await?;
-        let rows = transaction.query_typed(queries::MARKS, &[(&salt, Type::INT8)]).await?;
+        let rows = transaction.query_typed(&queries::marks(), &[(&salt, Type::INT8)]).await?;
         let mut marks = Marks { state, tables: BTreeMap::new() };
         for row in &rows {
             let table: &str = row.try_get(0)?;

@@ -33,59 +33,42 @@ pub(super) const STATE: &str = "\
 /// would not, because one that began earlier may end later. `pg_depend` is not among them: what a rule, a default, a check, a
 /// policy or an index depends on is written anew with its own row, and what a partition key does with the table's. A range's
 /// row comes and goes with its type's.
-pub(super) const MARKS: &str = "\
-    SELECT 'pg_class', oid::int8 >> 6, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_class GROUP BY 2 \
-    UNION ALL \
-    SELECT 'pg_attribute', attrelid::int8 >> 6, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_attribute \
-    WHERE attnum > 0 GROUP BY 2 \
-    UNION ALL \
-    SELECT 'pg_rewrite', ev_class::int8 >> 6, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_rewrite GROUP BY 2 \
-    UNION ALL \
-    SELECT 'pg_trigger', tgrelid::int8 >> 6, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_trigger \
-    WHERE NOT tgisinternal GROUP BY 2 \
-    UNION ALL \
-    SELECT 'pg_inherits', inhrelid::int8 >> 6, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_inherits GROUP BY 2 \
-    UNION ALL \
-    SELECT 'pg_policy', polrelid::int8 >> 6, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_policy GROUP BY 2 \
-    UNION ALL \
-    SELECT 'pg_proc', oid::int8 >> 6, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_proc GROUP BY 2 \
-    UNION ALL \
-    SELECT 'pg_type', oid::int8 >> 6, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_type GROUP BY 2 \
-    UNION ALL \
-    SELECT 'pg_namespace', 0, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_namespace \
-    UNION ALL \
-    SELECT 'pg_language', 0, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_language \
-    UNION ALL \
-    SELECT 'pg_operator', 0, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_operator \
-    UNION ALL \
-    SELECT 'pg_cast', 0, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_cast \
-    UNION ALL \
-    SELECT 'pg_attrdef', 0, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_attrdef \
-    UNION ALL \
-    SELECT 'pg_constraint', 0, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_constraint \
-    UNION ALL \
-    SELECT 'pg_index', 0, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_index \
-    UNION ALL \
-    SELECT 'pg_amproc', 0, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_amproc \
-    UNION ALL \
-    SELECT 'pg_event_trigger', 0, count(*), \
-           sum(hashtidextended(ctid, xmin::text::int8 # $1))::text FROM pg_catalog.pg_event_trigger";
+pub(super) fn marks() -> String {
+    let one = |(table, owner, condition): &(&str, &str, &str)| {
+        let span = if owner.is_empty() { "0".to_owned() } else { format!("{owner}::int8 >> {SPAN_BITS}") };
+        format!(
+            "SELECT '{table}', {span}, count(*), sum(hashtidextended(ctid, xmin::text::int8 # $1))::text \
+             FROM pg_catalog.{table} {condition} {}",
+            if owner.is_empty() { "" } else { "GROUP BY 2" }
+        )
+    };
+    MARKED.iter().map(one).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// As many bits of an OID are not in its span's number.
+pub(super) const SPAN_BITS: u32 = 6;
+
+/// The system catalogs that [`marks`] tells of: the column with the OID that a row belongs to, if spans are told apart, and
+/// which rows matter.
+const MARKED: [(&str, &str, &str); 17] = [
+    ("pg_class", "oid", ""),
+    ("pg_attribute", "attrelid", "WHERE attnum > 0"),
+    ("pg_rewrite", "ev_class", ""),
+    ("pg_trigger", "tgrelid", "WHERE NOT tgisinternal"),
+    ("pg_inherits", "inhrelid", ""),
+    ("pg_policy", "polrelid", ""),
+    ("pg_proc", "oid", ""),
+    ("pg_type", "oid", ""),
+    ("pg_namespace", "", ""),
+    ("pg_language", "", ""),
+    ("pg_operator", "", ""),
+    ("pg_cast", "", ""),
+    ("pg_attrdef", "", ""),
+    ("pg_constraint", "", ""),
+    ("pg_index", "", ""),
+    ("pg_amproc", "", ""),
+    ("pg_event_trigger", "", ""),
+];
 
 /// All schemas: (oid, nspname, who may use it).
 pub(super) const SCHEMAS: &str = "\
