@@ -106,11 +106,24 @@ pub(crate) fn read(
     statement
 }
 
+/// Whether a statement of this tag does nothing but set or tell settings.
+fn is_setting(tag: &str) -> bool {
+    matches!(tag, "SET" | "RESET" | "SHOW")
+}
+
+impl Statement {
+    /// Whether the server may take it before a SET TRANSACTION, which has to come before a transaction's first query: it
+    /// belongs to the transaction, or sets or tells settings.
+    pub fn is_no_query(&self) -> bool {
+        self.effects.transaction.is_some() || is_setting(self.tag)
+    }
+}
+
 /// Whether it may evaluate expressions. What only opens a transaction or tells of settings does not.
 fn evaluates(tag: &str, effects: &Effects) -> bool {
     let opens =
         matches!(effects.transaction, Some(TransactionEffect::Begin | TransactionEffect::Savepoint(_)));
-    !(opens || matches!(tag, "SET" | "RESET" | "SHOW"))
+    !(opens || is_setting(tag))
 }
 
 impl Place {

@@ -191,9 +191,7 @@ impl Reading {
     /// None of its statements is a query to the server: they may stand before a SET TRANSACTION, which a question of the
     /// session's own may not.
     pub(crate) fn is_free_of_queries(&self) -> bool {
-        let free =
-            |s: &Statement| s.effects.transaction.is_some() || matches!(s.tag, "SET" | "RESET" | "SHOW");
-        self.statements().iter().all(free)
+        self.statements().iter().all(Statement::is_no_query)
     }
 
     /// Something was not understood for want of the search path.
