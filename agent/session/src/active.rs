@@ -5,6 +5,7 @@
 
 mod backend;
 mod cache;
+mod delivered;
 mod description;
 mod expected;
 mod extended;

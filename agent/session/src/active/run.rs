@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
-use evidence::{Body, Digest, Hasher, ResultChunk, ResultCut, StatementEnd, Stream, Times};
+use evidence::{Body, ResultChunk, StatementEnd, Stream, Times};
 use masking::{MaskSet, RowPlan};
 use sql::CopyDirection;
 
+use super::delivered::Delivered;
 use super::ledger::Ledger;
 use super::names::{Change, Portal};
 use super::reading::Reading;
@@ -39,28 +40,9 @@ pub(crate) struct Run {
     sqlstate: Vec<u8>,
     message: Vec<u8>,
     out: Delivered,
-    copied_in: Option<Delivered>,
-}
-
-/// What went one way.
-#[derive(Default)]
-struct Delivered {
-    rows: u64,
-    bytes: u64,
-    recorded: u64,
-    /// Of what is not recorded, begun with its first byte. What is recorded, the record's own digest covers.
-    rest: Option<Hasher>,
-    /// What is in this turn's buffer for the client and not yet recorded.
+    /// What of it is in this turn's buffer for the client and not yet recorded.
     open: Option<Range<usize>>,
-}
-
-impl Delivered {
-    /// Bytes that are not recorded.
-    fn cut(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.rest.get_or_insert_default().update(bytes);
-        }
-    }
+    copied_in: Delivered,
 }
 
 impl Run {
@@ -81,7 +63,8 @@ impl Run {
             sqlstate: Vec::new(),
             message: Vec::new(),
             out: Delivered::default(),
-            copied_in: None,
+            open: None,
+            copied_in: Delivered::default(),
         }
     }
 
@@ -94,7 +77,7 @@ impl Run {
     pub(crate) fn delivered(&mut self, turn: &mut Turn<'_>, from: usize) {
         let end = turn.frontend().len();
         self.out.bytes += end.saturating_sub(from) as u64;
-        self.out.open = Some(match self.out.open.take() {
+        self.open = Some(match self.open.take() {
             Some(open) if open.end == from => open.start..end,
             // Something of the session's own stands between: the caller has recorded what was before it.
             _ => from..end,
@@ -132,7 +115,7 @@ impl Run {
 
     /// The turn is over, or something else comes between: what was delivered is recorded now.
     pub(crate) fn flush(&mut self, ledger: &mut Ledger, turn: &mut Turn<'_>, most: u64) -> Result<(), Fault> {
-        let Some(open) = self.out.open.take() else { return Ok(()) };
+        let Some(open) = self.open.take() else { return Ok(()) };
         let (record, mut at) = (self.record, open.start);
         while at < open.end && self.out.recorded < most {
             let end = open.end.min(at + ResultChunk::MAX);
@@ -146,7 +129,7 @@ impl Run {
             self.out.recorded += (end - at) as u64;
             at = end;
         }
-        self.out.cut(turn.frontend().get(at..open.end).unwrap_or_default());
+        self.out.leave(turn.frontend().get(at..open.end).unwrap_or_default());
         Ok(())
     }
 
@@ -159,49 +142,20 @@ impl Run {
         veiled: bool,
         most: u64,
     ) -> Result<(), Fault> {
-        let copied = self.copied_in.get_or_insert_default();
-        copied.bytes += bytes.len() as u64;
-        for frames in bytes.chunks(ResultChunk::MAX) {
-            if veiled {
-                // What must not be recorded must not be guessed at either.
-                continue;
-            }
-            if copied.recorded >= most {
-                copied.cut(frames);
-                continue;
-            }
-            let frames = Cow::Borrowed(frames);
-            copied.recorded += frames.len() as u64;
-            let chunk = ResultChunk { statement: self.record, stream: Stream::CopyIn, frames };
-            ledger.write(turn, &Body::ResultChunk(chunk))?;
-        }
-        Ok(())
+        self.copied_in.record((self.record, Stream::CopyIn), bytes, veiled, most, ledger, turn)
     }
 
     /// Everything has come.
     pub(crate) fn end(mut self, ledger: &mut Ledger, turn: &mut Turn<'_>, most: u64) -> Result<(), Fault> {
         let record = self.record;
-        let last = match &self.out.open {
-            Some(open) if open.len() <= ResultChunk::MAX && self.out.recorded < most => self.out.open.take(),
+        let last = match &self.open {
+            Some(open) if open.len() <= ResultChunk::MAX && self.out.recorded < most => self.open.take(),
             _ => None,
         };
         self.flush(ledger, turn, most)?;
         self.out.recorded += last.as_ref().map_or(0, |last| last.len() as u64);
-        let cut = |delivered: &Delivered, stream| ResultCut {
-            statement: record,
-            stream,
-            recorded: delivered.recorded,
-            rows: delivered.rows,
-            bytes: delivered.bytes,
-            rest: delivered.rest.clone().map_or(Digest::NONE, Hasher::finish),
-        };
-        for (delivered, stream) in
-            [(Some(&self.out), Stream::Backend), (self.copied_in.as_ref(), Stream::CopyIn)]
-        {
-            if let Some(delivered) = delivered.filter(|d| d.recorded < d.bytes) {
-                ledger.write(turn, &Body::ResultCut(cut(delivered, stream)))?;
-            }
-        }
+        self.out.cut((record, Stream::Backend), ledger, turn)?;
+        self.copied_in.cut((record, Stream::CopyIn), ledger, turn)?;
         let end = StatementEnd {
             statement: record,
             tag: Cow::Owned(std::mem::take(&mut self.tags)),

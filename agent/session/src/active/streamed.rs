@@ -8,13 +8,13 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use evidence::{Body, Digest, Hasher, Protocol, ResultChunk, ResultCut, Ruling, Statement, StatementEnd};
-use evidence::{Stream, Times};
+use evidence::{Body, Protocol, Ruling, Statement, StatementEnd, Stream, Times};
 use pgwire::frontend::{Head, Part, tag};
 use pgwire::{FrameError, HEADER_LEN, Header};
 use policy::Grant;
 
 use super::Active;
+use super::delivered::Delivered;
 use super::frontend::Taken;
 use super::hold::{HeldMessage, Shown};
 use super::judging::{Ready, Ruled, Waiting};
@@ -41,10 +41,7 @@ pub(crate) struct Streamed {
     begun: Times,
     /// Its values may meet what must not be recorded.
     veiled: bool,
-    bytes: u64,
-    recorded: u64,
-    /// Of what is not recorded.
-    rest: Hasher,
+    passed: Delivered,
 }
 
 /// What becomes of it.
@@ -87,8 +84,8 @@ impl Active {
             tag => Some(self.text_begins(tag, body, body_len, turn)?),
         };
         let Some((record, veiled, fate)) = begun else { return Ok(Taken::NotYet) };
-        let (begun, rest) = (turn.now, Hasher::default());
-        self.streamed = Some(Streamed { fate, record, begun, veiled, bytes: 0, recorded: 0, rest });
+        self.streamed =
+            Some(Streamed { fate, record, begun: turn.now, veiled, passed: Delivered::default() });
         self.account(bytes, turn)?;
         Ok(Taken::Yes)
     }
@@ -107,7 +104,7 @@ impl Active {
     /// All of it has come.
     pub(super) fn ends(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
         let Some(streamed) = self.streamed.take() else { return Ok(()) };
-        self.cut(&streamed, turn)?;
+        streamed.passed.cut((streamed.record, Stream::Message), &mut self.ledger, turn)?;
         self.taken();
         let record = streamed.record;
         match streamed.fate {
@@ -131,7 +128,7 @@ impl Active {
     /// The connection ends in the middle of it.
     pub(super) fn cut_off_streamed(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
         let Some(streamed) = self.streamed.take() else { return Ok(()) };
-        self.cut(&streamed, turn)?;
+        streamed.passed.cut((streamed.record, Stream::Message), &mut self.ledger, turn)?;
         let end = StatementEnd {
             statement: streamed.record,
             message: Cow::Borrowed(b"the connection ended before the message did"),
@@ -148,38 +145,8 @@ impl Active {
         if matches!(streamed.fate, Fate::Refused(..)) {
             return Ok(());
         }
-        streamed.bytes += bytes.len() as u64;
-        if streamed.veiled {
-            return Ok(());
-        }
-        for frames in bytes.chunks(ResultChunk::MAX) {
-            if streamed.recorded >= most {
-                streamed.rest.update(frames);
-                continue;
-            }
-            streamed.recorded += frames.len() as u64;
-            let frames = Cow::Borrowed(frames);
-            let chunk = ResultChunk { statement: streamed.record, stream: Stream::Message, frames };
-            self.ledger.write(turn, &Body::ResultChunk(chunk))?;
-        }
-        Ok(())
-    }
-
-    /// Says how much there was, where it is not all recorded.
-    fn cut(&mut self, streamed: &Streamed, turn: &mut Turn<'_>) -> Result<(), Fault> {
-        if streamed.recorded == streamed.bytes {
-            return Ok(());
-        }
-        let cut = ResultCut {
-            statement: streamed.record,
-            stream: Stream::Message,
-            recorded: streamed.recorded,
-            rows: 0,
-            bytes: streamed.bytes,
-            // What must not be recorded must not be guessed at either.
-            rest: if streamed.veiled { Digest::NONE } else { streamed.rest.clone().finish() },
-        };
-        self.ledger.write(turn, &Body::ResultCut(cut)).map(drop)
+        let of = (streamed.record, Stream::Message);
+        streamed.passed.record(of, bytes, streamed.veiled, most, &mut self.ledger, turn)
     }
 
     fn bind_begins(
