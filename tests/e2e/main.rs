@@ -27,6 +27,7 @@ mod replication;
 mod restart;
 mod search_path;
 mod states;
+mod steps;
 mod store;
 mod streams;
 mod unseen;

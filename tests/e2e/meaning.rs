@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::wire::{self, Wire};
 use e2e::{Setup, World, story};
 
+use crate::steps::{Step, batch, bytes, execute, play, q, qs};
+
 const POLICY: &str = "
 version: 1
 rules:
@@ -57,45 +59,6 @@ fn setup() -> Setup {
     setup.database = DATABASE.to_owned();
     setup.server = vec!["max_prepared_transactions=5".to_owned()];
     setup
-}
-
-/// What is sent at once, and how many ReadyForQuery it ends in.
-struct Step {
-    messages: Vec<u8>,
-    ready: usize,
-}
-
-/// A Query, and its whole answer before anything else.
-fn q(sql: &str) -> Step {
-    Step { messages: wire::query(sql), ready: 1 }
-}
-
-/// Queries at once.
-fn qs(texts: &[&str]) -> Step {
-    Step { messages: texts.iter().flat_map(|sql| wire::query(sql)).collect(), ready: texts.len() }
-}
-
-/// Messages of the extended protocol up to a Sync.
-fn batch(messages: &[Vec<u8>]) -> Step {
-    Step { messages: [messages.concat(), wire::sync()].concat(), ready: 1 }
-}
-
-/// A Query of bytes that need not be text.
-fn bytes(sql: &[u8]) -> Step {
-    let length = u32::try_from(sql.len() + 5).unwrap_or(u32::MAX);
-    Step { messages: [&b"Q"[..], &length.to_be_bytes(), sql, &[0]].concat(), ready: 1 }
-}
-
-fn execute(statement: &str) -> Vec<u8> {
-    [wire::bind("", statement, &[]), wire::execute("", 0)].concat()
-}
-
-fn play(wire: &mut Wire, steps: &[Step]) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
-    for step in steps {
-        lines.extend(wire.talk(std::slice::from_ref(&step.messages), step.ready)?);
-    }
-    Ok(lines)
 }
 
 /// Reads a decoy by this name and no schema.

@@ -5,8 +5,10 @@
 //! second reading must give the secret, else it is no attack; played through Portreeve it must not.
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::wire::{self, Wire};
+use e2e::wire;
 use e2e::{Setup, World, story};
+
+use crate::steps::{Step, batch, play, q};
 
 const POLICY: &str = "
 version: 1
@@ -79,29 +81,8 @@ CREATE CONSTRAINT TRIGGER moves AFTER INSERT ON public.deferred DEFERRABLE INITI
 const READ: &str = "SELECT a FROM secrets";
 const SECRET: &str = "the-secret";
 
-struct Step {
-    messages: Vec<u8>,
-    ready: usize,
-}
-
-fn q(sql: &str) -> Step {
-    Step { messages: wire::query(sql), ready: 1 }
-}
-
-fn batch(messages: &[Vec<u8>]) -> Step {
-    Step { messages: [messages.concat(), wire::sync()].concat(), ready: 1 }
-}
-
 fn mine() -> Step {
     q("SET search_path = mine")
-}
-
-fn play(wire: &mut Wire, steps: &[Step]) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
-    for step in steps {
-        lines.extend(wire.talk(std::slice::from_ref(&step.messages), step.ready)?);
-    }
-    Ok(lines)
 }
 
 fn check(world: &World, attacks: Vec<(&str, Vec<Step>)>) -> Result<()> {
