@@ -1,8 +1,15 @@
 //! Where everything is allowed, a client cannot tell Portreeve from the server: the same bytes come back.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
 use anyhow::{Result, bail, ensure};
 use e2e::process::{finish, output};
-use e2e::wire::{self, Message};
+use e2e::wire::{self, Message, Wire};
 use e2e::world::ROLE;
 use e2e::{Setup, World, story};
 
@@ -198,6 +205,59 @@ fn a_running_statement_is_cancelled() -> Result<()> {
         let replies: Vec<String> = wire.until_ready()?.iter().map(Message::line).collect();
         ensure!(replies.contains(&"E 57014".to_owned()), "{replies:?}");
         ensure!(wire.talk(&[wire::query("SELECT 1")], 1)?.contains(&"D 1".to_owned()));
+        Ok(())
+    })
+}
+
+/// Goes on to the server once it is known where that is. A CancelRequest it keeps to itself for a while; what is returned
+/// tells whether the server has closed behind one.
+fn slow_for_cancels() -> Result<(SocketAddr, Sender<SocketAddr>, Arc<AtomicBool>)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let (go, server) = channel();
+    let done = Arc::new(AtomicBool::new(false));
+    let closed = Arc::clone(&done);
+    std::thread::spawn(move || -> Result<()> {
+        let server = server.recv()?;
+        for mut client in listener.incoming().flatten() {
+            let mut server = TcpStream::connect(server)?;
+            let mut first = [0; 8];
+            client.read_exact(&mut first)?;
+            let cancels = first[4..] == 80_877_102_u32.to_be_bytes();
+            if cancels {
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            server.write_all(&first)?;
+            let (mut up, mut down) = ((client.try_clone()?, server.try_clone()?), (server, client));
+            let closed = Arc::clone(&closed);
+            std::thread::spawn(move || std::io::copy(&mut up.0, &mut up.1));
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut down.0, &mut down.1);
+                if cancels {
+                    closed.store(true, Ordering::SeqCst);
+                }
+                let _ = down.1.shutdown(Shutdown::Both);
+            });
+        }
+        Ok(())
+    });
+    Ok((address, go, done))
+}
+
+#[test]
+fn who_cancels_is_told_no_sooner_than_the_server_has_done_it() -> Result<()> {
+    let (address, go, done) = slow_for_cancels()?;
+    let setup = Setup { addresses: Some(format!("[\"{address}\"]")), ..Setup::default() };
+    story(&setup, |world| {
+        go.send(world.destination())?;
+        let mut wire = Wire::connect(address, "shop")?;
+        wire.send(&wire::query("SELECT pg_sleep(600)"))?;
+        world.server.runs("SELECT pg_sleep%", 1)?;
+        wire::cancel(address, &wire.key)?;
+        // Were it sooner, it could meet the statement behind.
+        ensure!(done.load(Ordering::SeqCst), "the client was told before the server had the request");
+        let told: Vec<String> = wire.until_ready()?.iter().map(Message::line).collect();
+        ensure!(told.contains(&"E 57014".to_owned()), "{told:?}");
         Ok(())
     })
 }

@@ -37,7 +37,7 @@ use policy::{Catalog, SubjectPolicy};
 pub use cache::Cache;
 
 use crate::own::Own;
-use crate::{Options, Turn};
+use crate::{Fault, Options, Turn};
 use expected::{Expected, Pushed, Queue};
 use facts::Facts;
 pub(crate) use hold::Ending;
@@ -46,6 +46,7 @@ use judged::Recent;
 use judging::Waiting;
 pub(crate) use ledger::Ledger;
 use names::Names;
+use refusal::Refusal;
 use streamed::{Decided, Streamed};
 
 /// Everything that a session is once it runs.
@@ -84,6 +85,8 @@ pub(crate) struct Active {
     catalog_asked: bool,
     /// The server was asked for the search path for the message in front.
     facts_asked: bool,
+    /// The client has cancelled the message in front, or its time is over: in the server's words.
+    interrupted: Option<String>,
     /// It is a replication connection.
     replicates: bool,
     /// A notice for the client that waits for the end of the frame that is on its way.
@@ -126,6 +129,7 @@ impl Active {
             holds: 0,
             catalog_asked: false,
             facts_asked: false,
+            interrupted: None,
             replicates: false,
             notice: None,
             terminated: false,
@@ -169,6 +173,24 @@ impl Active {
             self.waiting = None;
             self.facts.catalog_lost();
         }
+    }
+
+    /// A CancelRequest. Returns whether it has met what the server does not have yet: nothing of the client's is there
+    /// that it could cancel, and what we ask it on our own account must not be.
+    pub(crate) fn cancel(&mut self, turn: &mut Turn<'_>) -> Result<bool, Fault> {
+        if self.held.is_some() {
+            self.end_hold(Ending::Cancelled, turn)?;
+            return Ok(true);
+        }
+        let ours = match self.waiting {
+            Some(Waiting::Facts) => true,
+            Some(Waiting::Catalog) => self.at_rest(),
+            _ => false,
+        };
+        if ours {
+            self.interrupted = Some(Refusal::cancelled().message);
+        }
+        Ok(ours)
     }
 
     /// The catalog may be out of date.

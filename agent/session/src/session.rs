@@ -192,13 +192,11 @@ impl Session {
                 Ok(())
             }
             Event::Cancel => match &mut self.phase {
-                Phase::Active(active) if active.held() => active.end_hold(Ending::Cancelled, turn),
-                Phase::Active(_) => {
-                    if let Some((process_id, secret)) = self.key.clone() {
+                Phase::Active(active) => active.cancel(turn).map(|met| {
+                    if let Some((process_id, secret)) = self.key.clone().filter(|_| !met) {
                         turn.request(Request::CancelBackend { process_id, secret });
                     }
-                    Ok(())
-                }
+                }),
                 _ => Ok(()),
             },
             Event::Drain { now } => {

@@ -23,7 +23,7 @@ use tokio::time::{Instant, Sleep};
 
 use self::turn::{Before, Input};
 use super::batch::Standing;
-use super::cancel::Registered;
+use super::cancel::{Cancelling, Registered};
 use super::local::{Local, Signal};
 use super::login::LoggedIn;
 use super::outgoing::{Outgoing, write};
@@ -62,6 +62,10 @@ pub(super) struct Connection {
     refresh: Option<Boxed<Result<Arc<Catalog>, catalog::Error>>>,
     hold: Option<Boxed<Outcome>>,
     cancel: Option<Registered>,
+    /// Requests to cancel what runs here that the session has been told of.
+    cancelling: Vec<Cancelling>,
+    /// It is such a request itself: until it is done, or lost.
+    cancels: Option<Boxed<()>>,
     frontend_closed: bool,
     /// Once the client is gone: until nobody else is where it was.
     abandoned: Option<Boxed<()>>,
@@ -134,6 +138,8 @@ impl Connection {
             refresh: None,
             hold: None,
             cancel: None,
+            cancelling: Vec::new(),
+            cancels: None,
             frontend_closed: false,
             abandoned: None,
             backend_closed: false,
@@ -185,6 +191,11 @@ impl Connection {
             Poll::Ready(Some(Signal::Event(event))) => {
                 self.draining |= matches!(event, Event::Drain { .. });
                 self.step(Input::Event(event));
+                true
+            }
+            Poll::Ready(Some(Signal::Cancel(cancelling))) => {
+                self.cancelling.push(cancelling);
+                self.step(Input::Event(Event::Cancel));
                 true
             }
             Poll::Ready(Some(Signal::Policy)) => {
@@ -296,6 +307,11 @@ impl Connection {
     /// Writes what is left, says that no more comes, and reads what the client still sends: were its bytes left
     /// unread, the kernel would answer them with a reset, and the client would lose our last words.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(cancels) = &mut self.cancels {
+            ready!(cancels.as_mut().poll(cx));
+            self.cancels = None;
+            self.linger();
+        }
         if self.poll_deadline(cx) {
             return Poll::Ready(());
         }

@@ -10,12 +10,15 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::Shared;
 use super::batch::Batch;
+use super::cancel::Cancelling;
 
 /// What reaches a session from elsewhere in the daemon.
 #[derive(Debug)]
 pub(super) enum Signal {
     /// For the session itself.
     Event(Event),
+    /// Its client asks on another connection to cancel what runs.
+    Cancel(Cancelling),
     /// Another policy holds.
     Policy,
 }

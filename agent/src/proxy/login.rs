@@ -89,7 +89,7 @@ async fn catalog(
     }
 }
 
-/// Sends a CancelRequest to the server, over a connection of its own.
+/// Sends a CancelRequest to the server, over a connection of its own, and waits until it has acted on it.
 pub(super) async fn cancel(
     shared: &Shared,
     resource: &Resource,
@@ -103,9 +103,9 @@ pub(super) async fn cancel(
     if (Packet::Cancel { process_id, secret }).encode(&mut packet).is_ok() {
         stream.write_all(&packet).await?;
         stream.flush().await?;
-        // The server closes once it has acted on it.
+        // It closes once it has.
         let mut nothing = [0; 1];
-        drop(stream.read(&mut nothing).await);
+        drop(tokio::time::timeout(patience, stream.read(&mut nothing)).await);
     }
     Ok(())
 }

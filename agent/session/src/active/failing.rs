@@ -7,7 +7,7 @@ use pgwire::backend::{Notice, NoticeFields, notice};
 
 use super::expected::Expected;
 use super::names::Change;
-use super::refusal::Refusal;
+use super::refusal::{QUERY_CANCELED, Refusal};
 use super::run::Run;
 use super::{Active, Waiting};
 use crate::{Fault, Turn};
@@ -38,6 +38,11 @@ impl Active {
             && !fatal
         {
             *failed = true;
+            // It would have met the client's own message, a moment later. (A time limit of the session's says the same.)
+            if error.get(notice::code::SQLSTATE) == Some(QUERY_CANCELED.as_bytes()) {
+                let words = error.get(notice::code::MESSAGE).unwrap_or_default();
+                self.interrupted = Some(String::from_utf8_lossy(words).into_owned());
+            }
             return Ok(());
         }
         let from = turn.frontend().len();

@@ -151,6 +151,7 @@ impl Active {
 
     /// The message in front has been taken: the next one may ask again.
     pub(super) fn taken(&mut self) {
+        self.interrupted = None;
         self.catalog_asked = false;
         // A replication connection speaks the simple protocol alone: there the path stays unknown.
         self.facts_asked = self.replicates;

@@ -19,7 +19,7 @@ pub(crate) struct Refusal {
 /// `insufficient_privilege`, as PostgreSQL's own permission checks give.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// `query_canceled`.
-const QUERY_CANCELED: &str = "57014";
+pub(super) const QUERY_CANCELED: &str = "57014";
 
 impl Refusal {
     /// The policy says no.
@@ -42,14 +42,14 @@ impl Refusal {
         Refusal { sqlstate: INSUFFICIENT_PRIVILEGE, message, hint: None, is_servers: false }
     }
 
-    /// The client itself cancelled the statement while it was held.
+    /// The client itself cancelled the statement before the server had it.
     pub(crate) fn cancelled() -> Self {
-        Refusal {
-            sqlstate: QUERY_CANCELED,
-            message: "canceling statement due to user request".to_owned(),
-            hint: None,
-            is_servers: false,
-        }
+        Refusal::interrupted("canceling statement due to user request".to_owned())
+    }
+
+    /// The server would have broken it off, with these words.
+    pub(crate) fn interrupted(message: String) -> Self {
+        Refusal { sqlstate: QUERY_CANCELED, message, hint: None, is_servers: false }
     }
 
     /// Puts the ErrorResponse before the client.

@@ -5,7 +5,7 @@ use policy::{Answer, Catalog, Function};
 use super::client::*;
 use super::fixture::*;
 use super::world::World;
-use crate::Request;
+use crate::{Event, Request};
 
 /// Orders of the vault may not be read.
 const VAULT: &str = r#"
@@ -162,5 +162,33 @@ fn nothing_is_asked_before_a_set_transaction() {
         let between = &ran[begun..place("SET TRANSACTION")];
         assert!(!between.iter().any(|text| text.contains("current_schemas")), "{ran:?}");
         assert!(place("current_schemas") < place(READ), "{ran:?}");
+    }
+}
+
+#[test]
+fn what_is_cancelled_while_its_meaning_is_asked_for_is_cancelled_and_nothing_else() {
+    let cancelled = "error 57014 canceling statement due to user request";
+    let to_server = |world: &World| world.requests.iter().any(|r| matches!(r, Request::CancelBackend { .. }));
+    for message in [vec![query(READ)], vec![parse("", READ), bind("", ""), execute("", 0), sync()]] {
+        // While the server is asked for the path.
+        let mut world = World::new(VAULT);
+        world.send(&[query("SET search_path = public")]);
+        world.turn(|session, turn| assert_eq!(session.frontend(&message.concat(), turn), 0));
+        world.event(Event::Cancel);
+        assert_eq!(world.send(&message), [cancelled, "ready I"]);
+        assert!(!to_server(&world) && !world.server.ran.iter().any(|ran| ran == READ));
+        assert_eq!(world.send(&message).last().unwrap(), "ready I");
+        assert!(world.server.ran.iter().any(|ran| ran == READ));
+        // While the catalog is read.
+        let mut world = remembering();
+        world.cancels = true;
+        assert_eq!(world.send(&message), [cancelled, "ready I"]);
+        assert!(!to_server(&world) && !world.server.ran.iter().any(|ran| ran == READ));
+        // Where the time limit of the session, or a request that came before, meets our question.
+        let mut world = World::new(VAULT);
+        world.send(&[query("SET search_path = public"), query("BEGIN")]);
+        world.server.runs_out_of_time = true;
+        let got = world.send(&message);
+        assert_eq!(got, ["error 57014 canceling statement due to statement timeout", "ready E"]);
     }
 }

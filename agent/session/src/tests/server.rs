@@ -27,6 +27,8 @@ pub(crate) struct Server {
     pub(crate) path: Vec<String>,
     /// It would have to make a schema to tell the path.
     pub(crate) path_makes_schema: bool,
+    /// Its time limit ends the next Execute.
+    pub(crate) runs_out_of_time: bool,
     /// Every statement that ran, as it was when it ran.
     pub(crate) ran: Vec<String>,
     /// Every message but those of the start-up, whole.
@@ -57,6 +59,7 @@ impl Server {
             skipping: false,
             copying: None,
             path_makes_schema: false,
+            runs_out_of_time: false,
             path: vec!["pg_catalog".to_owned(), "public".to_owned()],
             ran: Vec::new(),
             received: Vec::new(),
@@ -129,6 +132,11 @@ impl Server {
             }
             Message::Flush => self.flush(),
             Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => {}
+            Message::Execute { .. } if std::mem::take(&mut self.runs_out_of_time) => {
+                let words = "canceling statement due to statement timeout";
+                self.fail(&Failure("57014", words.to_owned()));
+                self.skipping = true;
+            }
             message => {
                 if let Err(failure) = self.extended(&message) {
                     self.fail(&failure);

@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) asked: Vec<ApprovalRequest>,
     /// What a refresh gives; nothing where the catalog is lost.
     pub(crate) catalog: Option<Arc<Catalog>>,
+    /// The client cancels while the catalog is read.
+    pub(crate) cancels: bool,
     /// What the session is given at first, where that may be out of date.
     pub(crate) remembered: Option<Arc<Catalog>>,
     pub(crate) permits: u64,
@@ -97,6 +99,7 @@ impl World {
             reviewer: None,
             asked: Vec::new(),
             catalog: Some(catalog(1)),
+            cancels: false,
             remembered: None,
             permits: 0,
             closed: false,
@@ -198,10 +201,15 @@ impl World {
                 };
                 self.event(Event::Granted(Box::new(granted)));
             }
-            Request::RefreshCatalog => match self.catalog.clone() {
-                Some(catalog) => self.event(Event::Catalog(catalog)),
-                None => self.event(Event::CatalogLost),
-            },
+            Request::RefreshCatalog => {
+                if self.cancels {
+                    self.event(Event::Cancel);
+                }
+                match self.catalog.clone() {
+                    Some(catalog) => self.event(Event::Catalog(catalog)),
+                    None => self.event(Event::CatalogLost),
+                }
+            }
             Request::AskApproval(request) => {
                 self.asked.push(*request);
                 if let Some(answer) = self.reviewer {

@@ -36,16 +36,18 @@ impl Connection {
                     let shared = Arc::clone(&self.local.shared);
                     let resource = Arc::clone(&self.resource);
                     let (route, server) = self.server.clone();
+                    let cancelling = std::mem::take(&mut self.cancelling);
                     tokio::task::spawn_local(async move {
                         if let Err(error) =
                             login::cancel(&shared, &resource, (&route, server), process_id, &secret).await
                         {
                             tracing::warn!(%error, resource = resource.name, "a cancel request was lost");
                         }
+                        drop(cancelling);
                     });
                 }
                 Request::CancelOther { process_id, secret } => {
-                    self.local.shared.cancels.cancel(&(process_id, secret));
+                    self.cancels = Some(Box::pin(self.local.shared.cancels.cancel(&(process_id, secret))));
                 }
                 Request::Cancellable { process_id, secret } => {
                     let cancels = &self.local.shared.cancels;
@@ -59,6 +61,8 @@ impl Connection {
                 Request::Close => self.close(),
             }
         }
+        // What did not lead to one to the server is done.
+        self.cancelling.clear();
     }
 
     /// An event for the next round: a session is never called from within its own step.

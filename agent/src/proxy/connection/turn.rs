@@ -117,9 +117,14 @@ impl Connection {
 
     pub(super) fn close(&mut self) {
         self.closing = true;
-        self.deadline = Some(Box::pin(tokio::time::sleep(LINGER)));
+        self.linger();
+        self.cancelling.clear();
         (self.login, self.refresh, self.hold, self.cancel, self.live) = (None, None, None, None, None);
         self.abandoned = None;
+    }
+
+    pub(super) fn linger(&mut self) {
+        self.deadline = Some(Box::pin(tokio::time::sleep(LINGER)));
     }
 
     /// Whether the session may have another turn now.
