@@ -4,11 +4,13 @@
 //! values) has been taken out by the caller: nothing here knows which those are.
 
 mod host;
+mod list;
 mod principal;
 mod session;
 mod statement;
 
 pub use host::{Beat, HostStart, HostStop, Incident, PolicyReloaded, Previous, Reclaimed, Tip};
+pub use list::List;
 pub use session::{SessionEnd, SessionStart};
 pub use statement::{
     Decision, Finding, Hold, HoldEnd, HoldOutcome, Judged, Parameter, Protocol, ResultChunk, ResultCut,

@@ -19,7 +19,7 @@ pub mod sign;
 pub mod verify;
 
 pub use body::{
-    Beat, Body, Decision, Finding, Hold, HoldEnd, HoldOutcome, HostStart, HostStop, Incident, Judged,
+    Beat, Body, Decision, Finding, Hold, HoldEnd, HoldOutcome, HostStart, HostStop, Incident, Judged, List,
     Parameter, PolicyReloaded, Previous, Protocol, Reclaimed, ResultChunk, ResultCut, Ruling, SessionEnd,
     SessionStart, Statement, StatementEnd, Stream, Tip,
 };

@@ -47,8 +47,9 @@ fn decision() -> Decision<'static> {
             action: "delete table public.orders".into(),
             ruling: Ruling::Hold,
             rule: "destructive".into(),
-        }],
-        relations: vec!["public.orders".into()],
+        }]
+        .into(),
+        relations: vec!["public.orders".into()].into(),
         policy: Some(Digest::of(b"policy")),
     }
 }
@@ -103,7 +104,8 @@ fn every_body() -> Vec<Body<'static>> {
                 Parameter { value: Some(b"1"[..].into()), format: 0 },
                 Parameter { value: None, format: 1 },
                 Parameter { value: Some(b"\x00\xff"[..].into()), format: 1 },
-            ],
+            ]
+            .into(),
             max_rows: 10,
             decision: Some(decision()),
             ..Statement::new(Protocol::Bind)
@@ -292,8 +294,8 @@ fn the_bytes_of_a_record_do_not_change() {
         decision: Some(Decision {
             ruling: Ruling::Allow,
             rule: "read".into(),
-            findings: vec![],
-            relations: vec![],
+            findings: vec![].into(),
+            relations: vec![].into(),
             policy: None,
         }),
         ..Statement::new(Protocol::Simple)

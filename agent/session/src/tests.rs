@@ -6,6 +6,7 @@ mod journal;
 mod server;
 mod world;
 
+mod allocations;
 mod copy;
 mod ending;
 mod facts;

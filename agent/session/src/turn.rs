@@ -110,11 +110,11 @@ impl<'a> Turn<'a> {
     }
 
     /// A record of bytes that this step has put before the client, from `start` of its buffer on.
-    pub(crate) fn record_delivered(
-        &mut self,
+    pub(crate) fn record_delivered<'b>(
+        &'b mut self,
         session: (SessionId, u64),
         delivered: std::ops::Range<usize>,
-        body: impl FnOnce(&[u8]) -> Body<'_>,
+        body: impl FnOnce(&'b [u8]) -> Body<'b>,
     ) -> Result<(), Fault> {
         let bytes = self.frontend.get(delivered).unwrap_or_default();
         self.journal.append(session, &body(bytes), self.now).map_err(Fault::Record)

@@ -232,8 +232,8 @@ mod tests {
         let decision = Decision {
             ruling: Ruling::Deny,
             rule: "no-ddl".into(),
-            findings: vec![],
-            relations: vec!["public.t".into(), "x".repeat(1000).into()],
+            findings: vec![].into(),
+            relations: vec!["public.t".into(), "x".repeat(1000).into()].into(),
             policy: None,
         };
         check(

@@ -113,8 +113,8 @@ impl Host {
         let decision = Decision {
             ruling: Ruling::Allow,
             rule: "read".into(),
-            findings: vec![],
-            relations: vec!["public.customers".into()],
+            findings: vec![].into(),
+            relations: vec!["public.customers".into()].into(),
             policy: None,
         };
         let statement = Statement {

@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use minicbor::Decoder;
 use minicbor::data::Type;
 
+use super::list::List;
 use super::read_texts;
 use crate::cbor::{self, DecodeError};
 use crate::id::Digest;
@@ -62,7 +63,7 @@ pub struct Statement<'a> {
     /// The statement that this one rests on: a Bind's Parse, an Execute's Bind.
     pub of: Option<u64>,
     /// Bound values (Bind) or arguments (FunctionCall), masked where they must be.
-    pub parameters: Vec<Parameter<'a>>,
+    pub parameters: List<'a, Parameter<'a>>,
     /// The row limit of an Execute; 0 is none.
     pub max_rows: u32,
     /// OID of the function of a FunctionCall; 0 for the others.
@@ -91,7 +92,7 @@ impl<'a> Statement<'a> {
             name: Cow::Borrowed(&[]),
             portal: Cow::Borrowed(&[]),
             of: None,
-            parameters: Vec::new(),
+            parameters: List::Lent(&[]),
             max_rows: 0,
             function: 0,
             original: None,
@@ -131,7 +132,7 @@ impl<'a> Statement<'a> {
     pub(super) fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let mut protocol = None;
         let mut statement = Statement::new(Protocol::Simple);
-        let mut formats = Vec::new();
+        let (mut parameters, mut formats) = (Vec::new(), Vec::new());
         cbor::fields(d, |key, d| {
             match key {
                 0 => {
@@ -143,7 +144,7 @@ impl<'a> Statement<'a> {
                 3 => statement.portal = cbor::read_lenient(d)?,
                 4 => statement.of = Some(d.u64()?),
                 5 => {
-                    statement.parameters = cbor::read_list(d, |d| {
+                    parameters = cbor::read_list(d, |d| {
                         let value = match d.datatype()? {
                             Type::Null => d.null().map(|()| None)?,
                             _ => Some(cbor::read_bytes(d)?),
@@ -161,9 +162,10 @@ impl<'a> Statement<'a> {
             Ok(true)
         })?;
         statement.protocol = protocol.ok_or(DecodeError::Missing("protocol"))?;
-        for (parameter, format) in statement.parameters.iter_mut().zip(formats) {
+        for (parameter, format) in parameters.iter_mut().zip(formats) {
             parameter.format = format;
         }
+        statement.parameters = parameters.into();
         Ok(statement)
     }
 }
@@ -204,9 +206,9 @@ pub struct Decision<'a> {
     /// The rule that decided.
     pub rule: Cow<'a, str>,
     /// The single actions and what was found on each.
-    pub findings: Vec<Finding<'a>>,
+    pub findings: List<'a, Finding<'a>>,
     /// Every relation that the statement named, for people who search by it.
-    pub relations: Vec<Cow<'a, str>>,
+    pub relations: List<'a, Cow<'a, str>>,
     /// Digest of the policy, where it is not the session start's any more.
     pub policy: Option<Digest>,
 }
@@ -254,7 +256,7 @@ impl<'a> Decision<'a> {
             Ok(true)
         })?;
         let ruling = ruling.ok_or(DecodeError::Missing("ruling"))?;
-        Ok(Decision { ruling, rule, findings, relations, policy })
+        Ok(Decision { ruling, rule, findings: findings.into(), relations: relations.into(), policy })
     }
 }
 

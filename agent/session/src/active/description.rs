@@ -35,7 +35,7 @@ impl Active {
                 if let (Some(masks), Some(fields)) = (&portal.masks, fields) {
                     stale = unknown;
                     // It is set once: each Bind makes a portal of its own.
-                    drop(portal.plan.set(masking::RowPlan::new(fields, &portal.output, masks)));
+                    drop(portal.plan.set(masking::RowPlan::new(fields, portal.output(), masks)));
                 }
                 self.queue.pop();
                 self.record_description(of, frame, turn)

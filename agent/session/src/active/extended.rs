@@ -7,7 +7,6 @@ use std::rc::Rc;
 use bytes::Bytes;
 use evidence::{Parameter, Protocol, Ruling, Statement};
 use pgwire::frontend::{Bind, Parse};
-use policy::Output;
 
 use super::Active;
 use super::expected::{Expected, Sent};
@@ -70,8 +69,13 @@ impl Active {
         refusal: Option<Refusal>,
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
+        // Many clients prepare the same text again and again.
+        let text = match self.names.statement(name) {
+            Some(before) if *before.text == *text => before.text.clone(),
+            _ => Bytes::copy_from_slice(text),
+        };
         let prepared = Prepared {
-            text: Bytes::copy_from_slice(text),
+            text,
             strings: self.facts.strings(),
             inside: false,
             record,
@@ -106,23 +110,18 @@ impl Active {
         let Ready::Now(ruled) = self.judge_prepared(&prepared, turn) else { return Ok(Taken::NotYet) };
         self.batch_open = true;
         let veiled = self.veils(ruled.reading());
+        let values = parameters(bind.parameters.clone(), bind.parameter_formats, veiled, &self.options.key);
         let statement = Statement {
             name: bind.statement.into(),
             portal: bind.portal.into(),
             of: Some(prepared.record),
-            parameters: parameters(
-                bind.parameters.clone(),
-                bind.parameter_formats,
-                veiled,
-                &self.options.key,
-            ),
+            parameters: values.as_slice().into(),
             ..Statement::new(Protocol::Bind)
         };
         let record = self.ledger.statement(turn, statement, &ruled)?;
         if ruled.ruling() == Ruling::Hold && !self.skips() {
             let key = &self.options.key;
             let text = recordable(&prepared.text, ruled.reading(), veiled, key).text.into_owned();
-            let values = parameters(bind.parameters.clone(), bind.parameter_formats, veiled, key);
             let shown = Shown { text, values: values.iter().map(readable).collect() };
             let held = HeldMessage::Bind {
                 prepared,
@@ -153,7 +152,6 @@ impl Active {
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
         let veiled = self.veils(&judged.reading) || judged.reading.has_secrets();
-        let output = judged.reading.statements().first().map_or(Output::None, |s| s.output.clone());
         let unmoved = judged.epoch == self.facts.epoch();
         self.facts.planned(&judged.reading);
         // What its own planning changes is nothing new to what was planned.
@@ -163,7 +161,7 @@ impl Active {
             prepared,
             judged,
             grant,
-            output,
+            at: 0,
             record,
             masks: self.masks.clone(),
             mask_rules: self.mask_rules,
@@ -354,7 +352,7 @@ impl Active {
                     prepared: named(),
                     judged: judged.clone(),
                     grant: None,
-                    output: statement.output.clone(),
+                    at: index,
                     record,
                     masks: self.masks.clone(),
                     mask_rules: self.mask_rules,

@@ -19,9 +19,8 @@ pub(crate) struct Told {
 }
 
 struct Words {
-    /// One for each finding.
-    actions: Vec<String>,
-    relations: Vec<String>,
+    findings: Vec<Finding<'static>>,
+    relations: Vec<Cow<'static, str>>,
 }
 
 impl Told {
@@ -30,25 +29,18 @@ impl Told {
     }
 
     /// What was found on each action, as the record has it.
-    pub(crate) fn findings(&self) -> Vec<Finding<'_>> {
-        let words = self.judgement.findings().iter().zip(&self.words().actions);
-        words
-            .map(|(finding, action)| Finding {
-                action: Cow::Borrowed(&**action),
-                ruling: ruling(finding.decision),
-                rule: Cow::Borrowed(&*finding.rule),
-            })
-            .collect()
+    pub(crate) fn findings(&self) -> &[Finding<'_>] {
+        &self.words().findings
     }
 
     /// Every relation that was named, for people who search by it.
-    pub(crate) fn relations(&self) -> Vec<Cow<'_, str>> {
-        self.words().relations.iter().map(|name| Cow::Borrowed(&**name)).collect()
+    pub(crate) fn relations(&self) -> &[Cow<'_, str>] {
+        &self.words().relations
     }
 
     fn words(&self) -> &Words {
         self.words.get_or_init(|| Words {
-            actions: self.judgement.findings().iter().map(|finding| finding.action.to_string()).collect(),
+            findings: self.judgement.findings().iter().map(told).collect(),
             relations: relations(self.judgement.findings()),
         })
     }
@@ -62,8 +54,16 @@ impl Deref for Told {
     }
 }
 
-fn relations(findings: &[policy::Finding]) -> Vec<String> {
-    let mut relations: Vec<String> = Vec::new();
+fn told(finding: &policy::Finding) -> Finding<'static> {
+    Finding {
+        action: Cow::Owned(finding.action.to_string()),
+        ruling: ruling(finding.decision),
+        rule: Cow::Owned(finding.rule.to_string()),
+    }
+}
+
+fn relations(findings: &[policy::Finding]) -> Vec<Cow<'static, str>> {
+    let mut relations: Vec<Cow<'static, str>> = Vec::new();
     for finding in findings {
         let object = &finding.action.object;
         if object.kind != ObjectKind::Relation {
@@ -73,8 +73,8 @@ fn relations(findings: &[policy::Finding]) -> Vec<String> {
             Some(schema) => format!("{schema}.{}", object.name),
             None => object.name.clone(),
         };
-        if !relations.contains(&name) {
-            relations.push(name);
+        if !relations.iter().any(|known| **known == name) {
+            relations.push(Cow::Owned(name));
         }
     }
     relations

@@ -213,7 +213,7 @@ impl Active {
             }
             if let Some(name) = &effects.fetches {
                 let cursor = self.names.portal(name.as_bytes());
-                let output = cursor.map_or(Output::Unknown, |portal| portal.output.clone());
+                let output = cursor.map_or(Output::Unknown, |portal| portal.output().clone());
                 resolved.inherit(index, &[], &[], output, Lineage::From(Vec::new()));
                 // The query runs as its rows are fetched.
                 if cursor.is_none_or(|portal| portal.judged.reading.changes().moves_settings()) {

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
-use evidence::{Body, Decision, Digest, Hasher, Parameter, Protocol, Ruling, SessionId, Statement};
+use evidence::{Body, Decision, Digest, Finding, Hasher, Parameter, Protocol, Ruling, SessionId, Statement};
 use masking::HashKey;
 use pgwire::{Formats, Values};
+use smallvec::SmallVec;
 
 use super::judging::Ruled;
 use super::reading::Reading;
@@ -43,11 +44,11 @@ impl Ledger {
     }
 
     /// Appends a record of bytes that this turn has put before the client.
-    pub(crate) fn write_delivered(
+    pub(crate) fn write_delivered<'b>(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &'b mut Turn<'_>,
         delivered: Range<usize>,
-        body: impl FnOnce(&[u8]) -> Body<'_>,
+        body: impl FnOnce(&'b [u8]) -> Body<'b>,
     ) -> Result<(), Fault> {
         turn.record_delivered((self.id, self.next), delivered, body)?;
         self.next += 1;
@@ -75,15 +76,15 @@ impl Ledger {
 /// An Execute rests on its Bind, whose record has the findings: they are not said again.
 fn decision(ruled: &Ruled, protocol: Protocol) -> Decision<'_> {
     let told = ruled.told();
-    let (findings, relations) = match protocol {
-        Protocol::Execute => Default::default(),
+    let (findings, relations): (&[Finding<'_>], &[Cow<'_, str>]) = match protocol {
+        Protocol::Execute => (&[], &[]),
         _ => (told.findings(), told.relations()),
     };
     Decision {
         ruling: ruled.ruling(),
         rule: Cow::Borrowed(ruled.rule()),
-        findings,
-        relations,
+        findings: findings.into(),
+        relations: relations.into(),
         policy: Some(Digest(*told.policy())),
     }
 }
@@ -143,13 +144,16 @@ fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     merged
 }
 
+/// Bound values: few, as a rule, which then take no memory of their own.
+pub(crate) type Parameters<'a> = SmallVec<[Parameter<'a>; 4]>;
+
 /// Bound values in the form in which they may be recorded.
 pub(crate) fn parameters<'a>(
     values: Values<'a>,
     formats: Formats<'a>,
     veiled: bool,
     key: &HashKey,
-) -> Vec<Parameter<'a>> {
+) -> Parameters<'a> {
     let one = |(index, value): (usize, Option<&'a [u8]>)| match value {
         Some(value) if veiled => {
             Parameter { value: Some(Cow::Owned(masking::digest(key, value).into_bytes())), format: 0 }

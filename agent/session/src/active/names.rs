@@ -48,8 +48,8 @@ pub(crate) struct Portal {
     pub(crate) judged: Judged,
     /// The approval that let it be bound, where one did: its executions are part of that approval.
     pub(crate) grant: Option<Grant>,
-    /// What its rows are made of, as of then.
-    pub(crate) output: Output,
+    /// Which statement of the reading it is.
+    pub(crate) at: usize,
     /// Sequence in the session of the record of its Bind.
     pub(crate) record: u64,
     /// What is masked in it, as of then. Absent where nothing is.
@@ -61,6 +61,11 @@ pub(crate) struct Portal {
 }
 
 impl Portal {
+    /// What its rows are made of, as of when it was bound.
+    pub(crate) fn output(&self) -> &Output {
+        self.judged.reading.statements().get(self.at).map_or(&Output::None, |statement| &statement.output)
+    }
+
     /// The server planned it when it was bound: its names stand for what they stood for then.
     pub(crate) fn is_planned(&self) -> bool {
         let creates = |statement: &sql::Statement| statement.actions.iter().any(|a| a.verb == Verb::Create);

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use evidence::{Body, ResultChunk, StatementEnd, Stream, Times};
 use masking::{MaskSet, RowPlan};
+use smallvec::SmallVec;
 use sql::CopyDirection;
 
 use super::delivered::Delivered;
@@ -36,7 +37,7 @@ pub(crate) struct Run {
     /// Data that the client copies in may hold what must not be recorded.
     pub(crate) veils_values: bool,
     begun: Times,
-    tags: Vec<u8>,
+    tags: SmallVec<[u8; 32]>,
     sqlstate: Vec<u8>,
     message: Vec<u8>,
     out: Delivered,
@@ -59,7 +60,7 @@ impl Run {
             veils_errors: false,
             veils_values: false,
             begun,
-            tags: Vec::new(),
+            tags: SmallVec::new(),
             sqlstate: Vec::new(),
             message: Vec::new(),
             out: Delivered::default(),
@@ -156,9 +157,10 @@ impl Run {
         self.out.recorded += last.as_ref().map_or(0, |last| last.len() as u64);
         self.out.cut((record, Stream::Backend), ledger, turn)?;
         self.copied_in.cut((record, Stream::CopyIn), ledger, turn)?;
+        let tags = std::mem::take(&mut self.tags);
         let end = StatementEnd {
             statement: record,
-            tag: Cow::Owned(std::mem::take(&mut self.tags)),
+            tag: Cow::Borrowed(&tags),
             rows: self.out.rows,
             bytes: self.out.bytes,
             sqlstate: Cow::Owned(std::mem::take(&mut self.sqlstate)),

@@ -94,9 +94,10 @@ impl Active {
         }
         let ruled = self.rule_function(call.function);
         let veiled = self.masks.is_some();
+        let values = parameters(call.arguments.clone(), call.argument_formats, veiled, &self.options.key);
         let statement = Statement {
             function: call.function,
-            parameters: parameters(call.arguments.clone(), call.argument_formats, veiled, &self.options.key),
+            parameters: values.as_slice().into(),
             ..Statement::new(Protocol::FunctionCall)
         };
         let record = self.ledger.statement(turn, statement, &ruled)?;

@@ -73,7 +73,7 @@ pub(super) fn decision(decision: &Decision<'_>) -> Value {
         "decision": decision.ruling.name(),
         "rule": decision.rule,
         "findings": findings,
-        "relations": decision.relations,
+        "relations": *decision.relations,
         "policy": decision.policy.map(|digest| digest.to_string()),
     })
 }

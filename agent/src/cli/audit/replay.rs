@@ -187,7 +187,7 @@ impl Replay<'_> {
     }
 
     fn tell_findings(&mut self, decision: &Decision<'_>) -> Result<(), Error> {
-        for finding in &decision.findings {
+        for finding in &*decision.findings {
             let rule = plain(finding.rule.as_bytes(), false);
             let action = plain(finding.action.as_bytes(), false);
             writeln!(self.out, "    {} {action} (rule {rule})", finding.ruling.name())?;

@@ -39,7 +39,7 @@ fn audit(directory: &Path, arguments: &[&str]) -> (String, bool) {
 fn decision(ruling: Ruling, rule: &str, action: &str) -> Option<Decision<'static>> {
     let rule: Cow<'static, str> = Cow::Owned(rule.to_owned());
     let findings = vec![Finding { action: action.to_owned().into(), ruling, rule: rule.clone() }];
-    Some(Decision { ruling, rule, findings, relations: vec![], policy: None })
+    Some(Decision { ruling, rule, findings: findings.into(), relations: vec![].into(), policy: None })
 }
 
 fn field(name: &[u8], type_oid: u32, format: Format) -> Field<'_> {
@@ -164,7 +164,7 @@ fn session() -> Vec<Body<'static>> {
         }),
         Body::Statement(Statement {
             of: Some(6),
-            parameters: vec![Parameter { value: Some(b"5"[..].into()), format: 0 }],
+            parameters: vec![Parameter { value: Some(b"5"[..].into()), format: 0 }].into(),
             decision: decision(Ruling::Hold, "destructive", "delete public.orders"),
             ..Statement::new(Protocol::Bind)
         }),

@@ -231,8 +231,11 @@ fn texts_that_postgresql_cannot_hold_keep_no_record_back(server: &Server) {
         let decision = Decision {
             ruling: Ruling::Deny,
             rule: "no\0ne".into(),
-            findings: vec![],
-            relations: (0..300).map(|n| format!("{n}{}", "n".repeat(10_000)).into()).collect(),
+            findings: vec![].into(),
+            relations: (0..300)
+                .map(|n| format!("{n}{}", "n".repeat(10_000)).into())
+                .collect::<Vec<_>>()
+                .into(),
             policy: None,
         };
         let statement =
