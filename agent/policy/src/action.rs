@@ -282,12 +282,35 @@ pub struct Action {
     /// True where the relation was not named but comes along by inheritance or partitioning with one that
     /// was. Rules that deny or hold apply to it; it needs no rule of its own that allows it.
     pub implied: bool,
+    /// More about it, for rules with conditions.
+    pub detail: Detail,
+}
+
+/// What is known of an action beside what it is done to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Detail {
+    /// Names of the relation's columns that are read (select), written (insert, update), sorted and without repetition;
+    /// `None` where they could not be told: any of them.
+    pub columns: Option<Vec<String>>,
+    /// Whether rows are chosen by a condition that is not trivially true; `None` where the verb has none or it could not
+    /// be told.
+    pub condition: Option<bool>,
+    /// The most rows that the statement can touch or give, by a literal LIMIT or FETCH FIRST; `None` where there is none
+    /// or it could not be told.
+    pub limit: Option<u64>,
+    /// Roles that gain or lose by it (GRANT, REVOKE, OWNER TO), folded; sorted.
+    pub roles: Vec<String>,
+}
+
+impl Detail {
+    /// Nothing is known.
+    pub const NONE: Detail = Detail { columns: None, condition: None, limit: None, roles: Vec::new() };
 }
 
 impl Action {
     /// An action on no object.
     pub const fn bare(verb: Verb) -> Self {
-        Action { verb, object: Object::none(), implied: false }
+        Action { verb, object: Object::none(), implied: false, detail: Detail::NONE }
     }
 
     /// The action of a statement that could not be understood, with what was not (never the text itself).
@@ -302,6 +325,7 @@ impl Action {
                 oid: None,
             },
             implied: false,
+            detail: Detail::NONE,
         }
     }
 }

@@ -39,7 +39,7 @@ pub mod resource;
 pub mod rule;
 mod who;
 
-pub use action::{Action, Object, ObjectKind, Verb};
+pub use action::{Action, Detail, Object, ObjectKind, Verb};
 pub use cases::{Case, CaseFile, Masked, Mismatch};
 pub use catalog::{
     Catalog, Changes, Column, Function, Provisional, Relation, RelationKind, TypeKind, Volatility,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::action::{Action, Object, ObjectKind, Verb};
+use crate::action::{Action, Detail, Object, ObjectKind, Verb};
 use crate::decision::Decision;
 use crate::judge::Policy;
 use crate::rule::{Judging, Place, Rule};
@@ -134,7 +134,7 @@ impl Reaching {
         let class = if self.kind == ObjectKind::Function { "function" } else { "table" };
         let schema = Some("pg_catalog".to_owned());
         let object = Object { kind: self.kind, class, schema, name: self.name.to_owned(), oid: None };
-        Action { verb: self.verb, object, implied: false }
+        Action { verb: self.verb, object, implied: false, detail: Detail::NONE }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The client's first packets ("Start-up" and "SSL Session Encryption" in PostgreSQL's manual).
 
 use pgwire::startup::{Packet, ProtocolVersion, StartupError};
-use policy::{Action, Object, ObjectKind, Verb};
+use policy::{Action, Detail, Object, ObjectKind, Verb};
 
 use crate::Fault;
 
@@ -115,6 +115,7 @@ fn set(name: String) -> Option<Action> {
         verb,
         object: Object { kind: ObjectKind::Setting, class: "", schema: None, name, oid: None },
         implied: false,
+        detail: Detail::NONE,
     })
 }
 

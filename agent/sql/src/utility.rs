@@ -15,7 +15,7 @@ mod privileges;
 mod session;
 mod transaction;
 
-use policy::{Action, Object, ObjectKind, Output, Verb};
+use policy::{Action, Detail, Object, ObjectKind, Output, Verb};
 
 use crate::Effects;
 use crate::cursor::Cursor;
@@ -40,6 +40,7 @@ fn action(verb: Verb, kind: ObjectKind, class: &'static str, name: impl Into<Str
         verb,
         object: Object { kind, class, schema: None, name: name.into(), oid: None },
         implied: false,
+        detail: Detail::NONE,
     }
 }
 

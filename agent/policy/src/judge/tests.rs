@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Document, MaskMethod, Object, ObjectKind};
+use crate::{Detail, Document, MaskMethod, Object, ObjectKind};
 
 fn policy(rules: &str) -> Arc<Policy> {
     let text = format!("version: 1\nrules:\n{rules}");
@@ -41,7 +41,7 @@ fn action(text: &str) -> Action {
             Object { kind, class, schema, name: name.into(), oid: None }
         }
     };
-    Action { verb, object, implied }
+    Action { verb, object, implied, detail: Detail::NONE }
 }
 
 /// `stores masked` among the actions says so of the statement.
@@ -337,6 +337,7 @@ fn any_action() -> impl Strategy<Value = Action> {
                 oid: None,
             },
             implied,
+            detail: Detail::NONE,
         },
     )
 }

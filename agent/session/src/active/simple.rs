@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use evidence::{Protocol, Ruling, Statement};
 use pgwire::frontend::FunctionCall;
-use policy::{Action, Object, ObjectKind, Permit, Verb};
+use policy::{Action, Detail, Object, ObjectKind, Permit, Verb};
 
 use super::Active;
 use super::expected::Expected;
@@ -131,6 +131,7 @@ impl Active {
                     oid: Some(function.oid),
                 },
                 implied: false,
+                detail: Detail::NONE,
             },
             None => Action::opaque(format!("function with OID {function} is not in the catalog")),
         };

@@ -1,6 +1,6 @@
 //! Relations as they are touched: the named one, what a view stands on, and the kin by inheritance.
 
-use policy::{Action, Object, ObjectKind, Oid, Relation, Verb};
+use policy::{Action, Detail, Object, ObjectKind, Oid, Relation, Verb};
 
 use super::Reader;
 use crate::flow::{Cell, Rows, column};
@@ -53,6 +53,7 @@ impl<'a> Reader<'a> {
                     oid: None,
                 },
                 implied: false,
+                detail: Detail::NONE,
             }),
             Target::Missing => {}
         }
@@ -87,7 +88,7 @@ impl<'a> Reader<'a> {
                 self.opaque("a view stands on a relation that is not in the catalog");
                 continue;
             };
-            self.act(Action { verb, object: relation_object(relation), implied });
+            self.act(Action { verb, object: relation_object(relation), implied, detail: Detail::NONE });
             if writes && relation.has_triggers {
                 // A partition's, or those of what a view writes to, run as well. Its function may change settings.
                 self.moves_settings();

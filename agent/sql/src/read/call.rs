@@ -1,6 +1,6 @@
 //! Function calls: every one is an action, except PostgreSQL's own harmless ones.
 
-use policy::{Action, Function, Lineage, Object, ObjectKind, Oid, Verb, Volatility};
+use policy::{Action, Detail, Function, Lineage, Object, ObjectKind, Oid, Verb, Volatility};
 
 use super::Reader;
 use crate::flow::constant;
@@ -63,6 +63,7 @@ impl Reader<'_> {
             verb,
             object: function_object("function", Some("pg_catalog"), &name.name, oid),
             implied: false,
+            detail: Detail::NONE,
         });
     }
 
@@ -85,7 +86,7 @@ impl Reader<'_> {
         };
         if !self.actions.iter().any(same) {
             let object = function_object(class, Some(&function.schema), &function.name, Some(function.oid));
-            self.act(Action { verb, object, implied });
+            self.act(Action { verb, object, implied, detail: Detail::NONE });
         }
     }
 
@@ -118,6 +119,7 @@ impl Reader<'_> {
             verb: Verb::Function,
             object: function_object(class, schema, name, None),
             implied: false,
+            detail: Detail::NONE,
         });
     }
 }

@@ -1,6 +1,6 @@
 //! ALTER of every kind of object, and COMMENT.
 
-use policy::{Action, Object, ObjectKind, Verb};
+use policy::{Action, Detail, Object, ObjectKind, Verb};
 
 use super::kind::{ObjectType, object_type, tag};
 use super::{Read, action};
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
                 name: name.name.clone(),
                 oid: None,
             };
-            self.act(Action { verb, object, implied: false });
+            self.act(Action { verb, object, implied: false, detail: Detail::NONE });
             return;
         }
         self.touch(verb, name);
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
             None => (None, String::new()),
         };
         let object = Object { kind, class, schema, name, oid: None };
-        self.act(Action { verb, object, implied: false });
+        self.act(Action { verb, object, implied: false, detail: Detail::NONE });
     }
 
     /// COMMENT ON, SECURITY LABEL … ON: an alteration of what they name.

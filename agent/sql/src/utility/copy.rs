@@ -1,6 +1,6 @@
 //! COPY: what is read or written, and whether the client or the server holds the other end.
 
-use policy::{Action, Lineage, Verb};
+use policy::{Action, Detail, Lineage, Verb};
 
 use super::Read;
 use super::expression::comma_parts;
@@ -81,6 +81,7 @@ impl<'a> Reader<'a> {
                     verb: copy,
                     object: crate::read::relation_object(relation),
                     implied: false,
+                    detail: Detail::NONE,
                 });
             }
             Target::Created(_) | Target::Missing => self.act(Action::bare(copy)),

@@ -1,6 +1,6 @@
 //! CREATE of every kind of object.
 
-use policy::{Action, Object, ObjectKind, Verb};
+use policy::{Action, Detail, Object, ObjectKind, Verb};
 
 use super::kind::{object_type, tag};
 use super::prepared::opens_query;
@@ -32,6 +32,7 @@ impl<'a> Reader<'a> {
             verb: Verb::Create,
             object: Object { kind: ObjectKind::Relation, class, schema: name.schema, name: name.name, oid },
             implied: false,
+            detail: Detail::NONE,
         });
     }
 
@@ -167,6 +168,7 @@ impl<'a> Reader<'a> {
             verb: Verb::Create,
             object: Object { kind, class, schema, name: name.name, oid: None },
             implied: false,
+            detail: Detail::NONE,
         });
     }
 

@@ -1,6 +1,6 @@
 //! DROP of every kind of object.
 
-use policy::{Action, ObjectKind, Verb};
+use policy::{Action, Detail, ObjectKind, Verb};
 
 use super::kind::{object_type, tag};
 use super::{Read, action};
@@ -92,7 +92,12 @@ impl<'a> Reader<'a> {
         inside.sort_by_key(|relation| relation.oid);
         for relation in inside {
             self.relations.insert(relation.oid);
-            self.act(Action { verb: Verb::Drop, object: relation_object(relation), implied: true });
+            self.act(Action {
+                verb: Verb::Drop,
+                object: relation_object(relation),
+                implied: true,
+                detail: Detail::NONE,
+            });
         }
     }
 }

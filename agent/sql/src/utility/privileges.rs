@@ -1,6 +1,6 @@
 //! GRANT, REVOKE, roles, default privileges, ownership.
 
-use policy::{Action, ObjectKind, Verb};
+use policy::{Action, Detail, ObjectKind, Verb};
 
 use super::kind::object_type;
 use super::{Read, action};
@@ -56,7 +56,12 @@ impl<'a> Reader<'a> {
                 let mut inside: Vec<_> = catalog.relations().filter(|r| r.schema == schema).collect();
                 inside.sort_by_key(|relation| relation.oid);
                 for relation in inside {
-                    self.act(Action { verb, object: relation_object(relation), implied: true });
+                    self.act(Action {
+                        verb,
+                        object: relation_object(relation),
+                        implied: true,
+                        detail: Detail::NONE,
+                    });
                 }
                 if !cursor.eat_kind(Kind::Comma) {
                     return Some(());
