@@ -85,6 +85,8 @@ pub(crate) struct Active {
     catalog_asked: bool,
     /// The server was asked for the search path for the message in front.
     facts_asked: bool,
+    /// The server is to be asked what it has answered behind a COPY.
+    after_copy_unasked: bool,
     /// The client has cancelled the message in front, or its time is over: in the server's words.
     interrupted: Option<String>,
     /// It is a replication connection.
@@ -129,6 +131,7 @@ impl Active {
             holds: 0,
             catalog_asked: false,
             facts_asked: false,
+            after_copy_unasked: false,
             interrupted: None,
             replicates: false,
             notice: None,

@@ -32,6 +32,8 @@ pub(crate) enum Own<'a> {
     AbsentExecute(&'a [u8]),
     /// A FunctionCall of a function that is not there (OID 0 is none).
     FailingFunctionCall,
+    /// Tells how many of the Syncs before it the server has answered: by the answer to a Close of what is not there.
+    AfterCopy { absent: &'a [u8] },
     /// The client is gone.
     Terminate,
 }
@@ -98,6 +100,13 @@ impl Own<'_> {
                 encode::close(out, Target::Portal, portal).and_then(|()| encode::execute(out, portal, 0))
             }
             Own::FailingFunctionCall => encode::function_call(out, 0, &[], &[], pgwire::Format::TEXT),
+            Own::AfterCopy { absent } => {
+                // The server may skip all up to a Sync.
+                encode::sync(out);
+                let closed = encode::close(out, Target::Statement, absent);
+                encode::sync(out);
+                closed
+            }
             Own::Terminate => {
                 encode::terminate(out);
                 Ok(())

@@ -188,6 +188,9 @@ impl Active {
                 return Ok(());
             }
             (tag::CLOSE_COMPLETE, Some(Expected::OwnClose)) => return Ok(()),
+            (tag::CLOSE_COMPLETE, Some(Expected::AfterCopy { ready, extended })) => {
+                return self.after_copy(&ready, extended, turn);
+            }
             (
                 tag::ROW_DESCRIPTION | tag::NO_DATA,
                 Some(Expected::DescribeStatement { .. } | Expected::DescribePortal { .. }),
@@ -252,6 +255,10 @@ impl Active {
         self.result(tag, frame, turn)?;
         self.current_run(tag)?.complete(text);
         self.queue.take_sync_in_doubt();
+        self.queue.uncross();
+        if self.waiting == Some(Waiting::AfterCopy) {
+            self.waiting = None;
+        }
         if let Some(Expected::Execute { .. }) = self.queue.front()
             && let Some(Expected::Execute { mut run, .. }) = self.queue.pop()
         {
@@ -265,6 +272,12 @@ impl Active {
         let most = self.options.limits.recorded;
         let own = match self.queue.pop() {
             Some(Expected::Sync) => false,
+            Some(Expected::OwnSync) => true,
+            Some(Expected::AfterCopy { mut ready, extended }) => {
+                ready.push(status);
+                self.queue.put_back(Expected::AfterCopy { ready, extended });
+                return Ok(());
+            }
             Some(
                 Expected::Query { mut run, refusal: None }
                 | Expected::FunctionCall { mut run, refusal: None },

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use evidence::Times;
+use pgwire::backend::TransactionStatus;
 
 use super::names::{Change, Portal};
 use super::refusal::Refusal;
@@ -57,6 +58,15 @@ pub(crate) enum Expected {
     CopyEnd,
     /// The session's own Close of a name that stands for nothing; its answer is swallowed.
     OwnClose,
+    /// The session's own question behind a COPY: the statuses that ReadyForQuery has told since.
+    AfterCopy {
+        ready: Vec<TransactionStatus>,
+        extended: bool,
+    },
+    /// The session's own Sync; its answer is swallowed.
+    OwnSync,
+    /// A message of the session's own that must fail; its error is swallowed, and the server skips up to a Sync.
+    OwnFailing,
     /// The session's own question for the search path.
     OwnFacts {
         schemas: Vec<String>,
@@ -86,6 +96,9 @@ pub(crate) struct Queue {
     /// A Sync was sent before it was known that COPY data is read. Whether the server has ignored it cannot be
     /// told if the COPY fails.
     sync_in_doubt: bool,
+    /// How many Syncs were sent while the server read COPY data. It ignores them, but answers those that it reads behind
+    /// data that fails.
+    crossing: usize,
 }
 
 /// What became of an entry that was handed in.
@@ -100,7 +113,11 @@ impl Queue {
     /// A message has been sent.
     pub(crate) fn push(&mut self, entry: Expected) -> Pushed {
         match &entry {
-            Expected::Sync if self.copying => return Pushed::Skipped(entry),
+            Expected::Sync if self.copying => {
+                self.crossing += 1;
+                return Pushed::Skipped(entry);
+            }
+            Expected::AfterCopy { .. } | Expected::OwnSync | Expected::OwnFailing => {}
             Expected::Sync => self.skipping = false,
             Expected::CopyEnd if self.copying => {
                 self.copying = false;
@@ -163,7 +180,7 @@ impl Queue {
                     self.skipping = true;
                     return skipped;
                 }
-                Some(Expected::Sync) => return skipped,
+                Some(Expected::Sync | Expected::AfterCopy { .. }) => return skipped,
                 Some(_) => skipped.extend(self.entries.pop_front()),
             }
         }
@@ -183,6 +200,28 @@ impl Queue {
     /// be ignored.
     pub(crate) fn take_sync_in_doubt(&mut self) -> bool {
         std::mem::take(&mut self.sync_in_doubt)
+    }
+
+    /// How many Syncs were sent into the COPY that is running or has just ended.
+    pub(crate) fn crossed(&self) -> usize {
+        self.crossing
+    }
+
+    /// Whether any were.
+    pub(crate) fn is_crossed(&self) -> bool {
+        self.crossing > 0
+    }
+
+    /// It has ended as it should, and the server has ignored them; or the server is asked.
+    pub(crate) fn uncross(&mut self) {
+        self.crossing = 0;
+    }
+
+    /// The server was asked behind a COPY, and has answered how many of the Syncs. Returns whether it skips what comes now.
+    pub(crate) fn after_copy(&mut self, answered: usize, extended: bool) -> bool {
+        self.skipping = extended && answered == 0;
+        self.entries.push_front(Expected::OwnSync);
+        self.skipping
     }
 
     /// A COPY from the client has been sent and the server has not said yet whether it reads the data.

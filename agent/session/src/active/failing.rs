@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 
 use evidence::{Body, StatementEnd};
-use pgwire::backend::{Notice, NoticeFields, notice};
+use pgwire::backend::{Notice, NoticeFields, TransactionStatus, encode, notice, tag};
 
+use super::backend::out_of_place;
 use super::expected::Expected;
 use super::names::Change;
 use super::refusal::{QUERY_CANCELED, Refusal};
 use super::run::Run;
 use super::{Active, Waiting};
+use crate::own::Own;
 use crate::{Fault, Turn};
 
 impl Active {
@@ -43,6 +45,12 @@ impl Active {
                 let words = error.get(notice::code::MESSAGE).unwrap_or_default();
                 self.interrupted = Some(String::from_utf8_lossy(words).into_owned());
             }
+            return Ok(());
+        }
+        if let Some(Expected::OwnFailing) = self.queue.front()
+            && !fatal
+        {
+            self.queue.pop();
             return Ok(());
         }
         let from = turn.frontend().len();
@@ -108,17 +116,71 @@ impl Active {
         let sync_in_doubt = self.queue.take_sync_in_doubt();
         match self.queue.front() {
             // Everything that was sent behind a message of the extended protocol is skipped up to its Sync.
-            Some(Expected::Query { .. } | Expected::FunctionCall { .. } | Expected::OwnFacts { .. })
+            Some(
+                Expected::Query { .. }
+                | Expected::FunctionCall { .. }
+                | Expected::OwnFacts { .. }
+                | Expected::OwnSync,
+            )
             | None => {
                 self.queue.copy_in_ends();
             }
-            Some(Expected::Sync) => {}
+            Some(Expected::Sync | Expected::AfterCopy { .. }) => {}
             Some(_) => self.skip_to_sync(turn)?,
+        }
+        if self.queue.is_crossed() && !fatal {
+            self.doubt_after_copy(turn);
         }
         if sync_in_doubt && !fatal {
             // One answer too many would give each result that follows to the statement before it.
             return Err(Fault::FrontendOutOfPlace { message: "Sync" });
         }
+        Ok(())
+    }
+
+    /// Syncs were sent into a COPY that has failed, or that the client's next message fails: the server has ignored those
+    /// that it had read until then, and answers the others. It is asked which, before anything else is sent.
+    pub(super) fn doubt_after_copy(&mut self, turn: &mut Turn<'_>) {
+        self.queue.uncross();
+        let extended = self.queue.skipping() || matches!(self.queue.front(), Some(Expected::Execute { .. }));
+        self.push(Expected::AfterCopy { ready: Vec::new(), extended });
+        self.after_copy_unasked = true;
+        self.ask_after_copy(turn);
+    }
+
+    /// Behind the end of a message that is on its way.
+    pub(super) fn ask_after_copy(&mut self, turn: &mut Turn<'_>) {
+        if self.after_copy_unasked && self.from_frontend.at_boundary() {
+            self.after_copy_unasked = false;
+            turn.own(Own::AfterCopy { absent: self.options.absent.as_bytes() });
+            self.waiting = Some(Waiting::AfterCopy);
+        }
+    }
+
+    /// The server has answered. Of its ReadyForQuery the last is to our own Sync.
+    pub(super) fn after_copy(
+        &mut self,
+        ready: &[TransactionStatus],
+        extended: bool,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
+        let Some((_, answers)) = ready.split_last() else { return out_of_place(tag::CLOSE_COMPLETE) };
+        for status in answers {
+            encode::ready_for_query(turn.frontend(), *status);
+            self.status = *status;
+            self.batch_open = false;
+            self.batch_refused = false;
+            self.names.stretch_ends();
+            if self.idle() {
+                self.names.end_of_transaction();
+            }
+        }
+        if self.queue.after_copy(answers.len(), extended) {
+            // Ours has ended the skipping, which the client's own is to end.
+            turn.own(Own::FailingExecute { absent: self.options.absent.as_bytes() });
+            self.push(Expected::OwnFailing);
+        }
+        self.waiting = None;
         Ok(())
     }
 
@@ -151,6 +213,9 @@ impl Active {
             }
             Expected::Bind { change: None, .. }
             | Expected::OwnClose
+            | Expected::OwnSync
+            | Expected::OwnFailing
+            | Expected::AfterCopy { .. }
             | Expected::OwnDescribe { .. }
             | Expected::DescribeStatement { .. }
             | Expected::DescribePortal { .. }

@@ -28,6 +28,9 @@ const MOST_EXPECTED: usize = 10_000;
 /// Names, and messages without text or values, are short.
 const SHORT: usize = 1 << 20;
 
+/// The message Flush.
+const FLUSH: &[u8] = b"H\0\0\0\x04";
+
 impl Active {
     /// Takes as many messages from `input` as can be judged now, and says how many bytes they were.
     pub(crate) fn frontend(&mut self, input: &[u8], turn: &mut Turn<'_>) -> Result<usize, Fault> {
@@ -43,13 +46,22 @@ impl Active {
             Whole::Needed { .. } | Whole::Streamed => false,
         };
         let mut at = 0;
-        while !self.blocked() && self.queue.len() < MOST_EXPECTED {
+        loop {
+            self.ask_after_copy(turn);
+            if self.blocked() || self.queue.len() >= MOST_EXPECTED {
+                break;
+            }
             let rest = input.get(at..).unwrap_or_default();
             if self.from_frontend.at_boundary()
                 && let Some(tag) = rest.first()
-                && tag::name(*tag).is_none()
             {
-                return Err(Fault::Frontend(FrameError::UnknownTag { tag: *tag }));
+                if tag::name(*tag).is_none() {
+                    return Err(Fault::Frontend(FrameError::UnknownTag { tag: *tag }));
+                }
+                if self.queue.is_crossed() && !may_cross(*tag) {
+                    self.doubt_after_copy(turn);
+                    break;
+                }
             }
             let Some(piece) = self.from_frontend.next(rest, whole).map_err(Fault::Frontend)? else { break };
             let taken = match piece {
@@ -133,6 +145,11 @@ impl Active {
             Message::CopyDone | Message::CopyFail(_) => {
                 turn.control(tag, frame)?;
                 self.expect(Expected::CopyEnd, turn)?;
+                if self.queue.is_crossed() {
+                    // It may keep its answer to itself up to a Sync.
+                    turn.control(tag::FLUSH, FLUSH)?;
+                    self.waiting = Some(Waiting::AfterCopy);
+                }
                 Taken::Yes
             }
             Message::Terminate => {
@@ -164,11 +181,17 @@ impl Active {
         }
     }
 
-    /// While the server reads COPY data it ignores Sync, and answers it as soon as the COPY has failed. Which of
-    /// the two becomes of one that crosses the failure cannot be told from here: so none is sent in that time,
-    /// and none behind a COPY of which it is not known yet whether it has begun.
+    /// While the server reads COPY data it ignores Sync, and answers it as soon as the COPY has failed: what becomes of
+    /// one that crosses the failure is asked then. None is sent behind a COPY of which it is not known yet whether it has
+    /// begun.
     pub(super) fn sync(&mut self, frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
+        if self.queue.copying() && self.queue.crossed() >= MOST_EXPECTED {
+            // As if the server had ignored it.
+            return Ok(Taken::Yes);
+        }
         if self.queue.copying() {
+            turn.control(tag::SYNC, frame)?;
+            self.expect(Expected::Sync, turn)?;
             return Ok(Taken::Yes);
         }
         if self.queue.copy_in_is_open() {
@@ -229,4 +252,9 @@ impl Active {
             None => Ok(()),
         }
     }
+}
+
+/// What a client may send in the middle of a COPY. Anything else ends the connection where the server still reads data.
+fn may_cross(tag: u8) -> bool {
+    matches!(tag, tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL | tag::SYNC | tag::FLUSH | tag::TERMINATE)
 }

@@ -28,6 +28,8 @@ pub(crate) enum Waiting {
     Names,
     /// Whether the server reads COPY data now, and so ignores a Sync.
     CopyIn,
+    /// Which of the Syncs that were sent into a COPY the server has answered.
+    AfterCopy,
 }
 
 /// A message can be judged now, or it cannot yet.

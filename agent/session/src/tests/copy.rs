@@ -44,6 +44,55 @@ fn a_copy_that_fails_skips_to_the_sync_behind_its_data() {
     check(GUARDED, &[run(IN), sync(), copy_data(b"1"), copy_fail(), sync()], &refused);
 }
 
+/// Which of the Syncs between pieces of data the server answers, it alone can tell.
+#[test]
+fn syncs_that_are_sent_into_a_copy_are_answered_where_the_server_answers_them() {
+    let (good, bad) = (copy_data(b"1"), copy_data(b"bad"));
+    let ends = "error 57014 COPY from stdin failed";
+    for (data, answered) in [
+        (vec![bad.clone(), sync()], 1),
+        (vec![bad.clone(), sync(), sync()], 2),
+        (vec![sync(), bad.clone(), sync()], 1),
+        (vec![sync(), bad.clone()], 0),
+        (vec![good.clone(), sync(), bad.clone(), good.clone()], 0),
+        (vec![good.clone(), sync(), bad.clone(), sync(), good.clone(), sync(), copy_done()], 2),
+        (vec![sync(), bad.clone(), copy_done()], 0),
+    ] {
+        for (begin, simple) in [(run(IN), 0), (query(IN), 1)] {
+            let mut world = World::new(GUARDED);
+            world.send(&[query("SELECT id FROM orders")]);
+            world.send(std::slice::from_ref(&begin));
+            // What was sent without a Sync behind the failure is skipped, whatever it is.
+            let got = world.send(&[data.concat(), parse("", "SELECT 5"), sync(), query("SELECT 7")]);
+            let ready = got.iter().filter(|line| *line == "ready I").count();
+            let skipped = answered + simple == 0;
+            assert_eq!(ready, answered + simple + 2, "{got:?}");
+            assert_eq!(got.iter().filter(|line| *line == "parsed").count(), usize::from(!skipped), "{got:?}");
+            assert_eq!(got[0], "error 22P02 bad data");
+            assert!(got.contains(&"SELECT 3".to_owned()), "{got:?}");
+        }
+    }
+    for data in [vec![good.clone(), sync(), good.clone(), sync()], vec![sync()]] {
+        let all = [run(IN), data.concat(), copy_done(), sync()];
+        check(GUARDED, &all, &["parsed", "bound", "copy-in", "COPY 1", "ready I"]);
+        let all = [query(IN), data.concat(), copy_fail()];
+        check(GUARDED, &all, &["copy-in", ends, "ready I"]);
+    }
+    // In a transaction, which has failed.
+    let begun = [
+        "BEGIN",
+        "ready T",
+        "parsed",
+        "bound",
+        "copy-in",
+        "error 22P02 bad data",
+        "ready E",
+        "ROLLBACK",
+        "ready I",
+    ];
+    check(GUARDED, &[query("BEGIN"), run(IN), sync(), bad, sync(), query("ROLLBACK")], &begun);
+}
+
 /// The server answers both Syncs of a client that pipelines if the COPY fails before it reads a message.
 #[test]
 fn a_copy_that_fails_before_its_data_does_not_move_answers_to_other_statements() {
