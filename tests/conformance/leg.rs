@@ -13,6 +13,7 @@ use e2e::patience::within;
 use e2e::{Setup, World};
 
 use crate::arguments::Arguments;
+use crate::neutral::without_numbers;
 
 /// The role that both ways log in as: the superuser that many suites have in their texts.
 pub(crate) const ROLE: &str = "postgres";
@@ -130,13 +131,12 @@ impl Leg {
         command
     }
 
-    /// What is only in one world, such as its addresses, in words for both.
+    /// What is only in one world or one run, such as addresses, in words for both.
     pub(crate) fn neutral(&self, text: &str) -> String {
         let text = text
             .replace(&self.world.folder().display().to_string(), "FOLDER")
             .replace(&self.address.to_string(), "ADDRESS");
-        // Servers before 15 tell temporary schemas and their own processes by number.
-        ["pg_temp_", "WARNING:  PID "].iter().fold(text, |text, word| without_numbers(&text, word))
+        without_numbers(&text)
     }
 
     /// Keeps a file for a look at it afterwards.
@@ -171,19 +171,6 @@ impl Leg {
         self.keep("daemon.log", &self.world.daemon.log())?;
         self.keep("server.log", &self.world.server.log())
     }
-}
-
-/// The text with `N` in the place of each number behind this word.
-fn without_numbers(text: &str, word: &str) -> String {
-    let mut parts = text.split(word);
-    let mut neutral = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
-        neutral += word;
-        neutral += if rest.len() < part.len() { "N" } else { "" };
-        neutral += rest;
-    }
-    neutral
 }
 
 /// Makes the server's superuser the role that the daemon logs in as.

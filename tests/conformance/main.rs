@@ -7,6 +7,7 @@ mod arguments;
 mod compare;
 mod known;
 mod leg;
+mod neutral;
 mod python;
 mod regress;
 mod report;
