@@ -21,8 +21,16 @@ pub(crate) const ROLE: &str = "postgres";
 /// Its password: not every client's texts quote it.
 pub(crate) const PASSWORD: &str = "battery-staple";
 
-/// Who is let in how: the superuser over TCP, too.
-const RULES: &str = "local all all trust\nhost all all all scram-sha-256\n";
+/// Who is let in how: the superuser over TCP, too. Clients are asked for no password on either way, and so those that
+/// know no SCRAM are compared as well.
+fn rules(way: Way) -> String {
+    let over_tcp = match way {
+        Way::Direct => "trust",
+        // Of Portreeve.
+        Way::Through => "scram-sha-256",
+    };
+    format!("local all all trust\nhost all all all {over_tcp}\n")
+}
 
 /// How long a program of a suite may take: one that waits for ever is a difference too.
 const LONGEST: Duration = Duration::from_secs(1800);
@@ -86,7 +94,7 @@ impl Leg {
             ..Setup::default()
         };
         let mut world = World::new(&setup)?;
-        let_in_superuser(&mut world)?;
+        let_in_superuser(&mut world, way)?;
         let [protected, _] = world.network.server();
         let address = match way {
             // Of the same kind: not every client's texts have room for IPv6.
@@ -174,8 +182,8 @@ impl Leg {
 }
 
 /// Makes the server's superuser the role that the daemon logs in as.
-fn let_in_superuser(world: &mut World) -> Result<()> {
-    fs::write(world.server.folder().join("data/pg_hba.conf"), RULES)?;
+fn let_in_superuser(world: &mut World, way: Way) -> Result<()> {
+    fs::write(world.server.folder().join("data/pg_hba.conf"), rules(way))?;
     world.server.sql("postgres", &format!("ALTER ROLE {ROLE} PASSWORD '{PASSWORD}'"))?;
     world.server.sql("postgres", "SELECT pg_reload_conf()")?;
     fs::write(world.folder().join("credentials.yaml"), format!("role: {ROLE}\npassword: {PASSWORD}\n"))?;

@@ -43,6 +43,7 @@ fn run() -> Result<()> {
         "asyncpg" => (python::run, include_str!("known/asyncpg")),
         "pg8000" => (python::run, include_str!("known/pg8000")),
         "psycopg2" => (python::run, include_str!("known/psycopg2")),
+        "py-postgresql" => (python::run, include_str!("known/py-postgresql")),
         "sqlalchemy" => (python::run, include_str!("known/sqlalchemy")),
         other => bail!("no suite is called `{other}`"),
     };

@@ -28,7 +28,7 @@ pub(crate) struct Suite {
 }
 
 /// All of them.
-const SUITES: [Suite; 4] = [
+const SUITES: [Suite; 5] = [
     Suite { name: "asyncpg", database: "postgres", words: &["tests"], variables: &[], ground: &[] },
     Suite {
         name: "pg8000",
@@ -42,6 +42,27 @@ const SUITES: [Suite; 4] = [
         database: "psycopg2_test",
         words: &["tests"],
         variables: &[("PSYCOPG2_TESTDB", "psycopg2_test")],
+        ground: &[],
+    },
+    Suite {
+        name: "py-postgresql",
+        database: "postgres",
+        // Those left out start a cluster of their own, or are of the module in C.
+        words: &[
+            "postgresql/test",
+            "--ignore=postgresql/test/test_cluster.py",
+            "--ignore=postgresql/test/test_connect.py",
+            "--ignore=postgresql/test/test_installation.py",
+            "--ignore=postgresql/test/test_optimized.py",
+            "--ignore=postgresql/test/test_ssl_connect.py",
+        ],
+        variables: &[
+            ("PGTEST", "pq://ROLE:PASSWORD@ADDRESS:PORT/postgres"),
+            // It verifies whatever certificate it is shown.
+            ("PGSSLMODE", "disable"),
+            // It asks who its user is, and the job has no name.
+            ("LOGNAME", "ROLE"),
+        ],
         ground: &[],
     },
     Suite {
@@ -82,10 +103,11 @@ pub(crate) fn run(leg: &Leg, arguments: &Arguments) -> Result<Outcomes> {
         text.replace("PORT", &leg.world.port().to_string())
     };
     let reports = folder.join("reports");
-    // Debian's: another may lie where the job may not look.
+    // Debian's: another may lie where the job may not look. A test may take long on a machine that has much else to do:
+    // asyncpg's makes a thousand tables.
     let mut pytest = leg.command("/usr/bin/python3", suite.database);
     pytest
-        .args(["-m", "pytest", "-p", "no:cacheprovider", "--timeout=120", "--tb=native", "--report-log"])
+        .args(["-m", "pytest", "-p", "no:cacheprovider", "--timeout=300", "--tb=native", "--report-log"])
         .arg(&reports)
         .args(suite.words.iter().map(|word| filled(word)))
         .args(arguments.only().iter().flat_map(|only| ["-k", only]))

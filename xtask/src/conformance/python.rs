@@ -47,6 +47,10 @@ pub(super) const PSYCOPG2: Driver = Driver {
     packages: &["psycopg2-binary==2.9.13"],
 };
 
+/// Its tests are a part of it, and so the whole of it is run as it lies in its sources, without its module in C.
+pub(super) const PY_POSTGRESQL: Driver =
+    Driver { name: "py-postgresql", version: "1.3.1", tests: &["*/postgresql"], packages: &[] };
+
 pub(super) const SQLALCHEMY: Driver = Driver {
     name: "sqlalchemy",
     version: "2.1.9",
