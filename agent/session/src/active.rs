@@ -87,8 +87,8 @@ pub(crate) struct Active {
     facts_asked: bool,
     /// The server is to be asked what it has answered behind a COPY.
     after_copy_unasked: bool,
-    /// The client has cancelled the message in front, or its time is over: in the server's words.
-    interrupted: Option<String>,
+    /// The client has cancelled the message in front, or its time is over.
+    interrupted: Option<Refusal>,
     /// It is a replication connection.
     replicates: bool,
     /// A notice for the client that waits for the end of the frame that is on its way.
@@ -191,7 +191,7 @@ impl Active {
             _ => false,
         };
         if ours {
-            self.interrupted = Some(Refusal::cancelled().message);
+            self.interrupted = Some(Refusal::cancelled());
         }
         Ok(ours)
     }

@@ -34,6 +34,8 @@ pub(crate) enum Own<'a> {
     FailingFunctionCall,
     /// Tells how many of the Syncs before it the server has answered: by the answer to a Close of what is not there.
     AfterCopy { absent: &'a [u8] },
+    /// What the server keeps to itself is to come.
+    Flush,
     /// The client is gone.
     Terminate,
 }
@@ -106,6 +108,10 @@ impl Own<'_> {
                 let closed = encode::close(out, Target::Statement, absent);
                 encode::sync(out);
                 closed
+            }
+            Own::Flush => {
+                encode::flush(out);
+                Ok(())
             }
             Own::Terminate => {
                 encode::terminate(out);

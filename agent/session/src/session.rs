@@ -192,11 +192,14 @@ impl Session {
                 Ok(())
             }
             Event::Cancel => match &mut self.phase {
-                Phase::Active(active) => active.cancel(turn).map(|met| {
-                    if let Some((process_id, secret)) = self.key.clone().filter(|_| !met) {
+                Phase::Active(active) => {
+                    if !active.cancel(turn)?
+                        && let Some((process_id, secret)) = self.key.clone()
+                    {
                         turn.request(Request::CancelBackend { process_id, secret });
                     }
-                }),
+                    Ok(())
+                }
                 _ => Ok(()),
             },
             Event::Drain { now } => {

@@ -22,12 +22,6 @@ impl<T> Deref for List<'_, T> {
     }
 }
 
-impl<T> Default for List<'_, T> {
-    fn default() -> Self {
-        List::Lent(&[])
-    }
-}
-
 impl<T> From<Vec<T>> for List<'_, T> {
     fn from(items: Vec<T>) -> Self {
         List::Owned(items)

@@ -207,11 +207,6 @@ impl Queue {
         self.crossing
     }
 
-    /// Whether any were.
-    pub(crate) fn is_crossed(&self) -> bool {
-        self.crossing > 0
-    }
-
     /// It has ended as it should, and the server has ignored them; or the server is asked.
     pub(crate) fn uncross(&mut self) {
         self.crossing = 0;

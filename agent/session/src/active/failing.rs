@@ -43,7 +43,7 @@ impl Active {
             // It would have met the client's own message, a moment later. (A time limit of the session's says the same.)
             if error.get(notice::code::SQLSTATE) == Some(QUERY_CANCELED.as_bytes()) {
                 let words = error.get(notice::code::MESSAGE).unwrap_or_default();
-                self.interrupted = Some(String::from_utf8_lossy(words).into_owned());
+                self.interrupted = Some(Refusal::interrupted(String::from_utf8_lossy(words).into_owned()));
             }
             return Ok(());
         }
@@ -116,19 +116,14 @@ impl Active {
         let sync_in_doubt = self.queue.take_sync_in_doubt();
         match self.queue.front() {
             // Everything that was sent behind a message of the extended protocol is skipped up to its Sync.
-            Some(
-                Expected::Query { .. }
-                | Expected::FunctionCall { .. }
-                | Expected::OwnFacts { .. }
-                | Expected::OwnSync,
-            )
+            Some(Expected::Query { .. } | Expected::FunctionCall { .. } | Expected::OwnFacts { .. })
             | None => {
                 self.queue.copy_in_ends();
             }
-            Some(Expected::Sync | Expected::AfterCopy { .. }) => {}
+            Some(Expected::Sync | Expected::OwnSync | Expected::AfterCopy { .. }) => {}
             Some(_) => self.skip_to_sync(turn)?,
         }
-        if self.queue.is_crossed() && !fatal {
+        if self.queue.crossed() > 0 && !fatal {
             self.doubt_after_copy(turn);
         }
         if sync_in_doubt && !fatal {

@@ -12,6 +12,7 @@ use super::names::MOST_NAMES;
 use super::reading::Reading;
 use super::run::Run;
 use super::streamed::HEAD;
+use crate::own::Own;
 use crate::{Fault, Turn};
 
 /// What became of a message.
@@ -27,9 +28,6 @@ const MOST_EXPECTED: usize = 10_000;
 
 /// Names, and messages without text or values, are short.
 const SHORT: usize = 1 << 20;
-
-/// The message Flush.
-const FLUSH: &[u8] = b"H\0\0\0\x04";
 
 impl Active {
     /// Takes as many messages from `input` as can be judged now, and says how many bytes they were.
@@ -58,7 +56,7 @@ impl Active {
                 if tag::name(*tag).is_none() {
                     return Err(Fault::Frontend(FrameError::UnknownTag { tag: *tag }));
                 }
-                if self.queue.is_crossed() && !may_cross(*tag) {
+                if self.queue.crossed() > 0 && !may_cross(*tag) {
                     self.doubt_after_copy(turn);
                     break;
                 }
@@ -145,9 +143,9 @@ impl Active {
             Message::CopyDone | Message::CopyFail(_) => {
                 turn.control(tag, frame)?;
                 self.expect(Expected::CopyEnd, turn)?;
-                if self.queue.is_crossed() {
+                if self.queue.crossed() > 0 {
                     // It may keep its answer to itself up to a Sync.
-                    turn.control(tag::FLUSH, FLUSH)?;
+                    turn.own(Own::Flush);
                     self.waiting = Some(Waiting::AfterCopy);
                 }
                 Taken::Yes
@@ -185,13 +183,12 @@ impl Active {
     /// one that crosses the failure is asked then. None is sent behind a COPY of which it is not known yet whether it has
     /// begun.
     pub(super) fn sync(&mut self, frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
-        if self.queue.copying() && self.queue.crossed() >= MOST_EXPECTED {
-            // As if the server had ignored it.
-            return Ok(Taken::Yes);
-        }
         if self.queue.copying() {
-            turn.control(tag::SYNC, frame)?;
-            self.expect(Expected::Sync, turn)?;
+            // More than these are as if the server had ignored them.
+            if self.queue.crossed() < MOST_EXPECTED {
+                turn.control(tag::SYNC, frame)?;
+                self.expect(Expected::Sync, turn)?;
+            }
             return Ok(Taken::Yes);
         }
         if self.queue.copy_in_is_open() {

@@ -160,8 +160,8 @@ impl Active {
     /// Adds what the session itself refuses.
     pub(super) fn ruled(&self, judged: Judged) -> Ruled {
         // What was to be known of it may not be known now: so this comes before what the policy says.
-        if let Some(message) = &self.interrupted {
-            return Ruled::refused(judged, "cancelled", Refusal::interrupted(message.clone()));
+        if let Some(refusal) = &self.interrupted {
+            return Ruled::refused(judged, "cancelled", refusal.clone());
         }
         if judged.judgement.decision() != Decision::Deny
             && let Some(refusal) = self.unmaskable(&judged.reading)
