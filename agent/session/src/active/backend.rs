@@ -155,7 +155,9 @@ impl Active {
             Message::CopyInResponse(_) | Message::CopyBothResponse(_) => {
                 self.result(tag, frame, turn)?;
                 self.current_run(tag)?.copy_begun = true;
-                self.queue.copy_in_begins();
+                if !self.queue.copy_in_begins() {
+                    return out_of_place(tag);
+                }
                 if self.waiting == Some(Waiting::CopyIn) {
                     self.waiting = None;
                 }
@@ -254,9 +256,8 @@ impl Active {
         }
         self.result(tag, frame, turn)?;
         self.current_run(tag)?.complete(text);
-        self.queue.take_sync_in_doubt();
         self.queue.uncross();
-        if self.waiting == Some(Waiting::AfterCopy) {
+        if matches!(self.waiting, Some(Waiting::AfterCopy | Waiting::CopyIn)) {
             self.waiting = None;
         }
         if let Some(Expected::Execute { .. }) = self.queue.front()

@@ -93,9 +93,6 @@ pub(crate) struct Queue {
     skipping: bool,
     /// The server reads COPY data: Sync and Flush are ignored until CopyDone or CopyFail.
     copying: bool,
-    /// A Sync was sent before it was known that COPY data is read. Whether the server has ignored it cannot be
-    /// told if the COPY fails.
-    sync_in_doubt: bool,
     /// How many Syncs were sent while the server read COPY data. It ignores them, but answers those that it reads behind
     /// data that fails.
     crossing: usize,
@@ -149,25 +146,16 @@ impl Queue {
         self.entries.pop_front()
     }
 
-    /// CopyInResponse has come for the entry in front: a Sync that was sent behind it, before the end of the
-    /// data, is ignored by the server ("COPY Operations" in the manual).
-    pub(crate) fn copy_in_begins(&mut self) {
-        self.sync_in_doubt = false;
-        let mut index = 1;
-        while let Some(entry) = self.entries.get(index) {
-            match entry {
-                Expected::CopyEnd => {
-                    self.entries.remove(index);
-                    return;
-                }
-                Expected::Sync => {
-                    self.entries.remove(index);
-                    self.sync_in_doubt = true;
-                }
-                _ => index += 1,
-            }
+    /// CopyInResponse has come for the entry in front. Returns whether that can be: no Sync is behind it, before the end
+    /// of the data, since none is sent while [`Self::copy_in_is_open`].
+    pub(crate) fn copy_in_begins(&mut self) -> bool {
+        let ends = |entry: &Expected| matches!(entry, Expected::CopyEnd | Expected::Sync);
+        match self.entries.iter().position(ends) {
+            Some(end) if matches!(self.entries.get(end), Some(Expected::Sync)) => return false,
+            Some(end) => drop(self.entries.remove(end)),
+            None => self.copying = true,
         }
-        self.copying = true;
+        true
     }
 
     /// An error has come in the extended protocol. Returns what is skipped, the front first, up to the Sync.
@@ -196,12 +184,6 @@ impl Queue {
         self.copying
     }
 
-    /// The COPY in front has failed, or has ended. Whether the server may still answer a Sync that was taken to
-    /// be ignored.
-    pub(crate) fn take_sync_in_doubt(&mut self) -> bool {
-        std::mem::take(&mut self.sync_in_doubt)
-    }
-
     /// How many Syncs were sent into the COPY that is running or has just ended.
     pub(crate) fn crossed(&self) -> usize {
         self.crossing
@@ -219,11 +201,11 @@ impl Queue {
         self.skipping
     }
 
-    /// A COPY from the client has been sent and the server has not said yet whether it reads the data.
+    /// What may be a COPY from the client has been sent and the server has not said yet whether it reads the data.
     pub(crate) fn copy_in_is_open(&self) -> bool {
         let copies = |entry: &Expected| match entry {
             Expected::Query { run, refusal: None } | Expected::Execute { run, refusal: None } => {
-                run.copies_in() && !run.copy_begun
+                run.may_begin_copy_in()
             }
             _ => false,
         };
@@ -249,7 +231,7 @@ impl Queue {
         }
         self.entries.iter_mut().rev().find_map(|entry| match entry {
             Expected::Query { run, refusal: None } | Expected::Execute { run, refusal: None } => {
-                (run.copies_in() || run.copy_begun).then_some(&mut **run)
+                (run.may_copy_in() || run.copy_begun).then_some(&mut **run)
             }
             _ => None,
         })

@@ -113,7 +113,6 @@ impl Active {
         if matches!(self.waiting, Some(Waiting::Names | Waiting::CopyIn)) {
             self.waiting = None;
         }
-        let sync_in_doubt = self.queue.take_sync_in_doubt();
         match self.queue.front() {
             // Everything that was sent behind a message of the extended protocol is skipped up to its Sync.
             Some(Expected::Query { .. } | Expected::FunctionCall { .. } | Expected::OwnFacts { .. })
@@ -125,10 +124,6 @@ impl Active {
         }
         if self.queue.crossed() > 0 && !fatal {
             self.doubt_after_copy(turn);
-        }
-        if sync_in_doubt && !fatal {
-            // One answer too many would give each result that follows to the statement before it.
-            return Err(Fault::FrontendOutOfPlace { message: "Sync" });
         }
         Ok(())
     }

@@ -180,8 +180,8 @@ impl Active {
     }
 
     /// While the server reads COPY data it ignores Sync, and answers it as soon as the COPY has failed: what becomes of
-    /// one that crosses the failure is asked then. None is sent behind a COPY of which it is not known yet whether it has
-    /// begun.
+    /// one that crosses the failure is asked then. None is sent behind what may be a COPY of which it is not known yet
+    /// whether it has begun.
     pub(super) fn sync(&mut self, frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
         if self.queue.copying() {
             // More than these are as if the server had ignored them.
@@ -192,6 +192,8 @@ impl Active {
             return Ok(Taken::Yes);
         }
         if self.queue.copy_in_is_open() {
+            // It may keep its answer to itself up to a Sync.
+            turn.own(Own::Flush);
             self.waiting = Some(Waiting::CopyIn);
             return Ok(Taken::NotYet);
         }

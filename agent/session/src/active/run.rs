@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use evidence::{Body, ResultChunk, StatementEnd, Stream, Times};
 use masking::{MaskSet, RowPlan};
+use policy::Verb;
 use smallvec::SmallVec;
-use sql::CopyDirection;
+use sql::{CopyDirection, Statement};
 
 use super::delivered::Delivered;
 use super::ledger::Ledger;
@@ -69,9 +70,23 @@ impl Run {
         }
     }
 
-    /// One of its statements is a COPY from the client.
-    pub(crate) fn copies_in(&self) -> bool {
-        self.reading.statements().iter().any(|s| s.effects.copy == Some(CopyDirection::In))
+    /// One of its statements is or may be a COPY from the client.
+    pub(crate) fn may_copy_in(&self) -> bool {
+        self.may_copy_in_from(0)
+    }
+
+    /// One of those that are still to come may be a COPY from the client.
+    pub(crate) fn may_begin_copy_in(&self) -> bool {
+        self.may_copy_in_from(self.at + usize::from(self.copy_begun))
+    }
+
+    fn may_copy_in_from(&self, from: usize) -> bool {
+        // What was not understood may be more statements than one. A Parse may have prepared what an EXECUTE runs.
+        let copies = |(at, s): (usize, &Statement)| {
+            at >= from && (s.effects.copy == Some(CopyDirection::In) || s.effects.executes.is_some())
+                || s.actions.iter().any(|action| action.verb == Verb::Opaque)
+        };
+        self.reading.statements().iter().enumerate().any(copies)
     }
 
     /// These bytes, which were just put before the client, belong to the result.

@@ -115,15 +115,46 @@ fn a_copy_that_fails_before_its_data_does_not_move_answers_to_other_statements()
     }
 }
 
+/// The model takes the words in this place; the session understands nothing of them.
 #[test]
-fn a_copy_that_could_not_be_read_ends_the_session_rather_than_lose_count() {
-    let mut world = World::new(ALL);
-    world.send(&[query("SELECT id FROM orders")]);
-    // The model takes the words in this place; the session understands nothing of them.
-    let odd = "COPY \"vault.orders FROM STDIN";
-    let got = world.send(&[run(odd), sync(), copy_done(), sync()]);
-    assert!(got.last().unwrap().contains("the client sent Sync where it has no place"), "{got:?}");
-    assert!(world.closed);
+fn a_copy_that_could_not_be_read_is_answered_as_any_other() {
+    const ODD: &str = "COPY \"orders FROM STDIN";
+    const ODD_FAILS: &str = "COPY \"vault.orders FROM STDIN";
+    let data = [copy_data(b"1"), copy_done()].concat();
+    let extended = ["parsed", "bound", "copy-in", "COPY 1", "ready I"];
+    check(ALL, &[run(ODD), sync(), data.clone(), sync()], &extended);
+    check(ALL, &[run(ODD), data.clone(), sync()], &extended);
+    check(ALL, &[query(ODD), sync(), data], &["copy-in", "COPY 1", "ready I"]);
+    let world = check(ALL, &[run(ODD), sync(), copy_data(b"abc"), copy_done(), sync()], &extended);
+    assert_eq!(world.records.stream(Stream::CopyIn), copy_data(b"abc"));
+    let failed = ["parsed", "bound", "copy-in", "error 22P02 bad data", "ready I"];
+    check(ALL, &[run(ODD), sync(), copy_data(b"bad"), copy_done(), sync()], &failed);
+    let twice = ["parsed", "bound", "copy-in", "error 22P02 bad data", "ready I", "ready I"];
+    check(ALL, &[run(ODD), sync(), copy_data(b"bad"), sync(), sync()], &twice);
+    let said = "error 42501 a statement trigger says no";
+    let early = ["parsed", "bound", "copy-in", said, "ready I", "ready I"];
+    check(ALL, &[run(ODD_FAILS), sync(), copy_data(b"1"), copy_done(), sync()], &early);
+}
+
+#[test]
+fn a_copy_that_an_execute_runs_is_answered_as_any_other() {
+    let begin = [parse("c", IN), run("EXECUTE c"), sync()].concat();
+    let data = [copy_data(b"1"), copy_done(), sync()].concat();
+    check(ALL, &[begin.clone(), data], &["parsed", "parsed", "bound", "copy-in", "COPY 1", "ready I"]);
+    let failed = ["parsed", "parsed", "bound", "copy-in", "error 22P02 bad data", "ready I", "ready I"];
+    check(ALL, &[begin, copy_data(b"bad"), sync(), sync()], &failed);
+}
+
+/// Between the end of one's data and the beginning of the next one.
+#[test]
+fn a_sync_between_two_copies_of_one_query_waits_for_the_second() {
+    let data = [copy_data(b"1"), copy_done()].concat();
+    for two in [[IN, IN].join("; "), "COPY \"orders FROM STDIN ; COPY \"orders FROM STDIN".to_owned()] {
+        let both = ["copy-in", "COPY 1", "copy-in", "COPY 1", "ready I"];
+        check(ALL, &[query(&two), data.clone(), sync(), data.clone()], &both);
+        let failed = ["copy-in", "COPY 1", "copy-in", "error 22P02 bad data", "ready I"];
+        check(ALL, &[query(&two), data.clone(), sync(), copy_data(b"bad")], &failed);
+    }
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Server {
     skipping: bool,
     /// In COPY FROM STDIN, begun by a Query or not.
     copying: Option<bool>,
+    /// The statements of the Query behind that COPY.
+    behind_copy: Vec<String>,
     pub(crate) path: Vec<String>,
     /// It would have to make a schema to tell the path.
     pub(crate) path_makes_schema: bool,
@@ -58,6 +60,7 @@ impl Server {
             status: TransactionStatus::Idle,
             skipping: false,
             copying: None,
+            behind_copy: Vec::new(),
             path_makes_schema: false,
             runs_out_of_time: false,
             path: vec!["pg_catalog".to_owned(), "public".to_owned()],
@@ -172,7 +175,13 @@ impl Server {
         if statements.is_empty() {
             encode::empty_query_response(&mut self.held);
         }
-        for statement in statements {
+        self.run_all(statements);
+    }
+
+    /// The statements of a Query, or those behind a COPY in it.
+    fn run_all(&mut self, statements: Vec<String>) {
+        let mut statements = statements.into_iter();
+        while let Some(statement) = statements.next() {
             if statement.starts_with("refused")
                 || statement.contains("fail") && statement.starts_with("CREATE")
             {
@@ -184,6 +193,7 @@ impl Server {
                 break;
             }
             if self.copying.is_some() {
+                self.behind_copy = statements.collect();
                 return;
             }
         }
@@ -272,7 +282,8 @@ impl Server {
                 self.copying = None;
                 self.complete("COPY 1");
                 if simple {
-                    self.ready();
+                    let behind = std::mem::take(&mut self.behind_copy);
+                    self.run_all(behind);
                 }
                 return;
             }
