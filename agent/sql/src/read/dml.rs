@@ -184,7 +184,8 @@ impl<'a> Reader<'a> {
         let row = |name: &str| {
             let target = scope.items.first()?;
             let (name, rows) = (Some(name.to_owned()), target.rows.clone());
-            Some(Item { name, schema: None, relation: target.relation, rows })
+            let (relation, system_columns) = (target.relation, target.system_columns);
+            Some(Item { name, schema: None, relation, system_columns, rows })
         };
         let around = Scope {
             outer: scope.outer,
@@ -283,6 +284,8 @@ impl<'a> Reader<'a> {
                         name: Some("excluded".to_owned()),
                         schema: None,
                         relation: item.relation,
+                        // It is no row that is stored: it has none.
+                        system_columns: false,
                         rows: item.rows.clone(),
                     };
                     scope.items.push(item);

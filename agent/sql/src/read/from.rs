@@ -8,7 +8,7 @@ use sqlparser::ast::{
 use super::Reader;
 use super::access::Target;
 use super::call::Called;
-use super::scope::{Item, Scope};
+use super::scope::{Item, Scope, has_system_columns};
 use crate::flow::{Rows, add};
 use crate::names::Name;
 
@@ -186,7 +186,13 @@ impl Reader<'_> {
         {
             let rows = rows.clone();
             let name = alias.name.or_else(|| Some(name.name.clone()));
-            return Item { name, schema: None, relation: None, rows: rows.renamed(alias.columns) };
+            return Item {
+                name,
+                schema: None,
+                relation: None,
+                system_columns: false,
+                rows: rows.renamed(alias.columns),
+            };
         }
         let (schema, relation, rows) = match self.touch(Verb::Select, name) {
             Target::Known(relation) => {
@@ -199,8 +205,15 @@ impl Reader<'_> {
             name: alias.name.or_else(|| Some(name.name.clone())),
             schema: if aliased { None } else { schema },
             relation,
+            system_columns: self.has_system_columns(relation),
             rows: rows.renamed(alias.columns),
         }
+    }
+
+    fn has_system_columns(&self, relation: Option<policy::Oid>) -> bool {
+        relation
+            .and_then(|oid| self.names.catalog.relation(oid))
+            .is_some_and(|relation| has_system_columns(relation.kind))
     }
 
     /// A function in FROM sees the items before it. Its columns' names and number are its own matter.
@@ -233,7 +246,8 @@ impl Reader<'_> {
             Target::Created(_) | Target::Missing => (None, None, Rows::Any(policy::Lineage::Unknown)),
         };
         let schema = if alias.is_some() { None } else { schema };
-        Item { name: alias.or_else(|| Some(written.name.clone())), schema, relation, rows }
+        let system_columns = self.has_system_columns(relation);
+        Item { name: alias.or_else(|| Some(written.name.clone())), schema, relation, system_columns, rows }
     }
 
     /// The name and alias of a table that a statement writes; anything else in its place is opaque.
@@ -272,5 +286,11 @@ impl Reader<'_> {
 }
 
 fn item(alias: Alias, rows: Rows) -> Item {
-    Item { name: alias.name, schema: None, relation: None, rows: rows.renamed(alias.columns) }
+    Item {
+        name: alias.name,
+        schema: None,
+        relation: None,
+        system_columns: false,
+        rows: rows.renamed(alias.columns),
+    }
 }

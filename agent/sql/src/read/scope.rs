@@ -1,6 +1,6 @@
 //! What names mean inside a query: FROM items by level, as PostgreSQL's parse analysis searches them.
 
-use policy::{Lineage, Oid};
+use policy::{Lineage, Oid, RelationKind};
 
 use crate::flow::{Rows, add, column, constant};
 
@@ -12,6 +12,8 @@ pub(super) struct Item {
     pub(super) schema: Option<String>,
     /// The relation, where it is one.
     pub(super) relation: Option<Oid>,
+    /// Its rows have system columns (5.5).
+    pub(super) system_columns: bool,
     pub(super) rows: Rows,
 }
 
@@ -32,6 +34,21 @@ pub(super) struct Scope<'p> {
     pub(super) items: Vec<Item>,
     /// A USING or NATURAL join merges columns: what `*` expands to is not certain.
     pub(super) merged: bool,
+}
+
+/// Whether relations of this kind have system columns. In a view such a name means nothing, so that it is looked for
+/// further out.
+pub(super) const fn has_system_columns(kind: RelationKind) -> bool {
+    match kind {
+        RelationKind::Table
+        | RelationKind::PartitionedTable
+        | RelationKind::MaterializedView
+        | RelationKind::ForeignTable
+        | RelationKind::Sequence
+        | RelationKind::Index
+        | RelationKind::Toast => true,
+        RelationKind::View | RelationKind::CompositeType => false,
+    }
 }
 
 /// Columns that every table has (5.5); they hold no user's data.
@@ -61,7 +78,7 @@ fn hit(item: &Item, name: &str) -> Hit {
                 };
                 add(slot.get_or_insert_with(constant), cell.lineage.clone());
             }
-            if sure.is_none() && item.relation.is_some() && is_system_column(name) {
+            if sure.is_none() && item.system_columns && is_system_column(name) {
                 return Hit::Sure(constant());
             }
             match (sure, perhaps) {

@@ -31,6 +31,16 @@ fn columns_are_resolved_through_from() {
 }
 
 #[test]
+fn a_system_columns_name_is_looked_for_outside_of_a_view() {
+    for name in ["ctid", "xmin", "tableoid"] {
+        let around = format!("FROM (SELECT ssn AS {name} FROM customers) q");
+        check(&format!("SELECT (SELECT {name} FROM customers_view LIMIT 1) {around}"), "100.3");
+        check(&format!("SELECT (SELECT {name} FROM t LIMIT 1) {around}"), "-");
+        check(&format!("SELECT (SELECT {name} FROM t, customers_view LIMIT 1) {around}"), "-");
+    }
+}
+
+#[test]
 fn set_operations_add_up_by_position() {
     check("SELECT a, b FROM t UNION ALL SELECT id, ssn FROM customers", "100.1+103.1 100.3+103.2");
     check("SELECT a FROM t UNION SELECT id, ssn FROM customers", "within 100.1+100.3+103.1");
