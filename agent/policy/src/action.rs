@@ -7,15 +7,17 @@ use crate::Oid;
 /// What is done. Each verb's name in documents is its kebab-case form, as [`Verb::name`] gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verb {
-    /// Rows of a relation are read: FROM, TABLE, COPY … TO's source, a subquery, `FOR UPDATE`'s target as well.
+    /// Rows of a relation are read: FROM, TABLE, COPY … TO's source, a subquery, `FOR UPDATE`'s target as well. Also of the
+    /// target of INSERT, UPDATE, DELETE and MERGE, as PostgreSQL asks for the privilege: where a column of it is read
+    /// (WHERE, the values of SET, ON CONFLICT, RETURNING), and always of MERGE's.
     Select,
     /// INSERT, MERGE's insert, COPY … FROM's target.
     Insert,
-    /// UPDATE with a condition that is not trivially true; also ON CONFLICT DO UPDATE and MERGE's update.
+    /// UPDATE with a condition that is not trivially true (which is a `select` too); also ON CONFLICT DO UPDATE and MERGE's update.
     Update,
     /// UPDATE of every row: no WHERE, or one that is trivially true.
     UpdateAll,
-    /// DELETE with a condition that is not trivially true; also MERGE's delete.
+    /// DELETE with a condition that is not trivially true (which is a `select` too); also MERGE's delete.
     Delete,
     /// DELETE of every row.
     DeleteAll,

@@ -4,7 +4,7 @@
 
 mod builtin;
 
-pub(crate) use builtin::{Builtin, builtin, is_builtin_operator, is_builtin_type};
+pub(crate) use builtin::{Builtin, builtin, is_aggregate, is_builtin_operator, is_builtin_type};
 
 use policy::catalog::TypeKind;
 use policy::{Catalog, Function, Relation};

@@ -12,12 +12,13 @@ mod from;
 mod query;
 mod scope;
 mod types;
+mod uses;
 
 pub(crate) use access::{Target, relation_object};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use policy::{Action, Lineage, Oid};
+use policy::{Action, Lineage, Object, Oid, Verb};
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
 use crate::flow::{Rows, add, constant};
@@ -30,6 +31,14 @@ use crate::{Effects, Limits, SearchPath, Wants};
 /// Actions that one statement may have; more are not told apart.
 const MAX_ACTIONS: usize = 2000;
 
+/// As many are compared one by one; of more their places are kept.
+const FEW_ACTIONS: usize = 16;
+
+/// What makes two actions the same.
+fn key(action: &Action) -> (Verb, Object, bool) {
+    (action.verb, action.object.clone(), action.implied)
+}
+
 /// What has been found of one statement so far.
 pub(crate) struct Reader<'a> {
     pub(crate) text: &'a str,
@@ -39,6 +48,10 @@ pub(crate) struct Reader<'a> {
     /// Relations that earlier statements of the same text create.
     pub(crate) created: &'a [Name],
     pub(crate) actions: Vec<Action>,
+    /// The place of each action, once there are more than a few.
+    places: HashMap<(Verb, Object, bool), usize>,
+    /// What is to be told of actions on relations.
+    notes: Vec<uses::Note>,
     /// What the values carry that are stored or handed on.
     pub(crate) written: Lineage,
     pub(crate) relations: BTreeSet<Oid>,
@@ -59,6 +72,8 @@ impl<'a> Reader<'a> {
             names,
             created,
             actions: Vec::new(),
+            places: HashMap::new(),
+            notes: Vec::new(),
             written: constant(),
             relations: BTreeSet::new(),
             effects: Effects::default(),
@@ -82,12 +97,48 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn act(&mut self, action: Action) {
-        if self.actions.len() == MAX_ACTIONS {
+        self.add_action(action);
+    }
+
+    /// Notes an action; gives its place, unless there are too many. The same action twice is one: of its detail all
+    /// roles count.
+    fn add_action(&mut self, action: Action) -> Option<usize> {
+        if let Some(place) = self.place_of(&action) {
+            let roles = &mut self.actions[place].detail.roles;
+            if *roles != action.detail.roles {
+                roles.extend(action.detail.roles);
+                roles.sort_unstable();
+                roles.dedup();
+            }
+            return Some(place);
+        }
+        let place = self.actions.len();
+        if place == MAX_ACTIONS {
             self.actions.push(Action::opaque("too many different actions"));
         }
-        if self.actions.len() < MAX_ACTIONS && !self.actions.contains(&action) {
-            self.actions.push(action);
+        if place >= MAX_ACTIONS {
+            return None;
         }
+        if place >= FEW_ACTIONS {
+            self.places.insert(key(&action), place);
+        }
+        self.actions.push(action);
+        Some(place)
+    }
+
+    fn place_of(&mut self, action: &Action) -> Option<usize> {
+        let few = self.actions.iter().take(FEW_ACTIONS).position(|other| {
+            other.verb == action.verb && other.implied == action.implied && other.object == action.object
+        });
+        if few.is_some() || self.actions.len() <= FEW_ACTIONS {
+            return few;
+        }
+        self.places.get(&key(action)).copied()
+    }
+
+    /// Tells the actions what was noted of them while the statement was read.
+    pub(crate) fn tell(&mut self) {
+        uses::tell(&self.notes, &mut self.actions, self.names.catalog);
     }
 
     /// Notes what a stored value carries.

@@ -42,8 +42,14 @@ enum Literal {
 }
 
 impl Literal {
-    /// What the token is, where it may be left out. Every other literal is part of the shape.
-    fn of(token: Token, text: &str) -> Option<Self> {
+    /// What the token at that place is, where it may be left out. Every other literal is part of the shape, and so is the
+    /// number of a LIMIT, which an action tells.
+    fn at(tokens: &[Token], at: usize, text: &str) -> Option<Self> {
+        let token = *tokens.get(at)?;
+        let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+        if before.is_some_and(|before| ["limit", "first", "next"].iter().any(|word| before.is(text, word))) {
+            return None;
+        }
         let digits = || token.range().len() <= 9 && token.written(text).bytes().all(|b| b.is_ascii_digit());
         match token.kind {
             Kind::String => Some(Literal::String),
@@ -95,8 +101,8 @@ impl Shape {
             return None;
         }
         let mut key = Vec::with_capacity(text.len() + tokens.len());
-        for token in tokens {
-            if let Some(literal) = Literal::of(*token, text) {
+        for (at, token) in tokens.iter().enumerate() {
+            if let Some(literal) = Literal::at(tokens, at, text) {
                 key.push(literal.mark());
                 continue;
             }
@@ -157,7 +163,7 @@ fn replaced(
     let mut out = String::with_capacity(text.len() * 2);
     for (number, token) in tokens.iter().enumerate() {
         // Writing to a String does not fail.
-        let _ = match Literal::of(*token, text) {
+        let _ = match Literal::at(&tokens, number, text) {
             Some(literal) => write!(out, "{} ", replace(literal, number)),
             None => write!(out, "{} ", token.written(text)),
         };

@@ -73,6 +73,7 @@ pub(crate) fn read(
     let mut reader = Reader::new(text, &names, &before.created, limits);
     let cursor = Cursor::new(text, tokens);
     let done = if is_data(&cursor) { reader.data_statement(tokens) } else { reader.utility(cursor) };
+    reader.tell();
     let opaque = reader.actions.iter().any(|action| action.verb == Verb::Opaque);
     if opaque {
         let anything = Effects::anything();

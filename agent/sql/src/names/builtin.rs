@@ -57,6 +57,24 @@ pub(crate) fn builtin(name: &str) -> Builtin {
     }
 }
 
+/// PostgreSQL's own aggregates (9.21). Sorted.
+#[rustfmt::skip]
+const AGGREGATES: &[&str] = &[
+    "any_value", "array_agg", "avg", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "corr", "count",
+    "covar_pop", "covar_samp", "cume_dist", "dense_rank", "every", "json_agg", "json_agg_strict", "json_arrayagg",
+    "json_object_agg", "json_object_agg_strict", "json_object_agg_unique", "json_object_agg_unique_strict",
+    "json_objectagg", "jsonb_agg", "jsonb_agg_strict", "jsonb_object_agg", "jsonb_object_agg_strict",
+    "jsonb_object_agg_unique", "jsonb_object_agg_unique_strict", "max", "min", "mode", "percent_rank",
+    "percentile_cont", "percentile_disc", "range_agg", "range_intersect_agg", "rank", "regr_avgx", "regr_avgy",
+    "regr_count", "regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy", "stddev",
+    "stddev_pop", "stddev_samp", "string_agg", "sum", "var_pop", "var_samp", "variance", "xmlagg",
+];
+
+/// Whether `pg_catalog` has an aggregate of that name.
+pub(crate) fn is_aggregate(name: &str) -> bool {
+    AGGREGATES.binary_search(&name).is_ok()
+}
+
 /// Whether `pg_catalog` has a type of that name (arrays without their underscore).
 pub(crate) fn is_builtin_type(name: &str) -> bool {
     harmless::TYPES.binary_search(&name).is_ok()
@@ -73,7 +91,7 @@ mod tests {
 
     #[test]
     fn every_list_is_sorted_and_without_repetition() {
-        for list in [harmless::FUNCTIONS, harmless::TYPES, harmless::OPERATORS] {
+        for list in [harmless::FUNCTIONS, harmless::TYPES, harmless::OPERATORS, AGGREGATES] {
             assert!(list.is_sorted_by(|a, b| a < b), "{list:?}");
         }
     }

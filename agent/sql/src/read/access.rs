@@ -3,6 +3,7 @@
 use policy::{Action, Detail, Object, ObjectKind, Oid, Relation, Verb};
 
 use super::Reader;
+use super::uses::{Note, Told, is_told};
 use crate::flow::{Cell, Rows, column};
 use crate::names::Name;
 
@@ -40,9 +41,20 @@ impl<'a> Reader<'a> {
 
     /// `verb` on the relation of that name and on all that comes along.
     pub(crate) fn touch(&mut self, verb: Verb, name: &Name) -> Target<'a> {
+        self.touch_telling(verb, name, &Told::Nothing)
+    }
+
+    /// The same where more is known of it.
+    pub(crate) fn touch_telling(&mut self, verb: Verb, name: &Name, told: &Told) -> Target<'a> {
         let target = self.target(name);
-        match &target {
-            Target::Known(relation) => self.touch_known(verb, relation),
+        self.touch_target(verb, &target, told);
+        target
+    }
+
+    /// `verb` on a target that was looked up before.
+    pub(crate) fn touch_target(&mut self, verb: Verb, target: &Target<'a>, told: &Told) {
+        match target {
+            Target::Known(relation) => self.touch_known(verb, relation, told),
             Target::Created(name) => self.act(Action {
                 verb,
                 object: Object {
@@ -57,10 +69,9 @@ impl<'a> Reader<'a> {
             }),
             Target::Missing => {}
         }
-        target
     }
 
-    pub(crate) fn touch_known(&mut self, verb: Verb, relation: &'a Relation) {
+    pub(crate) fn touch_known(&mut self, verb: Verb, relation: &'a Relation, told: &Told) {
         let writes = matches!(
             verb,
             Verb::Insert
@@ -75,9 +86,11 @@ impl<'a> Reader<'a> {
         if writes && relation.has_rules {
             self.opaque(format!("rewrite rules on \"{}.{}\"", relation.schema, relation.name));
         }
-        let mut work = vec![(relation.oid, false)];
+        let root = relation.oid;
+        // With the view whose base it is.
+        let mut work = vec![(relation.oid, false, None)];
         let mut seen = std::collections::BTreeMap::new();
-        while let Some((oid, implied)) = work.pop() {
+        while let Some((oid, implied, view)) = work.pop() {
             // Met as a view's base and as kin: the base, which needs a rule of its own, counts.
             if seen.get(&oid).is_some_and(|before| *before <= implied) {
                 continue;
@@ -88,14 +101,18 @@ impl<'a> Reader<'a> {
                 self.opaque("a view stands on a relation that is not in the catalog");
                 continue;
             };
-            self.act(Action { verb, object: relation_object(relation), implied, detail: Detail::NONE });
+            let object = relation_object(relation);
+            let action = self.add_action(Action { verb, object, implied, detail: Detail::NONE });
+            if let Some(action) = action.filter(|_| is_told(verb)) {
+                self.notes.push(note(action, root, relation, view, told));
+            }
             if writes && relation.has_triggers {
                 // A partition's, or those of what a view writes to, run as well. Its function may change settings.
                 self.moves_settings();
             }
             if matches!(verb, Verb::Alter | Verb::Drop | Verb::Maintain) {
                 // A change of a parent reaches its children.
-                work.extend(relation.children.iter().map(|oid| (*oid, true)));
+                work.extend(relation.children.iter().map(|oid| (*oid, true, view)));
             }
             if !carries {
                 continue;
@@ -103,9 +120,9 @@ impl<'a> Reader<'a> {
             // PostgreSQL's own views are asked for by their own names: they show what they are made to show, and a
             // rule about `pg_authid` would else take `pg_roles` away with it.
             if !is_own(relation) {
-                work.extend(relation.bases.iter().map(|base| (base.relation, implied)));
+                work.extend(relation.bases.iter().map(|base| (base.relation, implied, Some(relation))));
             }
-            work.extend(relation.children.iter().chain(&relation.parents).map(|oid| (*oid, true)));
+            work.extend(relation.children.iter().chain(&relation.parents).map(|oid| (*oid, true, view)));
             for function in &relation.functions {
                 self.call_implied(*function);
             }
@@ -126,6 +143,18 @@ impl<'a> Reader<'a> {
                 .collect(),
         )
     }
+}
+
+/// What is to be told of a relation that was touched, by its own name (`root`), as the base of a view, or as their kin.
+fn note(action: usize, root: Oid, relation: &Relation, view: Option<&Relation>, told: &Told) -> Note {
+    let Some(view) = view else {
+        return Note { action, told: told.clone(), named: Some(root), base: None };
+    };
+    let read = view.bases.iter().filter(|base| base.relation == relation.oid);
+    let name = |attnum| relation.columns.iter().find(|c| c.attnum == attnum).map(|c| c.name.clone());
+    // As kin of a base: no column of the view's own text.
+    let base = read.map(|base| name(base.attnum)).collect::<Option<Vec<_>>>().filter(|base| !base.is_empty());
+    Note { action, told: told.of_base(), named: None, base }
 }
 
 /// PostgreSQL's own: made by initdb, in a schema of its own.

@@ -4,7 +4,7 @@ use policy::{Action, Detail, Function, Lineage, Object, ObjectKind, Oid, Verb, V
 
 use super::Reader;
 use crate::flow::constant;
-use crate::names::{Builtin, Name, builtin};
+use crate::names::{Builtin, Name, builtin, is_aggregate};
 
 /// What a call brings.
 pub(crate) struct Called {
@@ -12,6 +12,8 @@ pub(crate) struct Called {
     pub(crate) carried: Lineage,
     /// It is not harmless: its arguments may end anywhere.
     pub(crate) keeps: bool,
+    /// It may be an aggregate: what it gives is made of many rows.
+    pub(crate) gathers: bool,
 }
 
 impl Reader<'_> {
@@ -45,7 +47,9 @@ impl Reader<'_> {
                 carried = Lineage::Unknown;
             }
         }
-        Called { carried, keeps: known != Builtin::Harmless || !users.is_empty() }
+        // An aggregate has no language: others' functions run for it.
+        let gathers = (own && is_aggregate(&name.name)) || functions.iter().any(|f| f.language.is_empty());
+        Called { carried, keeps: known != Builtin::Harmless || !users.is_empty(), gathers }
     }
 
     /// What runs may change settings of the session, unseen.
@@ -107,7 +111,7 @@ impl Reader<'_> {
     pub(super) fn call_as_attribute(&mut self, name: &str) -> Called {
         let name = Name { schema: None, name: name.to_owned() };
         if builtin(&name.name) != Builtin::Harmless && self.names.functions(&name).is_empty() {
-            return Called { carried: constant(), keeps: false };
+            return Called { carried: constant(), keeps: false, gathers: false };
         }
         self.call(Verb::Function, &name)
     }

@@ -1,18 +1,45 @@
 //! INSERT, UPDATE, DELETE and MERGE: what they write, read and return.
 
+use std::rc::Rc;
+
 use policy::{Lineage, Verb};
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, ConflictTarget, Delete, FromTable, Insert, OnConflictAction, OnInsert,
-    SelectItem, Statement, TableObject, Update, UpdateTableFromKind,
+    Assignment, AssignmentTarget, ConflictTarget, Delete, FromTable, Insert, ObjectName, OnConflictAction,
+    OnInsert, SelectItem, Statement, TableObject, Update, UpdateTableFromKind,
 };
 
 use super::Reader;
 use super::access::Target;
 use super::condition::is_trivial;
 use super::scope::{Item, Scope};
+use super::uses::{Told, Used};
 use crate::flow::Rows;
 
 mod merge;
+
+/// The columns that are assigned to; `None` where one of them is no plain name.
+fn assigned_names(assignments: &[Assignment]) -> Option<Rc<[String]>> {
+    let names = assignments.iter().flat_map(|assignment| match &assignment.target {
+        AssignmentTarget::ColumnName(name) => std::slice::from_ref(name),
+        AssignmentTarget::Tuple(names) => names.as_slice(),
+    });
+    first_names(names)
+}
+
+/// The columns of names that may go on to a field.
+fn first_names<'n>(names: impl IntoIterator<Item = &'n ObjectName>) -> Option<Rc<[String]>> {
+    names.into_iter().map(|name| Some(name.0.first()?.as_ident()?.value.clone())).collect()
+}
+
+/// All columns of the target, where they are known.
+fn every_name(target: &Target<'_>) -> Option<Rc<[String]>> {
+    match target {
+        Target::Known(relation) if !relation.columns.is_empty() => {
+            Some(relation.columns.iter().map(|column| column.name.clone()).collect())
+        }
+        Target::Known(_) | Target::Created(_) | Target::Missing => None,
+    }
+}
 
 /// The rows of a statement that returns none.
 const fn nothing() -> Rows {
@@ -177,22 +204,31 @@ impl<'a> Reader<'a> {
     /// RETURNING reads the target, which is the first of the items.
     fn returning(&mut self, items: Option<&[SelectItem]>, target: &Target<'a>, scope: Scope<'_>) -> Rows {
         let Some(items) = items else { return nothing() };
-        if let Target::Known(relation) = target {
-            self.touch_known(Verb::Select, relation);
+        if let Some(used) = scope.items.first().and_then(|item| item.used.clone()) {
+            self.touch_target(Verb::Select, target, &Told::Read(used));
         }
         // Its row as it was and as it is (6.4, since version 18), where nothing else is called so.
         let row = |name: &str| {
             let target = scope.items.first()?;
             let (name, rows) = (Some(name.to_owned()), target.rows.clone());
-            let (relation, system_columns) = (target.relation, target.system_columns);
-            Some(Item { name, schema: None, relation, system_columns, rows })
+            let (relation, system_columns, used) =
+                (target.relation, target.system_columns, target.used.clone());
+            Some(Item { name, schema: None, relation, system_columns, used, rows })
         };
         let around = Scope {
             outer: scope.outer,
             items: ["old", "new"].into_iter().filter_map(row).collect(),
-            merged: false,
+            ..Scope::inside(None)
         };
-        self.select_items(items, &Scope { outer: Some(&around), items: scope.items, merged: scope.merged })
+        self.select_items(items, &Scope { outer: Some(&around), ..scope })
+    }
+
+    /// What is read of a target is selected, as PostgreSQL asks for the privilege: a condition, a value or a conflict on
+    /// one of its columns shows what is there, be it by an error.
+    fn read_target(&mut self, target: &Target<'a>, used: &Rc<Used>) {
+        if used.is_read() {
+            self.touch_target(Verb::Select, target, &Told::Read(Rc::clone(used)));
+        }
     }
 
     fn insert(&mut self, insert: &Insert, outer: Option<&Scope<'_>>) -> Rows {
@@ -252,7 +288,13 @@ impl<'a> Reader<'a> {
         }
         let alias = table_alias.as_ref().map(|alias| self.name(&alias.alias));
         let Some(name) = self.object_name(name, false) else { return Rows::Any(Lineage::Unknown) };
-        let target = self.touch(Verb::Insert, &name);
+        let target = self.target(&name);
+        let written = match (columns.as_slice(), source) {
+            ([], None) => Some(Rc::default()),
+            ([], Some(_)) => every_name(&target),
+            (columns, _) => first_names(columns),
+        };
+        self.touch_target(Verb::Insert, &target, &Told::Written { columns: written, condition: None });
         for column in columns {
             self.object_name(column, false);
         }
@@ -260,7 +302,9 @@ impl<'a> Reader<'a> {
             let rows = self.query(source, outer);
             self.store(rows.all());
         }
-        let item = self.target_item(&target, &name, alias);
+        // Its rows are those that it inserts, or conflicts with.
+        let used = Used::by(true);
+        let item = self.target_item(&target, &name, alias, &used);
         let mut scope = Scope::inside(outer);
         match on {
             None => {}
@@ -269,23 +313,29 @@ impl<'a> Reader<'a> {
                     None => {}
                     Some(ConflictTarget::Columns(columns)) => {
                         for column in columns {
-                            self.name(column);
+                            let column = self.name(column);
+                            if Scope::column_of(&item, &column).is_none() {
+                                item.read_every();
+                            }
                         }
                     }
                     Some(ConflictTarget::OnConstraint(constraint)) => {
                         self.object_name(constraint, false);
+                        item.read_every();
                     }
                 }
                 if let OnConflictAction::DoUpdate(update) = &conflict.action {
-                    if let Target::Known(relation) = &target {
-                        self.touch_known(Verb::Update, relation);
-                    }
+                    let told =
+                        Told::Written { columns: assigned_names(&update.assignments), condition: Some(true) };
+                    self.touch_target(Verb::Update, &target, &told);
                     let excluded = Item {
                         name: Some("excluded".to_owned()),
                         schema: None,
                         relation: item.relation,
                         // It is no row that is stored: it has none.
                         system_columns: false,
+                        // To read it is to read the columns of the table.
+                        used: item.used.clone(),
                         rows: item.rows.clone(),
                     };
                     scope.items.push(item);
@@ -293,6 +343,7 @@ impl<'a> Reader<'a> {
                     self.assignments(&update.assignments, &scope);
                     self.condition(update.selection.as_ref(), &scope);
                     scope.items.truncate(1);
+                    self.read_target(&target, &used);
                     return self.returning(returning.as_deref(), &target, scope);
                 }
             }
@@ -300,6 +351,7 @@ impl<'a> Reader<'a> {
             Some(OnInsert::DuplicateKeyUpdate(_) | _) => self.opaque("unsupported clause of an INSERT"),
         }
         scope.items.push(item);
+        self.read_target(&target, &used);
         self.returning(returning.as_deref(), &target, scope)
     }
 
@@ -354,10 +406,13 @@ impl<'a> Reader<'a> {
         let Some((name, alias)) = self.written_table(&table.relation) else {
             return Rows::Any(Lineage::Unknown);
         };
-        let verb = if is_trivial(selection.as_ref()) { Verb::UpdateAll } else { Verb::Update };
-        let target = self.touch(verb, &name);
+        let chosen = !is_trivial(selection.as_ref());
+        let verb = if chosen { Verb::Update } else { Verb::UpdateAll };
+        let told = Told::Written { columns: assigned_names(assignments), condition: Some(chosen) };
+        let target = self.touch_telling(verb, &name, &told);
+        let used = Used::by(chosen);
         let mut scope = Scope::inside(outer);
-        scope.items.push(self.target_item(&target, &name, alias));
+        scope.items.push(self.target_item(&target, &name, alias, &used));
         match from {
             None => {}
             Some(UpdateTableFromKind::AfterSet(tables)) => {
@@ -369,6 +424,8 @@ impl<'a> Reader<'a> {
         }
         self.assignments(assignments, &scope);
         self.condition(selection.as_ref(), &scope);
+        self.choose(&scope, chosen);
+        self.read_target(&target, &used);
         self.returning(returning.as_deref(), &target, scope)
     }
 
@@ -405,14 +462,19 @@ impl<'a> Reader<'a> {
             return Rows::Any(Lineage::Unknown);
         };
         let Some((name, alias)) = self.written_table(table) else { return Rows::Any(Lineage::Unknown) };
-        let verb = if is_trivial(selection.as_ref()) { Verb::DeleteAll } else { Verb::Delete };
-        let target = self.touch(verb, &name);
+        let chosen = !is_trivial(selection.as_ref());
+        let verb = if chosen { Verb::Delete } else { Verb::DeleteAll };
+        let told = Told::Written { columns: None, condition: Some(chosen) };
+        let target = self.touch_telling(verb, &name, &told);
+        let used = Used::by(chosen);
         let mut scope = Scope::inside(outer);
-        scope.items.push(self.target_item(&target, &name, alias));
+        scope.items.push(self.target_item(&target, &name, alias, &used));
         for table in using.iter().flatten() {
             self.table_with_joins(table, &mut scope);
         }
         self.condition(selection.as_ref(), &scope);
+        self.choose(&scope, chosen);
+        self.read_target(&target, &used);
         self.returning(returning.as_deref(), &target, scope)
     }
 }

@@ -8,6 +8,7 @@ use sqlparser::ast::{AccessExpr, Expr, Subscript, UnaryOperator, Value, ValueWit
 use super::Reader;
 use super::call::Called;
 use super::scope::Scope;
+use super::uses::Used;
 use crate::flow::{add, constant};
 use crate::names::Name;
 
@@ -40,7 +41,7 @@ impl Reader<'_> {
         let mut scope = Scope::inside(None);
         if let Some(name) = over {
             let target = self.target(name);
-            let item = self.target_item(&target, name, None);
+            let item = self.target_item(&target, name, None, &Used::by(false));
             scope.items.push(item);
         }
         self.expr(expr, &scope)
@@ -211,6 +212,9 @@ impl Reader<'_> {
             AccessExpr::Dot(Expr::Identifier(ident)) => {
                 let name = self.part(ident);
                 let called = self.call_as_attribute(&name);
+                if called.gathers {
+                    scope.gather();
+                }
                 if called.keeps {
                     self.store(value.clone());
                 }
@@ -255,11 +259,14 @@ impl Reader<'_> {
             _ => return self.unsupported("a name of many parts"),
         };
         let Some(item) = item else { return Lineage::Unknown };
-        let whole = item.whole();
         match Scope::column_of(item, column) {
             Some(lineage) => lineage,
             None => {
-                let Called { carried: mut sum, keeps } = self.call_as_attribute(column);
+                let whole = item.whole();
+                let Called { carried: mut sum, keeps, gathers } = self.call_as_attribute(column);
+                if gathers {
+                    scope.gather();
+                }
                 if keeps {
                     self.store(whole.clone());
                 }
@@ -300,11 +307,13 @@ impl Reader<'_> {
     /// A function by its written name.
     pub(super) fn call_written(&mut self, name: &sqlparser::ast::ObjectName) -> Called {
         match self.object_name(name, true) {
-            Some(Name { schema: None, name }) if !self.is_callable(&name) => {
-                Called { carried: self.unsupported("a word in the place of a function"), keeps: true }
-            }
+            Some(Name { schema: None, name }) if !self.is_callable(&name) => Called {
+                carried: self.unsupported("a word in the place of a function"),
+                keeps: true,
+                gathers: true,
+            },
             Some(name) => self.call(Verb::Function, &name),
-            None => Called { carried: Lineage::Unknown, keeps: true },
+            None => Called { carried: Lineage::Unknown, keeps: true, gathers: true },
         }
     }
 }

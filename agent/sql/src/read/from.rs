@@ -1,5 +1,7 @@
 //! FROM: relations, subqueries, functions and joins become the items of a query level.
 
+use std::rc::Rc;
+
 use policy::Verb;
 use sqlparser::ast::{
     Expr, FunctionArg, Join, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableWithJoins,
@@ -9,6 +11,7 @@ use super::Reader;
 use super::access::Target;
 use super::call::Called;
 use super::scope::{Item, Scope, has_system_columns};
+use super::uses::{Told, Used};
 use crate::flow::{Rows, add};
 use crate::names::Name;
 
@@ -70,11 +73,17 @@ impl Reader<'_> {
             }
             JoinConstraint::Using(columns) => {
                 for column in columns {
-                    self.object_name(column, false);
+                    if let Some(name) = self.object_name(column, false) {
+                        scope.column(&name.name);
+                    }
                 }
                 scope.merged = true;
             }
-            JoinConstraint::Natural => scope.merged = true,
+            JoinConstraint::Natural => {
+                // Which columns both sides have in common is not followed.
+                scope.items.iter().for_each(Item::read_every);
+                scope.merged = true;
+            }
             JoinConstraint::None => {}
         }
     }
@@ -191,21 +200,25 @@ impl Reader<'_> {
                 schema: None,
                 relation: None,
                 system_columns: false,
+                used: None,
                 rows: rows.renamed(alias.columns),
             };
         }
-        let (schema, relation, rows) = match self.touch(Verb::Select, name) {
-            Target::Known(relation) => {
-                (Some(relation.schema.clone()), Some(relation.oid), Self::columns_of(relation))
-            }
-            Target::Created(_) | Target::Missing => (None, None, Rows::Any(policy::Lineage::Unknown)),
-        };
+        let used = Used::by(false);
+        let (schema, relation, rows) =
+            match self.touch_telling(Verb::Select, name, &Told::Read(Rc::clone(&used))) {
+                Target::Known(relation) => {
+                    (Some(relation.schema.clone()), Some(relation.oid), Self::columns_of(relation))
+                }
+                Target::Created(_) | Target::Missing => (None, None, Rows::Any(policy::Lineage::Unknown)),
+            };
         let aliased = alias.name.is_some();
         Item {
             name: alias.name.or_else(|| Some(name.name.clone())),
             schema: if aliased { None } else { schema },
             relation,
             system_columns: self.has_system_columns(relation),
+            used: Some(used),
             rows: rows.renamed(alias.columns),
         }
     }
@@ -224,7 +237,7 @@ impl Reader<'_> {
         alias: Alias,
         scope: &Scope<'_>,
     ) -> Item {
-        let Called { carried: mut lineage, keeps } = self.call_written(name);
+        let Called { carried: mut lineage, keeps, gathers: _ } = self.call_written(name);
         for arg in args {
             let argument = self.argument(arg, scope);
             if keeps {
@@ -238,7 +251,13 @@ impl Reader<'_> {
     }
 
     /// The target of a writing statement, with its own name for references.
-    pub(super) fn target_item(&mut self, target: &Target<'_>, written: &Name, alias: Option<String>) -> Item {
+    pub(super) fn target_item(
+        &mut self,
+        target: &Target<'_>,
+        written: &Name,
+        alias: Option<String>,
+        used: &Rc<Used>,
+    ) -> Item {
         let (schema, relation, rows) = match target {
             Target::Known(relation) => {
                 (Some(relation.schema.clone()), Some(relation.oid), Self::columns_of(relation))
@@ -247,7 +266,8 @@ impl Reader<'_> {
         };
         let schema = if alias.is_some() { None } else { schema };
         let system_columns = self.has_system_columns(relation);
-        Item { name: alias.or_else(|| Some(written.name.clone())), schema, relation, system_columns, rows }
+        let name = alias.or_else(|| Some(written.name.clone()));
+        Item { name, schema, relation, system_columns, used: Some(Rc::clone(used)), rows }
     }
 
     /// The name and alias of a table that a statement writes; anything else in its place is opaque.
@@ -278,6 +298,11 @@ impl Reader<'_> {
         }
     }
 
+    /// Notes whether a condition chooses among the rows of a level's relations.
+    pub(super) fn choose(&self, scope: &Scope<'_>, chosen: bool) {
+        scope.items.iter().filter_map(|item| item.used.as_ref()).for_each(|used| used.choose(chosen));
+    }
+
     pub(super) fn condition(&mut self, condition: Option<&Expr>, scope: &Scope<'_>) {
         if let Some(condition) = condition {
             self.expr(condition, scope);
@@ -291,6 +316,7 @@ fn item(alias: Alias, rows: Rows) -> Item {
         schema: None,
         relation: None,
         system_columns: false,
+        used: None,
         rows: rows.renamed(alias.columns),
     }
 }

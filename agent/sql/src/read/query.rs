@@ -8,7 +8,9 @@ use sqlparser::ast::{
 };
 
 use super::Reader;
+use super::condition::is_trivial;
 use super::scope::Scope;
+use super::uses::Told;
 use crate::flow::{Cell, Rows};
 
 impl Reader<'_> {
@@ -65,6 +67,9 @@ impl Reader<'_> {
                     self.opaque("unsupported LIMIT");
                 }
                 self.condition(limit.as_ref(), &scope);
+                if let Some(rows) = limit.as_ref().and_then(|limit| self.literal_count(limit)) {
+                    limits(&scope, rows);
+                }
                 self.condition(offset.as_ref().map(|o| &o.value), &scope);
             }
             Some(LimitClause::OffsetCommaLimit { .. }) => self.opaque("unsupported LIMIT"),
@@ -74,6 +79,11 @@ impl Reader<'_> {
                 self.opaque("unsupported FETCH");
             }
             self.condition(fetch.quantity.as_ref(), &scope);
+            // Without a number it is one row; WITH TIES may be more than any.
+            let rows = fetch.quantity.as_ref().map_or(Some(1), |quantity| self.literal_count(quantity));
+            if let Some(rows) = rows.filter(|_| !fetch.with_ties) {
+                limits(&scope, rows);
+            }
         }
         self.ctes.truncate(depth);
         rows
@@ -225,7 +235,7 @@ impl Reader<'_> {
                 .collect();
             for item in scope.items.iter().filter_map(|item| item.relation) {
                 if let Some(relation) = self.names.catalog.relation(item) {
-                    self.touch_known(Verb::Lock, relation);
+                    self.touch_known(Verb::Lock, relation, &Told::Nothing);
                 }
             }
             for action in locked {
@@ -233,6 +243,7 @@ impl Reader<'_> {
             }
         }
         self.condition(selection.as_ref(), &scope);
+        self.choose(&scope, !is_trivial(selection.as_ref()));
         match group_by {
             GroupByExpr::All(_) => self.opaque("unsupported GROUP BY"),
             GroupByExpr::Expressions(exprs, modifiers) => {
@@ -248,6 +259,9 @@ impl Reader<'_> {
             }
         }
         self.condition(having.as_ref(), &scope);
+        if having.is_some() || !is_ungrouped(group_by) {
+            scope.gather();
+        }
         for window in named_window {
             self.name(&window.0);
             match &window.1 {
@@ -301,7 +315,7 @@ impl Reader<'_> {
                         SelectItemQualifiedWildcardKind::ObjectName(name) => self
                             .object_name(name, false)
                             .and_then(|name| scope.item(name.schema.as_deref(), &name.name))
-                            .map_or(Rows::Any(Lineage::Unknown), |item| item.rows.clone()),
+                            .map_or(Rows::Any(Lineage::Unknown), super::scope::Item::every_column),
                         SelectItemQualifiedWildcardKind::Expr(expr) => Rows::Any(self.expr(expr, scope)),
                     }
                 }
@@ -309,6 +323,14 @@ impl Reader<'_> {
             rows.append(more);
         }
         rows
+    }
+
+    /// The count that LIMIT has as a plain number.
+    fn literal_count(&self, expr: &Expr) -> Option<u64> {
+        let Expr::Value(value) = expr else { return None };
+        let token = self.tokens.get((value.span.start.column as usize).checked_sub(1)?)?;
+        let written = (token.kind == crate::lexer::Kind::Integer).then(|| token.written(self.text))?;
+        written.parse().ok()
     }
 
     fn wildcard_options(&mut self, options: &WildcardAdditionalOptions) {
@@ -347,6 +369,17 @@ impl Reader<'_> {
         let Some(name) = self.object_name(&parts.into(), false) else { return };
         self.create("table", name, *temporary);
     }
+}
+
+/// Notes that no more rows than this are given. Where one row may be made of many that says nothing.
+fn limits(scope: &Scope<'_>, rows: u64) {
+    if !scope.gathers.get() {
+        scope.items.iter().filter_map(|item| item.used.as_ref()).for_each(|used| used.limit(rows));
+    }
+}
+
+fn is_ungrouped(group_by: &GroupByExpr) -> bool {
+    matches!(group_by, GroupByExpr::Expressions(exprs, modifiers) if exprs.is_empty() && modifiers.is_empty())
 }
 
 /// The column's own name, where PostgreSQL's `FigureColname` is sure to give it.

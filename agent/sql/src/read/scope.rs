@@ -1,7 +1,11 @@
 //! What names mean inside a query: FROM items by level, as PostgreSQL's parse analysis searches them.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use policy::{Lineage, Oid, RelationKind};
 
+use super::uses::Used;
 use crate::flow::{Rows, add, column, constant};
 
 /// One thing in FROM.
@@ -14,12 +18,28 @@ pub(super) struct Item {
     pub(super) relation: Option<Oid>,
     /// Its rows have system columns (5.5).
     pub(super) system_columns: bool,
+    /// What is read of it, where it is a relation.
+    pub(super) used: Option<Rc<Used>>,
     pub(super) rows: Rows,
 }
 
 impl Item {
-    /// What its whole row carries.
+    /// Notes that every column of it may be read.
+    pub(super) fn read_every(&self) {
+        if let Some(used) = &self.used {
+            used.read_every();
+        }
+    }
+
+    /// Its rows, all of whose columns are read.
+    pub(super) fn every_column(&self) -> Rows {
+        self.read_every();
+        self.rows.clone()
+    }
+
+    /// What its whole row carries, which is read.
     pub(super) fn whole(&self) -> Lineage {
+        self.read_every();
         match self.relation {
             Some(oid) => column(oid, 0),
             None => self.rows.all(),
@@ -34,6 +54,8 @@ pub(super) struct Scope<'p> {
     pub(super) items: Vec<Item>,
     /// A USING or NATURAL join merges columns: what `*` expands to is not certain.
     pub(super) merged: bool,
+    /// One row of the result may be made of many: an aggregate, or a window.
+    pub(super) gathers: Cell<bool>,
 }
 
 /// Whether relations of this kind have system columns. In a view such a name means nothing, so that it is looked for
@@ -66,16 +88,22 @@ enum Hit {
 
 fn hit(item: &Item, name: &str) -> Hit {
     match &item.rows {
-        Rows::Any(lineage) => Hit::Perhaps(lineage.clone()),
+        Rows::Any(lineage) => {
+            item.read_every();
+            Hit::Perhaps(lineage.clone())
+        }
         Rows::Columns(cells) => {
             let mut sure = None;
             let mut perhaps = None;
-            for cell in cells {
+            for (position, cell) in cells.iter().enumerate() {
                 let slot = match &cell.name {
                     Some(known) if known == name => &mut sure,
                     Some(_) => continue,
                     None => &mut perhaps,
                 };
+                if let Some(used) = &item.used {
+                    used.read(position);
+                }
                 add(slot.get_or_insert_with(constant), cell.lineage.clone());
             }
             if sure.is_none() && item.system_columns && is_system_column(name) {
@@ -92,7 +120,7 @@ fn hit(item: &Item, name: &str) -> Hit {
 
 impl<'p> Scope<'p> {
     pub(super) fn inside(outer: Option<&'p Scope<'p>>) -> Self {
-        Scope { outer, items: Vec::new(), merged: false }
+        Scope { outer, items: Vec::new(), merged: false, gathers: Cell::new(false) }
     }
 
     fn levels(&self) -> impl Iterator<Item = &Scope<'p>> {
@@ -123,6 +151,10 @@ impl<'p> Scope<'p> {
         if let Some(item) = self.item(None, name) {
             add(sum.get_or_insert_with(constant), item.whole());
         }
+        if sum.is_none() {
+            // The server may know a column that the catalog does not know yet.
+            self.levels().flat_map(|level| &level.items).for_each(Item::read_every);
+        }
         sum
     }
 
@@ -134,6 +166,11 @@ impl<'p> Scope<'p> {
                     && schema.is_none_or(|schema| item.schema.as_deref() == Some(schema))
             })
         })
+    }
+
+    /// Notes that a row of the result may be made of many rows, whichever level the call belongs to.
+    pub(super) fn gather(&self) {
+        self.levels().for_each(|level| level.gathers.set(true));
     }
 
     /// What `item.name` carries; `None`: the item has no such column.
@@ -148,7 +185,7 @@ impl<'p> Scope<'p> {
     pub(super) fn wildcard(&self) -> Rows {
         let mut rows = Rows::Columns(Vec::new());
         for item in &self.items {
-            rows.append(item.rows.clone());
+            rows.append(item.every_column());
         }
         if self.merged { Rows::Any(rows.all()) } else { rows }
     }

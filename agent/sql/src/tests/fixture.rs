@@ -144,6 +144,25 @@ pub(super) fn actions(text: &str) -> String {
     lines.join("; ")
 }
 
+/// The details of a text's actions on relations, one line for each: columns (`?` for any), whether a condition is there,
+/// and the limit.
+pub(super) fn details(text: &str) -> String {
+    let told = |action: &policy::Action| {
+        let detail = &action.detail;
+        let columns = detail.columns.as_ref().map_or("?".to_owned(), |columns| columns.join("+"));
+        let condition = match detail.condition {
+            None => "",
+            Some(true) => " where",
+            Some(false) => " all",
+        };
+        let limit = detail.limit.map_or(String::new(), |limit| format!(" limit {limit}"));
+        format!("{} {} ({columns}){condition}{limit}", action.verb, action.object.name)
+    };
+    let actions: Vec<_> = read(text).statements.into_iter().flat_map(|statement| statement.actions).collect();
+    let on_relation = |a: &&policy::Action| a.object.kind == policy::ObjectKind::Relation;
+    actions.iter().filter(on_relation).map(told).collect::<Vec<_>>().join(", ")
+}
+
 pub(super) fn is_opaque(text: &str) -> bool {
     read(text).statements.iter().any(|s| s.actions.iter().any(|a| a.verb == Verb::Opaque))
 }

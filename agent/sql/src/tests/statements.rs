@@ -33,7 +33,8 @@ fn a_view_reads_its_bases_and_a_parent_its_partitions() {
     check("DELETE FROM events", "delete-all table public.events, *delete-all table public.events_2024");
     check(
         "UPDATE customers_view SET label = '' WHERE id = 1",
-        "update view public.customers_view, update table public.customers",
+        "update view public.customers_view, update table public.customers, select view public.customers_view, \
+         select table public.customers",
     );
     check(
         "INSERT INTO ruled VALUES (1)",
@@ -55,17 +56,17 @@ fn writing_statements_write_their_target() {
     check("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", "insert table public.t");
     check(
         "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET a = excluded.a",
-        "insert table public.t, update table public.t",
+        "insert table public.t, update table public.t, select table public.t",
     );
-    check("UPDATE t SET a = 1 WHERE b = 2", "update table public.t");
+    check("UPDATE t SET a = 1 WHERE b = 2", "update table public.t, select table public.t");
     check(
         "UPDATE t SET a = o.id FROM orders o WHERE t.a = o.id",
-        "update table public.t, select table public.orders",
+        "update table public.t, select table public.orders, select table public.t",
     );
-    check("DELETE FROM t WHERE a = 1", "delete table public.t");
+    check("DELETE FROM t WHERE a = 1", "delete table public.t, select table public.t");
     check(
         "DELETE FROM t USING orders o WHERE t.a = o.id",
-        "delete table public.t, select table public.orders",
+        "delete table public.t, select table public.orders, select table public.t",
     );
     check(
         "WITH d AS (DELETE FROM t WHERE a = 1 RETURNING a) INSERT INTO orders SELECT a FROM d",
@@ -73,9 +74,9 @@ fn writing_statements_write_their_target() {
     );
     check(
         "MERGE INTO t USING orders o ON t.a = o.id WHEN MATCHED THEN UPDATE SET b = 1 WHEN NOT MATCHED THEN INSERT VALUES (1, 2)",
-        "select table public.orders, update table public.t, insert table public.t",
+        "select table public.t, select table public.orders, update table public.t, insert table public.t",
     );
-    check("WITH t AS (SELECT 1) DELETE FROM t WHERE a = 1", "delete table public.t");
+    check("WITH t AS (SELECT 1) DELETE FROM t WHERE a = 1", "delete table public.t, select table public.t");
 }
 
 #[test]
@@ -102,7 +103,8 @@ fn a_condition_that_always_holds_is_none() {
         "NOT (a < a)",
         "true IS TRUE",
     ] {
-        check(&format!("DELETE FROM t WHERE {condition}"), "delete-all table public.t");
+        let found = actions(&format!("DELETE FROM t WHERE {condition}"));
+        assert!(found.starts_with("delete-all table public.t"), "{condition}: {found}");
     }
     for condition in [
         "a = 1",
@@ -114,6 +116,46 @@ fn a_condition_that_always_holds_is_none() {
     ] {
         let text = format!("DELETE FROM t WHERE {condition}");
         assert!(actions(&text).starts_with("delete table public.t"), "{text}: {}", actions(&text));
+    }
+}
+
+#[test]
+fn what_is_read_of_a_target_is_selected() {
+    let select = "select table public.secret";
+    for text in [
+        "MERGE INTO secret s USING t ON s.pw::int = t.a WHEN MATCHED THEN DO NOTHING",
+        "MERGE INTO secret USING t ON true WHEN MATCHED THEN DO NOTHING",
+        "DELETE FROM secret WHERE pw::int = 1",
+        "DELETE FROM secret s USING t WHERE s.pw = t.b",
+        "DELETE FROM secret USING t NATURAL JOIN orders WHERE pw = b",
+        "DELETE FROM secret WHERE secret::text = ''",
+        "DELETE FROM secret WHERE secret.unknown = ''",
+        "DELETE FROM secret WHERE unknown = ''",
+        "DELETE FROM secret WHERE EXISTS (SELECT 1 FROM t WHERE b = pw)",
+        "DELETE FROM secret RETURNING pw",
+        "UPDATE secret SET owner = pw",
+        "UPDATE secret SET owner = (SELECT b FROM t WHERE b = pw)",
+        "UPDATE secret SET (pw, owner) = (owner, pw)",
+        "INSERT INTO secret VALUES (1) ON CONFLICT (pw) DO NOTHING",
+        "INSERT INTO secret VALUES (1) ON CONFLICT ON CONSTRAINT c DO NOTHING",
+        "INSERT INTO secret VALUES (1) ON CONFLICT (pw) DO UPDATE SET owner = 'x'",
+        "INSERT INTO secret VALUES (1) ON CONFLICT DO NOTHING RETURNING owner",
+        "WITH d AS (DELETE FROM secret WHERE pw = '' RETURNING 1) SELECT 1",
+    ] {
+        let found = actions(text);
+        assert!(found.contains(select), "{text}: {found}");
+    }
+    for text in [
+        "DELETE FROM secret",
+        "DELETE FROM secret WHERE true",
+        "DELETE FROM secret USING t WHERE t.a = 1",
+        "UPDATE secret SET owner = 'x'",
+        "UPDATE secret SET owner = t.b FROM t",
+        "INSERT INTO secret SELECT a, b FROM t",
+        "INSERT INTO secret VALUES (1) ON CONFLICT DO NOTHING",
+    ] {
+        let found = actions(text);
+        assert!(!found.contains(select), "{text}: {found}");
     }
 }
 

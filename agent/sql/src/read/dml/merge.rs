@@ -1,15 +1,17 @@
 //! MERGE: a target that each of its clauses may write in its own way.
 
+use std::rc::Rc;
+
 use policy::{Lineage, Verb};
 use sqlparser::ast::{
     Merge, MergeAction, MergeClause, MergeInsertKind, MergeUpdateKind, OutputClause, TableWithJoins,
 };
 
 use super::super::Reader;
-use super::super::access::Target;
 use super::super::condition::is_trivial;
 use super::super::scope::Scope;
-use super::nothing;
+use super::super::uses::{Told, Used};
+use super::{assigned_names, every_name, first_names, nothing};
 use crate::flow::Rows;
 
 impl Reader<'_> {
@@ -20,16 +22,19 @@ impl Reader<'_> {
         }
         let Some((name, alias)) = self.written_table(table) else { return Rows::Any(Lineage::Unknown) };
         let target = self.target(&name);
+        // Whatever its clauses do, its rows are joined with the source's.
+        let everything = is_trivial(Some(on));
+        let used = Used::by(!everything);
+        self.touch_target(Verb::Select, &target, &Told::Read(Rc::clone(&used)));
         let mut scope = Scope::inside(outer);
-        scope.items.push(self.target_item(&target, &name, alias));
+        scope.items.push(self.target_item(&target, &name, alias, &used));
         self.table_with_joins(&TableWithJoins { relation: source.clone(), joins: Vec::new() }, &mut scope);
         self.expr(on, &scope);
-        let everything = is_trivial(Some(on));
         for clause in clauses {
             let MergeClause { when_token: _, clause_kind: _, predicate, action } = clause;
             self.condition(predicate.as_ref(), &scope);
             let all = everything && is_trivial(predicate.as_ref());
-            let verb = match action {
+            let (verb, columns) = match action {
                 MergeAction::Insert(insert) => {
                     for column in &insert.columns {
                         self.object_name(column, false);
@@ -49,7 +54,11 @@ impl Reader<'_> {
                     if insert.insert_predicate.is_some() {
                         self.opaque("unsupported clause of a MERGE");
                     }
-                    Verb::Insert
+                    let columns = match insert.columns.as_slice() {
+                        [] => every_name(&target),
+                        columns => first_names(columns),
+                    };
+                    (Verb::Insert, columns)
                 }
                 MergeAction::Update(update) => {
                     match &update.kind {
@@ -59,25 +68,19 @@ impl Reader<'_> {
                     if update.update_predicate.is_some() || update.delete_predicate.is_some() {
                         self.opaque("unsupported clause of a MERGE");
                     }
-                    if all { Verb::UpdateAll } else { Verb::Update }
+                    let columns = match &update.kind {
+                        MergeUpdateKind::Set(assignments) => assigned_names(assignments),
+                        MergeUpdateKind::Wildcard => None,
+                    };
+                    (if all { Verb::UpdateAll } else { Verb::Update }, columns)
                 }
                 MergeAction::Delete { delete_token: _ } => {
-                    if all {
-                        Verb::DeleteAll
-                    } else {
-                        Verb::Delete
-                    }
+                    (if all { Verb::DeleteAll } else { Verb::Delete }, None)
                 }
                 MergeAction::DoNothing { .. } => continue,
             };
-            match &target {
-                Target::Known(relation) => self.touch_known(verb, relation),
-                Target::Created(name) => {
-                    let name = name.clone();
-                    self.touch(verb, &name);
-                }
-                Target::Missing => {}
-            }
+            let condition = (verb != Verb::Insert).then_some(!all);
+            self.touch_target(verb, &target, &Told::Written { columns, condition });
         }
         match output {
             None => nothing(),

@@ -43,7 +43,10 @@ impl Reader<'_> {
                 return self.unsupported("call");
             }
             (FunctionArguments::List(list), _) => {
-                let Called { carried: mut sum, keeps } = self.call_written(name);
+                let Called { carried: mut sum, keeps, gathers } = self.call_written(name);
+                if gathers || over.is_some() {
+                    scope.gather();
+                }
                 if name.0.last().and_then(|p| p.as_ident()).is_some_and(|i| i.value == "set_config") {
                     self.set_config(list.args.first());
                 }

@@ -1,0 +1,106 @@
+//! What is told of actions beside their relations: columns, conditions, limits.
+
+use super::fixture::{details, read};
+
+fn check(text: &str, expected: &str) {
+    assert_eq!(details(text), expected, "{text}");
+}
+
+#[test]
+fn the_columns_that_are_read_are_told() {
+    check("SELECT id FROM customers", "select customers (id) all");
+    check("SELECT c.name FROM customers c WHERE c.ssn = ''", "select customers (name+ssn) where");
+    check("SELECT count(*) FROM customers", "select customers () all");
+    check("SELECT * FROM t", "select t (a+b) all");
+    check("SELECT t.* FROM t", "select t (a+b) all");
+    check("SELECT t FROM t", "select t (a+b) all");
+    check("SELECT t.b.c FROM t", "select t () all");
+    check("SELECT x FROM t AS s(x)", "select t (a) all");
+    check("SELECT 1 FROM t ORDER BY b", "select t (b) all");
+    check("SELECT 1 FROM t JOIN t u USING (a)", "select t (a) all");
+    check("SELECT 1 FROM t JOIN orders ON a = total", "select t (a) all, select orders (total) all");
+    check("SELECT 1 FROM t NATURAL JOIN secret", "select t (a+b) all, select secret (owner+pw) all");
+    check("SELECT (SELECT a FROM secret) FROM t", "select t (a) all, select secret () all");
+    check("SELECT nowhere FROM t", "select t (a+b) all");
+    check(
+        "SELECT label FROM customers_view",
+        "select customers_view (label) all, select customers (id+ssn) all",
+    );
+    check("SELECT body FROM events", "select events (body) all, select events_2024 (body) all");
+    check("COPY t TO STDOUT", "select t (?), copy-out t (?)");
+}
+
+#[test]
+fn the_columns_that_are_written_are_told() {
+    check("INSERT INTO t (b) VALUES (1)", "insert t (b)");
+    check("INSERT INTO t VALUES (1)", "insert t (a+b)");
+    check("INSERT INTO t DEFAULT VALUES", "insert t ()");
+    check("INSERT INTO t (a) VALUES (1) RETURNING b", "insert t (a), select t (b) where");
+    check("UPDATE t SET b = 1", "update-all t (b) all");
+    check("UPDATE t SET (b, a) = (1, 2) WHERE a = 3", "update t (a+b) where, select t (a) where");
+    check("DELETE FROM t WHERE a = 3", "delete t (?) where, select t (a) where");
+    check("DELETE FROM t", "delete-all t (?) all");
+    check(
+        "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = excluded.b",
+        "insert t (a+b), update t (b) where, select t (a+b) where",
+    );
+    check(
+        "MERGE INTO t USING orders o ON t.a = o.id WHEN MATCHED THEN UPDATE SET b = 1 \
+         WHEN NOT MATCHED THEN INSERT (a) VALUES (1)",
+        "select t (a) where, select orders (id) all, update t (b) where, insert t (a)",
+    );
+    check(
+        "UPDATE customers_view SET label = '' WHERE id = 1",
+        "update customers_view (label) where, update customers (?) where, select customers_view (id) where, \
+         select customers (id+ssn) where",
+    );
+}
+
+#[test]
+fn what_is_touched_twice_is_told_once_and_as_the_wider() {
+    check("SELECT a FROM t WHERE b = 1 UNION SELECT b FROM t", "select t (a+b) all");
+    check("SELECT x.a, y.b FROM t x, t y WHERE x.a = y.a", "select t (a+b) where");
+    check("(SELECT a FROM t LIMIT 2) UNION ALL SELECT a FROM t", "select t (a) all");
+    check("SELECT (SELECT a FROM t LIMIT 2), (SELECT b FROM t LIMIT 3)", "select t (a+b) all limit 5");
+    check(
+        "INSERT INTO orders SELECT 1 FROM t LIMIT 2; COPY t TO STDOUT",
+        "insert orders (customer_id+id+total), select t () all limit 2, select t (?), copy-out t (?)",
+    );
+}
+
+#[test]
+fn a_limit_is_told_where_it_bounds_the_rows_that_are_given() {
+    for (text, limit) in [
+        ("SELECT a FROM t LIMIT 10", Some(10)),
+        ("SELECT a FROM t LIMIT 10 OFFSET 5", Some(10)),
+        ("SELECT a FROM t FETCH FIRST 5 ROWS ONLY", Some(5)),
+        ("SELECT a FROM t FETCH FIRST ROW ONLY", Some(1)),
+        ("SELECT a FROM t FETCH FIRST 5 ROWS WITH TIES", None),
+        ("SELECT a FROM t LIMIT ALL", None),
+        ("SELECT a FROM t LIMIT NULL", None),
+        ("SELECT a FROM t LIMIT $1", None),
+        ("SELECT a FROM t LIMIT 5 + 5", None),
+        ("SELECT a FROM t", None),
+        ("SELECT a FROM t OFFSET 10", None),
+        ("SELECT string_agg(b, '') FROM t LIMIT 1", None),
+        ("SELECT array_agg(b) OVER () FROM t LIMIT 1", None),
+        ("SELECT (SELECT array_agg(x.b)) FROM t x LIMIT 1", None),
+        ("SELECT b FROM t GROUP BY b LIMIT 1", None),
+        ("SELECT lower(b) FROM t LIMIT 7", Some(7)),
+        ("SELECT * FROM (SELECT a FROM t) x LIMIT 1", None),
+        ("SELECT DISTINCT b FROM t LIMIT 3", Some(3)),
+    ] {
+        let statement = read(text).statements.remove(0);
+        assert_eq!(statement.actions[0].detail.limit, limit, "{text}");
+    }
+}
+
+#[test]
+fn a_statement_of_very_many_relations_is_told_in_little_time() {
+    let began = std::time::Instant::now();
+    let names = (0..20_000).map(|n| format!("x{n}")).collect::<Vec<_>>().join(", ");
+    let found = read(&format!("DROP TABLE IF EXISTS {names}")).statements.remove(0).actions;
+    assert_eq!(found.last().map(ToString::to_string).as_deref(), Some("opaque (too many different actions)"));
+    // Compared one by one it takes minutes without optimisation.
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+}
