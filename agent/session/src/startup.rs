@@ -71,18 +71,17 @@ impl Startup {
     /// Settings that the packet asks for are SET by another way, and judged as such. Those that drivers send on
     /// their own account, and that change no more than how values are written, are free.
     pub(crate) fn actions(&self) -> Vec<Action> {
-        let mut settings = Vec::new();
+        let mut settings: Vec<(String, String)> = Vec::new();
         let replication = self.replicates().then(|| Action::bare(Verb::Replicate));
         for (name, value) in &self.parameters {
             match &**name {
                 b"user" | b"database" | b"replication" => {}
                 b"options" => options(value, &mut settings),
                 name if name.starts_with(b"_pq_.") => {}
-                name => settings.push(String::from_utf8_lossy(name).into_owned()),
+                name => settings.push((owned(name), owned(value))),
             }
         }
-        let settings = settings.into_iter().map(|name| name.replace('-', "_").to_ascii_lowercase());
-        replication.into_iter().chain(settings.filter_map(set)).collect()
+        replication.into_iter().chain(settings.into_iter().filter_map(set)).collect()
     }
 
     /// The packet for the server: the client's own but for role and database.
@@ -95,7 +94,12 @@ impl Startup {
     }
 }
 
-fn set(name: String) -> Option<Action> {
+fn owned(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A setting gets a value, which for those that hold the session's role is that role's name.
+fn set((name, value): (String, String)) -> Option<Action> {
     const FREE: [&str; 6] = [
         "application_name",
         "client_encoding",
@@ -104,16 +108,17 @@ fn set(name: String) -> Option<Action> {
         "intervalstyle",
         "timezone",
     ];
+    let name = name.replace('-', "_").to_ascii_lowercase();
     if FREE.contains(&name.as_str()) {
         return None;
     }
-    let verb = match name.as_str() {
-        "role" | "session_authorization" => Verb::SetRole,
-        _ => Verb::Set,
+    let (verb, kind, name) = match name.as_str() {
+        "role" | "session_authorization" => (Verb::SetRole, ObjectKind::Role, value),
+        _ => (Verb::Set, ObjectKind::Setting, name),
     };
     Some(Action {
         verb,
-        object: Object { kind: ObjectKind::Setting, class: "", schema: None, name, oid: None },
+        object: Object { kind, class: "", schema: None, name, oid: None },
         implied: false,
         detail: Detail::NONE,
     })
@@ -122,7 +127,7 @@ fn set(name: String) -> Option<Action> {
 /// `-c name=value`, `-cname=value` and `--name=value`, split as the server does (`pg_split_opts`): at white
 /// space that no backslash stands before. Whatever else stands there is a setting of that very text, which no
 /// rule is likely to allow.
-fn options(value: &[u8], settings: &mut Vec<String>) {
+fn options(value: &[u8], settings: &mut Vec<(String, String)>) {
     let mut words: Vec<Vec<u8>> = Vec::new();
     let (mut word, mut inside, mut bytes) = (Vec::new(), false, value.iter());
     while let Some(byte) = bytes.next() {
@@ -152,8 +157,9 @@ fn options(value: &[u8], settings: &mut Vec<String>) {
             Some(rest) => rest.to_vec(),
             None => word,
         };
-        let name = assignment.split(|b| *b == b'=').next().unwrap_or_default();
-        settings.push(String::from_utf8_lossy(name).trim().to_owned());
+        let mut parts = assignment.splitn(2, |b| *b == b'=');
+        let name = owned(parts.next().unwrap_or_default()).trim().to_owned();
+        settings.push((name, owned(parts.next().unwrap_or_default())));
     }
 }
 
@@ -176,15 +182,17 @@ mod tests {
             (vec![("user", "u"), ("database", "d"), ("application_name", "psql")], vec![]),
             (vec![("TimeZone", "UTC"), ("DateStyle", "ISO")], vec![]),
             (vec![("search_path", "vault")], vec!["set search_path"]),
-            (vec![("role", "admin")], vec!["set-role role"]),
-            (vec![("options", "-c role=admin")], vec!["set-role role"]),
-            (vec![("options", "-crole=admin --search-path=a\\ b")], vec!["set-role role", "set search_path"]),
-            (vec![("options", "  -c   ROLE=x ")], vec!["set-role role"]),
+            (vec![("role", "admin")], vec!["set-role admin"]),
+            (vec![("session_authorization", "Admin=x")], vec!["set-role Admin=x"]),
+            (vec![("options", "-c role=admin")], vec!["set-role admin"]),
+            (vec![("options", "-crole=admin --search-path=a\\ b")], vec!["set-role admin", "set search_path"]),
+            (vec![("options", "  -c   ROLE=x ")], vec!["set-role x"]),
+            (vec![("options", "--ro\\le=a\\ b")], vec!["set-role a b"]),
             (vec![("options", "-e")], vec!["set _e"]),
             (vec![("_pq_.thing", "1")], vec![]),
             (vec![("replication", "off")], vec![]),
             (vec![("replication", "database")], vec!["replicate "]),
-            (vec![("replication", "true"), ("options", "-c role=x")], vec!["replicate ", "set-role role"]),
+            (vec![("replication", "true"), ("options", "-c role=x")], vec!["replicate ", "set-role x"]),
         ] {
             assert_eq!(settings(&parameters), expected, "{parameters:?}");
         }

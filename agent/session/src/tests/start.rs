@@ -65,7 +65,7 @@ fn who_may_not_come_in_is_told_why() {
         ),
         (
             &[("user", "job"), ("options", "-c role=admin")],
-            "error 42501 set-role role is denied by rule \"default\": no rule allows it",
+            "error 42501 set-role admin is denied by rule \"default\": no rule allows it",
         ),
     ] {
         let mut world = unstarted(denied);

@@ -45,10 +45,41 @@ fn settings_are_followed() {
     check("SET TIME ZONE 'UTC'", "set timezone");
     check("SET NAMES 'UTF8'", "set client_encoding");
     check("SET ROLE admin", "set-role admin");
-    check("SET role = 'admin'", "set-role role");
+    for text in [
+        "SET ROLE admin",
+        "SET ROLE 'admin'",
+        "SET LOCAL ROLE ADMIN",
+        "SET role TO admin",
+        "SET role = 'admin'",
+        "SET \"role\" = admin",
+        "SET LOCAL role = \"admin\"",
+        "SET SESSION role TO E'admin'",
+        "SET session_authorization = admin",
+        "SET SESSION AUTHORIZATION 'admin'",
+        "SET SESSION SESSION AUTHORIZATION admin",
+    ] {
+        check(text, "set-role admin");
+    }
+    for text in ["SELECT set_config('ROLE', 'admin', false)", "SELECT * FROM set_config('role', 'admin', true) x"] {
+        check(text, "function pg_catalog.set_config, set-role admin");
+    }
+    for text in [
+        "SET ROLE E'\\x61dmin'",
+        "SET role = U&'admin'",
+        "SET role = admin, other",
+        "SELECT set_config('role', $1, false)",
+        "SELECT set_config('role', 'ad' || 'min', false)",
+        "SELECT * FROM set_config($1, 'x', false)",
+        "SELECT 1 FROM t, set_config('role', b, false)",
+    ] {
+        assert!(is_opaque(text), "{text} gave {}", actions(text));
+    }
     check("SET SESSION AUTHORIZATION admin", "set-role admin");
     check("RESET ALL", "set all");
-    check("RESET ROLE", "set-role role");
+    check("RESET ROLE", "set-role default");
+    check("RESET session_authorization", "set-role default");
+    check("SET ROLE NONE", "set-role none");
+    check("SELECT * FROM set_config('search_path', 'x', false)", "function pg_catalog.set_config, set search_path");
     check("SHOW ALL", "show all");
     check("DISCARD ALL", "set discard all");
     check("LISTEN ch", "notify channel ch");

@@ -30,11 +30,26 @@ const PLAIN_SETTINGS: &[&str] = &[
 ];
 
 impl<'a> Reader<'a> {
+    /// A setting of this name gets a value, which the statement may tell as a plain literal or a name. Those that hold the
+    /// session's role become the role that they name.
+    pub(crate) fn assign(&mut self, name: &str, value: Option<&str>) {
+        if !is_role_setting(name) {
+            self.setting(Verb::Set, name);
+            return;
+        }
+        match value {
+            Some(role) => self.set_role(role),
+            None => {
+                self.effects.search_path = true;
+                self.opaque(format!("{name} that is not set to a plain literal"));
+            }
+        }
+    }
+
     /// `verb` on a setting, with what follows from the setting's name.
-    pub(crate) fn setting(&mut self, verb: Verb, name: &str) {
-        let role = matches!(name, "role" | "session_authorization");
+    fn setting(&mut self, verb: Verb, name: &str) {
         if verb == Verb::Set {
-            self.effects.search_path |= role || matches!(name, "search_path" | "all");
+            self.effects.search_path |= matches!(name, "search_path" | "all");
             self.effects.string_syntax |= matches!(
                 name,
                 "standard_conforming_strings"
@@ -44,11 +59,10 @@ impl<'a> Reader<'a> {
                     | "all"
             );
         }
-        let verb = if verb == Verb::Set && role { Verb::SetRole } else { verb };
         self.act(action(verb, ObjectKind::Setting, "", name));
     }
 
-    fn set_role(&mut self, name: &str) {
+    pub(super) fn set_role(&mut self, name: &str) {
         self.effects.search_path = true;
         self.act(action(Verb::SetRole, ObjectKind::Role, "", name));
     }
@@ -105,29 +119,31 @@ impl<'a> Reader<'a> {
             }
         }
         let name = cursor.chain()?.join(".").to_ascii_lowercase();
-        self.setting(Verb::Set, &name);
+        self.assigned(&name, cursor).then_some(SET)
+    }
+
+    /// `TO` or `=`, and the values of the setting of this name up to the end.
+    pub(super) fn assigned(&mut self, name: &str, cursor: &mut Cursor<'a>) -> bool {
         if !cursor.eat("to") && !cursor.eat_operator("=") {
-            return None;
+            self.assign(name, None);
+            return false;
         }
-        values(cursor).then_some(SET)
+        let mut ahead = *cursor;
+        let value = value(&mut ahead).filter(|_| ahead.is_end());
+        self.assign(name, value.as_deref());
+        values(cursor)
     }
 
     fn set_to_role(&mut self, cursor: &mut Cursor<'a>, read: Read) -> Option<Read> {
-        let role = if let Some(token) = cursor.string() {
-            token.plain_string(cursor.text).map_or_else(String::new, std::borrow::Cow::into_owned)
-        } else if cursor.eat("default") {
-            "default".to_owned()
-        } else {
-            cursor.role()?
-        };
-        self.set_role(&role);
-        Some(read)
+        let role = value(cursor);
+        self.assign("role", role.as_deref());
+        role.map(|_| read)
     }
 
     pub(super) fn reset(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
         const RESET: Read = Read::quiet("RESET");
         if cursor.eat_all(&["session", "authorization"]) {
-            self.set_role("default");
+            self.set_role(DEFAULT);
         } else if cursor.eat_all(&["time", "zone"]) {
             self.setting(Verb::Set, "timezone");
         } else if cursor.eat_all(&["transaction", "isolation", "level"]) {
@@ -136,7 +152,7 @@ impl<'a> Reader<'a> {
             self.setting(Verb::Set, "all");
         } else {
             let name = cursor.chain()?.join(".").to_ascii_lowercase();
-            self.setting(Verb::Set, &name);
+            self.assign(&name, Some(DEFAULT));
         }
         Some(RESET)
     }
@@ -209,6 +225,25 @@ impl<'a> Reader<'a> {
         self.effects.string_syntax = true;
         Some(Read::quiet("LOAD"))
     }
+}
+
+/// The role of a session as it was at its beginning, as SET writes it.
+const DEFAULT: &str = "default";
+
+/// Settings whose value is the session's role.
+fn is_role_setting(name: &str) -> bool {
+    matches!(name, "role" | "session_authorization")
+}
+
+/// One value of a setting, where it is a name or a plain literal.
+fn value(cursor: &mut Cursor<'_>) -> Option<String> {
+    if let Some(token) = cursor.string() {
+        return token.plain_string(cursor.text).map(std::borrow::Cow::into_owned);
+    }
+    if cursor.eat(DEFAULT) {
+        return Some(DEFAULT.to_owned());
+    }
+    cursor.name().map(std::borrow::Cow::into_owned)
 }
 
 /// Whether the word ahead is assigned to: then it is the setting's own name.

@@ -3,7 +3,7 @@
 use policy::Lineage;
 use sqlparser::ast::{
     Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause, FunctionArguments,
-    OrderByExpr, WindowFrameBound, WindowSpec, WindowType,
+    ObjectName, OrderByExpr, WindowFrameBound, WindowSpec, WindowType,
 };
 
 use super::super::Reader;
@@ -47,9 +47,7 @@ impl Reader<'_> {
                 if gathers || over.is_some() {
                     scope.gather();
                 }
-                if name.0.last().and_then(|p| p.as_ident()).is_some_and(|i| i.value == "set_config") {
-                    self.set_config(list.args.first());
-                }
+                self.set_config(name, &list.args);
                 for arg in &list.args {
                     let lineage = self.argument(arg, scope);
                     if keeps {
@@ -80,18 +78,20 @@ impl Reader<'_> {
     }
 
     /// `set_config(name, …)` is SET by another name.
-    fn set_config(&mut self, setting: Option<&FunctionArg>) {
-        let literal = match setting {
+    pub(in crate::read) fn set_config(&mut self, name: &ObjectName, args: &[FunctionArg]) {
+        if name.0.last().and_then(|part| part.as_ident()).is_none_or(|ident| ident.value != "set_config") {
+            return;
+        }
+        let literal = |at: usize| match args.get(at) {
             Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(sqlparser::ast::Expr::Value(value)))) => {
-                (value.span.start.column as usize).checked_sub(1).and_then(|i| self.tokens.get(i))
+                let token = self.tokens.get((value.span.start.column as usize).checked_sub(1)?)?;
+                token.plain_string(self.text)
             }
             _ => None,
         };
-        match literal.and_then(|token| token.plain_string(self.text)) {
-            Some(name) => {
-                let name = name.to_ascii_lowercase();
-                self.setting(policy::Verb::Set, &name);
-            }
+        let (setting, value) = (literal(0), literal(1));
+        match setting {
+            Some(setting) => self.assign(&setting.to_ascii_lowercase(), value.as_deref()),
             None => self.opaque("set_config of a setting that is not a plain literal"),
         }
     }
