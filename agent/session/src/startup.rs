@@ -185,7 +185,10 @@ mod tests {
             (vec![("role", "admin")], vec!["set-role admin"]),
             (vec![("session_authorization", "Admin=x")], vec!["set-role Admin=x"]),
             (vec![("options", "-c role=admin")], vec!["set-role admin"]),
-            (vec![("options", "-crole=admin --search-path=a\\ b")], vec!["set-role admin", "set search_path"]),
+            (
+                vec![("options", "-crole=admin --search-path=a\\ b")],
+                vec!["set-role admin", "set search_path"],
+            ),
             (vec![("options", "  -c   ROLE=x ")], vec!["set-role x"]),
             (vec![("options", "--ro\\le=a\\ b")], vec!["set-role a b"]),
             (vec![("options", "-e")], vec!["set _e"]),

@@ -59,6 +59,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) wants: Wants,
     /// The WITH queries in sight, innermost last.
     ctes: Vec<(String, Rows)>,
+    /// A WITH RECURSIVE is being read, whose queries may run many times.
+    recursive: bool,
     pub(crate) limits: &'a Limits,
     /// Which of `tokens` the tree has been seen to hold.
     met: Vec<bool>,
@@ -79,6 +81,7 @@ impl<'a> Reader<'a> {
             effects: Effects::default(),
             wants: Wants::default(),
             ctes: Vec::new(),
+            recursive: false,
             limits,
             met: Vec::new(),
         }

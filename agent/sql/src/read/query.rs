@@ -68,7 +68,7 @@ impl Reader<'_> {
                 }
                 self.condition(limit.as_ref(), &scope);
                 if let Some(rows) = limit.as_ref().and_then(|limit| self.literal_count(limit)) {
-                    limits(&scope, rows);
+                    self.limits(&scope, rows);
                 }
                 self.condition(offset.as_ref().map(|o| &o.value), &scope);
             }
@@ -82,7 +82,7 @@ impl Reader<'_> {
             // Without a number it is one row; WITH TIES may be more than any.
             let rows = fetch.quantity.as_ref().map_or(Some(1), |quantity| self.literal_count(quantity));
             if let Some(rows) = rows.filter(|_| !fetch.with_ties) {
-                limits(&scope, rows);
+                self.limits(&scope, rows);
             }
         }
         self.ctes.truncate(depth);
@@ -92,6 +92,8 @@ impl Reader<'_> {
     fn with(&mut self, with: &With, outer: Option<&Scope<'_>>) {
         let With { with_token: _, recursive, cte_tables } = with;
         let first = self.ctes.len();
+        let around = self.recursive;
+        self.recursive |= *recursive;
         if *recursive {
             // Each may refer to itself and to later ones; what they carry is then not followed.
             for cte in cte_tables {
@@ -114,6 +116,7 @@ impl Reader<'_> {
                 self.ctes.push((name, rows));
             }
         }
+        self.recursive = around;
     }
 
     /// Gives the columns and the scope that ORDER BY and LIMIT see.
@@ -325,6 +328,14 @@ impl Reader<'_> {
         rows
     }
 
+    /// Notes that no more rows than this are given. It says nothing where one row may be made of many, nor of a query
+    /// that may run many times: one inside another runs for each of that one's rows.
+    fn limits(&self, scope: &Scope<'_>, rows: u64) {
+        if scope.outer.is_none() && !self.recursive && !scope.gathers.get() {
+            scope.items.iter().filter_map(|item| item.used.as_ref()).for_each(|used| used.limit(rows));
+        }
+    }
+
     /// The count that LIMIT has as a plain number.
     fn literal_count(&self, expr: &Expr) -> Option<u64> {
         let Expr::Value(value) = expr else { return None };
@@ -368,13 +379,6 @@ impl Reader<'_> {
         }
         let Some(name) = self.object_name(&parts.into(), false) else { return };
         self.create("table", name, *temporary);
-    }
-}
-
-/// Notes that no more rows than this are given. Where one row may be made of many that says nothing.
-fn limits(scope: &Scope<'_>, rows: u64) {
-    if !scope.gathers.get() {
-        scope.items.iter().filter_map(|item| item.used.as_ref()).for_each(|used| used.limit(rows));
     }
 }
 

@@ -60,7 +60,9 @@ fn settings_are_followed() {
     ] {
         check(text, "set-role admin");
     }
-    for text in ["SELECT set_config('ROLE', 'admin', false)", "SELECT * FROM set_config('role', 'admin', true) x"] {
+    for text in
+        ["SELECT set_config('ROLE', 'admin', false)", "SELECT * FROM set_config('role', 'admin', true) x"]
+    {
         check(text, "function pg_catalog.set_config, set-role admin");
     }
     for text in [
@@ -79,7 +81,10 @@ fn settings_are_followed() {
     check("RESET ROLE", "set-role default");
     check("RESET session_authorization", "set-role default");
     check("SET ROLE NONE", "set-role none");
-    check("SELECT * FROM set_config('search_path', 'x', false)", "function pg_catalog.set_config, set search_path");
+    check(
+        "SELECT * FROM set_config('search_path', 'x', false)",
+        "function pg_catalog.set_config, set search_path",
+    );
     check("SHOW ALL", "show all");
     check("DISCARD ALL", "set discard all");
     check("LISTEN ch", "notify channel ch");
