@@ -34,7 +34,7 @@ pub use analysis::{Analysis, CopyDirection, Effects, Place, Statement, Transacti
 pub use lexer::Unreadable;
 pub use settings::{Limits, SearchPath, Settings};
 pub use shape::{Shape, stands_for_all};
-pub use split::split;
+pub use split::{split, tokens};
 
 use policy::Catalog;
 

@@ -18,6 +18,15 @@ pub fn split(text: &[u8], settings: &Settings, limits: &Limits) -> Result<Vec<Ra
     Ok(slices.into_iter().map(|slice| bytes(&tokens[slice])).collect())
 }
 
+/// Every token's bytes in the text, semicolons among them. Who compares our scanner with another one asks for it.
+///
+/// # Errors
+/// [`Unreadable`] where the text has no tokens as the server would make them, or is beyond `limits`.
+pub fn tokens(text: &[u8], settings: &Settings, limits: &Limits) -> Result<Vec<Range<usize>>, Unreadable> {
+    let (_, tokens) = lex(text, settings, limits)?;
+    Ok(tokens.into_iter().map(Token::range).collect())
+}
+
 /// The bytes from the first to the last of these tokens.
 pub(crate) fn bytes(tokens: &[Token]) -> Range<usize> {
     match (tokens.first(), tokens.last()) {

@@ -1,0 +1,139 @@
+//! What we read of statements, beside what PostgreSQL's own grammar reads of them.
+//!
+//! `cargo xtask conformance grammar` builds and runs it. It knows nothing of how its corpora were made.
+
+mod compare;
+mod corpus;
+mod known;
+mod mutate;
+mod oracle;
+mod report;
+mod world;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+
+use crate::corpus::Corpus;
+use crate::known::Known;
+use crate::report::{Coverage, Findings};
+
+/// As deep statements need it on both sides.
+const STACK: usize = 512 << 20;
+
+#[derive(Parser)]
+struct Args {
+    /// The folder with `known`, and the corpora that are in the tree
+    #[arg(long)]
+    files: PathBuf,
+    /// PostgreSQL's regression tests: a folder of scripts
+    #[arg(long)]
+    regress: Option<PathBuf>,
+    /// So many mutated texts as well
+    #[arg(long, default_value_t = 0)]
+    mutations: u64,
+    /// Mutated texts for so long
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Which mutated texts
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// So many causes of what is not understood
+    #[arg(long, default_value_t = 25)]
+    causes: usize,
+    /// The table of figures that these must agree with, or with `--write`, that is to have them
+    #[arg(long)]
+    figures: Option<PathBuf>,
+    #[arg(long)]
+    write: bool,
+    /// Only this text: tell both readings
+    #[arg(long)]
+    text: Option<String>,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    // What a panic says is told as a finding.
+    std::panic::set_hook(Box::new(|_| {}));
+    let run = std::thread::Builder::new().stack_size(STACK).spawn(move || run(&args))?;
+    run.join().map_err(|_| anyhow::anyhow!("the comparison itself panicked"))?
+}
+
+fn run(args: &Args) -> Result<()> {
+    if let Some(text) = &args.text {
+        return tell_one(text);
+    }
+    let known = Known::read(&args.files.join("known"))?;
+    let mut corpora = Vec::new();
+    for (name, file) in [("tools", "tools.sql"), ("honest", "honest.sql"), ("attacks", "attacks.sql")] {
+        corpora.push(Corpus::read(name, &args.files.join(file))?);
+    }
+    if let Some(folder) = &args.regress {
+        corpora.push(Corpus::read("regress", folder)?);
+    }
+    let mut findings = Findings::default();
+    let mut rows = Vec::new();
+    for corpus in &corpora {
+        let begun = Instant::now();
+        let mut coverage = Coverage::default();
+        for text in &corpus.texts {
+            let reading = oracle::read(text).context("a text of the corpus is no longer valid")?;
+            let outcome = compare::compare(text, &reading);
+            for verdict in &outcome.verdicts {
+                coverage.add(verdict, text);
+            }
+            findings.add(&outcome, text);
+            if let Some(foreign) = corpus::foreign(text, &reading)
+                && let Some(reading) = oracle::read(&foreign)
+            {
+                findings.add(&compare::compare(&foreign, &reading), &foreign);
+            }
+        }
+        let (all, data) = (coverage.all, coverage.data);
+        println!(
+            "{}: {} statements, {:.2} % understood; of {} that read or write rows, {:.2} % ({} texts invalid, {:.1} s)",
+            corpus.name,
+            all.all,
+            all.percent(),
+            data.all,
+            data.percent(),
+            corpus.invalid,
+            begun.elapsed().as_secs_f64(),
+        );
+        coverage.tell(args.causes);
+        rows.push((corpus.name, coverage));
+    }
+    if args.mutations > 0 || args.minutes.is_some() {
+        let until = args.minutes.map(|minutes| Instant::now() + Duration::from_secs_f64(minutes * 60.0));
+        let count = if until.is_some() && args.mutations == 0 { u64::MAX } else { args.mutations };
+        findings.merge(mutate::run(&corpora, args.seed, count, until)?);
+    }
+    println!("differences:");
+    let new = findings.tell(&known);
+    let met = |class: &str| findings.has(class);
+    for class in known.others(&met) {
+        println!("  not met any more: {class}");
+    }
+    if new > 0 {
+        bail!("{new} dangerous differences that are not in {}", args.files.join("known").display());
+    }
+    Ok(())
+}
+
+fn tell_one(text: &str) -> Result<()> {
+    let reading = oracle::read(text).context("PostgreSQL refuses it")?;
+    for statement in &reading.statements {
+        println!("PostgreSQL: {:?} {:#?}", statement.range, statement.facts);
+    }
+    let world = world::World::of(&reading);
+    let limits = sql::Limits::default();
+    let ours = sql::analyse(text.as_bytes(), &world::settings(), &world.catalog, &limits);
+    for statement in &ours.statements {
+        let actions: Vec<String> = statement.actions.iter().map(ToString::to_string).collect();
+        println!("ours: {} [{}] {:?}", statement.tag, actions.join(", "), statement.output);
+    }
+    println!("{:#?}", compare::compare(text, &reading));
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Texts that nobody wrote: those of the corpora with tokens dropped, doubled, moved, and taken from elsewhere.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::compare::compare;
+use crate::corpus::Corpus;
+use crate::oracle;
+use crate::report::Findings;
+
+/// Words and signs that change how what is around them is read.
+const SPICE: &[&str] = &[
+    "ONLY", "TABLE", "FROM", "SELECT", "INTO", "AS", "OR", "AND", "NOT", "LIKE", "COLLATE", "END", "UNION ALL",
+    "EXCEPT", "WITH", "RECURSIVE", "LATERAL", "USING", "ON", "NATURAL", "JOIN", "CROSS JOIN", "LEFT", "WHERE",
+    "RETURNING", "VALUES", "SET", "DEFAULT", "NULL", "ALL", "DISTINCT", "TOP", "REPLACE", "IGNORE", "OVERWRITE",
+    "LIMIT", "OFFSET", "FETCH FIRST", "FOR UPDATE", "WINDOW", "OVER", "FILTER", "WITHIN GROUP", "ORDER BY", "GROUP BY",
+    "HAVING", "CASE", "WHEN", "THEN", "ELSE", "IN", "ANY", "SOME", "EXISTS", "ARRAY", "ROW", "INTERVAL", "DATE",
+    "TIMESTAMP", "CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM", "OVERLAY", "AT TIME ZONE", "IS", "ISNULL",
+    "BETWEEN", "SYMMETRIC", "OPERATOR(pg_catalog.+)", "VARIADIC", "TABLESAMPLE", "PIVOT", "UNPIVOT", "QUALIFY", "STRUCT",
+    "MAP", "XOR", "REGEXP", "RLIKE", "DIV", "ILIKE", "PRIOR", "CONNECT BY", "START", "PARTITION", "SETTINGS", "FORMAT",
+    "FINAL", "SAMPLE", "PREWHERE", "LOCAL", "TEMP", "UNLOGGED", "MATERIALIZED", "(", ")", "[", "]", ",", ".", ";", "*",
+    "::", ":=", "=>", "=", "<", "||", "->", "->>", "@>", "~", "!", "?", "#", "%", "^", "&", "|", "/", "-", "+", "--\n",
+    "/* x */", "/*/* */*/", "''", "'x'", "E'\\''", "U&'\\0061'", "U&\"\\0061\"", "B'1'", "X'1f'", "N'x'", "$$x$$",
+    "$a$;$a$", "\"q\"", "\"Q q\"", "\"\"\"\"", "$1", "1", "1.5", "1e3", "é", "secret", "t", "s.t", "t.a", "t.*", "f(a)",
+    "s.f(a)", "current_user", "user", "session_user", "int", "text", "name", "value", "public", "pg_catalog",
+];
+
+/// A small generator whose numbers depend on the seed alone (splitmix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % (limit.max(1) as u64)).unwrap_or_default()
+    }
+}
+
+/// Longer ones cost more than they tell.
+const LONGEST: usize = 1500;
+
+struct Run<'a> {
+    texts: &'a [Vec<String>],
+    numbers: Numbers,
+}
+
+/// Tries so many, on every core.
+///
+/// # Errors
+///
+/// No thread can be made.
+pub fn run(corpora: &[Corpus], seed: u64, count: u64, until: Option<Instant>) -> Result<Findings> {
+    let mut texts = Vec::new();
+    for text in corpora.iter().flat_map(|corpus| &corpus.texts).filter(|text| text.len() <= LONGEST) {
+        let Some(reading) = oracle::read(text) else { continue };
+        texts.push(reading.tokens.iter().map(|token| text[token.clone()].to_owned()).collect::<Vec<String>>());
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let begun = Instant::now();
+    let mut all = Findings::default();
+    let (mut tried, mut valid, mut understood) = (0, 0, 0);
+    let results = std::thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for core in 0..cores {
+            let texts = &texts;
+            let work = move || {
+                let numbers = Numbers(seed.wrapping_mul(0x1_0000_0001).wrapping_add(core));
+                Run { texts, numbers }.many(count / cores, until)
+            };
+            threads.push(std::thread::Builder::new().stack_size(crate::STACK).spawn_scoped(scope, work)?);
+        }
+        threads.into_iter().map(|t| t.join().map_err(|_| anyhow::anyhow!("a thread panicked"))).collect::<Result<Vec<_>>>()
+    })?;
+    for result in results {
+        tried += result.tried;
+        valid += result.valid;
+        understood += result.understood;
+        all.merge(result.findings);
+    }
+    println!(
+        "mutations: {tried} tried, {valid} valid for PostgreSQL, {understood} of those understood, seed {seed}, {:.0} s",
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(all)
+}
+
+#[derive(Default)]
+struct Tried {
+    tried: u64,
+    valid: u64,
+    understood: u64,
+    findings: Findings,
+}
+
+impl Run<'_> {
+    fn many(mut self, count: u64, until: Option<Instant>) -> Tried {
+        let mut done = Tried::default();
+        while done.tried < count && (done.tried % 64 != 0 || until.is_none_or(|until| Instant::now() < until)) {
+            let text = self.text();
+            done.tried += 1;
+            let Some(reading) = oracle::read(&text) else {
+                // What PostgreSQL refuses may still not end us; one in eight is enough to see it.
+                if done.tried % 8 == 0 && crate::compare::panics(&text) {
+                    let finding = crate::compare::Finding::panic();
+                    let outcome = crate::compare::Outcome { findings: vec![finding], ..Default::default() };
+                    done.findings.add(&outcome, &text);
+                }
+                continue;
+            };
+            done.valid += 1;
+            let outcome = compare(&text, &reading);
+            done.understood += u64::from(outcome.verdicts.iter().all(|verdict| verdict.opaque.is_none()));
+            done.findings.add(&outcome, &text);
+        }
+        done
+    }
+
+    fn text(&mut self) -> String {
+        let texts = self.texts;
+        let mut tokens: Vec<&str> = Vec::new();
+        tokens.extend(texts[self.numbers.below(texts.len())].iter().map(String::as_str));
+        for _ in 0..=self.numbers.below(3) {
+            let at = self.numbers.below(tokens.len());
+            let other = self.numbers.below(tokens.len());
+            match self.numbers.below(8) {
+                0 if tokens.len() > 1 => drop(tokens.remove(at)),
+                1 if tokens.len() > 1 => tokens.swap(at, other),
+                2 => tokens.insert(at, tokens[at]),
+                3 | 4 => {
+                    let from = &texts[self.numbers.below(texts.len())];
+                    tokens[at] = &from[self.numbers.below(from.len())];
+                }
+                5 => tokens.insert(at, SPICE[self.numbers.below(SPICE.len())]),
+                6 => tokens[at] = SPICE[self.numbers.below(SPICE.len())],
+                _ => {
+                    // Some of another statement, as it stands there.
+                    let from = &texts[self.numbers.below(texts.len())];
+                    let start = self.numbers.below(from.len());
+                    let end = (start + 1 + self.numbers.below(6)).min(from.len());
+                    tokens.splice(at..at, from[start..end].iter().map(String::as_str));
+                }
+            }
+        }
+        let mut text = String::new();
+        for token in tokens {
+            text.push_str(token);
+            // Tokens that touch are read as others; that is tried too.
+            match self.numbers.below(40) {
+                0 => {}
+                1 => text.push_str("/**/"),
+                2 => text.push('\n'),
+                _ => text.push(' '),
+            }
+        }
+        text
+    }
+}

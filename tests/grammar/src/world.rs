@@ -1,0 +1,116 @@
+//! A catalog that knows every name that a text holds, so that names are no reason for not understanding it.
+//!
+//! Every relation has every column that the text names, and a child, so that what is read with its family can be told
+//! from what is read alone. Functions and types are a user's, of which every use is an action.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use policy::catalog::TypeKind;
+use policy::{Catalog, Column, Function, Oid, Relation, RelationKind, Volatility};
+use sql::{SearchPath, Settings};
+
+use crate::oracle::{Name, Reading};
+
+/// Where an unqualified name is.
+pub const PUBLIC: &str = "public";
+/// The session's own.
+pub const TEMP: &str = "pg_temp_3";
+/// Behind the name of a relation: its child's.
+pub const CHILD: &str = "~child";
+
+/// The catalog of one text.
+pub struct World {
+    pub catalog: Catalog,
+    columns: Vec<String>,
+}
+
+/// As a session has them that asked for nothing.
+pub fn settings() -> Settings {
+    Settings {
+        standard_conforming_strings: true,
+        utf8: true,
+        search_path: SearchPath::Known {
+            schemas: [TEMP, "pg_catalog", PUBLIC].map(str::to_owned).to_vec(),
+            creation: Some(PUBLIC.to_owned()),
+        },
+        unsettled: false,
+    }
+}
+
+/// The schema in which the world has what is called so.
+pub fn schema(name: &Name) -> &str {
+    match name.schema.as_deref() {
+        None => PUBLIC,
+        Some("pg_temp") => TEMP,
+        Some(schema) => schema,
+    }
+}
+
+impl World {
+    pub fn of(reading: &Reading) -> Self {
+        let mut columns = BTreeSet::new();
+        let mut schemas: BTreeSet<String> = [PUBLIC, TEMP, "pg_catalog"].map(str::to_owned).into();
+        let (mut names, mut functions, mut types) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for statement in &reading.statements {
+            let facts = &statement.facts;
+            columns.extend(facts.columns.iter().filter(|name| !name.is_empty()).cloned());
+            names.extend(facts.relations.keys().map(|name| (schema(name).to_owned(), name.name.clone())));
+            functions.extend(facts.functions.keys().map(|name| (schema(name).to_owned(), name.name.clone())));
+            types.extend(facts.types.keys().map(|name| (schema(name).to_owned(), name.name.clone())));
+        }
+        // A reference to a whole row is none to a column.
+        for (_, name) in &names {
+            columns.remove(name);
+        }
+        let columns: Vec<String> = columns.into_iter().take(1600).collect();
+        for (schema, _) in names.iter().chain(&functions).chain(&types) {
+            schemas.insert(schema.clone());
+        }
+        let mut relations = Vec::new();
+        let mut oid: Oid = 20_000;
+        let of_columns: Vec<Column> = columns
+            .iter()
+            .zip(1..)
+            .map(|(name, attnum)| Column { attnum, name: name.clone(), type_oid: 25, generated: false })
+            .collect();
+        for (schema, name) in &names {
+            for (name, parents) in [(name.clone(), vec![]), (format!("{name}{CHILD}"), vec![oid])] {
+                relations.push(Relation {
+                    oid: if parents.is_empty() { oid } else { oid + 1 },
+                    schema: schema.clone(),
+                    name,
+                    kind: RelationKind::Table,
+                    columns: of_columns.clone(),
+                    bases: Vec::new(),
+                    functions: Vec::new(),
+                    parents,
+                    children: Vec::new(),
+                    has_rules: false,
+                    has_triggers: false,
+                });
+            }
+            oid += 2;
+        }
+        let functions = functions.into_iter().zip(900_000..).map(|((schema, name), oid)| Function {
+            oid,
+            schema,
+            name,
+            volatility: Volatility::Volatile,
+            security_definer: false,
+            language: "plpgsql".to_owned(),
+            procedure: false,
+        });
+        // A relation's name is its row type's.
+        let types = types.into_iter().filter(|name| name.0 != "pg_catalog" && !names.contains(name));
+        let types: BTreeMap<(String, String), TypeKind> = types.map(|name| (name, TypeKind::Domain)).collect();
+        let catalog = Catalog::new(1, schemas, relations, functions)
+            .with_types(types.into_iter().map(|((schema, name), kind)| (schema, name, kind)));
+        World { catalog, columns }
+    }
+
+    /// The column of that number: every relation has the same.
+    pub fn column(&self, attnum: i16) -> Option<&str> {
+        let at = usize::try_from(attnum).ok()?.checked_sub(1)?;
+        self.columns.get(at).map(String::as_str)
+    }
+}
