@@ -3,7 +3,7 @@
 //! The match names every variant; what PostgreSQL does not have makes the statement opaque (guard 4).
 
 use policy::{Lineage, Verb};
-use sqlparser::ast::{AccessExpr, Expr, Subscript, UnaryOperator, Value, ValueWithSpan};
+use sqlparser::ast::{AccessExpr, Expr, Ident, Subscript, UnaryOperator, Value, ValueWithSpan};
 
 use super::Reader;
 use super::call::Called;
@@ -16,6 +16,22 @@ mod arguments;
 mod operators;
 
 pub(super) use arguments::is_value_word;
+
+/// The names with dots between at the head of `x.y[1]`, and what follows them: without parentheses they are a column
+/// with what it is of, as they are without a subscript, and never a field of a column that is called `x`.
+fn reference<'e>(root: &Expr, chain: &'e [AccessExpr]) -> (Vec<Ident>, &'e [AccessExpr]) {
+    let mut parts = match root {
+        Expr::Identifier(ident) => vec![ident.clone()],
+        Expr::CompoundIdentifier(parts) => parts.clone(),
+        _ => return (Vec::new(), chain),
+    };
+    let mut rest = chain;
+    while let [AccessExpr::Dot(Expr::Identifier(ident)), after @ ..] = rest {
+        parts.push(ident.clone());
+        rest = after;
+    }
+    (parts, rest)
+}
 
 impl Reader<'_> {
     /// What all of these carry.
@@ -53,8 +69,12 @@ impl Reader<'_> {
             Expr::Identifier(ident) => self.column_reference(ident, scope),
             Expr::CompoundIdentifier(parts) => self.qualified_reference(parts, scope),
             Expr::CompoundFieldAccess { root, access_chain } => {
-                let mut sum = self.expr(root, scope);
-                for access in access_chain {
+                let (parts, rest) = reference(root, access_chain);
+                let mut sum = match parts.as_slice() {
+                    [] | [_] => self.expr(root, scope),
+                    parts => self.qualified_reference(parts, scope),
+                };
+                for access in rest {
                     let lineage = self.access(access, &sum, scope);
                     add(&mut sum, lineage);
                 }

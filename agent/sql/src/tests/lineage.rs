@@ -41,6 +41,16 @@ fn a_system_columns_name_is_looked_for_outside_of_a_view() {
 }
 
 #[test]
+fn a_subscript_does_not_change_what_a_name_with_a_dot_means() {
+    // An alias may be called as another column is.
+    check("SELECT name.ssn[1] FROM customers AS name", "100.3");
+    check("SELECT name.ssn['x'] FROM customers AS name", "100.3");
+    check("SELECT name.ssn[1:2] FROM customers AS name", "100.3");
+    check("SELECT customers.ssn[1], public.customers.ssn[1] FROM customers", "100.3 100.3");
+    check("SELECT name[1], (name).ssn[1] FROM customers", "100.2 100.2");
+}
+
+#[test]
 fn set_operations_add_up_by_position() {
     check("SELECT a, b FROM t UNION ALL SELECT id, ssn FROM customers", "100.1+103.1 100.3+103.2");
     check("SELECT a FROM t UNION SELECT id, ssn FROM customers", "within 100.1+100.3+103.1");
