@@ -1,6 +1,7 @@
 //! `cargo xtask conformance`: fetches test suites of other people, and runs each twice, direct and through Portreeve.
 //! How they are run and compared lies in `tests/conformance`.
 
+mod grammar;
 mod python;
 mod regress;
 
@@ -17,7 +18,10 @@ use crate::{
 
 /// Its arguments.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Which suite; all of them if none is named
     suite: Option<Suite>,
     /// Only these of its tests, and what they need; may be given more than once
@@ -25,6 +29,13 @@ pub(crate) struct Args {
     only: Vec<String>,
     #[command(flatten)]
     server: postgres::Choice,
+}
+
+/// What is compared with something else than a direct connection.
+#[derive(clap::Subcommand)]
+enum Other {
+    /// What we read of statements, with what PostgreSQL's own grammar reads: corpora, and mutations of them
+    Grammar(grammar::Args),
 }
 
 /// A suite.
@@ -52,6 +63,9 @@ const ALL: [Suite; 6] =
 
 /// The command.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if let Some(Other::Grammar(args)) = &args.other {
+        return grammar::run(args);
+    }
     say("preparing (the first time: some minutes to fetch and to build)");
     e2e::prepare().context("nothing can be compared here")?;
     let server = args.server.fetch()?;

@@ -53,7 +53,8 @@ pub struct Outcome {
 
 /// Whether reading a text panics that PostgreSQL refuses.
 pub fn panics(text: &str) -> bool {
-    let read = || sql::analyse(text.as_bytes(), &world::settings(), &policy::Catalog::default(), &Limits::default());
+    let read =
+        || sql::analyse(text.as_bytes(), &world::settings(), &policy::Catalog::default(), &Limits::default());
     catch_unwind(AssertUnwindSafe(read)).is_err()
 }
 
@@ -214,14 +215,16 @@ impl Pair<'_> {
         for (what, verbs, names) in sets {
             for (name, around) in names {
                 if !self.has(verbs, world::schema(name), &name.name) && told.insert(name) {
-                    self.found.push(Finding::dangerous(format!("{what} missing in {around}"), name.to_string()));
+                    self.found
+                        .push(Finding::dangerous(format!("{what} missing in {around}"), name.to_string()));
                 }
             }
         }
         for (name, around) in &self.pg.families {
             let child = format!("{}{CHILD}", name.name);
             if !self.has(&[], world::schema(name), &child) && !told.contains(name) {
-                self.found.push(Finding::dangerous(format!("children missing in {around}"), name.to_string()));
+                self.found
+                    .push(Finding::dangerous(format!("children missing in {around}"), name.to_string()));
             }
         }
     }
@@ -239,7 +242,8 @@ impl Pair<'_> {
             });
             // What set_config does is told as the setting of what it sets.
             if !has {
-                self.found.push(Finding::dangerous(format!("function missing in {around}"), name.to_string()));
+                self.found
+                    .push(Finding::dangerous(format!("function missing in {around}"), name.to_string()));
             }
         }
     }
@@ -253,9 +257,10 @@ impl Pair<'_> {
             if name.schema.is_none() && is_builtin_type(element) {
                 continue;
             }
-            let has = self.ours.actions.iter().any(|action| {
-                action.object.kind == ObjectKind::Function && action.object.name == name.name
-            });
+            let has =
+                self.ours.actions.iter().any(|action| {
+                    action.object.kind == ObjectKind::Function && action.object.name == name.name
+                });
             if !has && name.schema.as_deref() != Some("information_schema") {
                 self.found.push(Finding::dangerous(format!("type missing in {around}"), name.to_string()));
             }
@@ -281,7 +286,8 @@ impl Pair<'_> {
                 .collect(),
             Output::Within(columns) if columns.iter().any(|c| c.attnum == 0) => return,
             Output::Within(columns) => {
-                let all: BTreeSet<&str> = columns.iter().filter_map(|c| self.world.column(c.attnum)).collect();
+                let all: BTreeSet<&str> =
+                    columns.iter().filter_map(|c| self.world.column(c.attnum)).collect();
                 items.iter().map(|_| Some(all.clone())).collect()
             }
         };
@@ -303,30 +309,45 @@ impl Pair<'_> {
     fn session(&mut self) {
         for name in &self.pg.settings {
             let has = self.ours.actions.iter().any(|action| {
-                matches!(action.verb, Verb::Set | Verb::SetRole | Verb::Transaction | Verb::Role | Verb::System | Verb::Alter | Verb::Create)
+                matches!(
+                    action.verb,
+                    Verb::Set
+                        | Verb::SetRole
+                        | Verb::Transaction
+                        | Verb::Role
+                        | Verb::System
+                        | Verb::Alter
+                        | Verb::Create
+                )
             });
             let named = self.ours.actions.iter().any(|action| {
                 matches!(action.verb, Verb::SetRole) || action.object.name.eq_ignore_ascii_case(name)
             });
             let whole = matches!(self.pg.kind.as_str(), "VariableSetStmt");
             if !has || (whole && !named && name != "all") {
-                self.found.push(Finding::dangerous(format!("setting missing in {}", self.pg.kind), name.clone()));
+                self.found
+                    .push(Finding::dangerous(format!("setting missing in {}", self.pg.kind), name.clone()));
             }
         }
         let ours = effects(self.ours);
         for effect in &self.pg.effects {
             if !ours.contains(effect) {
                 let word = effect.split(' ').next().unwrap_or_default();
-                self.found.push(Finding::dangerous(format!("effect missing: {word}"), format!("{effect}, but {ours:?}")));
+                self.found.push(Finding::dangerous(
+                    format!("effect missing: {word}"),
+                    format!("{effect}, but {ours:?}"),
+                ));
             }
         }
     }
 
     fn drops(&mut self) {
         for (name, around) in &self.pg.drops {
-            let has = self.ours.actions.iter().any(|a| {
-                a.object.name == *name || a.object.name.rsplit('.').next() == Some(&**name)
-            });
+            let has = self
+                .ours
+                .actions
+                .iter()
+                .any(|a| a.object.name == *name || a.object.name.rsplit('.').next() == Some(&**name));
             if !has {
                 self.found.push(Finding::dangerous(format!("object missing in {around}"), name.clone()));
             }
@@ -395,6 +416,7 @@ const fn write_of(verb: Verb) -> Option<Write> {
 /// Whether we take an unqualified name for one of PostgreSQL's own types: asked of the reader itself.
 fn is_builtin_type(name: &str) -> bool {
     let text = format!("SELECT NULL::\"{}\"", name.replace('"', "\"\""));
-    let read = sql::analyse(text.as_bytes(), &world::settings(), &policy::Catalog::default(), &Limits::default());
+    let read =
+        sql::analyse(text.as_bytes(), &world::settings(), &policy::Catalog::default(), &Limits::default());
     !read.statements.iter().any(is_opaque)
 }

@@ -95,7 +95,8 @@ pub fn sent(script: &str) -> Vec<String> {
                     rest = &rest[2..];
                     continue;
                 }
-                if rest.starts_with("\\g") || rest.starts_with("\\crosstabview") || rest.starts_with("\\bind") {
+                if rest.starts_with("\\g") || rest.starts_with("\\crosstabview") || rest.starts_with("\\bind")
+                {
                     texts.push(std::mem::take(&mut text));
                 }
                 rest = &rest[line..];
@@ -113,7 +114,9 @@ pub fn sent(script: &str) -> Vec<String> {
                     let before = text.trim_end().to_ascii_lowercase();
                     if word.eq_ignore_ascii_case("atomic") && before.ends_with("begin") {
                         atomic = true;
-                    } else if word.eq_ignore_ascii_case("end") && (before.ends_with(';') || before.ends_with("atomic")) {
+                    } else if word.eq_ignore_ascii_case("end")
+                        && (before.ends_with(';') || before.ends_with("atomic"))
+                    {
                         atomic = false;
                     }
                 }
@@ -165,7 +168,9 @@ fn dollar(rest: &str, before: &str) -> usize {
     let Some(end) = rest[1..].find('$') else { return 1 };
     let tag = &rest[..end + 2];
     let inside = &tag[1..tag.len() - 1];
-    if inside.starts_with(|c: char| c.is_ascii_digit()) || !inside.chars().all(|c| c.is_alphanumeric() || c == '_') {
+    if inside.starts_with(|c: char| c.is_ascii_digit())
+        || !inside.chars().all(|c| c.is_alphanumeric() || c == '_')
+    {
         return 1;
     }
     rest[tag.len()..].find(tag).map_or(rest.len(), |at| at + 2 * tag.len())
@@ -213,5 +218,7 @@ fn variable(rest: &str, before: &str) -> Option<(String, usize)> {
 
 fn is_copy_in(statement: &str) -> bool {
     let lower = statement.trim_start().to_ascii_lowercase();
-    lower.starts_with("copy") && lower.split_whitespace().any(|word| word == "stdin") && lower.contains("from")
+    lower.starts_with("copy")
+        && lower.split_whitespace().any(|word| word == "stdin")
+        && lower.contains("from")
 }

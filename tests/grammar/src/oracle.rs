@@ -37,10 +37,23 @@ pub fn read(text: &str) -> Option<Reading> {
     let parsed = pg_query::parse(text, ParserOptions::DEFAULT).ok()?.protobuf;
     let (mut tokens, mut constants) = (Vec::new(), Vec::new());
     for token in pg_query::scan(text).ok()?.tokens {
-        let range = usize::try_from(token.start).ok()?..usize::try_from(token.end).ok()?;
+        let mut range = usize::try_from(token.start).ok()?..usize::try_from(token.end).ok()?;
+        // N'…' is a word and a string that touch, and one token to us.
+        if token.token() == Token::Sconst
+            && let Some(before) = tokens.pop_if(|t: &mut Range<usize>| {
+                t.end == range.start && text[t.clone()].eq_ignore_ascii_case("n")
+            })
+        {
+            range.start = before.start;
+        }
         match token.token() {
             Token::SqlComment | Token::CComment => continue,
-            Token::Sconst | Token::Usconst | Token::Bconst | Token::Xconst | Token::Iconst | Token::Fconst => {
+            Token::Sconst
+            | Token::Usconst
+            | Token::Bconst
+            | Token::Xconst
+            | Token::Iconst
+            | Token::Fconst => {
                 constants.push(range.clone());
             }
             _ => {}
@@ -52,7 +65,8 @@ pub fn read(text: &str) -> Option<Reading> {
         let start = usize::try_from(raw.stmt_location).ok()?;
         let length = usize::try_from(raw.stmt_len).ok()?;
         let end = if length == 0 { text.len() } else { start + length };
-        let inside = || tokens.iter().filter(|t| t.start >= start && t.end <= end && text[(*t).clone()] != *";");
+        let inside =
+            || tokens.iter().filter(|t| t.start >= start && t.end <= end && text[(*t).clone()] != *";");
         let first = inside().next()?.start;
         // BEGIN ATOMIC … END has semicolons inside; the last token is none.
         let last = inside().next_back()?.end;

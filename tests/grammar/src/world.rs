@@ -102,7 +102,8 @@ impl World {
         });
         // A relation's name is its row type's.
         let types = types.into_iter().filter(|name| name.0 != "pg_catalog" && !names.contains(name));
-        let types: BTreeMap<(String, String), TypeKind> = types.map(|name| (name, TypeKind::Domain)).collect();
+        let types: BTreeMap<(String, String), TypeKind> =
+            types.map(|name| (name, TypeKind::Domain)).collect();
         let catalog = Catalog::new(1, schemas, relations, functions)
             .with_types(types.into_iter().map(|((schema, name), kind)| (schema, name, kind)));
         World { catalog, columns }

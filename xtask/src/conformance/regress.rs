@@ -48,7 +48,7 @@ pub(super) fn prepare_quick(cache: &Cache, server: Option<&Major>) -> Result<Vec
 /// # Errors
 ///
 /// It cannot be fetched.
-fn files(cache: &Cache, server: Option<&Major>) -> Result<PathBuf> {
+pub(super) fn files(cache: &Cache, server: Option<&Major>) -> Result<PathBuf> {
     if let Some(server) = server
         && let Some(suite) = server.sources()
     {

@@ -172,9 +172,11 @@ impl Walk {
             "CreateStatsStmt" => {
                 let from = list(fields, "relations");
                 // Only one relation can be named, but the grammar takes any FROM.
-                from.iter().filter(|item| node(item).is_some_and(|(kind, _)| kind == "RangeVar")).for_each(|item| {
-                    self.value(item, kind);
-                });
+                from.iter().filter(|item| node(item).is_some_and(|(kind, _)| kind == "RangeVar")).for_each(
+                    |item| {
+                        self.value(item, kind);
+                    },
+                );
                 self.fields(fields, kind, &["relations"]);
             }
             "CreateTrigStmt" => {
@@ -278,7 +280,13 @@ impl Walk {
         }
         let queried = matches!(
             around,
-            "SelectStmt" | "JoinExpr" | "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt" | "RangeTableSample"
+            "SelectStmt"
+                | "JoinExpr"
+                | "InsertStmt"
+                | "UpdateStmt"
+                | "DeleteStmt"
+                | "MergeStmt"
+                | "RangeTableSample"
         );
         if queried {
             self.family(fields, around);
@@ -362,12 +370,18 @@ impl Walk {
         let name = |key: &str| text(fields, key).to_owned();
         let effect = match kind {
             "TransactionStmt" => match TransactionStmtKind::try_from(number(fields, "kind") as i32) {
-                Ok(TransactionStmtKind::TransStmtBegin | TransactionStmtKind::TransStmtStart) => "begin".to_owned(),
+                Ok(TransactionStmtKind::TransStmtBegin | TransactionStmtKind::TransStmtStart) => {
+                    "begin".to_owned()
+                }
                 Ok(TransactionStmtKind::TransStmtCommit) => format!("commit {}", flag(fields, "chain")),
                 Ok(TransactionStmtKind::TransStmtRollback) => format!("rollback {}", flag(fields, "chain")),
-                Ok(TransactionStmtKind::TransStmtSavepoint) => format!("savepoint {}", name("savepoint_name")),
+                Ok(TransactionStmtKind::TransStmtSavepoint) => {
+                    format!("savepoint {}", name("savepoint_name"))
+                }
                 Ok(TransactionStmtKind::TransStmtRelease) => format!("release {}", name("savepoint_name")),
-                Ok(TransactionStmtKind::TransStmtRollbackTo) => format!("rollback to {}", name("savepoint_name")),
+                Ok(TransactionStmtKind::TransStmtRollbackTo) => {
+                    format!("rollback to {}", name("savepoint_name"))
+                }
                 Ok(TransactionStmtKind::TransStmtPrepare) => "prepare transaction".to_owned(),
                 _ => "prepared".to_owned(),
             },
@@ -558,7 +572,13 @@ fn tag(kind: &str, fields: &Fields) -> &'static str {
         "DeallocateStmt" => "DEALLOCATE",
         "DeclareCursorStmt" => "DECLARE",
         "ClosePortalStmt" => "CLOSE",
-        "FetchStmt" => if flag(fields, "ismove") { "MOVE" } else { "FETCH" },
+        "FetchStmt" => {
+            if flag(fields, "ismove") {
+                "MOVE"
+            } else {
+                "FETCH"
+            }
+        }
         "TruncateStmt" => "TRUNCATE",
         "LockStmt" => "LOCK",
         "CallStmt" => "CALL",
@@ -573,14 +593,28 @@ fn tag(kind: &str, fields: &Fields) -> &'static str {
         "ReindexStmt" => "REINDEX",
         "ClusterStmt" => "CLUSTER",
         "RefreshMatViewStmt" => "REFRESH",
-        "VacuumStmt" => if flag(fields, "is_vacuumcmd") { "VACUUM" } else { "ANALYZE" },
+        "VacuumStmt" => {
+            if flag(fields, "is_vacuumcmd") {
+                "VACUUM"
+            } else {
+                "ANALYZE"
+            }
+        }
         "VariableShowStmt" => "SHOW",
         "DiscardStmt" => "DISCARD",
         "ImportForeignSchemaStmt" => "IMPORT",
         "ReassignOwnedStmt" => "REASSIGN",
-        "GrantStmt" | "GrantRoleStmt" => if flag(fields, "is_grant") { "GRANT" } else { "REVOKE" },
+        "GrantStmt" | "GrantRoleStmt" => {
+            if flag(fields, "is_grant") {
+                "GRANT"
+            } else {
+                "REVOKE"
+            }
+        }
         "ConstraintsSetStmt" => "SET",
-        "ViewStmt" | "IndexStmt" | "RuleStmt" | "DefineStmt" | "CompositeTypeStmt" | "CreatedbStmt" => "CREATE",
+        "ViewStmt" | "IndexStmt" | "RuleStmt" | "DefineStmt" | "CompositeTypeStmt" | "CreatedbStmt" => {
+            "CREATE"
+        }
         "RenameStmt" | "AddRoleMembersStmt" => "ALTER",
         "DropdbStmt" => "DROP",
         kind if kind.starts_with("Create") => "CREATE",

@@ -1,0 +1,109 @@
+//! What we read of statements beside what PostgreSQL's own grammar reads: `tests/grammar`, which is built here with that
+//! grammar as a library, outside of the default build.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use super::regress;
+use crate::{
+    cache::Cache,
+    debian::{Package, ensure},
+    pip::{self, pip},
+    process::{cargo, exists, output, run as run_command, say, workspace},
+};
+
+/// What makes Rust of the library's C header; a package of PyPI holds it without the rest of its compiler.
+const LIBCLANG: &str = "18.1.1";
+
+/// Its arguments, which are those of the program itself.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// So many mutated texts as well
+    #[arg(long, default_value_t = 0)]
+    mutations: u64,
+    /// Mutated texts for so many minutes
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Which mutated texts
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// So many causes of what is not understood
+    #[arg(long, default_value_t = 25)]
+    causes: usize,
+    /// Only this text: tell both readings
+    #[arg(long, value_name = "SQL")]
+    text: Option<String>,
+}
+
+/// The command.
+///
+/// # Errors
+///
+/// It cannot be built, or there are dangerous differences that are not in `tests/grammar/known`.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let cache = Cache::open()?;
+    let regress = regress::files(&cache, None)?;
+    let mut words: Vec<OsString> = Vec::new();
+    let mut option = |name: &str, value: String| words.extend([OsString::from(name), value.into()]);
+    option("--mutations", args.mutations.to_string());
+    option("--seed", args.seed.to_string());
+    option("--causes", args.causes.to_string());
+    if let Some(minutes) = args.minutes {
+        option("--minutes", minutes.to_string());
+    }
+    if let Some(text) = &args.text {
+        option("--text", text.clone());
+    }
+    let mut command = Command::new(build(&cache)?);
+    command.arg("--files").arg(folder()).arg("--regress").arg(regress.join("sql")).args(words);
+    run_command(&mut command)
+}
+
+fn folder() -> PathBuf {
+    workspace().join("tests/grammar")
+}
+
+/// Builds the program; the library, which takes some minutes, once for all clones.
+fn build(cache: &Cache) -> Result<PathBuf> {
+    ensure(&[Package { name: "gcc", is_there: || exists("gcc") }])?;
+    let libclang = libclang(cache)?;
+    // bindgen's library comes without the headers of a compiler; gcc's do.
+    let headers = output(Command::new("gcc").arg("-print-file-name=include"))?;
+    let target = cache.path("build/grammar");
+    say("building PostgreSQL's grammar and what compares with it (the first time some minutes)");
+    let mut build = cargo();
+    build
+        .args(["build", "--quiet", "--release", "--locked", "--target-dir"])
+        .arg(&target)
+        .env("LIBCLANG_PATH", libclang.join("clang/native"))
+        .env("BINDGEN_EXTRA_CLANG_ARGS", format!("-I{}", headers.trim_end()))
+        .current_dir(folder());
+    run_command(&mut build)?;
+    // Another clone's build may take its place in the shared folder.
+    let program = workspace().join("target/grammar");
+    copy(&target.join("release/grammar"), &program)?;
+    Ok(program)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if let Some(parent) = to.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    // One that runs keeps its file.
+    let _ = std::fs::remove_file(to);
+    std::fs::copy(from, to).map(drop).with_context(|| format!("cannot make {}", to.display()))
+}
+
+fn libclang(cache: &Cache) -> Result<PathBuf> {
+    cache.fill(&format!("libclang-{LIBCLANG}"), |folder| {
+        say("fetching libclang");
+        pip::ensure()?;
+        let mut install = pip(&["install", "--quiet", "--no-deps", "--target"]);
+        run_command(install.arg(folder).arg(format!("libclang=={LIBCLANG}")))
+    })
+}
