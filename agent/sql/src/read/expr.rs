@@ -157,10 +157,19 @@ impl Reader<'_> {
                 self.expr(expr, scope)
             }
             Expr::Position { expr, r#in } => self.exprs([&**expr, &**r#in], scope),
-            Expr::Substring { expr, substring_from, substring_for, special: _, shorthand: _ } => {
+            Expr::Substring { expr, substring_from, substring_for, special, shorthand } => {
                 let mut sum = self.expr(expr, scope);
                 add(&mut sum, self.exprs(substring_from.as_deref(), scope));
                 add(&mut sum, self.exprs(substring_for.as_deref(), scope));
+                // With commas it is a call like any other, of a user's function where the types fit that better.
+                if *special || *shorthand {
+                    let name = if *shorthand { "substr" } else { "substring" };
+                    let called = self.call(Verb::Function, &Name { schema: None, name: name.to_owned() });
+                    if called.keeps {
+                        self.store(sum.clone());
+                    }
+                    add(&mut sum, called.carried);
+                }
                 sum
             }
             Expr::Trim { trim_where: _, trim_what, expr, trim_characters } => {

@@ -106,6 +106,7 @@ pub(super) fn catalog() -> Catalog {
             function(502, "pg_catalog", "pg_read_file", Volatility::Volatile),
             function(503, "pg_catalog", "lower", Volatility::Immutable),
             function(504, "other", "lower", Volatility::Immutable),
+            function(505, "public", "substring", Volatility::Volatile),
         ],
     )
     .with_types([

@@ -26,6 +26,12 @@ fn queries_read_what_they_name() {
 }
 
 #[test]
+fn a_function_that_the_grammar_has_words_for_may_be_a_users_where_it_is_called_with_commas() {
+    check("SELECT substring(b, 1, 2) FROM t", "select table public.t, function public.substring");
+    check("SELECT substring(b from 1 for 2) FROM t", "select table public.t");
+}
+
+#[test]
 fn a_view_reads_its_bases_and_a_parent_its_partitions() {
     check("SELECT * FROM customers_view", "select view public.customers_view, select table public.customers");
     check("SELECT * FROM events", "select table public.events, *select table public.events_2024");
