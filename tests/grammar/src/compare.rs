@@ -140,6 +140,7 @@ struct Pair<'a> {
 
 impl Pair<'_> {
     fn all(&mut self) {
+        let before = self.found.len();
         self.kind();
         self.writes();
         self.relations();
@@ -148,6 +149,10 @@ impl Pair<'_> {
         self.items();
         self.session();
         self.drops();
+        // What is known of one kind of statement may be new in another.
+        for finding in &mut self.found[before..] {
+            finding.class = format!("{}: {}", self.pg.kind, finding.class);
+        }
     }
 
     fn less(&mut self, class: String, detail: impl Into<String>) {
@@ -164,7 +169,7 @@ impl Pair<'_> {
             _ => false,
         };
         if !same {
-            self.less(format!("kind of {}: {:?}", self.pg.kind, self.ours.tag), "");
+            self.less(format!("kind {:?}", self.ours.tag), "");
         }
     }
 
@@ -179,7 +184,8 @@ impl Pair<'_> {
 
     fn writes(&mut self) {
         for ((write, name), around) in &self.pg.writes {
-            let schema = world::schema(name);
+            let schema =
+                if *write == Write::Create { world::schema(name) } else { self.world.schema_of(name) };
             if !self.has(verbs(*write), schema, &name.name) {
                 let class = format!("{write:?} missing in {around}");
                 self.found.push(Finding::dangerous(class, name.to_string()));
@@ -194,11 +200,11 @@ impl Pair<'_> {
             let same = |(known, name): &(Write, Name)| {
                 verbs(*known).contains(&action.verb)
                     && name.name == action.object.name
-                    && is_schema(action.object.schema.as_deref(), world::schema(name))
+                    && is_schema(action.object.schema.as_deref(), self.world.schema_of(name))
             };
             if !self.pg.writes.keys().any(same) && write != Write::Create {
                 self.found.push(Finding {
-                    class: format!("{write:?} too many in {}", self.pg.kind),
+                    class: format!("{write:?} too many"),
                     dangerous: false,
                     detail: action.to_string(),
                 });
@@ -214,7 +220,7 @@ impl Pair<'_> {
         let mut told = BTreeSet::new();
         for (what, verbs, names) in sets {
             for (name, around) in names {
-                if !self.has(verbs, world::schema(name), &name.name) && told.insert(name) {
+                if !self.has(verbs, self.world.schema_of(name), &name.name) && told.insert(name) {
                     self.found
                         .push(Finding::dangerous(format!("{what} missing in {around}"), name.to_string()));
                 }
@@ -222,7 +228,7 @@ impl Pair<'_> {
         }
         for (name, around) in &self.pg.families {
             let child = format!("{}{CHILD}", name.name);
-            if !self.has(&[], world::schema(name), &child) && !told.contains(name) {
+            if !self.has(&[], self.world.schema_of(name), &child) && !told.contains(name) {
                 self.found
                     .push(Finding::dangerous(format!("children missing in {around}"), name.to_string()));
             }
@@ -325,8 +331,7 @@ impl Pair<'_> {
             });
             let whole = matches!(self.pg.kind.as_str(), "VariableSetStmt");
             if !has || (whole && !named && name != "all") {
-                self.found
-                    .push(Finding::dangerous(format!("setting missing in {}", self.pg.kind), name.clone()));
+                self.found.push(Finding::dangerous("setting missing", name.clone()));
             }
         }
         let ours = effects(self.ours);

@@ -20,6 +20,7 @@ pub const CHILD: &str = "~child";
 
 /// The catalog of one text.
 pub struct World {
+    /// What the reader is given.
     pub catalog: Catalog,
     columns: Vec<String>,
 }
@@ -107,6 +108,12 @@ impl World {
         let catalog = Catalog::new(1, schemas, relations, functions)
             .with_types(types.into_iter().map(|((schema, name), kind)| (schema, name, kind)));
         World { catalog, columns }
+    }
+
+    /// The schema in which a relation of that name is found: PostgreSQL's own come first.
+    pub fn schema_of<'n>(&self, name: &'n Name) -> &'n str {
+        let own = name.schema.is_none() && self.catalog.relation_named("pg_catalog", &name.name).is_some();
+        if own { "pg_catalog" } else { schema(name) }
     }
 
     /// The column of that number: every relation has the same.

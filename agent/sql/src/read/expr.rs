@@ -161,8 +161,9 @@ impl Reader<'_> {
                 let mut sum = self.expr(expr, scope);
                 add(&mut sum, self.exprs(substring_from.as_deref(), scope));
                 add(&mut sum, self.exprs(substring_for.as_deref(), scope));
-                // With commas it is a call like any other, of a user's function where the types fit that better.
-                if *special || *shorthand {
+                // With commas, or of one value, it is a call like any other, of a user's function where the types fit that better.
+                let alone = substring_from.is_none() && substring_for.is_none();
+                if *special || *shorthand || alone {
                     let name = if *shorthand { "substr" } else { "substring" };
                     let called = self.call(Verb::Function, &Name { schema: None, name: name.to_owned() });
                     if called.keeps {
@@ -212,7 +213,11 @@ impl Reader<'_> {
             }
             Expr::Tuple(list) => self.exprs(list, scope),
             Expr::Array(array) => self.exprs(&array.elem, scope),
-            Expr::Interval(interval) => self.expr(&interval.value, scope),
+            // Before anything but a string the word is a column's name (`SELECT interval b` labels it).
+            Expr::Interval(interval) => match &*interval.value {
+                value @ Expr::Value(_) => self.expr(value, scope),
+                _ => self.unsupported("a column called interval"),
+            },
             Expr::Cast { kind: _, expr: _, data_type: _, format: Some(_) } => self.unsupported("cast"),
             Expr::JsonAccess { .. }
             | Expr::InUnnest { .. }

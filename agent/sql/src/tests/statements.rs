@@ -28,6 +28,7 @@ fn queries_read_what_they_name() {
 #[test]
 fn a_function_that_the_grammar_has_words_for_may_be_a_users_where_it_is_called_with_commas() {
     check("SELECT substring(b, 1, 2) FROM t", "select table public.t, function public.substring");
+    check("SELECT substring(b) FROM t", "select table public.t, function public.substring");
     check("SELECT substring(b from 1 for 2) FROM t", "select table public.t");
 }
 
