@@ -191,7 +191,12 @@ impl Reader<'_> {
             Expr::Value(value) => self.value(value),
             Expr::TypedString(typed) => {
                 self.data_type(&typed.data_type);
-                if typed.uses_odbc_syntax {
+                // `a[date:1]` is a slice from the column date, and no date of a parameter called `:1`.
+                let is_string = !matches!(
+                    typed.value.value,
+                    Value::Placeholder(_) | Value::Number(..) | Value::Boolean(_) | Value::Null
+                );
+                if typed.uses_odbc_syntax || !is_string {
                     return self.unsupported("literal");
                 }
                 self.value(&typed.value)

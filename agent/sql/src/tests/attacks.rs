@@ -14,6 +14,15 @@ fn refused_or(text: &str, needed: &[&str]) {
 }
 
 #[test]
+fn a_column_that_is_called_as_a_type_is_no_literal() {
+    for text in
+        ["SELECT interval b FROM t", "SELECT ARRAY[1, 2][date:1] FROM t", "SELECT ARRAY[1, 2][int:1] FROM t"]
+    {
+        assert!(is_opaque(text), "{text:?} gave {}", actions(text));
+    }
+}
+
+#[test]
 fn statement_boundaries_are_the_servers() {
     let cases: &[(&str, usize)] = &[
         ("SELECT 1 END; DROP TABLE secret", 2),
