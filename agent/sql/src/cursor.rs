@@ -122,6 +122,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// `[schema.]operator`.
+    pub(crate) fn operator(&mut self) -> Option<Name> {
+        let mut schema = None;
+        while self.rest.get(1).is_some_and(|t| t.kind == Kind::Dot) {
+            schema = Some(self.label()?.into_owned());
+            self.next();
+        }
+        let operator = self.next().filter(|t| t.kind == Kind::Operator)?;
+        Some(Name { schema, name: operator.written(self.text).to_owned() })
+    }
+
     /// A role: a name, or CURRENT_USER and its like, or `public`.
     pub(crate) fn role(&mut self) -> Option<String> {
         self.eat("group");

@@ -1,7 +1,7 @@
 //! One statement's tokens into a [`Statement`]: who reads it, and the limits before anyone does.
 
 use policy::{Action, Catalog, Lineage, ObjectKind, Output, Verb};
-use sqlparser::ast::Statement as Tree;
+use sqlparser::ast::{SetExpr, Statement as Tree};
 
 use crate::cursor::Cursor;
 use crate::flow::Rows;
@@ -149,16 +149,15 @@ pub(crate) fn is_data(cursor: &Cursor<'_>) -> bool {
 impl<'a> Reader<'a> {
     /// A query or a statement that writes rows.
     pub(crate) fn data_statement(&mut self, tokens: &'a [Token]) -> Read {
-        let unknown = |tag| Read { tag, output: Output::Unknown };
-        let tag = tag(self.text, tokens);
+        let unknown = || Read { tag: tag_of_tokens(self.text, tokens), output: Output::Unknown };
         if !self.fits(tokens) {
-            return unknown(tag);
+            return unknown();
         }
         let tree = match parse::statement(self.text, tokens) {
             Ok(tree) => tree,
             Err(failed) => {
                 self.opaque_at("unsupported syntax", failed.at.and_then(|i| tokens.get(i)).copied());
-                return unknown(tag);
+                return unknown();
             }
         };
         let rows = self.within(tokens, |reader| {
@@ -173,7 +172,7 @@ impl<'a> Reader<'a> {
             Rows::Columns(cells) if cells.is_empty() => Output::None,
             rows => rows.into_output(),
         };
-        Read { tag, output }
+        Read { tag: tag(&tree), output }
     }
 
     /// Whether the tree of these tokens stays as shallow as the limits ask; opaque otherwise.
@@ -187,21 +186,45 @@ impl<'a> Reader<'a> {
 }
 
 /// The word for what the statement does, past WITH.
-fn tag(text: &str, tokens: &[Token]) -> &'static str {
+fn tag(tree: &Tree) -> &'static str {
+    match tree {
+        Tree::Insert(_) => "INSERT",
+        Tree::Update(_) => "UPDATE",
+        Tree::Delete(_) => "DELETE",
+        Tree::Merge(_) => "MERGE",
+        Tree::Query(query) => match &*query.body {
+            SetExpr::Insert(tree) | SetExpr::Update(tree) | SetExpr::Delete(tree) | SetExpr::Merge(tree) => {
+                tag(tree)
+            }
+            _ => "SELECT",
+        },
+        _ => "SELECT",
+    }
+}
+
+/// The same of a statement that was not read: the first such word behind WITH, though it may be another's name.
+fn tag_of_tokens(text: &str, tokens: &[Token]) -> &'static str {
+    const TAGS: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "MERGE"];
+    let is_tag = |token: &Token| TAGS.into_iter().find(|tag| token.is(text, tag));
+    let Some((first, rest)) = tokens.split_first() else { return "SELECT" };
+    if !first.is(text, "with") {
+        return is_tag(first).unwrap_or("SELECT");
+    }
     let mut depth = 0_usize;
-    for token in tokens {
+    // The statement itself stands behind the parentheses of the last query of WITH.
+    let mut before = first.kind;
+    for token in rest {
         match token.kind {
             Kind::LeftParen => depth += 1,
             Kind::RightParen => depth = depth.saturating_sub(1),
-            Kind::Word if depth == 0 || token.start == tokens[0].start => {
-                for tag in ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE"] {
-                    if token.is(text, tag) {
-                        return if matches!(tag, "VALUES" | "TABLE") { "SELECT" } else { tag };
-                    }
+            Kind::Word if depth == 0 && before == Kind::RightParen => {
+                if let Some(tag) = is_tag(token) {
+                    return tag;
                 }
             }
             _ => {}
         }
+        before = token.kind;
     }
     "SELECT"
 }

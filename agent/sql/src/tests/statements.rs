@@ -310,3 +310,15 @@ fn statements_are_tagged_in_postgresqls_words() {
         assert_eq!(read(text).statements[0].tag, tag, "{text}");
     }
 }
+
+#[test]
+fn the_tag_is_that_of_the_statement_behind_with() {
+    let tag = |text: &str| read(text).statements[0].tag;
+    assert_eq!(tag("WITH delete AS (SELECT a FROM t) SELECT a FROM delete"), "SELECT");
+    assert_eq!(tag("WITH x AS (SELECT 1) DELETE FROM t"), "DELETE");
+    assert_eq!(tag("WITH x AS (SELECT 1), insert AS (SELECT 2) (SELECT 3)"), "SELECT");
+    assert_eq!(tag("TABLE t"), "SELECT");
+    // Not read at all.
+    assert_eq!(tag("WITH delete AS (SELECT a FROM t) SELECT a FROM delete ELSEWHERE y"), "SELECT");
+    assert_eq!(tag("WITH x AS (SELECT 1) UPDATE t SET a = 1 ELSEWHERE y"), "UPDATE");
+}

@@ -193,6 +193,14 @@ fn definitions_are_told_by_kind() {
     check("DROP FUNCTION audit(int)", "drop function public.audit");
     check("DROP ROLE x, y", "role x, role y");
     check("DROP TRIGGER g ON t", "drop trigger g, alter table public.t");
+    check("DROP PUBLICATION x, public CASCADE", "drop publication x, drop publication public");
+    check("DROP COLLATION x, other.y", "drop collation x, drop collation other.y");
+    check("DROP EXTENSION IF EXISTS x, y", "drop extension x, drop extension y");
+    check("DROP OPERATOR other.===(int, int), +(NONE, int)", "drop operator other.===, drop operator +");
+    check("DROP OPERATOR CLASS x USING btree CASCADE", "drop operator class x");
+    check("DROP DATABASE x WITH (FORCE)", "drop database x");
+    check("DROP CAST (text AS int)", "drop cast");
+    assert!(is_opaque("DROP SERVER x, y z"));
     check("COMMENT ON COLUMN t.a IS 'x'", "alter table public.t");
     check("COMMENT ON TABLE t IS NULL", "alter table public.t");
     check("GRANT SELECT, UPDATE (a) ON t TO x WITH GRANT OPTION", "grant table public.t");

@@ -75,10 +75,31 @@ impl<'a> Reader<'a> {
                 }
                 cursor.eat_one(&["cascade", "restrict"]);
             }
-            (class, kind) => {
-                let name = cursor.clone().qualified();
-                self.alter_other(Verb::Drop, kind, class, name);
+            ("cast" | "transform" | "user mapping", kind) => {
+                // These have no name of their own.
+                self.alter_other(Verb::Drop, kind, object_type.class, None);
                 cursor.rest = &[];
+            }
+            (class, kind) => {
+                loop {
+                    let name = if class == "operator" { cursor.operator()? } else { cursor.qualified()? };
+                    self.alter_other(Verb::Drop, kind, class, Some(name));
+                    if class == "operator" {
+                        cursor.group()?;
+                    }
+                    if !cursor.eat_kind(Kind::Comma) {
+                        break;
+                    }
+                }
+                // An operator class or family is one of an access method.
+                if cursor.eat("using") {
+                    cursor.name()?;
+                }
+                // DROP DATABASE … WITH (FORCE)
+                if class == "database" && (cursor.eat("with") || cursor.sees_kind(Kind::LeftParen)) {
+                    cursor.group()?;
+                }
+                cursor.eat_one(&["cascade", "restrict"]);
             }
         }
         Some(Read::quiet(tag("DROP", object_type.class)))
