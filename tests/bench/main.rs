@@ -6,6 +6,7 @@
 mod catalog;
 mod connect;
 mod cpu;
+mod judge;
 mod statistics;
 mod traffic;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let done = match words.next().unwrap_or_default().as_str() {
         "traffic" => traffic::run(words),
         "catalog" => catalog::run(words),
+        "judge" => judge::run(words),
         "connect" => connect::run(words),
         traffic::RELAY => traffic::relay(words),
         other => Err(anyhow!("no benchmark is called `{other}`")),

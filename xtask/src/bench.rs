@@ -28,6 +28,8 @@ enum Benchmark {
     Connect(Connect),
     /// What the catalog costs: statements after DDL, short sessions one after another, and memory
     Catalog,
+    /// What a judgement costs, with 10, 1,000 and 10,000 rules, and what the reading before it does
+    Judge,
 }
 
 #[derive(clap::Args)]
@@ -63,12 +65,16 @@ struct Connect {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let (name, words, json) = match &args.benchmark {
         Some(Benchmark::Catalog) => ("catalog", Vec::new(), &None),
+        Some(Benchmark::Judge) => ("judge", Vec::new(), &None),
         Some(Benchmark::Connect(connect)) => ("connect", connect.words(), &connect.json),
         Some(Benchmark::Traffic(traffic)) => ("traffic", traffic.words(), &traffic.json),
         None => ("traffic", args.traffic.words(), &args.traffic.json),
     };
     say("preparing the benchmark (an optimised build: the first time some minutes)");
-    e2e::prepare_release().context("nothing can be measured here")?;
+    if name != "judge" {
+        // It needs no daemon, and no root.
+        e2e::prepare_release().context("nothing can be measured here")?;
+    }
     if name == "traffic"
         && let Err(error) = postgres::ensure_bouncer()
     {

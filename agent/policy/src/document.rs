@@ -54,7 +54,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::judge::Policy;
+use crate::judge::{Policy, Shared};
 use crate::resource::Resource;
 use crate::rule::{Place, Rule};
 
@@ -114,7 +114,8 @@ impl Policy {
             return Err(errors);
         }
         let resources: Vec<Resource> = parts.resources.into_iter().map(|(resource, _)| resource).collect();
-        let policy = Policy { digest: digest(documents), rules: parts.rules, resources };
+        let policy =
+            Policy { digest: digest(documents), rules: parts.rules, resources, shared: Shared::default() };
         if policy.resources.is_empty() {
             return Ok(policy);
         }

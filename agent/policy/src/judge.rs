@@ -1,8 +1,10 @@
 //! The verdict: a policy, narrowed to one subject, over a statement's actions.
 
 mod exposure;
+mod index;
 
-use std::sync::Arc;
+use std::cmp::Reverse;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::action::{Action, Verb};
 use crate::decision::Decision;
@@ -13,6 +15,7 @@ use crate::resource::Resource;
 use crate::rule::{Judging, Rule};
 use crate::who::Standing;
 use exposure::{Around, Exposure};
+use index::Index;
 
 /// Who asks, and where.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +34,7 @@ pub struct Policy {
     pub(crate) digest: [u8; 32],
     pub(crate) rules: Vec<Rule>,
     pub(crate) resources: Vec<Resource>,
+    pub(crate) shared: Shared,
 }
 
 impl Policy {
@@ -79,7 +83,7 @@ impl Policy {
             }
             Some(_) => rule.standing(subject) > Standing::Outside,
         };
-        let rules: Vec<usize> = (0..self.rules.len()).filter(|at| judges(&self.rules[*at])).collect();
+        let mut rules: Vec<usize> = (0..self.rules.len()).filter(|at| judges(&self.rules[*at])).collect();
         let first =
             |decision| rules.iter().map(|at| &self.rules[*at]).find(|r| r.decision() == Some(decision));
         let masking = self.masking(subject).next().map(|rule| rule.name.clone());
@@ -90,7 +94,10 @@ impl Policy {
             (None, None, Some(hold)) => Some((Decision::Hold, under(hold), Cause::OpaqueUnderRule)),
             (None, None, None) => None,
         };
-        SubjectPolicy { policy: Arc::clone(self), rules, masks: self.masks(subject), opaque, masking }
+        // Stable: of rules that decide the same, the first in document order comes first.
+        rules.sort_by_key(|at| Reverse(self.rules[*at].decision()));
+        let ranked = self.shared.ranked(rules, &self.rules);
+        SubjectPolicy { policy: Arc::clone(self), ranked, masks: self.masks(subject), opaque, masking }
     }
 }
 
@@ -98,14 +105,55 @@ impl Policy {
 #[derive(Debug, Clone)]
 pub struct SubjectPolicy {
     policy: Arc<Policy>,
-    /// Indices into the policy's rules: those that judge this subject, in document order.
-    rules: Vec<usize>,
+    ranked: Arc<Ranked>,
     masks: Masks,
     /// What an opaque statement comes to for this subject, at the least, even if a rule allows `opaque`.
     opaque: Option<(Decision, Arc<str>, Cause)>,
     /// The first rule that masks for this subject.
     masking: Option<Arc<str>>,
 }
+
+/// The rules that judge one subject, by their rank.
+#[derive(Debug)]
+struct Ranked {
+    /// Indices into the policy's rules: the most severe first, and among equals in document order.
+    rules: Vec<usize>,
+    index: Index,
+}
+
+/// The ranked rules of those who are here now: most sessions meet the same ones, and many rules take a while to index.
+/// It is no part of what the policy says.
+#[derive(Debug, Default)]
+pub(crate) struct Shared(Mutex<Vec<Weak<Ranked>>>);
+
+impl Shared {
+    fn ranked(&self, ranks: Vec<usize>, all: &[Rule]) -> Arc<Ranked> {
+        // What is in it is whole at any time.
+        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.retain(|ranked| ranked.strong_count() > 0);
+        let known = shared.iter().filter_map(Weak::upgrade).find(|ranked| ranked.rules == ranks);
+        known.unwrap_or_else(|| {
+            let judging = ranks.iter().filter_map(|at| all.get(*at)?.judging.as_ref());
+            let ranked = Arc::new(Ranked { index: Index::new(judging), rules: ranks });
+            shared.push(Arc::downgrade(&ranked));
+            ranked
+        })
+    }
+}
+
+impl Clone for Shared {
+    fn clone(&self) -> Self {
+        Shared::default()
+    }
+}
+
+impl PartialEq for Shared {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Shared {}
 
 impl SubjectPolicy {
     /// The masks that hold for this subject.
@@ -174,18 +222,28 @@ impl SubjectPolicy {
     /// The severest of the rules that match the action, the first of equals. A rule that allows does not speak
     /// about implied actions.
     fn severest(&self, action: &Action) -> Option<(Decision, &Rule)> {
-        let mut severest: Option<(Decision, &Rule)> = None;
-        for rule in self.rules.iter().filter_map(|at| self.policy.rules.get(*at)) {
-            let Some(judging) = &rule.judging else { continue };
-            let decision = judging.decision;
-            if severest.is_none_or(|(so_far, _)| decision > so_far)
-                && !(action.implied && decision == Decision::Allow)
-                && judging.matches(action)
-            {
-                severest = Some((decision, rule));
+        let Some(lists) = self.ranked.index.candidates(action.verb, &action.object) else {
+            return (0..).zip(&self.ranked.rules).find_map(|(rank, _)| self.at(rank, action));
+        };
+        let mut severest = None;
+        let mut best = u32::MAX;
+        for list in lists {
+            for rank in list.iter().copied().take_while(|rank| *rank < best) {
+                if let Some(found) = self.at(rank, action) {
+                    (best, severest) = (rank, Some(found));
+                    break;
+                }
             }
         }
         severest
+    }
+
+    /// The rule of that rank, if it is about the action.
+    fn at(&self, rank: u32, action: &Action) -> Option<(Decision, &Rule)> {
+        let rule = self.policy.rules.get(*self.ranked.rules.get(rank as usize)?)?;
+        let judging = rule.judging.as_ref()?;
+        let silent = action.implied && judging.decision == Decision::Allow;
+        (!silent && judging.matches(action)).then_some((judging.decision, rule))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which columns a subject may not see, and how they are shown. What a mask does to a cell is `masking`'s.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::pattern::ColumnPattern;
@@ -47,12 +48,25 @@ impl fmt::Display for MaskMethod {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Masks {
     masks: Vec<(ColumnPattern, MaskMethod)>,
+    /// The relations that patterns write out, by schema: many masks name one relation each.
+    relations: HashMap<String, HashSet<String>>,
+    /// Indices of the other patterns.
+    wide: Vec<usize>,
 }
 
 impl Masks {
     /// From patterns and methods.
     pub fn new(masks: impl IntoIterator<Item = (ColumnPattern, MaskMethod)>) -> Self {
-        Masks { masks: masks.into_iter().collect() }
+        let mut found = Masks { masks: masks.into_iter().collect(), ..Masks::default() };
+        for (at, (pattern, _)) in found.masks.iter().enumerate() {
+            match pattern.literal_relation() {
+                Some((schema, relation)) => {
+                    found.relations.entry(schema.to_owned()).or_default().insert(relation.to_owned());
+                }
+                None => found.wide.push(at),
+            }
+        }
+        found
     }
 
     /// Whether nothing is masked.
@@ -68,7 +82,12 @@ impl Masks {
 
     /// Whether any mask names a column of that relation; where its schema is not known it may be.
     pub(crate) fn name_relation(&self, schema: Option<&str>, relation: &str) -> bool {
-        self.masks.iter().any(|(pattern, _)| pattern.may_be_of(schema, Some(relation)))
+        let exact = match schema {
+            Some(schema) => self.relations.get(schema).is_some_and(|relations| relations.contains(relation)),
+            None => self.relations.values().any(|relations| relations.contains(relation)),
+        };
+        let wide = || self.wide.iter().filter_map(|at| self.masks.get(*at));
+        exact || wide().any(|(pattern, _)| pattern.may_be_of(schema, Some(relation)))
     }
 
     /// Whether any mask names a column in that schema.
@@ -98,5 +117,23 @@ mod tests {
         assert_eq!(masks.method("hr", "people", "ssn"), Some(MaskMethod::Hash));
         assert_eq!(masks.method("hr", "people", "name"), None);
         assert!(Masks::default().is_empty());
+    }
+
+    #[test]
+    fn relations_that_are_written_out_are_found_as_by_asking_every_pattern() {
+        let patterns = ["public.a.x", "hr.b.*", "public.*.y", "*.c.z", "p*.d.x", "pg_temp.e.x"];
+        for pattern in patterns.map(|text| text.parse::<ColumnPattern>().unwrap()) {
+            let masks = Masks::new([(pattern.clone(), MaskMethod::Null)]);
+            for schema in [None, Some("public"), Some("hr"), Some("pg_temp_3"), Some("x")] {
+                for relation in ["a", "b", "c", "d", "e", "f"] {
+                    let asked = pattern.may_be_of(schema, Some(relation));
+                    assert_eq!(
+                        masks.name_relation(schema, relation),
+                        asked,
+                        "{pattern} {schema:?} {relation}"
+                    );
+                }
+            }
+        }
     }
 }

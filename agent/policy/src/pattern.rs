@@ -147,6 +147,16 @@ pub struct NamePattern {
 }
 
 impl NamePattern {
+    /// The schema's part.
+    pub(crate) const fn schema(&self) -> &Glob {
+        &self.schema
+    }
+
+    /// The name's part.
+    pub(crate) const fn name(&self) -> &Glob {
+        &self.name
+    }
+
     /// Whether it matches. `pg_temp` in a pattern stands for every session's temporary schema.
     pub(crate) fn matches(&self, schema: Option<&str>, name: &str, unknown: Unknown) -> bool {
         let schema = match schema {
@@ -195,6 +205,12 @@ impl ColumnPattern {
     /// Whether it names that column.
     pub fn matches(&self, schema: &str, relation: &str, column: &str) -> bool {
         schema_matches(&self.schema, schema) && self.relation.matches(relation) && self.column.matches(column)
+    }
+
+    /// The schema and the relation, where both are written out.
+    pub(crate) fn literal_relation(&self) -> Option<(&str, &str)> {
+        // `pg_temp` stands for every session's own.
+        Some((self.schema.literal().filter(|schema| *schema != "pg_temp")?, self.relation.literal()?))
     }
 
     /// Whether it names a column of that schema and relation; `None` may be any.

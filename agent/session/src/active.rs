@@ -16,6 +16,7 @@ mod hold;
 mod judged;
 mod judging;
 mod ledger;
+mod measured;
 mod names;
 mod reading;
 mod refusal;
@@ -35,6 +36,7 @@ use pgwire::backend::TransactionStatus;
 use policy::{Catalog, SubjectPolicy};
 
 pub use cache::Cache;
+pub use measured::Measured;
 
 use crate::own::Own;
 use crate::{Fault, Options, Turn};

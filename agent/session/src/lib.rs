@@ -27,7 +27,7 @@ mod startup;
 mod tests;
 mod turn;
 
-pub use active::Cache;
+pub use active::{Cache, Measured};
 pub use fault::Fault;
 pub use options::{Limits, Options, Peer};
 pub use refusal::Refusal;

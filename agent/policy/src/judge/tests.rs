@@ -317,6 +317,25 @@ fn a_hold_binds_to_the_policy_that_held_it() {
     assert_eq!(pending.binding(), &binding);
 }
 
+#[test]
+fn who_meets_the_same_rules_shares_their_index_and_who_meets_others_does_not() {
+    let policy = policy(
+        r#"
+  - { name: all, actions: [select], decision: allow }
+  - { name: one, who: { uid: 1 }, actions: [insert], decision: allow }
+"#,
+    );
+    let of = |uid| {
+        let principal = Principal { uid, ..reporter() };
+        policy.for_subject(&Subject { principal: &principal, resource: "shop", database: "shop" })
+    };
+    let (two, three, one) = (of(2), of(3), of(1));
+    assert!(Arc::ptr_eq(&two.ranked, &three.ranked));
+    assert!(!Arc::ptr_eq(&two.ranked, &one.ranked));
+    let insert = [action("insert a.b")];
+    assert_eq!((one.judge(&insert).rule(), two.judge(&insert).rule()), ("one", "default"));
+}
+
 fn any_action() -> impl Strategy<Value = Action> {
     let names = prop::sample::select(vec!["a", "b", "c"]);
     let schemas = prop::option::of(prop::sample::select(vec!["public", "hr"]));
@@ -447,5 +466,104 @@ proptest! {
     fn any_text_is_a_policy_or_a_list_of_errors(text in ".{0,200}") {
         let read = Policy::parse(&[Document { name: "p", text: &text }]);
         prop_assert!(read.is_ok() || !read.unwrap_err().is_empty());
+    }
+}
+
+/// What the index is held against: every rule of the subject is asked.
+fn by_asking_all<'a>(policy: &'a SubjectPolicy, action: &Action) -> Option<(Decision, &'a Rule)> {
+    (0..).zip(&policy.ranked.rules).find_map(|(rank, _)| policy.at(rank, action))
+}
+
+/// Patterns that the index keeps in each of its ways.
+fn any_objects() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(vec!["relations", "functions", "schemas", "roles", "settings"]);
+    let dotted = prop::sample::select(vec![
+        "public.a",
+        "public.b",
+        "hr.a",
+        "'hr.*'",
+        "'public.a*'",
+        "'*.a'",
+        "'*.*'",
+        "'p*.b'",
+        "pg_temp.a",
+        "'pg_temp.*'",
+        "'*.\"a\"'",
+    ]);
+    let plain = prop::sample::select(vec!["a", "b", "'a*'", "'*'", "public"]);
+    prop::collection::vec((key, prop::collection::vec((dotted, plain), 1..3)), 0..3).prop_map(|lists| {
+        let mut seen = Vec::new();
+        let mut text = String::new();
+        for (key, patterns) in lists {
+            if seen.contains(&key) {
+                continue;
+            }
+            seen.push(key);
+            let dotted = matches!(key, "relations" | "functions");
+            let patterns = patterns.into_iter().map(|(two, one)| if dotted { two } else { one });
+            text.push_str(&format!("{key}: [{}], ", patterns.collect::<Vec<_>>().join(", ")));
+        }
+        text
+    })
+}
+
+fn any_action_at_all() -> impl Strategy<Value = Action> {
+    let kinds = prop::sample::select(vec![
+        (ObjectKind::Relation, "table"),
+        (ObjectKind::Relation, "view"),
+        (ObjectKind::Function, "function"),
+        (ObjectKind::Schema, "schema"),
+        (ObjectKind::Role, "role"),
+        (ObjectKind::Setting, ""),
+        (ObjectKind::Other, ""),
+    ]);
+    let schemas = prop::option::weighted(
+        0.8,
+        prop::sample::select(vec!["public", "hr", "pg_temp", "pg_temp_3", "other"]),
+    );
+    let names = prop::sample::select(vec!["a", "b", "ab", "public", ""]);
+    (prop::sample::select(Verb::ALL.to_vec()), kinds, schemas, names, any::<bool>()).prop_map(
+        |(verb, (kind, class), schema, name, implied)| {
+            let schema = schema.map(str::to_owned);
+            let object = Object { kind, class, schema, name: name.to_owned(), oid: None };
+            Action { verb, object, implied, detail: Detail::NONE }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_index_finds_the_rule_that_asking_all_of_them_finds(
+        rules in prop::collection::vec(
+            (
+                prop::sample::select(vec!["'*'", "read", "write, opaque", "'drop table', select", "set, show"]),
+                any_objects(),
+                prop::sample::select(vec!["allow", "hold", "deny"]),
+            ),
+            1..12,
+        ),
+        actions in prop::collection::vec(any_action_at_all(), 1..40),
+    ) {
+        let rules: Vec<String> = rules
+            .into_iter()
+            .map(|(verbs, objects, decision)| format!("actions: [{verbs}], {objects}decision: {decision}"))
+            .collect();
+        let parsed = |rules: &[&String]| {
+            let rules = rules.iter().enumerate();
+            let rules: String = rules.map(|(at, rule)| format!("  - {{ name: r{at}, {rule} }}\n")).collect();
+            let text = format!("version: 1\nrules:\n{rules}");
+            (Policy::parse(&[Document { name: "p", text: &text }]).ok(), text)
+        };
+        // Verbs that are never done to what a rule lists are mistakes.
+        let rules: Vec<&String> = rules.iter().filter(|rule| parsed(&[rule]).0.is_some()).collect();
+        let (Some(policy), text) = parsed(&rules) else { return Err(TestCaseError::fail("no policy")) };
+        let principal = reporter();
+        let subject = Subject { principal: &principal, resource: "shop", database: "shop" };
+        let policy = Arc::new(policy).for_subject(&subject);
+        for action in &actions {
+            prop_assert_eq!(policy.severest(action), by_asking_all(&policy, action), "{}\n{}", text, action);
+        }
     }
 }

@@ -62,6 +62,11 @@ impl ActionSet {
         self.verbs & bit(verb) != 0
     }
 
+    /// Whether that verb is in it with any class at all.
+    pub(crate) fn may_have(&self, verb: Verb) -> bool {
+        self.has_verb(verb) || self.classed.iter().any(|(classed, _)| *classed == verb)
+    }
+
     /// Whether everything of `other` is in it.
     pub(crate) fn covers(&self, other: &ActionSet) -> bool {
         other.verbs & !self.verbs == 0
