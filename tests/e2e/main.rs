@@ -18,6 +18,7 @@ mod interception;
 mod majors;
 mod masking;
 mod meaning;
+mod observing;
 mod operation;
 mod protected;
 mod protocol;

@@ -14,7 +14,7 @@ pub use list::List;
 pub use session::{SessionEnd, SessionStart};
 pub use statement::{
     Decision, Finding, Hold, HoldEnd, HoldOutcome, Judged, Parameter, Protocol, ResultChunk, ResultCut,
-    Ruling, Statement, StatementEnd, Stream,
+    Ruling, Statement, StatementEnd, Stream, Would,
 };
 
 use minicbor::Decoder;

@@ -21,7 +21,7 @@ pub mod verify;
 pub use body::{
     Beat, Body, Decision, Finding, Hold, HoldEnd, HoldOutcome, HostStart, HostStop, Incident, Judged, List,
     Parameter, PolicyReloaded, Previous, Protocol, Reclaimed, ResultChunk, ResultCut, Ruling, SessionEnd,
-    SessionStart, Statement, StatementEnd, Stream, Tip,
+    SessionStart, Statement, StatementEnd, Stream, Tip, Would,
 };
 pub use cbor::DecodeError;
 pub use header::{Header, Kind};

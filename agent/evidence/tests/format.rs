@@ -47,11 +47,25 @@ fn decision() -> Decision<'static> {
             action: "delete table public.orders".into(),
             ruling: Ruling::Hold,
             rule: "destructive".into(),
+            would: None,
         }]
         .into(),
         relations: vec!["public.orders".into()].into(),
         policy: Some(Digest::of(b"policy")),
+        would: None,
     }
+}
+
+/// One that would have been another, if what is only observed had counted.
+fn observed() -> Decision<'static> {
+    let would = |rule: &'static str| Some(Would { ruling: Ruling::Deny, rule: rule.into() });
+    let finding = Finding {
+        action: "drop table public.orders".into(),
+        ruling: Ruling::Allow,
+        rule: "all".into(),
+        would: would("no-drops"),
+    };
+    Decision { ruling: Ruling::Allow, findings: vec![finding].into(), would: would("no-drops"), ..decision() }
 }
 
 fn every_body() -> Vec<Body<'static>> {
@@ -112,6 +126,7 @@ fn every_body() -> Vec<Body<'static>> {
         }),
         Body::Statement(Statement { function: 1598, ..Statement::new(Protocol::FunctionCall) }),
         Body::Decision(Judged { statement: 5, decision: decision() }),
+        Body::Decision(Judged { statement: 6, decision: observed() }),
         Body::Hold(Hold {
             statement: 5,
             request: "h-7k3f9".into(),
@@ -215,6 +230,16 @@ fn bodies_of_an_earlier_version_are_read_with_nothing_in_the_later_fields() {
     assert_eq!(start.resource, "shop");
 }
 
+/// As it was before anything could be observed: neither the decision nor its finding says what would have been.
+#[test]
+fn a_decision_of_an_earlier_version_is_read_as_one_that_was_enforced() {
+    // {0: 5, 1: {0: 2, 1: "d", 2: [{0: "drop", 1: 2, 2: "d"}]}}
+    let bytes = b"\xa2\x00\x05\x01\xa3\x00\x02\x01\x61d\x02\x81\xa3\x00\x64drop\x01\x02\x02\x61d";
+    let Body::Decision(judged) = Body::decode(Kind::Decision, bytes).unwrap() else { panic!() };
+    assert_eq!((judged.decision.ruling, &*judged.decision.rule), (Ruling::Deny, "d"));
+    assert_eq!((judged.decision.would, &judged.decision.findings[0].would), (None, &None));
+}
+
 #[test]
 fn a_body_with_fields_of_a_later_version_is_read_without_them() {
     // {0: 5, 2: h'', 99: [1, {}]}
@@ -297,6 +322,7 @@ fn the_bytes_of_a_record_do_not_change() {
             findings: vec![].into(),
             relations: vec![].into(),
             policy: None,
+            would: None,
         }),
         ..Statement::new(Protocol::Simple)
     });

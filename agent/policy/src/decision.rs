@@ -28,7 +28,7 @@ impl Decision {
     }
 
     /// The word in a sentence: *it is …*.
-    pub(crate) const fn participle(self) -> &'static str {
+    pub const fn participle(self) -> &'static str {
         match self {
             Decision::Allow => "allowed",
             Decision::Hold => "held",

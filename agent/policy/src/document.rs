@@ -7,10 +7,12 @@
 //!
 //! ```yaml
 //! version: 1
+//! layer: team                           # absent: team; base: no team's file makes it milder
 //! resources:                            # may be left to whoever configures the daemon
 //!   - name: shop
 //!     addresses: ["10.0.0.5:5432", "10.1.0.0/16:5432", "[fd00::5]:5432", "db.internal:5432"]
 //!     databases: [shop]                 # absent: every database
+//!     mode: observe                     # judged and recorded, not enforced; absent, or enforce: enforced
 //! rules:
 //!   - name: reporter-reads              # unique over all documents
 //!     who: { user: reporter }           # absent: everyone; a list of blocks: any of them
@@ -21,6 +23,7 @@
 //!     relations: ["public.*"]           # absent, like the other four: whatever the action is done to
 //!     decision: allow                   # or deny, or hold
 //!     message: ask the data team        # the hint of a refusal or a hold
+//!     mode: enforce                     # or observe: recorded, not enforced
 //!     mask:                             # holds for who and where of this rule, whatever decides
 //!       - public.customers.ssn
 //!       - { columns: ["*.*.email"], with: hash }
@@ -56,11 +59,14 @@ use std::sync::Arc;
 
 use crate::judge::{Policy, Shared};
 use crate::resource::Resource;
-use crate::rule::{Place, Rule};
+use crate::rule::{Layer, Place, Rule};
 
 pub(crate) use fields::{Fields, Reader};
 pub use nearest::nearest;
 pub(crate) use node::{Node, Value, read};
+
+/// The keys of a document.
+const KEYS: [&str; 4] = ["version", "layer", "resources", "rules"];
 
 /// The largest document that is read, in bytes.
 pub const MAX_DOCUMENT: usize = 1 << 20;
@@ -110,13 +116,15 @@ impl Policy {
             errors.append(&mut reader.errors);
         }
         parts.check_names(&mut errors);
+        parts.check_layers(&mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
-        let resources: Vec<Resource> = parts.resources.into_iter().map(|(resource, _)| resource).collect();
+        let resources: Vec<Resource> = parts.resources.into_iter().map(|(resource, ..)| resource).collect();
         let policy =
             Policy { digest: digest(documents), rules: parts.rules, resources, shared: Shared::default() };
-        if policy.resources.is_empty() {
+        // Where one is described elsewhere, so may others be.
+        if policy.resources.is_empty() || policy.resources.iter().any(|r| r.addresses.is_empty()) {
             return Ok(policy);
         }
         let names: Vec<&str> = policy.resources.iter().map(|resource| resource.name.as_str()).collect();
@@ -147,29 +155,49 @@ impl Policy {
 #[derive(Default)]
 struct Parts {
     rules: Vec<Rule>,
-    resources: Vec<(Resource, Place)>,
+    resources: Vec<(Resource, Place, Layer)>,
+    /// One of the documents is the base's.
+    has_base: bool,
 }
 
 impl Parts {
     fn read(&mut self, reader: &mut Reader, root: &Node) {
-        let Some(fields) = reader.fields(root, "a policy document", &["version", "resources", "rules"])
-        else {
+        let Some(fields) = reader.fields(root, "a policy document", &KEYS) else {
             return;
         };
         reader.version(&fields);
+        let layer =
+            fields.get("layer").and_then(|node| reader.word(node, "layer", &Layer::ALL.map(Layer::name)));
+        let layer = Layer::ALL.into_iter().find(|known| Some(known.name()) == layer).unwrap_or_default();
+        self.has_base |= layer == Layer::Base;
         for node in fields.get("resources").map(|node| reader.items(node)).unwrap_or_default() {
             let place = reader.place(node);
-            self.resources.extend(resources::read(reader, node).map(|resource| (resource, place)));
+            let resource = resources::read(reader, node);
+            self.resources.extend(resource.map(|resource| (resource, place, layer)));
         }
         for node in fields.get("rules").map(|node| reader.items(node)).unwrap_or_default() {
-            self.rules.extend(rules::read(reader, node));
+            self.rules.extend(rules::read(reader, node, layer));
         }
+    }
+
+    /// Rules of the base go by a resource's name: who says what it is, and whether anything is enforced there, can lift
+    /// them from it.
+    fn check_layers(&self, errors: &mut Vec<DocumentError>) {
+        let lifted = |(_, _, layer): &&(Resource, Place, Layer)| self.has_base && *layer == Layer::Team;
+        errors.extend(self.resources.iter().filter(lifted).map(|(resource, place, _)| DocumentError {
+            place: place.clone(),
+            message: format!(
+                "a team's file cannot say what resource `{}` is: rules of the base go by it",
+                resource.name
+            ),
+            cure: "describe it in a document of the base, or in the configuration".to_owned(),
+        }));
     }
 
     /// Names are unique over all documents: evidence names the rule alone.
     fn check_names(&self, errors: &mut Vec<DocumentError>) {
         let rules = self.rules.iter().map(|rule| ("rule", &*rule.name, &rule.place));
-        let resources = self.resources.iter().map(|(r, place)| ("resource", r.name.as_str(), place));
+        let resources = self.resources.iter().map(|(r, place, _)| ("resource", r.name.as_str(), place));
         let mut seen = HashMap::new();
         for (kind, name, place) in resources.chain(rules) {
             if let Some(first) = seen.insert((kind, name), place) {

@@ -1,21 +1,23 @@
 //! The verdict: a policy, narrowed to one subject, over a statement's actions.
 
 mod exposure;
+mod find;
 mod index;
+mod ranked;
 
-use std::cmp::Reverse;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use crate::action::{Action, Verb};
 use crate::decision::Decision;
-use crate::judgement::{Cause, DEFAULT_RULE, Finding, IMPLIED_RULE, Judgement};
+use crate::judgement::{Cause, Judgement};
 use crate::mask::Masks;
 use crate::principal::Principal;
 use crate::resource::Resource;
 use crate::rule::{Judging, Rule};
 use crate::who::Standing;
-use exposure::{Around, Exposure};
-use index::Index;
+use exposure::Around;
+use ranked::Ranked;
+pub(crate) use ranked::Shared;
 
 /// Who asks, and where.
 #[derive(Debug, Clone, Copy)]
@@ -60,12 +62,15 @@ impl Policy {
 
     /// The masks that hold for that subject.
     pub fn masks(&self, subject: &Subject<'_>) -> Masks {
-        Masks::new(self.masking(subject).flat_map(|rule| rule.masks.iter().cloned()))
+        let rules = self.masking(subject).filter_map(|at| self.rules.get(at));
+        Masks::new(rules.flat_map(|rule| rule.masks.iter().cloned()))
     }
 
-    /// The rules with masks that hold for that subject: like what denies, a mask holds in doubt.
-    fn masking<'a>(&'a self, subject: &'a Subject<'_>) -> impl Iterator<Item = &'a Rule> {
-        self.rules.iter().filter(|rule| !rule.masks.is_empty() && rule.standing(subject) > Standing::Outside)
+    /// The rules with masks that hold for that subject: like what denies, a mask holds in doubt, and whether the rule is
+    /// enforced or observed.
+    fn masking(&self, subject: &Subject<'_>) -> impl Iterator<Item = usize> {
+        let masks = |rule: &Rule| !rule.masks.is_empty() && rule.standing(subject) > Standing::Outside;
+        self.rules.iter().enumerate().filter(move |(_, rule)| masks(rule)).map(|(at, _)| at)
     }
 
     /// The part of the policy that concerns that subject. Matching who and where is done here, once for a
@@ -83,21 +88,47 @@ impl Policy {
             }
             Some(_) => rule.standing(subject) > Standing::Outside,
         };
-        let mut rules: Vec<usize> = (0..self.rules.len()).filter(|at| judges(&self.rules[*at])).collect();
-        let first =
-            |decision| rules.iter().map(|at| &self.rules[*at]).find(|r| r.decision() == Some(decision));
-        let masking = self.masking(subject).next().map(|rule| rule.name.clone());
-        let under = |rule: &Rule| rule.name.clone();
-        let opaque = match (first(Decision::Deny), &masking, first(Decision::Hold)) {
-            (Some(denial), _, _) => Some((Decision::Deny, under(denial), Cause::OpaqueUnderRule)),
-            (None, Some(mask), _) => Some((Decision::Deny, mask.clone(), Cause::OpaqueUnderMask)),
-            (None, None, Some(hold)) => Some((Decision::Hold, under(hold), Cause::OpaqueUnderRule)),
-            (None, None, None) => None,
+        let rules: Vec<usize> = (0..self.rules.len()).filter(|at| judges(&self.rules[*at])).collect();
+        let masking = self.masking(subject).next();
+        let opaque = |counts: fn(&Rule) -> bool| {
+            let first = |decision| {
+                let is =
+                    |at: &usize| self.rules[*at].decision() == Some(decision) && counts(&self.rules[*at]);
+                rules.iter().copied().find(is)
+            };
+            match (first(Decision::Deny), masking, first(Decision::Hold)) {
+                (Some(denial), _, _) => Some((Decision::Deny, denial, Cause::OpaqueUnderRule)),
+                (None, Some(mask), _) => Some((Decision::Deny, mask, Cause::OpaqueUnderMask)),
+                (None, None, Some(hold)) => Some((Decision::Hold, hold, Cause::OpaqueUnderRule)),
+                (None, None, None) => None,
+            }
         };
-        // Stable: of rules that decide the same, the first in document order comes first.
-        rules.sort_by_key(|at| Reverse(self.rules[*at].decision()));
-        let ranked = self.shared.ranked(rules, &self.rules);
-        SubjectPolicy { policy: Arc::clone(self), ranked, masks: self.masks(subject), opaque, masking }
+        let (opaque, opaque_by_all) = (opaque(|rule| !rule.observed), opaque(|_| true));
+        SubjectPolicy {
+            policy: Arc::clone(self),
+            masks: self.masks(subject),
+            opaque,
+            opaque_by_all,
+            masking,
+            observed: self.is_observed(subject.resource),
+            ranked: self.shared.ranked(rules, &self.rules),
+        }
+    }
+
+    /// Whether what is decided on that resource is only observed.
+    fn is_observed(&self, resource: &str) -> bool {
+        self.resources.iter().any(|known| known.name == resource && known.observed)
+    }
+
+    /// What is judged and recorded but not enforced, one line for each: it is to be seen wherever somebody looks.
+    pub fn observed(&self) -> Vec<String> {
+        let resources = self.resources.iter().filter(|resource| resource.observed);
+        let resources = resources.map(|resource| {
+            format!("resource \"{}\": nothing is refused or held there, only masks hold", resource.name)
+        });
+        let rules = self.rules.iter().filter(|rule| rule.observed);
+        let rules = rules.map(|rule| format!("rule \"{}\" at {}", rule.name, rule.place));
+        resources.chain(rules).collect()
     }
 }
 
@@ -108,52 +139,14 @@ pub struct SubjectPolicy {
     ranked: Arc<Ranked>,
     masks: Masks,
     /// What an opaque statement comes to for this subject, at the least, even if a rule allows `opaque`.
-    opaque: Option<(Decision, Arc<str>, Cause)>,
+    opaque: Option<(Decision, usize, Cause)>,
+    /// The same if every rule counted that is only observed.
+    opaque_by_all: Option<(Decision, usize, Cause)>,
     /// The first rule that masks for this subject.
-    masking: Option<Arc<str>>,
+    masking: Option<usize>,
+    /// Nothing is enforced here but what keeps secrets.
+    observed: bool,
 }
-
-/// The rules that judge one subject, by their rank.
-#[derive(Debug)]
-struct Ranked {
-    /// Indices into the policy's rules: the most severe first, and among equals in document order.
-    rules: Vec<usize>,
-    index: Index,
-}
-
-/// The ranked rules of those who are here now: most sessions meet the same ones, and many rules take a while to index.
-/// It is no part of what the policy says.
-#[derive(Debug, Default)]
-pub(crate) struct Shared(Mutex<Vec<Weak<Ranked>>>);
-
-impl Shared {
-    fn ranked(&self, ranks: Vec<usize>, all: &[Rule]) -> Arc<Ranked> {
-        // What is in it is whole at any time.
-        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.retain(|ranked| ranked.strong_count() > 0);
-        let known = shared.iter().filter_map(Weak::upgrade).find(|ranked| ranked.rules == ranks);
-        known.unwrap_or_else(|| {
-            let judging = ranks.iter().filter_map(|at| all.get(*at)?.judging.as_ref());
-            let ranked = Arc::new(Ranked { index: Index::new(judging), rules: ranks });
-            shared.push(Arc::downgrade(&ranked));
-            ranked
-        })
-    }
-}
-
-impl Clone for Shared {
-    fn clone(&self) -> Self {
-        Shared::default()
-    }
-}
-
-impl PartialEq for Shared {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Shared {}
 
 impl SubjectPolicy {
     /// The masks that hold for this subject.
@@ -185,65 +178,6 @@ impl SubjectPolicy {
         let around = Around { reads_masked, stores_masked: stores_masked && !self.masks.is_empty() };
         let findings = actions.into_iter().map(|action| self.find(action, around)).collect();
         Judgement::new(findings, self.policy.digest)
-    }
-
-    /// The finding on one action. The others count only in so far as they make up what is around it.
-    fn find(&self, action: &Action, around: Around) -> Finding {
-        let finding = |decision, rule, cause, message| Finding {
-            action: action.clone(),
-            decision,
-            rule,
-            cause,
-            message,
-        };
-        let Some((decision, rule)) = self.severest(action) else {
-            return if action.implied && action.verb != Verb::Opaque {
-                finding(Decision::Allow, IMPLIED_RULE.into(), Cause::Implied, None)
-            } else {
-                finding(Decision::Deny, DEFAULT_RULE.into(), Cause::NoRule, None)
-            };
-        };
-        let under_mask = |cause| self.masking.clone().map(|rule| (Decision::Deny, rule, cause));
-        let least = match exposure::of(action, &self.masks, around) {
-            Exposure::Anything => self.opaque.clone(),
-            Exposure::Copies => under_mask(Cause::CopyUnderMask),
-            Exposure::Stores => under_mask(Cause::StoreUnderMask),
-            Exposure::None => None,
-        };
-        match least {
-            Some((least, name, cause)) if least > decision => {
-                let message = self.policy.rule(&name).and_then(|rule| rule.message.clone());
-                finding(least, name, cause, message)
-            }
-            _ => finding(decision, rule.name.clone(), Cause::Rule, rule.message.clone()),
-        }
-    }
-
-    /// The severest of the rules that match the action, the first of equals. A rule that allows does not speak
-    /// about implied actions.
-    fn severest(&self, action: &Action) -> Option<(Decision, &Rule)> {
-        let Some(lists) = self.ranked.index.candidates(action.verb, &action.object) else {
-            return (0..).zip(&self.ranked.rules).find_map(|(rank, _)| self.at(rank, action));
-        };
-        let mut severest = None;
-        let mut best = u32::MAX;
-        for list in lists {
-            for rank in list.iter().copied().take_while(|rank| *rank < best) {
-                if let Some(found) = self.at(rank, action) {
-                    (best, severest) = (rank, Some(found));
-                    break;
-                }
-            }
-        }
-        severest
-    }
-
-    /// The rule of that rank, if it is about the action.
-    fn at(&self, rank: u32, action: &Action) -> Option<(Decision, &Rule)> {
-        let rule = self.policy.rules.get(*self.ranked.rules.get(rank as usize)?)?;
-        let judging = rule.judging.as_ref()?;
-        let silent = action.implied && judging.decision == Decision::Allow;
-        (!silent && judging.matches(action)).then_some((judging.decision, rule))
     }
 }
 

@@ -10,6 +10,8 @@ use crate::permit::{Binding, Pending, Permit};
 pub const DEFAULT_RULE: &str = "default";
 /// What allows an implied action that no rule denies or holds, and a text without statements.
 pub const IMPLIED_RULE: &str = "implied";
+/// What allows an action on a resource where the policy is only observed.
+pub const OBSERVED_RULE: &str = "observed";
 
 /// Why an action was decided as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,6 +22,8 @@ pub enum Cause {
     NoRule,
     /// It comes along by inheritance with one that was named, and no rule denies or holds it.
     Implied,
+    /// It would be refused or held, but the policy is only observed on this resource.
+    Observed,
     /// It is opaque, a rule names `opaque`, but the named rule masks columns for this subject.
     OpaqueUnderMask,
     /// It is opaque, a rule names `opaque`, but the named rule denies or holds something for this subject, and
@@ -46,6 +50,15 @@ pub struct Finding {
     pub cause: Cause,
     /// The rule's own message, if it has one.
     pub message: Option<Arc<str>>,
+    /// What would have been decided if what is only observed counted, where that is something else.
+    pub would: Option<Box<Finding>>,
+}
+
+impl Finding {
+    /// What would be decided if everything that is only observed counted.
+    fn by_all(&self) -> &Finding {
+        self.would.as_deref().unwrap_or(self)
+    }
 }
 
 /// What was decided about one statement, or about all of one Query. It may be kept and asked again for as long
@@ -83,6 +96,18 @@ impl Judgement {
     /// The finding that decided; `None` for a statement without actions.
     pub fn decisive(&self) -> Option<&Finding> {
         self.findings.get(self.decisive)
+    }
+
+    /// What would have been decided if what is only observed counted: where it is something else, the finding that
+    /// would have decided.
+    pub fn would(&self) -> Option<&Finding> {
+        let mut severest = self.findings.first()?.by_all();
+        for finding in self.findings.iter().map(Finding::by_all) {
+            if finding.decision > severest.decision {
+                severest = finding;
+            }
+        }
+        (severest.decision != self.decision()).then_some(severest)
     }
 
     /// One for each action, in the statement's order.
@@ -124,6 +149,7 @@ impl Judgement {
             Cause::Rule => format!("{what} is {decided} by rule \"{rule}\""),
             Cause::NoRule => format!("{what} is {decided} by rule \"{rule}\": no rule allows it"),
             Cause::Implied => format!("{what} is {decided}: it comes along with what was named"),
+            Cause::Observed => format!("{what} is {decided}: the policy is only observed here"),
             Cause::OpaqueUnderMask | Cause::OpaqueUnderRule if finding.action.verb == Verb::Replicate => {
                 format!(
                     "{what} is {decided} by rule \"{rule}\": it masks or limits what is read here, and replication gives \
@@ -179,7 +205,7 @@ impl Judgement {
             (_, Cause::NoRule) => {
                 format!("Ask for a rule that allows \"{}\" there.", finding.action.verb)
             }
-            (_, Cause::Rule | Cause::Implied) => {
+            (_, Cause::Rule | Cause::Implied | Cause::Observed) => {
                 format!("Ask whoever answers for rule \"{}\".", finding.rule)
             }
         })

@@ -7,7 +7,8 @@
 //!
 //! Every action of a statement is judged alone. All rules are considered whose who, except, resources and
 //! databases match the subject and whose actions and objects match the action; the most severe decision wins
-//! (deny over hold over allow), and among equals the first in document order is the one that is named. An
+//! (deny over hold over allow), and among equals the first in document order, the base's first, is the one that is
+//! named. An
 //! action that no rule matches is denied, by the rule named `default`. An action that is only implied (kin by
 //! inheritance of a relation that was named) is looked at by rules that deny or hold alone; if none matches it
 //! is allowed. An opaque action matches only rules that name `opaque`; what such a rule decides is raised to a
@@ -19,6 +20,19 @@
 //! databases match, whichever rule decided. What is not known of a principal (its executable, after it has gone)
 //! or of an object (its schema) matches rules that deny, hold or mask, and does not match rules that allow. The
 //! statement takes the most severe decision of its actions; without actions it is allowed.
+//!
+//! # Layers
+//!
+//! A document is the base's (`layer: base`) or a team's. Each layer decides for itself and the more severe decision
+//! counts; a layer without a rule about an action leaves it to the other. So what the base denies, holds or masks no
+//! team's file makes milder, what the base allows a team may restrict, and where the base is silent teams decide.
+//!
+//! # Observing
+//!
+//! A rule in `mode: observe` does not decide: the action is decided as if the rule were not there, and where that comes
+//! out otherwise, the finding says what would have been ([`Finding::would`]). On a resource in that mode nothing is
+//! refused or held. A secret is never shown: masks hold in any mode, and so does the refusal of what would carry a
+//! masked value past its mask.
 
 #![forbid(unsafe_code)]
 
@@ -55,7 +69,7 @@ pub use permit::{Answer, Binding, Grant, Pending, Permit, Verdict, VerdictError}
 pub use principal::{Ancestor, Principal};
 pub use remarks::Remark;
 pub use resource::{Address, Host, Resource};
-pub use rule::{Place, Rule};
+pub use rule::{Layer, Place, Rule};
 
 /// A PostgreSQL object identifier.
 pub type Oid = u32;

@@ -20,6 +20,9 @@ pub struct Resource {
     /// The databases that may be asked for; empty for every database of the server.
     #[serde(default)]
     pub databases: Vec<String>,
+    /// What is decided on it is recorded and not enforced; masks hold all the same.
+    #[serde(default)]
+    pub observed: bool,
 }
 
 impl Resource {

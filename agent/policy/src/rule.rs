@@ -51,11 +51,37 @@ impl Judging {
     }
 }
 
+/// Whose document a rule stands in. The order is that in which equally severe rules are named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Layer {
+    /// It holds for everyone, and no team's file can make it milder.
+    Base,
+    /// A team's own.
+    #[default]
+    Team,
+}
+
+impl Layer {
+    /// Both.
+    pub const ALL: [Layer; 2] = [Layer::Base, Layer::Team];
+
+    /// The word in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Layer::Base => "base",
+            Layer::Team => "team",
+        }
+    }
+}
+
 /// One rule of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     pub(crate) name: Arc<str>,
     pub(crate) place: Place,
+    pub(crate) layer: Layer,
+    /// What it decides is recorded and not enforced. Its masks hold all the same.
+    pub(crate) observed: bool,
     /// Any of these; none is everyone.
     pub(crate) who: Vec<Who>,
     /// None of these.
@@ -79,6 +105,16 @@ impl Rule {
     /// Where it stands.
     pub const fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Whose it is.
+    pub const fn layer(&self) -> Layer {
+        self.layer
+    }
+
+    /// Whether what it decides is recorded and not enforced.
+    pub const fn is_observed(&self) -> bool {
+        self.observed
     }
 
     /// What it decides; `None` for a rule of masks alone.

@@ -89,6 +89,9 @@ impl Check {
                 return Err(PoliciesError::Documents(unknown).into());
             }
         }
+        for what in policy.observed() {
+            writeln!(out, "only observed, NOT ENFORCED: {what}")?;
+        }
         for remark in policy.remarks() {
             writeln!(out, "{remark}")?;
         }

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use evidence::Digest;
+use policy::Policy;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -42,6 +43,7 @@ impl Daemon {
         let _only = self.reloading.lock().await;
         let (policy, documents) = read_policies(&self.config.policies)?;
         let resources = describe(&self.config.resources, &policy)?;
+        tell_observed(&policy);
         let reloaded = Reloaded {
             digest: policy.digest(),
             rules: policy.rules().len(),
@@ -69,6 +71,13 @@ impl Daemon {
             "policies were read again"
         );
         Ok(reloaded)
+    }
+}
+
+/// What is not enforced is said at every start and reload.
+pub(super) fn tell_observed(policy: &Policy) {
+    for what in policy.observed() {
+        tracing::warn!("only observed, NOT ENFORCED: {what}");
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::control::Answers;
+use super::policies::tell_observed;
 use super::protection::Protection;
 use super::shipping;
 use super::watch::{Watch, record_attempts};
@@ -74,6 +75,7 @@ fn log_to_stderr(config: &LogConfig) -> Result<(), Error> {
 /// taken.
 async fn start(config: Config, digest: Digest, inherited: Inherited) -> Result<Daemon, Error> {
     let (policy, documents) = read_policies(&config.policies)?;
+    tell_observed(&policy);
     let written = describe(&config.resources, &policy)?;
     let credentials = Arc::new(RwLock::new(Arc::new(credentials(&config.resources)?)));
     let authority = Authority::open(&config.authority)?;

@@ -235,6 +235,7 @@ mod tests {
             findings: vec![].into(),
             relations: vec!["public.t".into(), "x".repeat(1000).into()].into(),
             policy: None,
+            would: None,
         };
         check(
             &Body::Statement(Statement {

@@ -116,6 +116,7 @@ impl Host {
             findings: vec![].into(),
             relations: vec!["public.customers".into()].into(),
             policy: None,
+            would: None,
         };
         let statement = Statement {
             text: text.as_bytes().into(),

@@ -211,6 +211,39 @@ pub struct Decision<'a> {
     pub relations: List<'a, Cow<'a, str>>,
     /// Digest of the policy, where it is not the session start's any more.
     pub policy: Option<Digest>,
+    /// What would have been decided if what is only observed counted, where that is something else.
+    pub would: Option<Would<'a>>,
+}
+
+/// What would have been decided if every rule counted that is only observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Would<'a> {
+    /// The decision.
+    pub ruling: Ruling,
+    /// The rule that would have decided.
+    pub rule: Cow<'a, str>,
+}
+
+impl<'a> Would<'a> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        cbor::map(out, |fields| {
+            fields.uint(0, self.ruling as u8);
+            fields.text_unless_empty(1, &self.rule);
+        });
+    }
+
+    fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let (mut ruling, mut rule) = (None, Cow::default());
+        cbor::fields(d, |key, d| {
+            match key {
+                0 => ruling = Some(Ruling::decode(d)?),
+                1 => rule = cbor::read_text(d)?,
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })?;
+        Ok(Would { ruling: ruling.ok_or(DecodeError::Missing("ruling"))?, rule })
+    }
 }
 
 /// What was found on one action.
@@ -222,6 +255,8 @@ pub struct Finding<'a> {
     pub ruling: Ruling,
     /// By which rule.
     pub rule: Cow<'a, str>,
+    /// As [`Decision::would`], of this action alone.
+    pub would: Option<Would<'a>>,
 }
 
 impl<'a> Decision<'a> {
@@ -234,16 +269,22 @@ impl<'a> Decision<'a> {
                     fields.text(0, &finding.action);
                     fields.uint(1, finding.ruling as u8);
                     fields.text_unless_empty(2, &finding.rule);
+                    if let Some(would) = &finding.would {
+                        fields.with(3, |out| would.encode(out));
+                    }
                 });
             });
             fields.list_unless_empty(3, &self.relations, |out, name| cbor::text(out, name));
             fields.maybe_digest(4, self.policy.as_ref());
+            if let Some(would) = &self.would {
+                fields.with(5, |out| would.encode(out));
+            }
         });
     }
 
     pub(super) fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let (mut ruling, mut rule) = (None, Cow::default());
-        let (mut findings, mut relations, mut policy) = (Vec::new(), Vec::new(), None);
+        let (mut findings, mut relations, mut policy, mut would) = (Vec::new(), Vec::new(), None, None);
         cbor::fields(d, |key, d| {
             match key {
                 0 => ruling = Some(Ruling::decode(d)?),
@@ -251,23 +292,25 @@ impl<'a> Decision<'a> {
                 2 => findings = cbor::read_list(d, Finding::decode)?,
                 3 => relations = read_texts(d)?,
                 4 => policy = Some(cbor::read_digest(d, "policy")?),
+                5 => would = Some(Would::decode(d)?),
                 _ => return Ok(false),
             }
             Ok(true)
         })?;
         let ruling = ruling.ok_or(DecodeError::Missing("ruling"))?;
-        Ok(Decision { ruling, rule, findings: findings.into(), relations: relations.into(), policy })
+        Ok(Decision { ruling, rule, findings: findings.into(), relations: relations.into(), policy, would })
     }
 }
 
 impl<'a> Finding<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
-        let (mut action, mut ruling, mut rule) = (None, None, Cow::default());
+        let (mut action, mut ruling, mut rule, mut would) = (None, None, Cow::default(), None);
         cbor::fields(d, |key, d| {
             match key {
                 0 => action = Some(cbor::read_text(d)?),
                 1 => ruling = Some(Ruling::decode(d)?),
                 2 => rule = cbor::read_text(d)?,
+                3 => would = Some(Would::decode(d)?),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -276,6 +319,7 @@ impl<'a> Finding<'a> {
             action: action.ok_or(DecodeError::Missing("action"))?,
             ruling: ruling.ok_or(DecodeError::Missing("ruling"))?,
             rule,
+            would,
         })
     }
 }

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::{DocumentError, Node, Value, nearest};
 use crate::rule::Place;
 
+/// The modes of a rule or resource.
+pub(crate) const MODES: [&str; 2] = ["enforce", "observe"];
+
 /// Reads one document, and gathers what is wrong with it.
 pub(crate) struct Reader {
     pub(super) file: Arc<str>,
@@ -156,6 +159,11 @@ impl Reader {
         }
         self.unknown_word(node, what, text, known);
         None
+    }
+
+    /// `mode: enforce` or `mode: observe`.
+    pub(crate) fn is_observed(&mut self, node: &Node) -> bool {
+        self.word(node, "mode", &MODES) == Some("observe")
     }
 
     /// Notes a word that is not known.

@@ -3,12 +3,19 @@
 use super::{Node, Reader};
 use crate::resource::{Address, Resource};
 
+const KEYS: [&str; 4] = ["name", "addresses", "databases", "mode"];
+
 pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Resource> {
-    let fields = reader.fields(node, "a resource", &["name", "addresses", "databases"])?;
+    let fields = reader.fields(node, "a resource", &KEYS)?;
     let name = reader.required(&fields, "name", "write what rules shall call it");
     let name = name.and_then(|node| reader.name(node, "a resource's name"));
     let mut addresses = Vec::new();
-    if let Some(node) = reader.required(&fields, "addresses", "write where it is, as `[\"10.0.0.5:5432\"]`") {
+    let written = match fields.get("mode") {
+        // Where it is may be left to whoever configures the daemon, if there is something else to say.
+        Some(_) => fields.get("addresses"),
+        None => reader.required(&fields, "addresses", "write where it is, as `[\"10.0.0.5:5432\"]`"),
+    };
+    if let Some(node) = written {
         for node in reader.some_items(node, "addresses") {
             let Some(text) = reader.text(node, "an address") else { continue };
             match text.parse::<Address>() {
@@ -27,5 +34,6 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Resource> {
             databases.extend(reader.text(node, "a database").map(str::to_owned));
         }
     }
-    Some(Resource { name: name?.to_owned(), addresses, databases })
+    let observed = fields.get("mode").is_some_and(|node| reader.is_observed(node));
+    Some(Resource { name: name?.to_owned(), addresses, databases, observed })
 }

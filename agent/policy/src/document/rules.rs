@@ -6,12 +6,12 @@ use super::objects::{actions, objects, pattern};
 use super::who::{blocks, globs};
 use super::{Fields, Node, Reader, Value};
 use crate::decision::Decision;
-use crate::judgement::{DEFAULT_RULE, IMPLIED_RULE};
+use crate::judgement::{DEFAULT_RULE, IMPLIED_RULE, OBSERVED_RULE};
 use crate::mask::MaskMethod;
 use crate::pattern::{ColumnPattern, Glob};
-use crate::rule::{Judging, Objects, Place, Rule};
+use crate::rule::{Judging, Layer, Objects, Place, Rule};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "name",
     "who",
     "except",
@@ -26,9 +26,10 @@ const KEYS: [&str; 14] = [
     "decision",
     "message",
     "mask",
+    "mode",
 ];
 
-pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Rule> {
+pub(super) fn read(reader: &mut Reader, node: &Node, layer: Layer) -> Option<Rule> {
     let errors = reader.errors.len();
     let fields = reader.fields(node, "a rule", &KEYS)?;
     let place = reader.place(node);
@@ -44,12 +45,19 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Rule> {
     if judging.is_none() && masks.is_empty() && reader.errors.len() == errors {
         reader.error(node, "the rule says nothing", "give it `actions` and `decision`, or `mask`");
     }
-    Some(Rule { name: name?, place, who, except, resources, databases, judging, message, masks })
+    let observed = fields.get("mode").is_some_and(|mode| {
+        if judging.is_none() && reader.errors.len() == errors {
+            reader.error(mode, "masks hold in any mode", "leave `mode` out, or give the rule a `decision`");
+        }
+        reader.is_observed(mode)
+    });
+    let name = name?;
+    Some(Rule { name, place, layer, observed, who, except, resources, databases, judging, message, masks })
 }
 
 fn name_of(reader: &mut Reader, node: &Node) -> Option<Arc<str>> {
     let name = reader.name(node, "a rule's name")?;
-    if [DEFAULT_RULE, IMPLIED_RULE].contains(&name) {
+    if [DEFAULT_RULE, IMPLIED_RULE, OBSERVED_RULE].contains(&name) {
         let message = format!("`{name}` stands for what is decided without a rule");
         reader.error(node, message, "choose another name");
         return None;

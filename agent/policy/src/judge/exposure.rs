@@ -77,3 +77,12 @@ pub(super) fn of(action: &Action, masks: &Masks, around: Around) -> Exposure {
     };
     if stores { Exposure::Stores } else { Exposure::None }
 }
+
+/// Whether what an action runs or defines is code, which is not read: it may carry a masked value anywhere. Where a rule
+/// has to allow that, its author says so; where nothing is enforced, nobody has.
+pub(super) const fn is_code(verb: Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Function | Verb::Call | Verb::Do | Verb::System | Verb::Create | Verb::Alter | Verb::CopyServer
+    )
+}

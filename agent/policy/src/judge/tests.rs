@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::find::Counting;
 use super::*;
 use crate::{Detail, Document, MaskMethod, Object, ObjectKind};
 
@@ -336,6 +337,147 @@ fn who_meets_the_same_rules_shares_their_index_and_who_meets_others_does_not() {
     assert_eq!((one.judge(&insert).rule(), two.judge(&insert).rule()), ("one", "default"));
 }
 
+#[test]
+fn what_is_only_observed_is_told_and_not_enforced() {
+    let policy = policy(
+        r#"
+  - { name: all, actions: ["*"], decision: allow }
+  - { name: d, actions: [drop], decision: deny, mode: observe }
+  - { name: h, actions: [truncate], decision: hold, mode: observe }
+  - { name: e, actions: [delete], decision: deny, mode: enforce }
+  - { name: o, actions: [opaque], decision: allow, mode: observe }
+"#,
+    );
+    for (actions, expect, would) in [
+        (&["select a.b"][..], "allow all", None),
+        (&["drop a.b"], "allow all", Some("deny d")),
+        (&["truncate a.b"], "allow all", Some("hold h")),
+        (&["truncate a.b", "drop a.b"], "allow all", Some("deny d")),
+        (&["delete a.b"], "deny e", None),
+        // The statement is refused anyway.
+        (&["drop a.b", "delete a.b"], "deny e", None),
+        // A rule that allows lets nothing pass as long as it is observed.
+        (&["opaque x"], "deny default", None),
+    ] {
+        check(&policy, actions, expect);
+        let judgement = judge(&policy, &reporter(), actions);
+        let found = judgement.would().map(|would| format!("{} {}", would.decision, would.rule));
+        assert_eq!(found.as_deref(), would, "{actions:?}");
+    }
+    assert_eq!(policy.observed(), ["rule \"d\" at p:5:5", "rule \"h\" at p:6:5", "rule \"o\" at p:8:5"]);
+}
+
+#[test]
+fn a_resource_that_is_only_observed_refuses_nothing_but_what_shows_a_secret() {
+    let read = |rules: &str| {
+        let text = format!("version: 1\nresources: [{{name: shop, mode: observe}}]\nrules:\n{rules}");
+        Arc::new(Policy::parse(&[Document { name: "p", text: &text }]).unwrap())
+    };
+    let plain = read(
+        "  - { name: d, actions: [drop], decision: deny }\n  - { name: h, actions: [lock], decision: hold }\n",
+    );
+    for (actions, would) in [
+        (&["select a.b"][..], "deny default"),
+        (&["drop a.b"], "deny d"),
+        (&["lock a.b"], "hold h"),
+        (&["opaque x"], "deny default"),
+        (&["replicate"], "deny default"),
+        (&["copy-out a.b"], "deny default"),
+    ] {
+        check(&plain, actions, "allow observed");
+        let found = judge(&plain, &reporter(), actions);
+        assert_eq!(found.would().map(|w| format!("{} {}", w.decision, w.rule)).as_deref(), Some(would));
+    }
+    let masked =
+        read("  - { name: m, actions: ['*'], decision: allow, mask: public.customers.ssn, mode: observe }\n");
+    let principal = reporter();
+    let subject = Subject { principal: &principal, resource: "shop", database: "shop" };
+    assert!(!masked.masks(&subject).is_empty());
+    for (actions, expect) in [
+        (&["select public.customers"][..], "allow m"),
+        (&["copy-out public.customers"], "deny m"),
+        (&["opaque x"], "deny default"),
+        (&["replicate"], "deny default"),
+        (&["alter public.customers"], "deny m"),
+        (&["create public.copy", "select public.customers"], "deny m"),
+    ] {
+        check(&masked, actions, expect);
+    }
+    // What nobody allowed, and nobody reads, could carry a secret past its mask.
+    let unspoken = read("  - { name: m, mask: public.customers.ssn }\n");
+    for (actions, expect) in [
+        (&["select public.customers"][..], "allow observed"),
+        (&["drop public.orders"], "allow observed"),
+        (&["update public.orders"], "allow observed"),
+        (&["function function pg_catalog.query_to_xml"], "deny default"),
+        (&["call function public.p"], "deny default"),
+        (&["do"], "deny default"),
+        (&["system"], "deny default"),
+        (&["create function public.f"], "deny default"),
+        (&["alter public.orders"], "deny default"),
+        (&["copy-server public.orders"], "deny default"),
+    ] {
+        check(&unspoken, actions, expect);
+    }
+}
+
+/// The base's rules in one document, a team's in another, in either order.
+fn layered(base: &[String], team: &[String], base_first: bool) -> Arc<Policy> {
+    let rules = |name: &str, rules: &[String]| {
+        let rules = rules.iter().enumerate();
+        rules.map(|(at, rule)| format!("  - {{ name: {name}{at}, {rule} }}\n")).collect::<String>()
+    };
+    let base = format!("version: 1\nlayer: base\nrules:\n{}", rules("base", base));
+    let team = format!("version: 1\nrules:\n{}", rules("team", team));
+    let mut documents = [Document { name: "base", text: &base }, Document { name: "team", text: &team }];
+    if !base_first {
+        documents.reverse();
+    }
+    Arc::new(Policy::parse(&documents).unwrap())
+}
+
+#[test]
+fn the_base_decides_where_it_speaks_and_is_named_first() {
+    let rule = |text: &str| vec![text.to_owned()];
+    let deny = rule("actions: [drop], decision: deny");
+    let allow = rule("actions: [drop, select], decision: allow");
+    for base_first in [true, false] {
+        let policy = |base: &[String], team: &[String]| layered(base, team, base_first);
+        check(&policy(&deny, &allow), &["drop a.b"], "deny base0");
+        check(&policy(&deny, &allow), &["select a.b"], "allow team0");
+        check(&policy(&allow, &deny), &["drop a.b"], "deny team0");
+        check(&policy(&deny, &deny), &["drop a.b"], "deny base0");
+        check(&policy(&allow, &[]), &["insert a.b"], "deny default");
+    }
+}
+
+#[test]
+fn a_teams_file_cannot_lift_the_base_from_a_resource() {
+    let base = Document {
+        name: "base",
+        text: "version: 1\nlayer: base\nrules: [{name: a, actions: [read], decision: deny}]",
+    };
+    for resource in [
+        "{name: shop, addresses: [10.0.0.1], mode: observe}",
+        "{name: shop, mode: observe}",
+        // Under this name the server would be none that the base's rules speak of.
+        "{name: mine, addresses: [10.0.0.1]}",
+    ] {
+        let text = format!("version: 1\nresources: [{resource}]\n");
+        let team = Document { name: "team", text: &text };
+        let errors = Policy::parse(&[base, team]).unwrap_err();
+        let name = if resource.contains("mine") { "mine" } else { "shop" };
+        let expect = format!(
+            "team:2:13: a team's file cannot say what resource `{name}` is: rules of the base go by it; describe it in a \
+             document of the base, or in the configuration"
+        );
+        assert_eq!(errors[0].to_string(), expect);
+        assert!(Policy::parse(&[team]).is_ok());
+        let text = format!("layer: base\n{text}");
+        assert!(Policy::parse(&[base, Document { name: "base too", text: &text }]).is_ok());
+    }
+}
+
 fn any_action() -> impl Strategy<Value = Action> {
     let names = prop::sample::select(vec!["a", "b", "c"]);
     let schemas = prop::option::of(prop::sample::select(vec!["public", "hr"]));
@@ -446,6 +588,34 @@ proptest! {
     }
 
     #[test]
+    fn a_teams_file_never_makes_a_decision_of_the_base_milder(
+        base in any_rules(),
+        team in prop::collection::vec(
+            (any_rule(prop::sample::select(vec!["allow", "hold", "deny"])), any::<bool>()), 0..6,
+        ),
+        base_first in any::<bool>(),
+        actions in prop::collection::vec(any_action(), 0..5),
+    ) {
+        let team: Vec<String> = team
+            .into_iter()
+            .map(|(rule, observed)| if observed { format!("{rule}, mode: observe") } else { rule })
+            .collect();
+        let principal = reporter();
+        let subject = Subject { principal: &principal, resource: "shop", database: "shop" };
+        let (alone, both) = (layered(&base, &[], base_first), layered(&base, &team, base_first));
+        for action in &actions {
+            let one = std::slice::from_ref(action);
+            let before = alone.for_subject(&subject).judge(one);
+            let after = both.for_subject(&subject).judge(one);
+            // Where the base is silent, teams decide.
+            prop_assert!(before.rule() == "default" || after.decision() >= before.decision(), "{}", action);
+        }
+        let masks = both.masks(&subject);
+        let held = alone.masks(&subject);
+        prop_assert!(held.iter().all(|mask| masks.iter().any(|found| found == mask)));
+    }
+
+    #[test]
     fn opaque_is_never_allowed_unless_named_and_never_beside_masks_or_denials(rules in any_rules()) {
         let policy = numbered(&rules);
         let opaque = [Action::opaque("x")];
@@ -469,9 +639,23 @@ proptest! {
     }
 }
 
-/// What the index is held against: every rule of the subject is asked.
-fn by_asking_all<'a>(policy: &'a SubjectPolicy, action: &Action) -> Option<(Decision, &'a Rule)> {
-    (0..).zip(&policy.ranked.rules).find_map(|(rank, _)| policy.at(rank, action))
+/// What the index is held against: every rule that there is, in document order, with nothing of how rules are ranked.
+fn by_asking_all<'a>(
+    policy: &'a SubjectPolicy,
+    action: &Action,
+    counting: Counting,
+) -> Option<(Decision, &'a Rule)> {
+    let mut severest: Option<(Decision, &Rule)> = None;
+    for rule in &policy.policy.rules {
+        let Some(judging) = &rule.judging else { continue };
+        let decision = judging.decision;
+        let silent = (action.implied && decision == Decision::Allow)
+            || (rule.observed && counting == Counting::Enforced);
+        if !silent && judging.matches(action) && severest.is_none_or(|(so_far, _)| decision > so_far) {
+            severest = Some((decision, rule));
+        }
+    }
+    severest
 }
 
 /// Patterns that the index keeps in each of its ways.
@@ -540,7 +724,7 @@ proptest! {
             (
                 prop::sample::select(vec!["'*'", "read", "write, opaque", "'drop table', select", "set, show"]),
                 any_objects(),
-                prop::sample::select(vec!["allow", "hold", "deny"]),
+                prop::sample::select(vec!["allow", "hold", "deny", "allow, mode: observe", "deny, mode: observe"]),
             ),
             1..12,
         ),
@@ -563,7 +747,10 @@ proptest! {
         let subject = Subject { principal: &principal, resource: "shop", database: "shop" };
         let policy = Arc::new(policy).for_subject(&subject);
         for action in &actions {
-            prop_assert_eq!(policy.severest(action), by_asking_all(&policy, action), "{}\n{}", text, action);
+            for counting in [Counting::Enforced, Counting::All] {
+                let (found, expect) = (policy.severest(action, counting), by_asking_all(&policy, action, counting));
+                prop_assert_eq!(found, expect, "{}\n{} {:?}", text, action, counting);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use evidence::Finding;
+use evidence::{Finding, Would};
 use policy::{Judgement, ObjectKind};
 
 use super::judging::ruling;
@@ -59,7 +59,13 @@ fn told(finding: &policy::Finding) -> Finding<'static> {
         action: Cow::Owned(finding.action.to_string()),
         ruling: ruling(finding.decision),
         rule: Cow::Owned(finding.rule.to_string()),
+        would: finding.would.as_deref().map(would),
     }
+}
+
+/// What would have been decided, as the record has it.
+pub(crate) fn would(finding: &policy::Finding) -> Would<'static> {
+    Would { ruling: ruling(finding.decision), rule: Cow::Owned(finding.rule.to_string()) }
 }
 
 fn relations(findings: &[policy::Finding]) -> Vec<Cow<'static, str>> {

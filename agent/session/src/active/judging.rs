@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use evidence::Ruling;
+use evidence::{Ruling, Would};
 use policy::{Action, Decision, Judgement, Lineage, ObjectKind, Output, Permit, Verb};
 use sql::{CopyDirection, Effects, SearchPath, Settings, Statement, TransactionEffect};
 
@@ -76,6 +76,11 @@ impl Ruled {
             Some(_) => Ruling::Deny,
             None => ruling(self.judged.judgement.decision()),
         }
+    }
+
+    /// What would have been decided if what is only observed counted. Nothing lifts what the session itself refuses.
+    pub(crate) fn would(&self) -> Option<Would<'static>> {
+        self.judged.judgement.would().filter(|_| self.refusal.is_none()).map(super::judged::would)
     }
 
     pub(crate) fn rule(&self) -> &str {

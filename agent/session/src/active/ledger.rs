@@ -86,6 +86,7 @@ fn decision(ruled: &Ruled, protocol: Protocol) -> Decision<'_> {
         findings: findings.into(),
         relations: relations.into(),
         policy: Some(Digest(*told.policy())),
+        would: ruled.would(),
     }
 }
 

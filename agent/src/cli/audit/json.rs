@@ -1,6 +1,6 @@
 //! Records as JSON: names for fields, RFC 3339 for times, hexadecimal for digests and for bytes that are no text.
 
-use evidence::{Body, Decision, Header, Parameter, Tip};
+use evidence::{Body, Decision, Header, Parameter, Tip, Would};
 use policy::{Ancestor, Principal};
 use serde_json::{Map, Value, json};
 
@@ -67,7 +67,12 @@ pub(super) fn decision(decision: &Decision<'_>) -> Value {
     let findings: Vec<Value> = decision
         .findings
         .iter()
-        .map(|finding| json!({ "action": finding.action, "decision": finding.ruling.name(), "rule": finding.rule }))
+        .map(|finding| {
+            json!({
+                "action": finding.action, "decision": finding.ruling.name(), "rule": finding.rule,
+                "would": finding.would.as_ref().map(would),
+            })
+        })
         .collect();
     json!({
         "decision": decision.ruling.name(),
@@ -75,7 +80,12 @@ pub(super) fn decision(decision: &Decision<'_>) -> Value {
         "findings": findings,
         "relations": *decision.relations,
         "policy": decision.policy.map(|digest| digest.to_string()),
+        "would": decision.would.as_ref().map(would),
     })
+}
+
+fn would(would: &Would<'_>) -> Value {
+    json!({ "decision": would.ruling.name(), "rule": would.rule })
 }
 
 fn parameters(parameters: &[Parameter<'_>]) -> Vec<Value> {

@@ -12,7 +12,7 @@ use pgwire::frontend::{Head, Part, tag};
 use serde_json::Value;
 
 use super::story::Statements;
-use super::table::{duration, plain, time};
+use super::table::{duration, observed, plain, time};
 use super::{Error, Format, Source, json, who};
 use results::Columns;
 
@@ -155,7 +155,9 @@ impl Replay<'_> {
             writeln!(self.out, "    ${} = {value}", index + 1)?;
         }
         match decision {
-            Some(decision) if decision.ruling != Ruling::Allow => self.tell_findings(decision),
+            Some(decision) if decision.ruling != Ruling::Allow || decision.would.is_some() => {
+                self.tell_findings(decision)
+            }
             _ => Ok(()),
         }
     }
@@ -190,7 +192,11 @@ impl Replay<'_> {
         for finding in &*decision.findings {
             let rule = plain(finding.rule.as_bytes(), false);
             let action = plain(finding.action.as_bytes(), false);
-            writeln!(self.out, "    {} {action} (rule {rule})", finding.ruling.name())?;
+            write!(self.out, "    {} {action} (rule {rule})", finding.ruling.name())?;
+            if let Some(would) = &finding.would {
+                write!(self.out, ", {}", observed(would))?;
+            }
+            writeln!(self.out)?;
         }
         Ok(())
     }
@@ -277,8 +283,12 @@ impl Replay<'_> {
 }
 
 fn verdict(decision: &Decision<'_>) -> String {
-    match &*decision.rule {
+    let decided = match &*decision.rule {
         "" => decision.ruling.name().to_owned(),
         rule => format!("{} by rule {}", decision.ruling.name(), plain(rule.as_bytes(), false)),
+    };
+    match &decision.would {
+        None => decided,
+        Some(would) => format!("{decided}, {}", observed(would)),
     }
 }

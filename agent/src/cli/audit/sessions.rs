@@ -20,6 +20,7 @@ struct Row {
     statements: u64,
     denied: u64,
     held: u64,
+    observed: u64,
     end: Option<String>,
 }
 
@@ -56,6 +57,7 @@ pub(super) fn run(source: &dyn Source, format: Format, out: &mut dyn Write) -> R
                 "STATEMENTS",
                 "DENIED",
                 "HELD",
+                "OBSERVED",
                 "END",
             ];
             let rows: Vec<Vec<String>> =
@@ -86,8 +88,13 @@ impl Row {
                 );
                 self.statements += u64::from(runs || ruling == Ruling::Deny);
                 self.denied += u64::from(ruling == Ruling::Deny);
+                let would = statement.decision.as_ref().and_then(|decision| decision.would.as_ref());
+                self.observed += u64::from(runs && would.is_some());
             }
-            Body::Decision(judged) => self.denied += u64::from(judged.decision.ruling == Ruling::Deny),
+            Body::Decision(judged) => {
+                self.denied += u64::from(judged.decision.ruling == Ruling::Deny);
+                self.observed += u64::from(judged.decision.would.is_some());
+            }
             Body::Hold(_) => self.held += 1,
             Body::SessionEnd(end) => self.end = Some(plain(end.reason.as_bytes(), false)),
             _ => {}
@@ -97,7 +104,8 @@ impl Row {
     fn json(&self, session: SessionId) -> Value {
         json!({
             "session": session.to_string(), "started": time(self.started_us), "start": self.start,
-            "statements": self.statements, "denied": self.denied, "held": self.held, "end": self.end,
+            "statements": self.statements, "denied": self.denied, "held": self.held,
+            "observed": self.observed, "end": self.end,
         })
     }
 
@@ -114,6 +122,7 @@ impl Row {
             self.statements.to_string(),
             self.denied.to_string(),
             self.held.to_string(),
+            self.observed.to_string(),
             // Still open, or the host fell silent before it could be written.
             self.end.unwrap_or_else(|| "-".to_owned()),
         ]

@@ -7,7 +7,7 @@ use evidence::{Body, Decision, HoldOutcome, Protocol, Ruling, SessionId, Stateme
 use serde_json::{Value, json};
 
 use super::story::Statements;
-use super::table::{duration, one_line, plain, time};
+use super::table::{duration, observed, one_line, plain, time};
 use super::{Error, Format, Source, json, table, who};
 
 /// The longest text of a line, in characters.
@@ -18,6 +18,8 @@ struct Line {
     wall_us: u64,
     ruling: Option<Ruling>,
     rule: String,
+    /// What would have been decided, where it was only observed.
+    observed: Option<String>,
     decision: Value,
     hold: Option<(String, Option<(HoldOutcome, String)>)>,
     rows: Option<u64>,
@@ -88,6 +90,7 @@ impl Line {
             wall_us,
             ruling: None,
             rule: String::new(),
+            observed: None,
             decision: Value::Null,
             hold: None,
             rows: None,
@@ -100,6 +103,7 @@ impl Line {
         if let Some(decision) = decision {
             self.ruling = Some(decision.ruling);
             self.rule = plain(decision.rule.as_bytes(), false);
+            self.observed = decision.would.as_ref().map(observed);
             self.decision = json::decision(decision);
         }
     }
@@ -130,7 +134,7 @@ impl Line {
     /// The decision with what became of a hold.
     fn decision(&self) -> String {
         let ruling = self.ruling.map_or("-", Ruling::name);
-        match &self.hold {
+        let decided = match &self.hold {
             None => ruling.to_owned(),
             Some((request, None)) => format!("{ruling} {request}: waits"),
             Some((request, Some((outcome, reviewer)))) if reviewer.is_empty() => {
@@ -139,6 +143,10 @@ impl Line {
             Some((request, Some((outcome, reviewer)))) => {
                 format!("{ruling} {request}: {} by {reviewer}", outcome.name())
             }
+        };
+        match &self.observed {
+            None => decided,
+            Some(observed) => format!("{decided}, {observed}"),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use evidence::Would;
+
 /// A text of a stranger's as a terminal may show it: control characters and those that turn the reading
 /// direction are spelled out. Line feeds stay where `lines` says so.
 pub(super) fn plain(bytes: &[u8], lines: bool) -> String {
@@ -28,6 +30,11 @@ pub(super) fn one_line(bytes: &[u8], most: usize) -> String {
         Some((end, _)) => format!("{}…", plain.get(..end).unwrap_or_default()),
         None => plain,
     }
+}
+
+/// What was recorded and not enforced.
+pub(super) fn observed(would: &Would<'_>) -> String {
+    format!("only observed: would {} by rule {}", would.ruling.name(), plain(would.rule.as_bytes(), false))
 }
 
 /// A time of the record as RFC 3339 in UTC, to the millisecond.

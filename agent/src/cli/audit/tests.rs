@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use clap::Parser;
 use evidence::{
     Body, Decision, Digest, Finding, Hold, HoldEnd, HoldOutcome, Incident, Judged, Parameter, Protocol,
-    ResultChunk, ResultCut, Ruling, SessionEnd, SessionStart, Statement, StatementEnd, Stream,
+    ResultChunk, ResultCut, Ruling, SessionEnd, SessionStart, Statement, StatementEnd, Stream, Would,
 };
 use pgwire::backend::{Field, NoticeFields, encode};
 use pgwire::{Format, frontend};
@@ -38,8 +38,23 @@ fn audit(directory: &Path, arguments: &[&str]) -> (String, bool) {
 
 fn decision(ruling: Ruling, rule: &str, action: &str) -> Option<Decision<'static>> {
     let rule: Cow<'static, str> = Cow::Owned(rule.to_owned());
-    let findings = vec![Finding { action: action.to_owned().into(), ruling, rule: rule.clone() }];
-    Some(Decision { ruling, rule, findings: findings.into(), relations: vec![].into(), policy: None })
+    let findings =
+        vec![Finding { action: action.to_owned().into(), ruling, rule: rule.clone(), would: None }];
+    Some(Decision {
+        ruling,
+        rule,
+        findings: findings.into(),
+        relations: vec![].into(),
+        policy: None,
+        would: None,
+    })
+}
+
+fn only_observed() -> Option<Decision<'static>> {
+    let would = Some(Would { ruling: Ruling::Deny, rule: "no-truncate".into() });
+    let mut decision = decision(Ruling::Allow, "all", "truncate public.orders")?;
+    decision.findings = vec![Finding { would: would.clone(), ..decision.findings[0].clone() }].into();
+    Some(Decision { would, ..decision })
 }
 
 fn field(name: &[u8], type_oid: u32, format: Format) -> Field<'_> {
@@ -201,6 +216,9 @@ fn session() -> Vec<Body<'static>> {
             rest: Digest::of(b"rest"),
         }),
         end(15, b"COPY 9", Vec::new()),
+        // 19: allowed, by a rule that is only observed it would not have been
+        simple("truncate orders", only_observed()),
+        end(19, b"TRUNCATE TABLE", Vec::new()),
         Body::SessionEnd(SessionEnd {
             reason: "terminate".into(),
             statements: 5,
@@ -220,7 +238,7 @@ fn sessions_are_listed_with_who_and_what() {
     assert_eq!(words[0], SESSION.to_string());
     assert_eq!(
         words[2..],
-        ["ci", "(1000)", "/usr/bin/psql", "shop", "shop", "shop_ro", "4", "1", "1", "terminate"]
+        ["ci", "(1000)", "/usr/bin/psql", "shop", "shop", "shop_ro", "5", "1", "1", "1", "terminate"]
     );
     let (json, _) = audit(world.path(), &["sessions", "--format", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -229,7 +247,8 @@ fn sessions_are_listed_with_who_and_what() {
     assert_eq!(principal["executable_sha256"], "ab".repeat(32));
     let parent = serde_json::json!({"pid": 41, "start_time": 9, "comm": "sh", "executable": "/bin/sh"});
     assert_eq!(principal["ancestors"][0], parent);
-    assert_eq!((&json["statements"], &json["denied"]), (&4.into(), &1.into()));
+    assert_eq!((&json["statements"], &json["denied"]), (&5.into(), &1.into()));
+    assert_eq!(json["observed"], 1);
 }
 
 #[test]
@@ -242,15 +261,17 @@ fn show_tells_each_statement_in_a_line() {
     let has = |index: usize, text: &str| {
         assert!(lines[index].iter().any(|cell| cell.trim() == text), "{text} in {:?}", lines[index]);
     };
-    assert_eq!(lines.len(), 5);
+    assert_eq!(lines.len(), 6);
     has(0, "select id, name from customers");
     has(1, "error 42501: denied by rule no-ddl\\u{1b}[2J");
     has(2, "hold h-7k3f9: approved by ada");
     has(3, "delete from orders where id = $1");
     has(3, "approved");
     has(4, "COPY 9");
+    has(5, "allow, only observed: would deny by rule no-truncate");
     let (json, _) = audit(world.path(), &["show", "0192ab00", "--format", "json"]);
-    assert_eq!(json.lines().count(), 5);
+    assert_eq!(json.lines().count(), 6);
+    assert!(json.contains(r#""would":{"decision":"deny","rule":"no-truncate"}"#), "{json}");
 }
 
 #[test]
@@ -303,6 +324,9 @@ ci (uid 1000, pid 0) runs psql -c 'select'
     assert!(shown.starts_with(expect), "{shown}");
     assert!(shown.contains("    > 1\tone\n    > 2\ttwo\n") || shown.contains("    > 1\\tone\n"), "{shown}");
     assert!(shown.contains("#15 copy-in cut: 17 of 99 bytes are recorded"), "{shown}");
+    let observed = "simple  allow by rule all, only observed: would deny by rule no-truncate\n    truncate orders\n    \
+                    allow truncate public.orders (rule all), only observed: would deny by rule no-truncate\n";
+    assert!(shown.contains(observed), "{shown}");
     assert!(shown.ends_with("session over: terminate"), "{shown}");
     let (json, _) = audit(world.path(), &["replay", "0192ab00", "--format", "json"]);
     let ends: Vec<serde_json::Value> = json

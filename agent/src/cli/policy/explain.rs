@@ -52,6 +52,14 @@ impl Explain {
         let judged = judge(&policy, &subject, (&catalog, &search_path), &self.sql);
         writeln!(out, "{} by rule \"{}\"", judged.judgement.decision(), judged.judgement.rule())?;
         writeln!(out, "  {}", judged.judgement.message())?;
+        if let Some(would) = judged.judgement.would() {
+            writeln!(
+                out,
+                "  only observed: it would be {} by rule \"{}\"",
+                would.decision.participle(),
+                would.rule
+            )?;
+        }
         if let Some(hint) = judged.judgement.hint() {
             writeln!(out, "  {hint}")?;
         }

@@ -237,6 +237,7 @@ fn texts_that_postgresql_cannot_hold_keep_no_record_back(server: &Server) {
                 .collect::<Vec<_>>()
                 .into(),
             policy: None,
+            would: None,
         };
         let statement =
             Statement { text: text.into(), decision: Some(decision), ..Statement::new(Protocol::Simple) };

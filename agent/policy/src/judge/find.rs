@@ -1,0 +1,113 @@
+//! What is found on one action: what is decided, and what would be if everything that is only observed counted.
+
+use std::sync::Arc;
+
+use super::SubjectPolicy;
+use super::exposure::{self, Around, Exposure};
+use crate::action::{Action, Verb};
+use crate::decision::Decision;
+use crate::judgement::{Cause, DEFAULT_RULE, Finding, IMPLIED_RULE, OBSERVED_RULE};
+use crate::rule::Rule;
+
+/// Which rules decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counting {
+    /// Those that are enforced.
+    Enforced,
+    /// Those that are only observed, too.
+    All,
+}
+
+impl SubjectPolicy {
+    /// The finding on one action. The others count only in so far as they make up what is around it.
+    pub(super) fn find(&self, action: &Action, around: Around) -> Finding {
+        if self.observed {
+            return self.only_observed(self.decide(action, around, Counting::All), around);
+        }
+        let mut finding = self.decide(action, around, Counting::Enforced);
+        if self.ranked.observes {
+            let all = self.decide(action, around, Counting::All);
+            if all.decision != finding.decision {
+                finding.would = Some(Box::new(all));
+            }
+        }
+        finding
+    }
+
+    /// On a resource whose policy is only observed nothing is refused or held, but what would carry a masked value past
+    /// its mask: to watch what a policy would do is no reason to show a secret.
+    fn only_observed(&self, would: Finding, around: Around) -> Finding {
+        let exposes = !self.masks.is_empty()
+            && (exposure::is_code(would.action.verb)
+                || exposure::of(&would.action, &self.masks, around) != Exposure::None);
+        if would.decision == Decision::Allow || exposes {
+            return would;
+        }
+        Finding {
+            action: would.action.clone(),
+            decision: Decision::Allow,
+            rule: OBSERVED_RULE.into(),
+            cause: Cause::Observed,
+            message: None,
+            would: Some(Box::new(would)),
+        }
+    }
+
+    fn decide(&self, action: &Action, around: Around, counting: Counting) -> Finding {
+        let finding = |decision, rule, cause, message| Finding {
+            action: action.clone(),
+            decision,
+            rule,
+            cause,
+            message,
+            would: None,
+        };
+        let Some((decision, rule)) = self.severest(action, counting) else {
+            return if action.implied && action.verb != Verb::Opaque {
+                finding(Decision::Allow, IMPLIED_RULE.into(), Cause::Implied, None)
+            } else {
+                finding(Decision::Deny, DEFAULT_RULE.into(), Cause::NoRule, None)
+            };
+        };
+        let under_mask = |cause| self.masking.map(|rule| (Decision::Deny, rule, cause));
+        let least = match exposure::of(action, &self.masks, around) {
+            Exposure::Anything if counting == Counting::All => self.opaque_by_all,
+            Exposure::Anything => self.opaque,
+            Exposure::Copies => under_mask(Cause::CopyUnderMask),
+            Exposure::Stores => under_mask(Cause::StoreUnderMask),
+            Exposure::None => None,
+        };
+        let least = least.filter(|(least, ..)| *least > decision);
+        let least = least.and_then(|(least, at, cause)| Some((least, self.policy.rules.get(at)?, cause)));
+        let (decision, rule, cause) = least.unwrap_or((decision, rule, Cause::Rule));
+        finding(decision, Arc::clone(&rule.name), cause, rule.message.clone())
+    }
+
+    /// The severest of the rules that match the action, the first of equals. A rule that allows does not speak
+    /// about implied actions.
+    pub(super) fn severest(&self, action: &Action, counting: Counting) -> Option<(Decision, &Rule)> {
+        let Some(lists) = self.ranked.index.candidates(action.verb, &action.object) else {
+            return (0..).zip(&self.ranked.rules).find_map(|(rank, _)| self.at(rank, action, counting));
+        };
+        let mut severest = None;
+        let mut best = u32::MAX;
+        for list in lists {
+            for rank in list.iter().copied().take_while(|rank| *rank < best) {
+                if let Some(found) = self.at(rank, action, counting) {
+                    (best, severest) = (rank, Some(found));
+                    break;
+                }
+            }
+        }
+        severest
+    }
+
+    /// The rule of that rank, if it is about the action.
+    pub(super) fn at(&self, rank: u32, action: &Action, counting: Counting) -> Option<(Decision, &Rule)> {
+        let rule = self.policy.rules.get(*self.ranked.rules.get(rank as usize)?)?;
+        let judging = rule.judging.as_ref()?;
+        let silent = (action.implied && judging.decision == Decision::Allow)
+            || (rule.observed && counting == Counting::Enforced);
+        (!silent && judging.matches(action)).then_some((judging.decision, rule))
+    }
+}
