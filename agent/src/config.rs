@@ -30,6 +30,10 @@ pub use store::{Config as StoreConfig, rules as store_rules, tls as store_tls};
 pub struct Config {
     /// Policy documents, and folders of them.
     pub policies: Vec<PathBuf>,
+    /// Documents, and folders of them, that no other can make milder. Where any are named, none of the others can say
+    /// that it is one.
+    #[serde(default)]
+    pub base_policies: Vec<PathBuf>,
     /// How to reach and log in to each resource, by its name in the policy.
     pub resources: BTreeMap<String, ResourceConfig>,
     /// Who vouches for the servers to clients that ask for TLS.
@@ -174,6 +178,7 @@ mod tests {
         error(&format!("{LEAST}intercept: {{port: 70000}}\n"), "p.yaml:3:");
         error(&format!("{LEAST}intercept: {{ports: [0]}}\n"), "p.yaml:3:");
         error(&format!("{LEAST}intercept: {{unmatched: allow}}\n"), "refuse");
+        error(&format!("{LEAST}base_policy: [/b]\n"), "did you mean `base_policies`?");
         error(&format!("{LEAST}names: {{resolve_seconds: 0}}\n"), "p.yaml:3:");
     }
 

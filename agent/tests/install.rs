@@ -115,6 +115,6 @@ fn systemd_understands_the_unit() {
 fn the_example_and_the_first_policy_are_what_the_program_reads() {
     let config = Config::read(&dist().join("portreeve.yaml")).unwrap().config;
     assert!(config.resources.contains_key("shop"));
-    let (policy, _) = read_policies(&[dist().join("policy.yaml")]).unwrap();
+    let (policy, _) = read_policies(&[], &[dist().join("policy.yaml")]).unwrap();
     assert!(!policy.rules().is_empty());
 }

@@ -7,7 +7,8 @@
 //!
 //! ```yaml
 //! version: 1
-//! layer: team                           # absent: team; base: no team's file makes it milder
+//! layer: team                           # absent: team; base: no team's file makes it milder. Where it is said from
+//!                                       # outside which documents are the base's, none can say so of itself
 //! resources:                            # may be left to whoever configures the daemon
 //!   - name: shop
 //!     addresses: ["10.0.0.5:5432", "10.1.0.0/16:5432", "[fd00::5]:5432", "db.internal:5432"]
@@ -105,12 +106,30 @@ impl Policy {
     /// # Errors
     /// Everything that is wrong with any of them, in their order.
     pub fn parse(documents: &[Document<'_>]) -> Result<Policy, Vec<DocumentError>> {
+        Policy::read(&documents.iter().map(|document| (document, None)).collect::<Vec<_>>())
+    }
+
+    /// The same where it is said from outside which documents are the base's: none of the others can say so of itself.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them, the base's first.
+    pub fn parse_over(
+        base: &[Document<'_>],
+        documents: &[Document<'_>],
+    ) -> Result<Policy, Vec<DocumentError>> {
+        let base = base.iter().map(|document| (document, Some(Layer::Base)));
+        let documents = documents.iter().map(|document| (document, Some(Layer::Team)));
+        Policy::read(&base.chain(documents).collect::<Vec<_>>())
+    }
+
+    /// Each with its layer, where that is not its own to say.
+    fn read(documents: &[(&Document<'_>, Option<Layer>)]) -> Result<Policy, Vec<DocumentError>> {
         let mut parts = Parts::default();
         let mut errors = Vec::new();
-        for document in documents {
+        for (document, layer) in documents {
             let mut reader = Reader::new(document.name);
             if let Some(root) = read(&mut reader, document.text) {
-                parts.read(&mut reader, &root);
+                parts.read(&mut reader, &root, *layer);
             }
             reader.errors.sort_by_key(|error| (error.place.line, error.place.column));
             errors.append(&mut reader.errors);
@@ -151,6 +170,21 @@ impl Policy {
     }
 }
 
+/// `layer: base`, where it is not given.
+fn layer(reader: &mut Reader, fields: &Fields<'_>, given: Option<Layer>) -> Layer {
+    let Some(node) = fields.get("layer") else { return given.unwrap_or_default() };
+    let word = reader.word(node, "layer", &Layer::ALL.map(Layer::name));
+    let written = Layer::ALL.into_iter().find(|known| Some(known.name()) == word);
+    if let (Some(given), Some(written)) = (given, written)
+        && given != written
+    {
+        let message =
+            format!("this document is not of layer `{}`: it is not named as one of those", written.name());
+        reader.error(node, message, "leave `layer` out: which documents are the base's is configured");
+    }
+    given.or(written).unwrap_or_default()
+}
+
 /// What has been read of all documents so far.
 #[derive(Default)]
 struct Parts {
@@ -161,14 +195,12 @@ struct Parts {
 }
 
 impl Parts {
-    fn read(&mut self, reader: &mut Reader, root: &Node) {
+    fn read(&mut self, reader: &mut Reader, root: &Node, given: Option<Layer>) {
         let Some(fields) = reader.fields(root, "a policy document", &KEYS) else {
             return;
         };
         reader.version(&fields);
-        let layer =
-            fields.get("layer").and_then(|node| reader.word(node, "layer", &Layer::ALL.map(Layer::name)));
-        let layer = Layer::ALL.into_iter().find(|known| Some(known.name()) == layer).unwrap_or_default();
+        let layer = layer(reader, &fields, given);
         self.has_base |= layer == Layer::Base;
         for node in fields.get("resources").map(|node| reader.items(node)).unwrap_or_default() {
             let place = reader.place(node);
@@ -213,10 +245,14 @@ impl Parts {
 
 /// Each text is preceded by its length, so that no two lists of texts give the same bytes. Names are left out:
 /// an auditor's copy of the same documents, wherever it lies, has the same digest.
-fn digest(documents: &[Document<'_>]) -> [u8; 32] {
+fn digest(documents: &[(&Document<'_>, Option<Layer>)]) -> [u8; 32] {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     context.update(b"portreeve policy 1\0");
-    for document in documents {
+    for (document, layer) in documents {
+        // No text has that length.
+        if *layer == Some(Layer::Base) {
+            context.update(&u64::MAX.to_be_bytes());
+        }
         context.update(&(document.text.len() as u64).to_be_bytes());
         context.update(document.text.as_bytes());
     }

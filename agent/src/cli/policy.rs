@@ -38,6 +38,9 @@ struct Check {
     /// Documents, or folders of them, that make up one policy.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// A document of the base, or a folder of them; may be repeated. Without it the base is what says so of itself.
+    #[arg(long = "base", value_name = "PATH")]
+    base: Vec<PathBuf>,
     /// A resource that is configured outside of the documents; rules that name another one are wrong.
     #[arg(long = "resource", value_name = "NAME")]
     resources: Vec<String>,
@@ -80,7 +83,7 @@ fn run_to(command: &PolicyCommand, out: &mut dyn Write) -> Result<ExitCode, Erro
 
 impl Check {
     fn run(&self, out: &mut dyn Write) -> Result<ExitCode, Error> {
-        let policy = files::policy(&self.paths)?;
+        let policy = files::policy(&self.base, &self.paths)?;
         if !self.resources.is_empty() {
             let known = self.resources.iter().map(String::as_str);
             let known: Vec<&str> = known.chain(policy.resources().iter().map(|r| r.name.as_str())).collect();

@@ -69,12 +69,22 @@ impl File {
 }
 
 /// The policy of these documents, and of the documents in these folders in the order of their names; and the
-/// names of all of them.
+/// names of all of them. Where `base` names any, only those are the base's.
 ///
 /// # Errors
 ///
 /// What cannot be read, or every mistake with its place.
-pub fn read(paths: &[PathBuf]) -> Result<(Policy, Vec<String>), Error> {
+pub fn read(base: &[PathBuf], paths: &[PathBuf]) -> Result<(Policy, Vec<String>), Error> {
+    let (base, files) = (files(base)?, files(paths)?);
+    let over: Vec<Document<'_>> = base.iter().map(File::document).collect();
+    let documents: Vec<Document<'_>> = files.iter().map(File::document).collect();
+    let policy =
+        if base.is_empty() { Policy::parse(&documents) } else { Policy::parse_over(&over, &documents) };
+    let policy = policy.map_err(Error::Documents)?;
+    Ok((policy, base.into_iter().chain(files).map(|file| file.name).collect()))
+}
+
+fn files(paths: &[PathBuf]) -> Result<Vec<File>, Error> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -87,10 +97,7 @@ pub fn read(paths: &[PathBuf]) -> Result<(Policy, Vec<String>), Error> {
             files.push(File::read(path.clone()));
         }
     }
-    let files = files.into_iter().collect::<Result<Vec<File>, Error>>()?;
-    let documents: Vec<Document<'_>> = files.iter().map(File::document).collect();
-    let policy = Policy::parse(&documents).map_err(Error::Documents)?;
-    Ok((policy, files.into_iter().map(|file| file.name).collect()))
+    files.into_iter().collect()
 }
 
 /// The files of a folder, sorted by name, so that the order of rules does not hang on the file system.

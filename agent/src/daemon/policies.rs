@@ -41,7 +41,7 @@ impl Daemon {
     /// and is refused at its approval where the new policy denies it.
     pub(super) async fn reload(self: &Arc<Self>) -> Result<Reloaded, Error> {
         let _only = self.reloading.lock().await;
-        let (policy, documents) = read_policies(&self.config.policies)?;
+        let (policy, documents) = read_policies(&self.config.base_policies, &self.config.policies)?;
         let resources = describe(&self.config.resources, &policy)?;
         tell_observed(&policy);
         let reloaded = Reloaded {

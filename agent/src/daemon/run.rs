@@ -74,7 +74,7 @@ fn log_to_stderr(config: &LogConfig) -> Result<(), Error> {
 /// Everything that can fail for a reason that the operator can mend happens before the first connection is
 /// taken.
 async fn start(config: Config, digest: Digest, inherited: Inherited) -> Result<Daemon, Error> {
-    let (policy, documents) = read_policies(&config.policies)?;
+    let (policy, documents) = read_policies(&config.base_policies, &config.policies)?;
     tell_observed(&policy);
     let written = describe(&config.resources, &policy)?;
     let credentials = Arc::new(RwLock::new(Arc::new(credentials(&config.resources)?)));

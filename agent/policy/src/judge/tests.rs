@@ -478,6 +478,30 @@ fn a_teams_file_cannot_lift_the_base_from_a_resource() {
     }
 }
 
+#[test]
+fn where_the_base_is_named_from_outside_no_document_can_name_itself() {
+    let base =
+        Document { name: "base", text: "version: 1\nrules: [{name: a, actions: [drop], decision: deny}]" };
+    let rules = "version: 1\nrules: [{name: b, actions: [drop], decision: allow}]";
+    let team = Document { name: "team", text: rules };
+    let policy = Arc::new(Policy::parse_over(&[base], &[team]).unwrap());
+    assert_eq!(policy.rule("a").map(crate::Rule::layer), Some(crate::Layer::Base));
+    assert_eq!(policy.rule("b").map(crate::Rule::layer), Some(crate::Layer::Team));
+    check(&policy, &["drop a.b"], "deny a");
+    assert_ne!(policy.digest(), Policy::parse_over(&[], &[base, team]).unwrap().digest());
+
+    let text = format!("layer: base\n{rules}");
+    let claims = Document { name: "team", text: &text };
+    let errors = Policy::parse_over(&[base], &[claims]).unwrap_err();
+    assert_eq!(
+        errors[0].to_string(),
+        "team:1:8: this document is not of layer `base`: it is not named as one of those; leave `layer` out: which \
+         documents are the base's is configured"
+    );
+    assert!(Policy::parse_over(&[claims], &[]).is_ok());
+    assert!(Policy::parse(&[base, claims]).is_ok());
+}
+
 fn any_action() -> impl Strategy<Value = Action> {
     let names = prop::sample::select(vec!["a", "b", "c"]);
     let schemas = prop::option::of(prop::sample::select(vec!["public", "hr"]));

@@ -66,7 +66,7 @@ impl<'a> Configured<'a> {
 
 /// The policy documents of a configuration.
 pub(super) fn policies(config: &Config) -> Result<Policy, PoliciesError> {
-    read_policies(&config.policies).map(|(policy, _)| policy)
+    read_policies(&config.base_policies, &config.policies).map(|(policy, _)| policy)
 }
 
 /// Whether there is a configuration.
@@ -138,5 +138,7 @@ fn remarks(config: &Config, policy: &Policy) -> Option<Finding> {
 }
 
 fn paths(config: &Config) -> String {
-    config.policies.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
+    let base = config.base_policies.iter().map(|path| format!("--base {}", path.display()));
+    let policies = config.policies.iter().map(|path| path.display().to_string());
+    base.chain(policies).collect::<Vec<_>>().join(" ")
 }

@@ -36,7 +36,7 @@ pub(super) struct Files {
 /// Looks at the configuration's file, and at all that it names.
 pub(super) fn look(file: &Path, config: Option<&Config>) -> Files {
     let mut paths = vec![file.to_path_buf()];
-    for policies in config.iter().flat_map(|config| &config.policies) {
+    for policies in config.iter().flat_map(|config| config.policies.iter().chain(&config.base_policies)) {
         paths.push(policies.clone());
         let entries = fs::read_dir(policies).into_iter().flatten().flatten().map(|entry| entry.path());
         paths.extend(entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")));

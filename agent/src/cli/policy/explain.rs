@@ -18,6 +18,9 @@ pub(super) struct Explain {
     /// A document, or a folder of them; may be repeated.
     #[arg(long = "policy", value_name = "PATH", default_value = "/etc/portreeve/policies")]
     policies: Vec<PathBuf>,
+    /// A document of the base, or a folder of them; may be repeated. Without it the base is what says so of itself.
+    #[arg(long = "base", value_name = "PATH")]
+    base: Vec<PathBuf>,
     /// Who asks, as key=value: user, uid, gid, unit, cgroup, executable, executable_sha256,
     /// container, claims.NAME.
     #[arg(long = "as", value_name = "KEY=VALUE", value_delimiter = ',', required = true)]
@@ -38,7 +41,7 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<ExitCode, Error> {
-        let policy = Arc::new(files::policy(&self.policies)?);
+        let policy = Arc::new(files::policy(&self.base, &self.policies)?);
         let principal = principal::principal(&self.who)?;
         let (catalog, search_path) = match &self.schema {
             Some(path) => {

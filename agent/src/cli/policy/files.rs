@@ -9,9 +9,9 @@ use crate::config::{CASES, PoliciesError, PolicyFile, in_folder, read_policies};
 /// A file's name and text.
 pub(super) type File = PolicyFile;
 
-/// The policy of these documents, and of the documents in these folders in the order of their names.
-pub(super) fn policy(paths: &[PathBuf]) -> Result<Policy, PoliciesError> {
-    read_policies(paths).map(|(policy, _)| policy)
+/// The policy of these documents, and of the documents in these folders in the order of their names, over a base.
+pub(super) fn policy(base: &[PathBuf], paths: &[PathBuf]) -> Result<Policy, PoliciesError> {
+    read_policies(base, paths).map(|(policy, _)| policy)
 }
 
 /// The cases files of a folder, each with the policy that it is about.

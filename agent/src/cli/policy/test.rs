@@ -18,13 +18,16 @@ pub(super) struct Test {
     /// A folder with policies (`x.yaml`), each with its cases beside it (`x.cases.yaml`).
     #[arg(default_value = "policies")]
     folder: PathBuf,
+    /// A document of the base, or a folder of them, that every policy of the folder stands over; may be repeated.
+    #[arg(long = "base", value_name = "PATH")]
+    base: Vec<PathBuf>,
 }
 
 impl Test {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<ExitCode, Error> {
         let (mut run, mut failed) = (0, 0);
         for (policy, cases) in files::cases(&self.folder)? {
-            let policy = Arc::new(files::policy(&[policy])?);
+            let policy = Arc::new(files::policy(&self.base, &[policy])?);
             let file = File::read(cases)?;
             let cases = CaseFile::parse(&file.document()).map_err(PoliciesError::Documents)?;
             let known = (&cases.catalog, cases.search_path.as_slice());

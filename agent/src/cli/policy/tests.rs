@@ -53,6 +53,27 @@ fn a_wrong_document_fails_the_check_with_every_mistake() {
 }
 
 #[test]
+fn the_base_is_what_is_named_as_such_and_no_other_document_joins_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let base =
+        write("base.yaml", "version: 1\nrules: [{name: no, actions: [transaction], decision: deny}]\n");
+    let rules = "version: 1\nrules: [{name: yes, actions: [transaction], decision: allow}]\n";
+    let team = write("team.yaml", rules);
+    let claims = write("claims.yaml", &format!("layer: base\n{rules}"));
+    let (result, out) = run(&["explain", "--base", &base, "--policy", &team, "--as", "uid=1", "BEGIN"]);
+    assert!(result.is_ok() && out.starts_with("deny by rule \"no\""), "{result:?} {out}");
+    let (result, _) = run(&["check", "--base", &base, &claims]);
+    assert!(result.unwrap_err().contains("claims.yaml:1:8: this document is not of layer `base`"));
+    let (result, _) = run(&["check", &claims]);
+    assert_eq!(result, Ok(true));
+}
+
+#[test]
 fn a_case_that_comes_out_otherwise_fails_the_test_and_shows_both() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
