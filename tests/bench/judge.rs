@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail, ensure};
-use policy::{CaseFile, Decision, Document, Policy, Principal, Subject, SubjectPolicy};
+use policy::{CaseFile, Decision, Document, Moment, Policy, Principal, Subject, SubjectPolicy};
 use session::Measured;
 use sql::{Limits, SearchPath, Settings};
 
@@ -70,7 +70,8 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> Result<()> {
     for count in RULES {
         println!("\n{count} rules, all about this job");
         let (policy, rules) = subject(count)?;
-        let decided = || rules.judge(analysis.statements.iter().flat_map(|statement| &statement.actions));
+        let actions = || analysis.statements.iter().flat_map(|statement| &statement.actions);
+        let decided = || rules.judge(actions(), Moment::default());
         ensure!(decided().decision() == Decision::Allow, "{}", decided().message());
         told(
             "judge, as if it came for the first time",

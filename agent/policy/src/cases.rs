@@ -21,6 +21,7 @@
 //! cases:
 //!   - name: a reporter reads, and sees no ssn
 //!     who: reporter                    # a principal's name, or its fields in place
+//!     at: 2026-03-02T09:30:00Z         # when, for rules with a time; Monday, 2026-03-02, at noon UTC if absent
 //!     statements: ["SELECT name, ssn FROM customers", "TABLE names"]
 //!     expect: allow
 //!     rule: reporter-reads
@@ -40,6 +41,7 @@ use crate::judge::Subject;
 use crate::judgement::Judgement;
 use crate::principal::Principal;
 use crate::rule::Place;
+use crate::window::Moment;
 
 /// A cases file, read.
 #[derive(Debug, Clone)]
@@ -97,6 +99,8 @@ pub struct Case {
     pub resource: String,
     /// To which database.
     pub database: String,
+    /// When.
+    pub at: Moment,
     /// One Query's text.
     pub statement: String,
     /// The expected decision.

@@ -9,6 +9,8 @@
 //! version: 1
 //! layer: team                           # absent: team; base: no team's file makes it milder. Where it is said from
 //!                                       # outside which documents are the base's, none can say so of itself
+//! tags:                                 # names for sets of relations and columns, of every document
+//!   pii: [public.customers.ssn, "vault.*"]
 //! resources:                            # may be left to whoever configures the daemon
 //!   - name: shop
 //!     addresses: ["10.0.0.5:5432", "10.1.0.0/16:5432", "[fd00::5]:5432", "db.internal:5432"]
@@ -22,6 +24,7 @@
 //!     databases: ["shop*"]              # absent: every one
 //!     actions: [read, "drop view"]
 //!     relations: ["public.*"]           # absent, like the other four: whatever the action is done to
+//!     when: { limit: 1000, time: { days: mon-fri, hours: "08:00-18:00", zone: Europe/Berlin } }
 //!     decision: allow                   # or deny, or hold
 //!     message: ask the data team        # the hint of a refusal or a hold
 //!     mode: enforce                     # or observe: recorded, not enforced
@@ -43,6 +46,20 @@
 //!   `session` (transaction, set, show, prepare, cursor, explain).
 //! - `relations` and `functions` (`schema.name`), `schemas`, `roles`, `settings` (`name`): with any of these the
 //!   rule is about actions on objects of those kinds alone. `COPY (query) TO` is done to no relation.
+//! - `when`: all that it asks must hold. It is asked of the verbs that can answer, and a rule with a condition is about
+//!   no other verb. What could not be told never helps: a rule that allows does not match it, one that denies or holds
+//!   does.
+//!   - `condition`: `present` or `absent`: whether a WHERE chooses the rows, one that is not trivially true (select,
+//!     update, update-all, delete, delete-all).
+//!   - `limit`: `100` of a rule that allows: by a literal LIMIT there are no more rows; `{above: 100}` of one that denies
+//!     or holds: there may be more, without a literal LIMIT too (select).
+//!   - `columns` (`schema.table.column`): of the columns that are read (select) or written (insert, update, update-all) a
+//!     rule that allows must name all, one that denies or holds any.
+//!   - `roles`: in the same way of those that gain or lose by a grant or revoke.
+//!   - `time`: `days` (`mon` to `sun`, `mon-fri`; all), `hours` (all day; `"22:00-06:00"` ends on the next day) and `zone`
+//!     (UTC); of several any. A rule's masks hold at any time.
+//! - `tags`: `tag:NAME` stands for the tag's patterns, under `relations` where all of them name whole relations, and
+//!   wherever columns are named. The base's rules know the base's tags alone.
 //! - `mask`: `redact` (if not said otherwise), `null`, `hash`, `last4`, `email`; of several the severest holds. Name
 //!   tables rather than `*` where the same subjects write: what a mask names may not be updated.
 
@@ -52,6 +69,8 @@ mod node;
 mod objects;
 mod resources;
 mod rules;
+mod tags;
+mod when;
 mod who;
 
 use std::collections::HashMap;
@@ -65,9 +84,10 @@ use crate::rule::{Layer, Place, Rule};
 pub(crate) use fields::{Fields, Reader};
 pub use nearest::nearest;
 pub(crate) use node::{Node, Value, read};
+use tags::Tags;
 
 /// The keys of a document.
-const KEYS: [&str; 4] = ["version", "layer", "resources", "rules"];
+const KEYS: [&str; 5] = ["version", "layer", "tags", "resources", "rules"];
 
 /// The largest document that is read, in bytes.
 pub const MAX_DOCUMENT: usize = 1 << 20;
@@ -126,10 +146,20 @@ impl Policy {
     fn read(documents: &[(&Document<'_>, Option<Layer>)]) -> Result<Policy, Vec<DocumentError>> {
         let mut parts = Parts::default();
         let mut errors = Vec::new();
+        // A tag may stand behind a rule that names it, and in another document.
+        let mut tags = Tags::new();
+        let mut read_all = Vec::new();
         for (document, layer) in documents {
             let mut reader = Reader::new(document.name);
-            if let Some(root) = read(&mut reader, document.text) {
-                parts.read(&mut reader, &root, *layer);
+            let root = read(&mut reader, document.text);
+            let root = root.filter(|root| head(&mut reader, root, *layer, &mut tags));
+            read_all.push((reader, root));
+        }
+        let tags = Arc::new(tags);
+        for (mut reader, root) in read_all {
+            reader.tags = Arc::clone(&tags);
+            if let Some(root) = &root {
+                parts.read(&mut reader, root);
             }
             reader.errors.sort_by_key(|error| (error.place.line, error.place.column));
             errors.append(&mut reader.errors);
@@ -170,6 +200,17 @@ impl Policy {
     }
 }
 
+/// What the reading of all rules needs of a document: whose it is, and its tags. False for what is no document.
+fn head(reader: &mut Reader, root: &Node, given: Option<Layer>, tags: &mut Tags) -> bool {
+    let Some(fields) = reader.fields(root, "a policy document", &KEYS) else { return false };
+    reader.version(&fields);
+    reader.layer = layer(reader, &fields, given);
+    if let Some(node) = fields.get("tags") {
+        tags::read(reader, node, tags);
+    }
+    true
+}
+
 /// `layer: base`, where it is not given.
 fn layer(reader: &mut Reader, fields: &Fields<'_>, given: Option<Layer>) -> Layer {
     let Some(node) = fields.get("layer") else { return given.unwrap_or_default() };
@@ -195,12 +236,9 @@ struct Parts {
 }
 
 impl Parts {
-    fn read(&mut self, reader: &mut Reader, root: &Node, given: Option<Layer>) {
-        let Some(fields) = reader.fields(root, "a policy document", &KEYS) else {
-            return;
-        };
-        reader.version(&fields);
-        let layer = layer(reader, &fields, given);
+    fn read(&mut self, reader: &mut Reader, root: &Node) {
+        let Some(fields) = reader.known_fields(root) else { return };
+        let layer = reader.layer;
         self.has_base |= layer == Layer::Base;
         for node in fields.get("resources").map(|node| reader.items(node)).unwrap_or_default() {
             let place = reader.place(node);
@@ -208,7 +246,7 @@ impl Parts {
             self.resources.extend(resource.map(|resource| (resource, place, layer)));
         }
         for node in fields.get("rules").map(|node| reader.items(node)).unwrap_or_default() {
-            self.rules.extend(rules::read(reader, node, layer));
+            self.rules.extend(rules::read(reader, node));
         }
     }
 
@@ -264,7 +302,7 @@ fn digest(documents: &[(&Document<'_>, Option<Layer>)]) -> [u8; 32] {
 impl Reader {
     /// A reader of the document of that name.
     pub(crate) fn new(file: &str) -> Self {
-        Reader { file: Arc::from(file), errors: Vec::new() }
+        Reader { file: Arc::from(file), errors: Vec::new(), layer: Layer::default(), tags: Arc::default() }
     }
 }
 

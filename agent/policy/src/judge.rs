@@ -15,6 +15,7 @@ use crate::principal::Principal;
 use crate::resource::Resource;
 use crate::rule::{Judging, Rule};
 use crate::who::Standing;
+use crate::window::{Moment, Window};
 use exposure::Around;
 use ranked::Ranked;
 pub(crate) use ranked::Shared;
@@ -103,6 +104,14 @@ impl Policy {
                 (None, None, None) => None,
             }
         };
+        let mut windows: Vec<Window> = Vec::new();
+        for window in
+            rules.iter().filter_map(|at| self.rules[*at].judging.as_ref()).flat_map(|j| &j.when.windows)
+        {
+            if !windows.contains(window) {
+                windows.push(window.clone());
+            }
+        }
         let (opaque, opaque_by_all) = (opaque(|rule| !rule.observed), opaque(|_| true));
         SubjectPolicy {
             policy: Arc::clone(self),
@@ -110,6 +119,7 @@ impl Policy {
             opaque,
             opaque_by_all,
             masking,
+            windows,
             observed: self.is_observed(subject.resource),
             ranked: self.shared.ranked(rules, &self.rules),
         }
@@ -146,6 +156,8 @@ pub struct SubjectPolicy {
     masking: Option<usize>,
     /// Nothing is enforced here but what keeps secrets.
     observed: bool,
+    /// The times at which some of the rules speak, each once.
+    windows: Vec<Window>,
 }
 
 impl SubjectPolicy {
@@ -159,10 +171,15 @@ impl SubjectPolicy {
         self.policy.digest
     }
 
+    /// The time until which judgements of that time hold: no window of a rule opens or closes before.
+    pub fn steady_until(&self, at: Moment) -> Moment {
+        self.windows.iter().map(|window| window.steady_until(at)).min().unwrap_or(Moment::LAST)
+    }
+
     /// Judges a statement, or all of a Query at once, by its actions, where nothing that it stores comes from a
     /// masked column.
-    pub fn judge<'a>(&self, actions: impl IntoIterator<Item = &'a Action>) -> Judgement {
-        self.judge_storing(actions, false)
+    pub fn judge<'a>(&self, actions: impl IntoIterator<Item = &'a Action>, at: Moment) -> Judgement {
+        self.judge_storing(actions, false, at)
     }
 
     /// The same where `stores_masked` says whether a value that it stores, or hands to a function, may come from
@@ -171,11 +188,13 @@ impl SubjectPolicy {
         &self,
         actions: impl IntoIterator<Item = &'a Action>,
         stores_masked: bool,
+        at: Moment,
     ) -> Judgement {
         let actions: Vec<&Action> = actions.into_iter().collect();
         let reads_masked = !self.masks.is_empty()
             && actions.iter().any(|a| a.verb == Verb::Select && exposure::touches(&self.masks, &a.object));
-        let around = Around { reads_masked, stores_masked: stores_masked && !self.masks.is_empty() };
+        let stores_masked = stores_masked && !self.masks.is_empty();
+        let around = Around { reads_masked, stores_masked, at };
         let findings = actions.into_iter().map(|action| self.find(action, around)).collect();
         Judgement::new(findings, self.policy.digest)
     }

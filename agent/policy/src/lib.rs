@@ -52,6 +52,7 @@ pub mod remarks;
 pub mod resource;
 pub mod rule;
 mod who;
+mod window;
 
 pub use action::{Action, Detail, Object, ObjectKind, Verb};
 pub use cases::{Case, CaseFile, Masked, Mismatch};
@@ -70,6 +71,7 @@ pub use principal::{Ancestor, Principal};
 pub use remarks::Remark;
 pub use resource::{Address, Host, Resource};
 pub use rule::{Layer, Place, Rule};
+pub use window::{Moment, TimeError};
 
 /// A PostgreSQL object identifier.
 pub type Oid = u32;

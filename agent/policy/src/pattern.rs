@@ -207,6 +207,17 @@ impl ColumnPattern {
         schema_matches(&self.schema, schema) && self.relation.matches(relation) && self.column.matches(column)
     }
 
+    /// Every column of those relations.
+    pub(crate) fn every_of(relations: &NamePattern) -> Self {
+        let NamePattern { schema, name } = relations.clone();
+        ColumnPattern { schema, relation: name, column: Glob::new("*") }
+    }
+
+    /// Whether it names that column of a relation whose schema is not known.
+    pub(crate) fn matches_anywhere(&self, relation: &str, column: &str) -> bool {
+        self.relation.matches(relation) && self.column.matches(column)
+    }
+
     /// The schema and the relation, where both are written out.
     pub(crate) fn literal_relation(&self) -> Option<(&str, &str)> {
         // `pg_temp` stands for every session's own.

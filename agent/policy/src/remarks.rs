@@ -74,14 +74,17 @@ impl Policy {
         let denied = |action: &Action| {
             let denies = |other: &Rule| {
                 other.decision() > Some(Decision::Allow)
-                    && other.judging.as_ref().is_some_and(|judging| judging.matches(action))
+                    && other
+                        .judging
+                        .as_ref()
+                        .is_some_and(|judging| judging.when.is_always() && judging.is_about(action))
                     && meets(other, rule)
             };
             self.rules.iter().any(denies)
         };
         let reached = REACHING.iter().find(|reaching| {
             let action = reaching.action();
-            judging.matches(&action) && !denied(&action)
+            judging.is_about(&action) && !denied(&action)
         })?;
         Some(Remark {
             place: rule.place.clone(),
@@ -143,7 +146,8 @@ fn shadows(shadow: &Rule, first: bool, rule: &Rule, judging: &Judging) -> bool {
     let Some(other) = &shadow.judging else { return false };
     let wins = other.decision > judging.decision || (other.decision == judging.decision && first);
     let objects = other.objects.is_every() || other.objects == judging.objects;
-    wins && objects && other.actions.covers(&judging.actions) && meets(shadow, rule)
+    let always = other.when.is_always() || other.when == judging.when;
+    wins && objects && always && other.actions.covers(&judging.actions) && meets(shadow, rule)
 }
 
 /// Whether `wide` is about every subject that `narrow` is about, as far as it can be seen from the text.

@@ -4,12 +4,14 @@
 
 pub(crate) mod actions;
 pub(crate) mod objects;
+pub(crate) mod when;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use actions::ActionSet;
 pub(crate) use objects::Objects;
+pub(crate) use when::When;
 
 use crate::Action;
 use crate::decision::Decision;
@@ -17,6 +19,7 @@ use crate::judge::Subject;
 use crate::mask::MaskMethod;
 use crate::pattern::{ColumnPattern, Glob, Unknown};
 use crate::who::{Standing, Who};
+use crate::window::Moment;
 
 /// Where something stands in a document. Lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,11 +44,17 @@ pub(crate) struct Judging {
     pub(crate) decision: Decision,
     pub(crate) actions: ActionSet,
     pub(crate) objects: Objects,
+    pub(crate) when: When,
 }
 
 impl Judging {
-    /// Whether the rule is about that action. An object whose schema is not known matches what restricts.
-    pub(crate) fn matches(&self, action: &Action) -> bool {
+    /// Whether the rule is about that action as it is done at that time.
+    pub(crate) fn matches(&self, action: &Action, at: Moment) -> bool {
+        self.is_about(action) && self.when.holds(action, at, self.decision > Decision::Allow)
+    }
+
+    /// The same, however and whenever it is done. An object whose schema is not known matches what restricts.
+    pub(crate) fn is_about(&self, action: &Action) -> bool {
         let unknown = if self.decision == Decision::Allow { Unknown::Differs } else { Unknown::Matches };
         self.actions.contains(action) && self.objects.contains(&action.object, unknown)
     }

@@ -5,6 +5,7 @@
 
 mod backend;
 mod cache;
+mod clock;
 mod delivered;
 mod description;
 mod expected;
@@ -64,6 +65,7 @@ pub(crate) struct Active {
     recent: Recent,
     /// Rises when the policy masks other columns than before.
     mask_rules: u64,
+    clock: clock::Clock,
     facts: Facts,
     names: Names,
     queue: Queue,
@@ -117,6 +119,7 @@ impl Active {
             masks: None,
             recent: Recent::default(),
             mask_rules: 0,
+            clock: clock::Clock::default(),
             facts: Facts::new(catalog),
             names: Names::default(),
             queue: Queue::default(),

@@ -92,6 +92,7 @@ impl Session {
     /// Takes bytes from the client, and says how many were taken. What is left is to be given again, with what
     /// comes behind it.
     pub fn frontend(&mut self, input: &[u8], turn: &mut Turn<'_>) -> usize {
+        self.time_is(turn);
         let taken = match &mut self.phase {
             Phase::Startup(_) => self.startup(input, turn),
             Phase::Authentication(..) => self.authenticate(input, turn),
@@ -111,12 +112,19 @@ impl Session {
 
     /// Takes bytes from the server, and says how many were taken.
     pub fn backend(&mut self, input: &[u8], turn: &mut Turn<'_>) -> usize {
+        self.time_is(turn);
         match self.try_backend(input, turn) {
             Ok(taken) => taken,
             Err(fault) => {
                 self.fail(&fault, turn);
                 input.len()
             }
+        }
+    }
+
+    fn time_is(&mut self, turn: &Turn<'_>) {
+        if let Phase::Active(active) = &mut self.phase {
+            active.time_is(turn.now);
         }
     }
 
@@ -155,6 +163,7 @@ impl Session {
 
     /// Takes what the driver has learned.
     pub fn event(&mut self, event: Event, turn: &mut Turn<'_>) {
+        self.time_is(turn);
         if let Err(fault) = self.try_event(event, turn) {
             self.fail(&fault, turn);
         }

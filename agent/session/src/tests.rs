@@ -18,3 +18,4 @@ mod properties;
 mod record;
 mod start;
 mod streamed;
+mod time;

@@ -22,7 +22,8 @@ fn findings() -> Vec<Finding> {
     let policy = Arc::new(Policy::parse(&[Document { name: "p.yaml", text }]).unwrap());
     let principal = Principal::default();
     let subject = Subject { principal: &principal, resource: "shop", database: "d" };
-    let judgement = policy.for_subject(&subject).judge(&[Action::bare(Verb::DeleteAll)]);
+    let judgement =
+        policy.for_subject(&subject).judge(&[Action::bare(Verb::DeleteAll)], policy::Moment::default());
     judgement.findings().to_vec()
 }
 

@@ -60,6 +60,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// `--at` is wrong.
+    #[error("--at {given}: {source}; write it as 2026-03-02T09:30:00Z")]
+    Time {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        source: policy::TimeError,
+    },
     /// What was found cannot be printed.
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),

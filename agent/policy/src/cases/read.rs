@@ -6,6 +6,7 @@ use super::{Case, CaseFile, Masked, schema};
 use crate::decision::Decision;
 use crate::document::{self, Document, DocumentError, Fields, Node, Reader, Value};
 use crate::principal::Principal;
+use crate::window::Moment;
 
 const FILE_KEYS: [&str; 10] = [
     "version",
@@ -19,8 +20,8 @@ const FILE_KEYS: [&str; 10] = [
     "principals",
     "cases",
 ];
-const CASE_KEYS: [&str; 9] =
-    ["name", "who", "resource", "database", "statement", "statements", "expect", "rule", "masked"];
+const CASE_KEYS: [&str; 10] =
+    ["name", "who", "at", "resource", "database", "statement", "statements", "expect", "rule", "masked"];
 const PRINCIPAL_KEYS: [&str; 9] =
     ["user", "uid", "gid", "unit", "cgroup", "executable", "executable_sha256", "container", "claims"];
 
@@ -86,6 +87,10 @@ fn case(reader: &mut Reader, node: &Node, around: &Surroundings<'_>) -> Option<V
     let name = name.and_then(|node| reader.line(node, "a case's name", 200));
     let who = reader.required(&fields, "who", "name a principal, or give its fields");
     let principal = who.and_then(|node| who_is(reader, node, around));
+    let at = match fields.get("at") {
+        None => Some(NOON),
+        Some(node) => at(reader, node),
+    };
     let resource = text(reader, &fields, "resource").or(around.resource);
     let database = text(reader, &fields, "database").or(around.database);
     if resource.is_none() || database.is_none() {
@@ -111,19 +116,31 @@ fn case(reader: &mut Reader, node: &Node, around: &Surroundings<'_>) -> Option<V
         .filter_map(|node| reader.text(node, "a statement").map(|text| (node, text)))
         .collect();
     let (name, principal, resource, database) = (name?, principal?, resource?, database?);
-    let (expect, rule) = (expect?, rule?);
+    let (expect, rule, at) = (expect?, rule?, at?);
     let cases = statements.into_iter().map(|(node, statement)| Case {
         name: name.to_owned(),
         place: reader.place(node),
         principal: principal.clone(),
         resource: resource.to_owned(),
         database: database.to_owned(),
+        at,
         statement: statement.to_owned(),
         expect,
         rule: rule.to_owned(),
         masked: masked.clone(),
     });
     Some(cases.collect())
+}
+
+/// Monday, 2026-03-02, at noon UTC: a time in a week's work, the same whenever the cases are run.
+const NOON: Moment = Moment::from_micros(1_772_452_800_000_000);
+
+fn at(reader: &mut Reader, node: &Node) -> Option<Moment> {
+    let at = reader.text(node, "a time")?.parse().ok();
+    if at.is_none() {
+        reader.error(node, "this is no time with an offset", "write it as `2026-03-02T09:30:00Z`");
+    }
+    at
 }
 
 /// `every`, or a list of positions.

@@ -59,7 +59,9 @@ fn a_cases_file_gives_a_catalog_and_a_case_for_each_statement() {
 fn a_mismatch_says_what_came_out_and_why() {
     let file = parse(FILE).unwrap();
     let policy = std::sync::Arc::new(crate::Policy::parse(&[]).unwrap());
-    let judge = |case: &Case, actions: &[Action]| policy.for_subject(&case.subject()).judge(actions);
+    let judge = |case: &Case, actions: &[Action]| {
+        policy.for_subject(&case.subject()).judge(actions, crate::Moment::default())
+    };
     let none = Masked::Columns(BTreeSet::new());
     let drop = Action::bare(Verb::Drop);
     assert_eq!(file.cases[2].check(&judge(&file.cases[2], &[drop]), &none), Ok(()));

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use super::tags::Tags;
 use super::{DocumentError, Node, Value, nearest};
-use crate::rule::Place;
+use crate::rule::{Layer, Place};
 
 /// The modes of a rule or resource.
 pub(crate) const MODES: [&str; 2] = ["enforce", "observe"];
@@ -13,6 +14,10 @@ pub(crate) const MODES: [&str; 2] = ["enforce", "observe"];
 pub(crate) struct Reader {
     pub(super) file: Arc<str>,
     pub(crate) errors: Vec<DocumentError>,
+    /// Whose document it is.
+    pub(super) layer: Layer,
+    /// What it may name beside patterns.
+    pub(super) tags: Arc<Tags>,
 }
 
 /// The entries of a map whose keys are known.
@@ -62,6 +67,18 @@ impl Reader {
                 self.error(value.0, format!("{what} has no key `{key}`"), cure);
             }
             entries.push((key, value.1));
+        }
+        Some(Fields { map: node, entries })
+    }
+
+    /// A map whose keys have been looked at.
+    pub(super) fn known_fields<'a>(&mut self, node: &'a Node) -> Option<Fields<'a>> {
+        let Value::Map(map) = &node.value else { return None };
+        let mut entries: Vec<(&str, &Node)> = Vec::new();
+        for (key, value) in map {
+            if let Value::Text(key) = &key.value {
+                entries.push((key, value));
+            }
         }
         Some(Fields { map: node, entries })
     }

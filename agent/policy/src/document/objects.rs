@@ -1,8 +1,10 @@
 //! `actions` and the objects that they are done to.
 
-use super::{Fields, Node, Reader, nearest};
+use std::sync::Arc;
+
+use super::{Fields, Node, Reader, nearest, tags};
 use crate::action::{CLASSES, ObjectKind, Verb};
-use crate::pattern::{Glob, NamePattern, PatternError, single};
+use crate::pattern::{ColumnPattern, Glob, NamePattern, PatternError, single};
 use crate::rule::actions::GROUPS;
 use crate::rule::{ActionSet, Objects};
 
@@ -130,13 +132,45 @@ const fn kinds(verb: Verb) -> Kinds {
 
 /// `relations`, `functions`, `schemas`, `roles`, `settings`.
 pub(super) fn objects(reader: &mut Reader, fields: &Fields<'_>) -> Objects {
-    let mut dotted = |key| each(reader, fields, key, |text| text.parse::<NamePattern>());
-    let (relations, functions) = (dotted("relations"), dotted("functions"));
+    let relations = relations(reader, fields);
+    let functions = each(reader, fields, "functions", |text| text.parse::<NamePattern>());
     let (schemas, roles) = (each(reader, fields, "schemas", single), each(reader, fields, "roles", single));
     // A setting's name may have a dot, and is folded by the server whether quoted or not.
     let setting = |text: &str| Ok(Glob::new(&text.to_ascii_lowercase()));
     let settings = each(reader, fields, "settings", setting);
     Objects { relations, functions, schemas, roles, settings }
+}
+
+/// `relations`: patterns, and tags with relations in them.
+fn relations(reader: &mut Reader, fields: &Fields<'_>) -> Vec<NamePattern> {
+    let Some(node) = fields.get("relations") else { return Vec::new() };
+    let tags = Arc::clone(&reader.tags);
+    let mut relations = Vec::new();
+    for node in reader.some_items(node, "relations") {
+        match tags::named(reader, node, &tags) {
+            None => relations.extend(pattern(reader, node, "relations", str::parse::<NamePattern>)),
+            Some(Some(tag)) if !tag.columns.is_empty() => {
+                let message = "this tag stands for columns, and a rule's `relations` for whole relations";
+                let cure = "name the tag under `columns` of `when` or in a mask, or give the relations one of their own";
+                reader.error(node, message, cure);
+            }
+            Some(tag) => relations.extend(tag.into_iter().flat_map(|tag| tag.relations.iter().cloned())),
+        }
+    }
+    relations
+}
+
+/// A column's pattern, or a tag: its columns, and every column of its relations.
+pub(super) fn column_patterns(reader: &mut Reader, node: &Node) -> Vec<ColumnPattern> {
+    let tags = Arc::clone(&reader.tags);
+    match tags::named(reader, node, &tags) {
+        None => pattern(reader, node, "columns", str::parse::<ColumnPattern>).into_iter().collect(),
+        Some(None) => Vec::new(),
+        Some(Some(tag)) => {
+            let whole = tag.relations.iter().map(ColumnPattern::every_of);
+            tag.columns.iter().cloned().chain(whole).collect()
+        }
+    }
 }
 
 fn each<T>(

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::objects::{actions, objects, pattern};
+use super::objects::{actions, column_patterns, objects};
 use super::who::{blocks, globs};
-use super::{Fields, Node, Reader, Value};
+use super::{Fields, Node, Reader, Value, when};
 use crate::decision::Decision;
 use crate::judgement::{DEFAULT_RULE, IMPLIED_RULE, OBSERVED_RULE};
 use crate::mask::MaskMethod;
 use crate::pattern::{ColumnPattern, Glob};
-use crate::rule::{Judging, Layer, Objects, Place, Rule};
+use crate::rule::{Judging, Objects, Place, Rule};
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "name",
     "who",
     "except",
@@ -23,13 +23,14 @@ const KEYS: [&str; 15] = [
     "schemas",
     "roles",
     "settings",
+    "when",
     "decision",
     "message",
     "mask",
     "mode",
 ];
 
-pub(super) fn read(reader: &mut Reader, node: &Node, layer: Layer) -> Option<Rule> {
+pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Rule> {
     let errors = reader.errors.len();
     let fields = reader.fields(node, "a rule", &KEYS)?;
     let place = reader.place(node);
@@ -51,7 +52,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node, layer: Layer) -> Option<Rul
         }
         reader.is_observed(mode)
     });
-    let name = name?;
+    let (name, layer) = (name?, reader.layer);
     Some(Rule { name, place, layer, observed, who, except, resources, databases, judging, message, masks })
 }
 
@@ -85,7 +86,9 @@ fn judging(reader: &mut Reader, fields: &Fields<'_>, rule: &Node) -> Option<Judg
     match (fields.get("actions"), decision) {
         (Some(node), Some(decision)) => {
             let actions = actions(reader, node, &objects);
-            Some(Judging { decision: decision?, actions, objects })
+            let decision = decision?;
+            let when = fields.get("when").map(|node| when::read(reader, node, &actions, decision));
+            Some(Judging { decision, actions, objects, when: when.unwrap_or_default() })
         }
         (Some(node), None) => {
             reader.error(node, "`actions` need a `decision`", "add `decision: allow`, `deny` or `hold`");
@@ -96,7 +99,7 @@ fn judging(reader: &mut Reader, fields: &Fields<'_>, rule: &Node) -> Option<Judg
             None
         }
         (None, None) => {
-            let lonely = Objects::KEYS.into_iter().chain(["message"]).find_map(|key| fields.get(key));
+            let lonely = Objects::KEYS.into_iter().chain(["when", "message"]).find_map(|key| fields.get(key));
             if let Some(node) = lonely {
                 reader.error(node, "this means nothing without `actions`", "add `actions` and `decision`");
             }
@@ -119,8 +122,10 @@ fn masks(reader: &mut Reader, fields: &Fields<'_>) -> Vec<(ColumnPattern, MaskMe
             (vec![node], Some(MaskMethod::Redact))
         };
         for node in columns {
-            let column = pattern(reader, node, "columns", |text| text.parse::<ColumnPattern>());
-            masks.extend(column.zip(method));
+            let columns = column_patterns(reader, node);
+            masks.extend(
+                method.into_iter().flat_map(|method| columns.iter().map(move |c| (c.clone(), method))),
+            );
         }
     }
     masks

@@ -260,3 +260,134 @@ fn a_rule_tells_the_resources_and_the_users_that_it_is_about() {
     assert_eq!(some.users().collect::<Vec<_>>(), ["ada", "ci"]);
     assert_eq!(all.users().count(), 0);
 }
+
+#[test]
+fn a_tag_stands_for_its_patterns_wherever_and_before_it_is_defined() {
+    let rules = Document {
+        name: "rules",
+        text: r#"
+version: 1
+rules:
+  - { name: reads, actions: [read], relations: ["tag:open", "public.a"], decision: allow, mask: "tag:pii" }
+  - { name: asks, actions: [read], when: { columns: ["tag:pii"] }, decision: hold, mask: { columns: "tag:open", with: hash } }
+"#,
+    };
+    let tags = Document {
+        name: "tags",
+        text: "version: 1\ntags: { open: [\"web.*\", shop.items], pii: [public.customers.ssn, \"vault.*\"] }\n",
+    };
+    let policy = Policy::parse(&[rules, tags]).unwrap();
+    let judging = |name: &str| policy.rule(name).unwrap().judging.clone().unwrap();
+    let names = |patterns: &[crate::pattern::NamePattern]| {
+        patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    let columns = |patterns: &[crate::pattern::ColumnPattern]| {
+        patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&judging("reads").objects.relations), "web.* shop.items public.a");
+    assert_eq!(columns(&judging("asks").when.columns), "public.customers.ssn vault.*.*");
+    let masks = |name: &str| {
+        let masks = &policy.rule(name).unwrap().masks;
+        masks.iter().map(|(column, method)| format!("{column} {method}")).collect::<Vec<_>>()
+    };
+    assert_eq!(masks("reads"), ["public.customers.ssn redact", "vault.*.* redact"]);
+    assert_eq!(masks("asks"), ["web.*.* hash", "shop.items.* hash"]);
+}
+
+#[test]
+fn the_base_does_not_rest_on_what_a_team_writes() {
+    let base =
+        "version: 1\nlayer: base\nrules: [{name: a, relations: 'tag:t', actions: [read], decision: deny}]\n";
+    let team = "version: 1\ntags: {t: public.a}\nrules: [{name: b, relations: 'tag:t', actions: [read], decision: deny}]\n";
+    let errors =
+        Policy::parse(&[Document { name: "base", text: base }, Document { name: "team", text: team }])
+            .unwrap_err();
+    assert_eq!(
+        errors[0].to_string(),
+        "base:3:30: the base's rules cannot rest on the tag `t`, which a team's file defines; define it in a document of \
+         the base"
+    );
+    let of_its_own = format!("tags: {{t: public.b}}\n{base}");
+    let errors =
+        Policy::parse(&[Document { name: "base", text: &of_its_own }, Document { name: "team", text: team }])
+            .unwrap_err();
+    assert_eq!(
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["team:2:8: there is already a tag `t`, at base:1:8; give each its own name"]
+    );
+    let uses = "version: 1\nrules: [{name: b, relations: 'tag:t', actions: [read], decision: deny}]\n";
+    assert!(
+        Policy::parse(&[Document { name: "base", text: &of_its_own }, Document { name: "t", text: uses }])
+            .is_ok()
+    );
+}
+
+#[test]
+fn a_mistake_in_a_tag_or_a_condition_is_told_with_its_cure() {
+    let rule = |decision: &str, actions: &str, when: &str| {
+        format!(
+            "version: 1\nrules:\n  - name: r\n    actions: [{actions}]\n    decision: {decision}\n    when: {when}\n"
+        )
+    };
+    for (text, error) in [
+        (rule("allow", "read", "{}"), "p.yaml:6:11: `when` asks nothing; give it a condition, or leave the key out"),
+        (rule("allow", "read", "{ limits: 1 }"), "p.yaml:6:13: `when` has no key `limits`; did you mean `limit`?"),
+        (
+            rule("allow", "insert", "{ condition: present }"),
+            "p.yaml:6:24: `condition` is asked of none of this rule's actions; name one of: select, update, update-all, \
+             delete, delete-all",
+        ),
+        (rule("deny", "delete", "{ condition: no }"), "p.yaml:6:24: there is no condition `no`; write one of: present, absent"),
+        (
+            rule("allow", "delete", "{ limit: 5 }"),
+            "p.yaml:6:20: `limit` is asked of none of this rule's actions; name one of: select",
+        ),
+        (
+            rule("deny", "read", "{ limit: 5 }"),
+            "p.yaml:6:20: what a rule denies or holds is what no limit keeps small; write `limit: {above: 100}`",
+        ),
+        (
+            rule("allow", "read", "{ limit: { above: 5 } }"),
+            "p.yaml:6:20: a rule cannot allow what has no known limit; write `limit: 100`, or leave it out",
+        ),
+        (
+            rule("allow", "read", "{ columns: public.a }"),
+            "p.yaml:6:22: `public.a` is no pattern for columns: it has 2 of the 3 parts `schema.table.column`; write it as \
+             `schema.table.column`",
+        ),
+        (
+            rule("allow", "read", "{ columns: 'tag:x' }"),
+            "p.yaml:6:22: there is no tag `x`; define it under `tags`",
+        ),
+        (
+            rule("allow", "select", "{ roles: [a] }"),
+            "p.yaml:6:20: `roles` is asked of none of this rule's actions; name one of: grant, revoke",
+        ),
+        (
+            rule("allow", "read", "{ time: { days: [fry] } }"),
+            "p.yaml:6:28: there is no day `fry`; did you mean `fri`?",
+        ),
+        (
+            rule("allow", "read", "{ time: { hours: 8-18 } }"),
+            "p.yaml:6:28: `8-18` are no hours of a day; write them as \"08:00-18:00\"; \"22:00-06:00\" ends on the next day",
+        ),
+        (
+            rule("allow", "read", "{ time: { zone: Berlin } }"),
+            "p.yaml:6:27: there is no time zone `Berlin`; write its name in the tz database, as `Europe/Berlin`",
+        ),
+        (
+            "version: 1\nrules: [{name: r, mask: a.b.c, when: {limit: 5}}]\n".to_owned(),
+            "p.yaml:2:38: this means nothing without `actions`; add `actions` and `decision`",
+        ),
+        (
+            "version: 1\ntags: {c: a.b.c, d: [a]}\nrules: [{name: r, actions: [read], relations: 'tag:c', decision: deny}]\n"
+                .to_owned(),
+            "p.yaml:2:22: `a` is no pattern for a tag: it has 1 of the 3 parts `schema.table.column`; write it as \
+             `schema.table.column`\n\
+             p.yaml:3:47: this tag stands for columns, and a rule's `relations` for whole relations; name the tag under \
+             `columns` of `when` or in a mask, or give the relations one of their own",
+        ),
+    ] {
+        assert_eq!(errors(&text).join("\n"), error, "{text}");
+    }
+}

@@ -8,6 +8,7 @@
 
 use crate::action::{Action, Object, ObjectKind, Verb};
 use crate::mask::Masks;
+use crate::window::Moment;
 
 /// How a masked value could get past its mask by an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +39,13 @@ pub(super) struct Around {
     pub(super) reads_masked: bool,
     /// A value that it stores, or hands to a function, may come from a masked column.
     pub(super) stores_masked: bool,
+    /// When it is judged.
+    pub(super) at: Moment,
 }
 
 /// The exposure by one action.
 pub(super) fn of(action: &Action, masks: &Masks, around: Around) -> Exposure {
-    let Around { reads_masked, stores_masked } = around;
+    let Around { reads_masked, stores_masked, at: _ } = around;
     let stores = match action.verb {
         Verb::Replicate | Verb::Opaque => return Exposure::Anything,
         Verb::CopyOut | Verb::CopyServer => return Exposure::Copies,

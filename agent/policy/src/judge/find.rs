@@ -8,6 +8,7 @@ use crate::action::{Action, Verb};
 use crate::decision::Decision;
 use crate::judgement::{Cause, DEFAULT_RULE, Finding, IMPLIED_RULE, OBSERVED_RULE};
 use crate::rule::Rule;
+use crate::window::Moment;
 
 /// Which rules decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl SubjectPolicy {
             message,
             would: None,
         };
-        let Some((decision, rule)) = self.severest(action, counting) else {
+        let Some((decision, rule)) = self.severest(action, around.at, counting) else {
             return if action.implied && action.verb != Verb::Opaque {
                 finding(Decision::Allow, IMPLIED_RULE.into(), Cause::Implied, None)
             } else {
@@ -85,15 +86,22 @@ impl SubjectPolicy {
 
     /// The severest of the rules that match the action, the first of equals. A rule that allows does not speak
     /// about implied actions.
-    pub(super) fn severest(&self, action: &Action, counting: Counting) -> Option<(Decision, &Rule)> {
+    pub(super) fn severest(
+        &self,
+        action: &Action,
+        at: Moment,
+        counting: Counting,
+    ) -> Option<(Decision, &Rule)> {
         let Some(lists) = self.ranked.index.candidates(action.verb, &action.object) else {
-            return (0..).zip(&self.ranked.rules).find_map(|(rank, _)| self.at(rank, action, counting));
+            return (0..)
+                .zip(&self.ranked.rules)
+                .find_map(|(rank, _)| self.ranked_at(rank, action, at, counting));
         };
         let mut severest = None;
         let mut best = u32::MAX;
         for list in lists {
             for rank in list.iter().copied().take_while(|rank| *rank < best) {
-                if let Some(found) = self.at(rank, action, counting) {
+                if let Some(found) = self.ranked_at(rank, action, at, counting) {
                     (best, severest) = (rank, Some(found));
                     break;
                 }
@@ -103,11 +111,17 @@ impl SubjectPolicy {
     }
 
     /// The rule of that rank, if it is about the action.
-    pub(super) fn at(&self, rank: u32, action: &Action, counting: Counting) -> Option<(Decision, &Rule)> {
+    pub(super) fn ranked_at(
+        &self,
+        rank: u32,
+        action: &Action,
+        at: Moment,
+        counting: Counting,
+    ) -> Option<(Decision, &Rule)> {
         let rule = self.policy.rules.get(*self.ranked.rules.get(rank as usize)?)?;
         let judging = rule.judging.as_ref()?;
         let silent = (action.implied && judging.decision == Decision::Allow)
             || (rule.observed && counting == Counting::Enforced);
-        (!silent && judging.matches(action)).then_some((judging.decision, rule))
+        (!silent && judging.matches(action, at)).then_some((judging.decision, rule))
     }
 }

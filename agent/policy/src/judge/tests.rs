@@ -51,7 +51,7 @@ fn judge(policy: &Arc<Policy>, principal: &Principal, actions: &[&str]) -> Judge
     let stores_masked = actions.contains(&"stores masked");
     let actions = actions.iter().filter(|text| **text != "stores masked");
     let actions: Vec<Action> = actions.map(|text| action(text)).collect();
-    policy.for_subject(&subject).judge_storing(&actions, stores_masked)
+    policy.for_subject(&subject).judge_storing(&actions, stores_masked, Moment::default())
 }
 
 #[track_caller]
@@ -269,7 +269,10 @@ fn a_database_that_the_resource_does_not_serve_is_refused() {
         ("other", "postgres", Decision::Allow),
     ] {
         let subject = Subject { principal: &principal, resource, database };
-        assert_eq!(policy.for_subject(&subject).judge(&[action("select a.b")]).decision(), decision);
+        assert_eq!(
+            policy.for_subject(&subject).judge(&[action("select a.b")], Moment::default()).decision(),
+            decision
+        );
     }
 }
 
@@ -334,7 +337,10 @@ fn who_meets_the_same_rules_shares_their_index_and_who_meets_others_does_not() {
     assert!(Arc::ptr_eq(&two.ranked, &three.ranked));
     assert!(!Arc::ptr_eq(&two.ranked, &one.ranked));
     let insert = [action("insert a.b")];
-    assert_eq!((one.judge(&insert).rule(), two.judge(&insert).rule()), ("one", "default"));
+    assert_eq!(
+        (one.judge(&insert, Moment::default()).rule(), two.judge(&insert, Moment::default()).rule()),
+        ("one", "default")
+    );
 }
 
 #[test]
@@ -564,7 +570,7 @@ fn any_rules() -> impl Strategy<Value = Vec<String>> {
 fn decide(policy: &Arc<Policy>, actions: &[Action]) -> Decision {
     let principal = reporter();
     let subject = Subject { principal: &principal, resource: "shop", database: "shop" };
-    policy.for_subject(&subject).judge(actions).decision()
+    policy.for_subject(&subject).judge(actions, Moment::default()).decision()
 }
 
 proptest! {
@@ -629,8 +635,8 @@ proptest! {
         let (alone, both) = (layered(&base, &[], base_first), layered(&base, &team, base_first));
         for action in &actions {
             let one = std::slice::from_ref(action);
-            let before = alone.for_subject(&subject).judge(one);
-            let after = both.for_subject(&subject).judge(one);
+            let before = alone.for_subject(&subject).judge(one, Moment::default());
+            let after = both.for_subject(&subject).judge(one, Moment::default());
             // Where the base is silent, teams decide.
             prop_assert!(before.rule() == "default" || after.decision() >= before.decision(), "{}", action);
         }
@@ -645,7 +651,7 @@ proptest! {
         let opaque = [Action::opaque("x")];
         let principal = reporter();
         let subject = Subject { principal: &principal, resource: "shop", database: "shop" };
-        let judgement = policy.for_subject(&subject).judge(&opaque);
+        let judgement = policy.for_subject(&subject).judge(&opaque, Moment::default());
         if judgement.decision() != Decision::Deny {
             prop_assert!(rules.iter().any(|rule| rule.contains("opaque")));
             prop_assert!(policy.masks(&subject).is_empty());
@@ -667,6 +673,7 @@ proptest! {
 fn by_asking_all<'a>(
     policy: &'a SubjectPolicy,
     action: &Action,
+    at: Moment,
     counting: Counting,
 ) -> Option<(Decision, &'a Rule)> {
     let mut severest: Option<(Decision, &Rule)> = None;
@@ -675,7 +682,7 @@ fn by_asking_all<'a>(
         let decision = judging.decision;
         let silent = (action.implied && decision == Decision::Allow)
             || (rule.observed && counting == Counting::Enforced);
-        if !silent && judging.matches(action) && severest.is_none_or(|(so_far, _)| decision > so_far) {
+        if !silent && judging.matches(action, at) && severest.is_none_or(|(so_far, _)| decision > so_far) {
             severest = Some((decision, rule));
         }
     }
@@ -772,7 +779,9 @@ proptest! {
         let policy = Arc::new(policy).for_subject(&subject);
         for action in &actions {
             for counting in [Counting::Enforced, Counting::All] {
-                let (found, expect) = (policy.severest(action, counting), by_asking_all(&policy, action, counting));
+                let at = Moment::default();
+                let found = policy.severest(action, at, counting);
+                let expect = by_asking_all(&policy, action, at, counting);
                 prop_assert_eq!(found, expect, "{}\n{} {:?}", text, action, counting);
             }
         }

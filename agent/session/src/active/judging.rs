@@ -157,7 +157,8 @@ impl Active {
             reading.statements().iter().any(|statement| masks.hides(&statement.written))
         };
         let stores_masked = self.masks.as_ref().is_some_and(stores_masked);
-        let told = Rc::new(Told::new(self.policy.judge_storing(reading.actions(), stores_masked)));
+        let told =
+            Rc::new(Told::new(self.policy.judge_storing(reading.actions(), stores_masked, self.clock.now())));
         self.recent.keep(reading.meaning(), &told);
         told
     }
@@ -369,6 +370,7 @@ impl Active {
             self.mask_rules += 1;
         }
         self.policy = policy;
+        self.clock.restart();
         self.facts.moved();
         self.resolve_masks();
     }

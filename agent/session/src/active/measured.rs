@@ -36,7 +36,8 @@ impl Measured {
         if let Some(told) = self.recent.get(reading.meaning()) {
             return told.decision();
         }
-        let told = std::rc::Rc::new(Told::new(self.policy.judge(reading.actions())));
+        let told =
+            std::rc::Rc::new(Told::new(self.policy.judge(reading.actions(), policy::Moment::default())));
         self.recent.keep(reading.meaning(), &told);
         told.decision()
     }

@@ -130,7 +130,7 @@ impl Session {
         } = granted;
         let digest = Digest(policy.digest());
         ledger.write(turn, &start(&self.options, &startup, &database, &role, digest))?;
-        let judgement = policy.judge(&startup.actions());
+        let judgement = policy.judge(&startup.actions(), policy::Moment::from_micros(turn.now.wall_us));
         let mut active =
             Active::new(Rc::clone(&self.options), Rc::clone(&self.cache), ledger, cache_key, policy, catalog);
         active.replicates(startup.replicates());

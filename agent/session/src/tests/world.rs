@@ -142,6 +142,11 @@ impl World {
         self
     }
 
+    /// The next turn is a microsecond later than this.
+    pub(crate) fn set_clock(&mut self, micros: u64) {
+        self.clock = micros;
+    }
+
     pub(crate) fn chosen_by(mut self, chooser: impl FnMut(usize) -> usize + 'static) -> Self {
         self.chooser = Box::new(chooser);
         self

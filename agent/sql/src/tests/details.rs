@@ -31,6 +31,24 @@ fn the_columns_that_are_read_are_told() {
 }
 
 #[test]
+fn who_gains_or_loses_by_a_grant_is_told_where_it_is_known() {
+    for (text, roles) in [
+        ("GRANT SELECT ON t TO a, b", &["a", "b"][..]),
+        ("GRANT SELECT ON t TO b, \"A\", b WITH GRANT OPTION", &["A", "b"]),
+        ("REVOKE ALL ON t FROM PUBLIC CASCADE", &["public"]),
+        ("GRANT boss TO GROUP a", &["a"]),
+        ("GRANT SELECT ON t TO a, CURRENT_USER", &[]),
+        ("GRANT boss TO GROUP session_user", &[]),
+    ] {
+        let statement = &read(text).statements[0];
+        assert!(!statement.actions.is_empty());
+        for action in &statement.actions {
+            assert_eq!(action.detail.roles, roles, "{text}");
+        }
+    }
+}
+
+#[test]
 fn the_columns_that_are_written_are_told() {
     check("INSERT INTO t (b) VALUES (1)", "insert t (b)");
     check("INSERT INTO t VALUES (1)", "insert t (a+b)");

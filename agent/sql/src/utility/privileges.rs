@@ -39,7 +39,10 @@ impl<'a> Reader<'a> {
         if !cursor.eat(to) {
             return None;
         }
-        grantees(cursor)?;
+        let roles = grantees(cursor)?;
+        for action in self.actions.iter_mut().filter(|action| action.verb == verb) {
+            action.detail.roles.clone_from(&roles);
+        }
         Some(Read::quiet(tag))
     }
 
@@ -164,10 +167,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Roles with commas, and what may follow them.
-fn grantees(cursor: &mut Cursor<'_>) -> Option<()> {
+/// Roles with commas, and what may follow them. They are none where one of them is not known: the session's own.
+fn grantees(cursor: &mut Cursor<'_>) -> Option<Vec<String>> {
+    let (mut roles, mut known) = (Vec::new(), true);
     loop {
-        cursor.role()?;
+        let role = cursor.role()?;
+        known &= !["current_user", "current_role", "session_user"].contains(&role.as_str());
+        roles.push(role);
         if !cursor.eat_kind(Kind::Comma) {
             break;
         }
@@ -181,5 +187,7 @@ fn grantees(cursor: &mut Cursor<'_>) -> Option<()> {
         cursor.role()?;
     }
     cursor.eat_one(&["cascade", "restrict"]);
-    Some(())
+    roles.sort_unstable();
+    roles.dedup();
+    Some(if known { roles } else { Vec::new() })
 }

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use policy::{CaseFile, Catalog, Masked, Subject};
+use policy::{CaseFile, Catalog, Masked, Moment, Subject};
 
 use super::files::{self, File};
 use super::judged::judge;
@@ -35,6 +36,9 @@ pub(super) struct Explain {
     /// that names one is opaque.
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
+    /// When it is asked, as 2026-03-02T09:30:00Z: for rules with a time. If left out: now.
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
     /// The text of one Query.
     sql: String,
 }
@@ -43,6 +47,7 @@ impl Explain {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<ExitCode, Error> {
         let policy = Arc::new(files::policy(&self.base, &self.policies)?);
         let principal = principal::principal(&self.who)?;
+        let at = moment(self.at.as_deref())?;
         let (catalog, search_path) = match &self.schema {
             Some(path) => {
                 let file = File::read(path.clone())?;
@@ -52,7 +57,7 @@ impl Explain {
             None => (Catalog::default(), vec!["pg_catalog".to_owned(), "public".to_owned()]),
         };
         let subject = Subject { principal: &principal, resource: &self.resource, database: &self.database };
-        let judged = judge(&policy, &subject, (&catalog, &search_path), &self.sql);
+        let judged = judge(&policy, &subject, (&catalog, &search_path), &self.sql, at);
         writeln!(out, "{} by rule \"{}\"", judged.judgement.decision(), judged.judgement.rule())?;
         writeln!(out, "  {}", judged.judgement.message())?;
         if let Some(would) = judged.judgement.would() {
@@ -87,5 +92,16 @@ impl Explain {
             writeln!(out, "{}", judged.masked)?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The time that was given, or this one.
+fn moment(given: Option<&str>) -> Result<Moment, Error> {
+    match given {
+        Some(given) => given.parse().map_err(|source| Error::Time { given: given.to_owned(), source }),
+        None => {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            Ok(Moment::from_micros(u64::try_from(since.as_micros()).unwrap_or_default()))
+        }
     }
 }

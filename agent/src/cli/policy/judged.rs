@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use masking::MaskSet;
-use policy::{Catalog, Judgement, Masked, Output, Policy, Subject};
+use policy::{Catalog, Judgement, Masked, Moment, Output, Policy, Subject};
 use sql::{Analysis, Limits, Place, SearchPath, Settings, Statement};
 
 /// Reading SQL is recursive; the workers have stacks of this size, and so must whoever reads the same texts.
@@ -20,12 +20,13 @@ pub(super) struct Judged {
     pub(super) masked: Masked,
 }
 
-/// Judges a Query's text.
+/// Judges a Query's text as at that time.
 pub(super) fn judge(
     policy: &Arc<Policy>,
     subject: &Subject<'_>,
     (catalog, search_path): (&Catalog, &[String]),
     text: &str,
+    at: Moment,
 ) -> Judged {
     let policy = policy.for_subject(subject);
     let settings = Settings { search_path: SearchPath::listed(search_path.to_vec()), ..Settings::default() };
@@ -43,7 +44,7 @@ pub(super) fn judge(
     let set = MaskSet::resolve(policy.masks(), catalog);
     let stores_masked = statements.iter().any(|statement| set.hides(&statement.written));
     let actions = statements.iter().flat_map(|statement| &statement.actions);
-    let judgement = policy.judge_storing(actions, stores_masked);
+    let judgement = policy.judge_storing(actions, stores_masked, at);
     let output = statements.iter().map(|statement| &statement.output).find(|output| **output != Output::None);
     let masked = masked(output.unwrap_or(&Output::None), &set);
     Judged { analysis, judgement, masked }

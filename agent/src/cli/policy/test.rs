@@ -33,7 +33,7 @@ impl Test {
             let known = (&cases.catalog, cases.search_path.as_slice());
             let mut mismatches = Vec::new();
             for case in &cases.cases {
-                let judged = judge(&policy, &case.subject(), known, &case.statement);
+                let judged = judge(&policy, &case.subject(), known, &case.statement, case.at);
                 mismatches.extend(case.check(&judged.judgement, &judged.masked).err());
             }
             let (all, wrong) = (cases.cases.len(), mismatches.len());

@@ -74,6 +74,31 @@ fn the_base_is_what_is_named_as_such_and_no_other_document_joins_it() {
 }
 
 #[test]
+fn a_rule_with_a_time_is_explained_and_tested_by_the_time_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let rule = "{name: sundays, actions: [transaction], when: {time: {days: sun}}, decision: allow}";
+    let policy = write("p.yaml", &format!("version: 1\nrules: [{rule}]\n"));
+    let at = |time| run(&["explain", "--policy", &policy, "--as", "uid=1", "--at", time, "BEGIN"]);
+    assert!(at("2026-03-01T10:00:00Z").1.starts_with("allow by rule \"sundays\""));
+    assert!(at("2026-03-02T10:00:00Z").1.starts_with("deny by rule \"default\""));
+    let wrong = at("sunday").0.unwrap_err();
+    assert_eq!(wrong, "--at sunday: it is no time with an offset; write it as 2026-03-02T09:30:00Z");
+    write(
+        "p.cases.yaml",
+        "version: 1\nresource: shop\ndatabase: shop\ncases:\n\
+         - {name: on sundays, who: {uid: 1}, at: 2026-03-01T10:00:00Z, statement: BEGIN, expect: allow, rule: sundays}\n\
+         - {name: on mondays, who: {uid: 1}, statement: BEGIN, expect: deny, rule: default}\n",
+    );
+    let (result, out) = run(&["test", folder.path().to_str().unwrap()]);
+    assert_eq!(result, Ok(true), "{out}");
+}
+
+#[test]
 fn a_case_that_comes_out_otherwise_fails_the_test_and_shows_both() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
