@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod policy;
 pub mod status;
 pub mod store;
+mod table;
 
 use std::fmt::Display;
 use std::path::PathBuf;

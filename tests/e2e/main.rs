@@ -31,4 +31,5 @@ mod states;
 mod steps;
 mod store;
 mod streams;
+mod suggesting;
 mod unseen;

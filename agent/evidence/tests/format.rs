@@ -45,6 +45,7 @@ fn decision() -> Decision<'static> {
         rule: "destructive".into(),
         findings: vec![Finding {
             action: "delete table public.orders".into(),
+            parts: None,
             ruling: Ruling::Hold,
             rule: "destructive".into(),
             would: None,
@@ -61,6 +62,23 @@ fn observed() -> Decision<'static> {
     let would = |rule: &'static str| Some(Would { ruling: Ruling::Deny, rule: rule.into() });
     let finding = Finding {
         action: "drop table public.orders".into(),
+        parts: Some(Cow::Owned(policy::Action {
+            verb: policy::Verb::Drop,
+            object: policy::Object {
+                kind: policy::ObjectKind::Relation,
+                class: "table",
+                schema: Some("public".into()),
+                name: "orders".into(),
+                oid: Some(16_384),
+            },
+            implied: true,
+            detail: policy::Detail {
+                columns: Some(vec!["id".into(), "total".into()]),
+                condition: Some(false),
+                limit: Some(10),
+                roles: vec!["ci".into()],
+            },
+        })),
         ruling: Ruling::Allow,
         rule: "all".into(),
         would: would("no-drops"),

@@ -245,6 +245,14 @@ pub const CLASSES: [&str; 43] = [
     "view",
 ];
 
+/// Classes of objects that no rule names.
+const OTHER_CLASSES: [&str; 2] = ["channel", "library"];
+
+/// The class of that name.
+pub fn known_class(name: &str) -> Option<&'static str> {
+    CLASSES.iter().chain(&OTHER_CLASSES).copied().find(|class| *class == name)
+}
+
 impl Object {
     /// No object: the verb says it all.
     pub const fn none() -> Self {

@@ -11,14 +11,13 @@ mod show;
 mod source;
 mod stored;
 mod story;
-mod table;
 #[cfg(test)]
 mod tests;
 mod verify;
 mod who;
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -54,8 +53,9 @@ enum Command {
     Export(Export),
 }
 
+/// Where the records are.
 #[derive(Debug, Args)]
-struct Origin {
+pub(super) struct Origin {
     /// The folder of the evidence, or the central store: postgresql://auditor@host/database.
     #[arg(long, value_name = "DIR|URL", default_value = "/var/lib/portreeve/evidence")]
     from: PathBuf,
@@ -205,10 +205,15 @@ fn run_to(command: &AuditCommand, out: &mut dyn Write) -> Result<ExitCode, Error
 }
 
 /// What `--from` means.
-fn source(from: &Origin) -> Result<Box<dyn Source>, Error> {
-    match from.from.to_str().filter(|text| Address::is_meant(text)) {
-        Some(url) => Ok(Box::new(Stored::new(url.parse()?, &from.login)?)),
-        None => Ok(Box::new(Folder::new(&from.from))),
+pub(super) fn source(from: &Origin) -> Result<Box<dyn Source>, Error> {
+    place(&from.from, &from.login)
+}
+
+/// A folder, or a central store.
+pub(super) fn place(from: &Path, login: &Login) -> Result<Box<dyn Source>, Error> {
+    match from.to_str().filter(|text| Address::is_meant(text)) {
+        Some(url) => Ok(Box::new(Stored::new(url.parse()?, login)?)),
+        None => Ok(Box::new(Folder::new(from))),
     }
 }
 

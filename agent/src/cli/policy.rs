@@ -1,18 +1,22 @@
 //! `portreeve policy`: look at policy documents without a daemon.
 //!
 //! `check` reads them, `test` runs the cases beside them, `explain` says what would become of a statement and
-//! by which rule. Here `policy`, which knows no SQL, and `sql`, which decides nothing, are brought together.
+//! by which rule, `suggest` proposes one from what was recorded, `diff` says which of that would end otherwise. Here `policy`, which knows no SQL, and `sql`, which decides nothing, are brought together.
 
+mod diff;
 mod explain;
 mod files;
 mod judged;
 mod principal;
+mod recorded;
+mod suggest;
 mod test;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::audit;
 use crate::config::PoliciesError;
 use clap::{Args, Subcommand};
 
@@ -31,6 +35,10 @@ enum Command {
     Test(test::Test),
     /// Say what would become of a statement, and by which rule.
     Explain(explain::Explain),
+    /// Propose a policy that allows what was recorded, and no more.
+    Suggest(suggest::Suggest),
+    /// Say which recorded statements would end otherwise by another policy.
+    Diff(diff::Diff),
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +76,15 @@ pub enum Error {
         /// What is wrong with it.
         source: policy::TimeError,
     },
+    /// What is proposed would refuse what it was made of.
+    #[error("the proposal is wrong, since it refuses what ran: {message}; please report it")]
+    Proposal {
+        /// What it says of it.
+        message: String,
+    },
+    /// The records cannot be read.
+    #[error(transparent)]
+    Records(#[from] audit::Error),
     /// What was found cannot be printed.
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),
@@ -86,6 +103,8 @@ fn run_to(command: &PolicyCommand, out: &mut dyn Write) -> Result<ExitCode, Erro
         Command::Check(check) => check.run(out),
         Command::Test(test) => test.run(out),
         Command::Explain(explain) => explain.run(out),
+        Command::Suggest(suggest) => suggest.run(out),
+        Command::Diff(diff) => diff.run(out),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A statement is named by its record's sequence in the session, wherever a later record speaks of it.
 
+mod action;
 mod hold;
 mod result;
 
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 
 use minicbor::Decoder;
 use minicbor::data::Type;
+use policy::Action;
 
 use super::list::List;
 use super::read_texts;
@@ -251,6 +253,8 @@ impl<'a> Would<'a> {
 pub struct Finding<'a> {
     /// The action, as [`policy::Action`] prints it.
     pub action: Cow<'a, str>,
+    /// The same in its parts; `None` in a record of a version that does not tell them, or has verbs that this one does not know.
+    pub parts: Option<Cow<'a, Action>>,
     /// What was decided on it alone.
     pub ruling: Ruling,
     /// By which rule.
@@ -271,6 +275,9 @@ impl<'a> Decision<'a> {
                     fields.text_unless_empty(2, &finding.rule);
                     if let Some(would) = &finding.would {
                         fields.with(3, |out| would.encode(out));
+                    }
+                    if let Some(parts) = &finding.parts {
+                        fields.with(4, |out| action::encode(parts, out));
                     }
                 });
             });
@@ -305,18 +312,21 @@ impl<'a> Decision<'a> {
 impl<'a> Finding<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let (mut action, mut ruling, mut rule, mut would) = (None, None, Cow::default(), None);
+        let mut parts = None;
         cbor::fields(d, |key, d| {
             match key {
                 0 => action = Some(cbor::read_text(d)?),
                 1 => ruling = Some(Ruling::decode(d)?),
                 2 => rule = cbor::read_text(d)?,
                 3 => would = Some(Would::decode(d)?),
+                4 => parts = action::decode(d)?.map(Cow::Owned),
                 _ => return Ok(false),
             }
             Ok(true)
         })?;
         Ok(Finding {
             action: action.ok_or(DecodeError::Missing("action"))?,
+            parts,
             ruling: ruling.ok_or(DecodeError::Missing("ruling"))?,
             rule,
             would,

@@ -57,6 +57,7 @@ impl Deref for Told {
 fn told(finding: &policy::Finding) -> Finding<'static> {
     Finding {
         action: Cow::Owned(finding.action.to_string()),
+        parts: Some(Cow::Owned(finding.action.clone())),
         ruling: ruling(finding.decision),
         rule: Cow::Owned(finding.rule.to_string()),
         would: finding.would.as_deref().map(would),

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use evidence::{Body, Header, Incident};
 
-use super::table::{plain, time};
-use super::{Error, Format, Source, json, table, who};
+use super::{Error, Format, Source, json, who};
+use crate::cli::table;
+use crate::cli::table::{plain, time};
 
 const HEAD: [&str; 8] = ["TIME", "INCIDENT", "TIMES", "USER", "EXECUTABLE", "IN", "TOWARDS", "DETAIL"];
 

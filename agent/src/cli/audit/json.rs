@@ -4,7 +4,7 @@ use evidence::{Body, Decision, Header, Parameter, Tip, Would};
 use policy::{Ancestor, Principal};
 use serde_json::{Map, Value, json};
 
-use super::table::time;
+use crate::cli::table::time;
 
 /// Bytes as text where they are, else `{"hex": …}`.
 pub(super) fn bytes(bytes: &[u8]) -> Value {
@@ -71,6 +71,7 @@ pub(super) fn decision(decision: &Decision<'_>) -> Value {
             json!({
                 "action": finding.action, "decision": finding.ruling.name(), "rule": finding.rule,
                 "would": finding.would.as_ref().map(would),
+                "parts": finding.parts.as_deref().map(parts),
             })
         })
         .collect();
@@ -81,6 +82,22 @@ pub(super) fn decision(decision: &Decision<'_>) -> Value {
         "relations": *decision.relations,
         "policy": decision.policy.map(|digest| digest.to_string()),
         "would": decision.would.as_ref().map(would),
+    })
+}
+
+/// An action for programs: rules speak of its parts.
+fn parts(action: &policy::Action) -> Value {
+    let policy::Action { verb, object, implied, detail } = action;
+    json!({
+        "verb": verb.name(),
+        "class": object.class,
+        "schema": object.schema,
+        "name": object.name,
+        "implied": implied,
+        "columns": detail.columns,
+        "condition": detail.condition,
+        "limit": detail.limit,
+        "roles": detail.roles,
     })
 }
 

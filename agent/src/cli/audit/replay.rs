@@ -12,8 +12,8 @@ use pgwire::frontend::{Head, Part, tag};
 use serde_json::Value;
 
 use super::story::Statements;
-use super::table::{duration, observed, plain, time};
 use super::{Error, Format, Source, json, who};
+use crate::cli::table::{duration, observed, plain, time};
 use results::Columns;
 
 /// How much of a value is shown of a message that is too long for its statement's record, in bytes.

@@ -6,8 +6,9 @@ use std::io::Write;
 use evidence::{Body, Protocol, Ruling, SessionId};
 use serde_json::{Value, json};
 
-use super::table::{plain, time};
-use super::{Error, Format, Source, json, table, who};
+use super::{Error, Format, Source, json, who};
+use crate::cli::table;
+use crate::cli::table::{plain, time};
 
 /// What is told of a session.
 #[derive(Debug, Default)]

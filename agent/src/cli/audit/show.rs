@@ -7,8 +7,9 @@ use evidence::{Body, Decision, HoldOutcome, Protocol, Ruling, SessionId, Stateme
 use serde_json::{Value, json};
 
 use super::story::Statements;
-use super::table::{duration, observed, one_line, plain, time};
-use super::{Error, Format, Source, json, table, who};
+use super::{Error, Format, Source, json, who};
+use crate::cli::table;
+use crate::cli::table::{duration, observed, one_line, plain, time};
 
 /// The longest text of a line, in characters.
 const TEXT: usize = 100;

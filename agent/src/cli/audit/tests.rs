@@ -38,8 +38,13 @@ fn audit(directory: &Path, arguments: &[&str]) -> (String, bool) {
 
 fn decision(ruling: Ruling, rule: &str, action: &str) -> Option<Decision<'static>> {
     let rule: Cow<'static, str> = Cow::Owned(rule.to_owned());
-    let findings =
-        vec![Finding { action: action.to_owned().into(), ruling, rule: rule.clone(), would: None }];
+    let findings = vec![Finding {
+        action: action.to_owned().into(),
+        parts: None,
+        ruling,
+        rule: rule.clone(),
+        would: None,
+    }];
     Some(Decision {
         ruling,
         rule,

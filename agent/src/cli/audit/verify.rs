@@ -8,8 +8,8 @@ use evidence::PublicKey;
 use evidence::verify::{BootEnd, BootReport, Problem, Report};
 use serde_json::{Value, json};
 
-use super::table::{plain, time};
 use super::{Error, Format, Source};
+use crate::cli::table::{plain, time};
 
 /// A host whose last beat is no older than this is taken to be running, in microseconds.
 const ALIVE: u64 = 5_000_000;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use evidence::SessionStart;
 use policy::Principal;
 
-use super::table::plain;
+use crate::cli::table::plain;
 
 /// The login name and the uid, or the uid alone.
 pub(super) fn user(principal: &Principal) -> String {

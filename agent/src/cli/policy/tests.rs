@@ -4,6 +4,8 @@ use clap::{FromArgMatches, Subcommand as _};
 
 use super::*;
 
+mod recorded;
+
 fn policies() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies")
 }

@@ -7,7 +7,7 @@ use pgwire::{Format, HEADER_LEN, Header, Values, frontend};
 use serde_json::{Value, json};
 
 use super::super::json as as_json;
-use super::super::table::{self, plain};
+use crate::cli::table::{self, plain};
 
 /// Rows that are aligned together; a longer result is aligned in parts.
 const PART: usize = 1000;

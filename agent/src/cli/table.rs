@@ -7,7 +7,7 @@ use evidence::Would;
 
 /// A text of a stranger's as a terminal may show it: control characters and those that turn the reading
 /// direction are spelled out. Line feeds stay where `lines` says so.
-pub(super) fn plain(bytes: &[u8], lines: bool) -> String {
+pub(in crate::cli) fn plain(bytes: &[u8], lines: bool) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut plain = String::with_capacity(text.len());
     for char in text.chars() {
@@ -22,7 +22,7 @@ pub(super) fn plain(bytes: &[u8], lines: bool) -> String {
 }
 
 /// One line of a statement's text: white space folded, and cut where it gets long.
-pub(super) fn one_line(bytes: &[u8], most: usize) -> String {
+pub(in crate::cli) fn one_line(bytes: &[u8], most: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let plain = plain(folded.as_bytes(), false);
@@ -33,12 +33,12 @@ pub(super) fn one_line(bytes: &[u8], most: usize) -> String {
 }
 
 /// What was recorded and not enforced.
-pub(super) fn observed(would: &Would<'_>) -> String {
+pub(in crate::cli) fn observed(would: &Would<'_>) -> String {
     format!("only observed: would {} by rule {}", would.ruling.name(), plain(would.rule.as_bytes(), false))
 }
 
 /// A time of the record as RFC 3339 in UTC, to the millisecond.
-pub(super) fn time(wall_us: u64) -> String {
+pub(in crate::cli) fn time(wall_us: u64) -> String {
     i64::try_from(wall_us)
         .ok()
         .and_then(|wall_us| jiff::Timestamp::from_microsecond(wall_us).ok())
@@ -46,7 +46,7 @@ pub(super) fn time(wall_us: u64) -> String {
 }
 
 /// A duration in the unit that reads best.
-pub(super) fn duration(us: u64) -> String {
+pub(in crate::cli) fn duration(us: u64) -> String {
     match us {
         0..1000 => format!("{us} µs"),
         1000..1_000_000 => format!("{}.{} ms", us / 1000, us % 1000 / 100),
@@ -55,7 +55,7 @@ pub(super) fn duration(us: u64) -> String {
 }
 
 /// Rows under a head. The last column is not padded.
-pub(super) fn print(out: &mut dyn Write, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+pub(in crate::cli) fn print(out: &mut dyn Write, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     let head: Vec<String> = head.iter().map(|name| (*name).to_owned()).collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
     for row in rows {
