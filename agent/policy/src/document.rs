@@ -69,6 +69,7 @@ mod node;
 mod objects;
 mod resources;
 mod rules;
+mod schema;
 mod tags;
 mod when;
 mod who;
@@ -84,6 +85,7 @@ use crate::rule::{Layer, Place, Rule};
 pub(crate) use fields::{Fields, Reader};
 pub use nearest::nearest;
 pub(crate) use node::{Node, Value, read};
+pub use schema::schema;
 use tags::Tags;
 
 /// The keys of a document.

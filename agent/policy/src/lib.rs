@@ -60,7 +60,7 @@ pub use catalog::{
     Catalog, Changes, Column, Function, Provisional, Relation, RelationKind, TypeKind, Volatility,
 };
 pub use decision::Decision;
-pub use document::{Document, DocumentError};
+pub use document::{Document, DocumentError, schema};
 pub use judge::{Policy, Subject, SubjectPolicy};
 pub use judgement::{Cause, Finding, Judgement};
 pub use lineage::{ColumnRef, Lineage, Output};

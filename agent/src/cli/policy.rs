@@ -1,7 +1,9 @@
 //! `portreeve policy`: look at policy documents without a daemon.
 //!
 //! `check` reads them, `test` runs the cases beside them, `explain` says what would become of a statement and
-//! by which rule, `suggest` proposes one from what was recorded, `diff` says which of that would end otherwise. Here `policy`, which knows no SQL, and `sql`, which decides nothing, are brought together.
+//! by which rule, `suggest` proposes one from what was recorded, `diff` says which of that would end otherwise, and
+//! `schema` tells editors what a document may say. Here `policy`, which knows no SQL, and `sql`, which decides nothing, are
+//! brought together.
 
 mod diff;
 mod explain;
@@ -39,6 +41,8 @@ enum Command {
     Suggest(suggest::Suggest),
     /// Say which recorded statements would end otherwise by another policy.
     Diff(diff::Diff),
+    /// Print the JSON Schema of policy documents, by which editors complete and check them.
+    Schema,
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +109,10 @@ fn run_to(command: &PolicyCommand, out: &mut dyn Write) -> Result<ExitCode, Erro
         Command::Explain(explain) => explain.run(out),
         Command::Suggest(suggest) => suggest.run(out),
         Command::Diff(diff) => diff.run(out),
+        Command::Schema => {
+            writeln!(out, "{:#}", policy::schema())?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{Node, Reader};
 use crate::resource::{Address, Resource};
 
-const KEYS: [&str; 4] = ["name", "addresses", "databases", "mode"];
+/// The keys of a resource.
+pub(super) const KEYS: [&str; 4] = ["name", "addresses", "databases", "mode"];
 
 pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Resource> {
     let fields = reader.fields(node, "a resource", &KEYS)?;

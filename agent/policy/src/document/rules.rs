@@ -11,7 +11,8 @@ use crate::mask::MaskMethod;
 use crate::pattern::{ColumnPattern, Glob};
 use crate::rule::{Judging, Objects, Place, Rule};
 
-const KEYS: [&str; 16] = [
+/// The keys of a rule.
+pub(super) const KEYS: [&str; 16] = [
     "name",
     "who",
     "except",
@@ -29,6 +30,9 @@ const KEYS: [&str; 16] = [
     "mask",
     "mode",
 ];
+
+/// The keys of a mask with a method.
+pub(super) const MASK_KEYS: [&str; 2] = ["columns", "with"];
 
 pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Rule> {
     let errors = reader.errors.len();
@@ -114,7 +118,7 @@ fn masks(reader: &mut Reader, fields: &Fields<'_>) -> Vec<(ColumnPattern, MaskMe
     let Some(node) = fields.get("mask") else { return masks };
     for node in reader.some_items(node, "mask") {
         let (columns, method) = if matches!(node.value, Value::Map(_)) {
-            let Some(fields) = reader.fields(node, "a mask", &["columns", "with"]) else { continue };
+            let Some(fields) = reader.fields(node, "a mask", &MASK_KEYS) else { continue };
             let columns = reader.required(&fields, "columns", "name them as `schema.table.column`");
             let columns = columns.map(|node| reader.some_items(node, "columns")).unwrap_or_default();
             (columns, fields.get("with").map_or(Some(MaskMethod::Redact), |node| method(reader, node)))

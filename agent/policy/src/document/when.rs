@@ -13,6 +13,10 @@ use crate::window::{DAY, Window};
 
 /// The keys of `when`.
 pub(crate) const KEYS: [&str; 5] = ["condition", "limit", "columns", "roles", "time"];
+/// The words for a condition.
+pub(crate) const CONDITIONS: [&str; 2] = ["present", "absent"];
+/// The keys of a limit that rows go above.
+pub(crate) const LIMIT_KEYS: [&str; 1] = ["above"];
 /// The keys of a time.
 pub(crate) const TIME_KEYS: [&str; 3] = ["days", "hours", "zone"];
 /// The days of the week.
@@ -24,7 +28,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node, actions: &ActionSet, decisi
     let Some(fields) = reader.fields(node, "`when`", &KEYS) else { return when };
     if let Some(node) = fields.get("condition") {
         asked(reader, node, "condition", when::CONDITION, actions);
-        when.condition = reader.word(node, "condition", &["present", "absent"]).map(|word| word == "present");
+        when.condition = reader.word(node, "condition", &CONDITIONS).map(|word| word == "present");
     }
     if let Some(node) = fields.get("limit") {
         asked(reader, node, "limit", when::LIMIT, actions);
@@ -79,7 +83,7 @@ fn limit(reader: &mut Reader, node: &Node, decision: Decision) -> Option<RowLimi
     if !above {
         return reader.number(node, "limit").map(|most| RowLimit::AtMost(most.into()));
     }
-    let fields = reader.fields(node, "`limit`", &["above"])?;
+    let fields = reader.fields(node, "`limit`", &LIMIT_KEYS)?;
     let above = reader.required(&fields, "above", "write `limit: {above: 100}`")?;
     reader.number(above, "above").map(|most| RowLimit::Above(most.into()))
 }

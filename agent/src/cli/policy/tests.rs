@@ -101,6 +101,14 @@ fn a_rule_with_a_time_is_explained_and_tested_by_the_time_that_is_said() {
 }
 
 #[test]
+fn the_schema_is_json_that_names_itself() {
+    let (result, out) = run(&["schema"]);
+    assert_eq!(result, Ok(true));
+    let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(schema["title"], "Portreeve policy");
+}
+
+#[test]
 fn a_case_that_comes_out_otherwise_fails_the_test_and_shows_both() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
