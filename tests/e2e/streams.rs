@@ -1,8 +1,12 @@
 //! What does not fit into memory: it streams, both ways, and the daemon stays as small as it was.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use e2e::patience::{PATIENCE, within};
 use e2e::wire::{self, Wire};
 use e2e::{Setup, World, eventually, story};
 
@@ -127,6 +131,42 @@ fn a_pipeline_of_a_hundred_thousand_statements_passes() -> Result<()> {
         })?;
         for tag in ['1', '2', 'D', 'C'] {
             ensure!(counted.get(&tag).is_some_and(|(count, _)| *count == STATEMENTS), "{counted:?}");
+        }
+        Ok(())
+    })
+}
+
+/// What cannot be answered yet is not piled up here: the client is not read.
+#[test]
+fn a_pipeline_behind_a_statement_that_runs_long_waits() -> Result<()> {
+    story(&Setup::default(), |world| {
+        let many = "SELECT 1;".repeat(1000);
+        for (count, text) in [(50_000, ""), (400, many.as_str())] {
+            let counted = bounded(world, |wire| {
+                wire.send(&wire::query("SELECT pg_sleep(600)"))?;
+                world.server.runs("SELECT pg_sleep%", 1)?;
+                let (sent, mut writer) = (Arc::new(AtomicUsize::new(0)), wire.again()?);
+                let so_far = Arc::clone(&sent);
+                let written = thread::spawn(move || -> Result<()> {
+                    for number in 0..count {
+                        writer.send(&wire::query(&format!("{text}SELECT {number}")))?;
+                        so_far.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Ok(())
+                });
+                let mut before = usize::MAX;
+                within(PATIENCE, "no more is taken", || {
+                    let now = sent.load(Ordering::Relaxed);
+                    thread::sleep(Duration::from_millis(500));
+                    if std::mem::replace(&mut before, now) == now { Ok(()) } else { Err(now) }
+                })?;
+                wire::cancel(world.destination(), &wire.key)?;
+                let counted = wire.count(count + 1)?;
+                written.join().map_err(|_| anyhow::anyhow!("the writer panicked"))??;
+                Ok(counted)
+            })?;
+            let rows = count * (1 + text.len() / "SELECT 1;".len());
+            ensure!(counted.get(&'D').is_some_and(|(got, _)| *got == rows), "{counted:?}");
         }
         Ok(())
     })

@@ -16,9 +16,11 @@ use super::run::Run;
 
 /// One answer that is owed.
 pub(crate) enum Expected {
+    /// `length`: of its text, in bytes.
     Parse {
         sent: Sent,
         change: Change,
+        length: usize,
         refusal: Option<Refusal>,
     },
     Bind {
@@ -85,10 +87,34 @@ pub(crate) struct Sent {
     pub(crate) veiled: bool,
 }
 
+impl Expected {
+    /// About what it takes while it waits, in bytes. What an Execute runs belongs to its statement.
+    fn weight(&self) -> usize {
+        match self {
+            Expected::Query { run, .. } => ENTRY + TEXT * run.reading.text_len(),
+            Expected::Parse { length, .. } => ENTRY + TEXT * length,
+            _ => ENTRY,
+        }
+    }
+}
+
+/// What an answer that is owed takes, without the text behind it, in bytes.
+const ENTRY: usize = 1 << 10;
+/// What is known of a text takes up to so many times as much as the text, which may have a statement in every nine bytes.
+const TEXT: usize = 64;
+
+/// More than this is not waited for at once, in bytes: the client is not read until some answers have come, so that a
+/// session takes no more while its server does not answer.
+const MOST_WEIGHT: usize = 4 << 20;
+
 /// The queue.
 #[derive(Default)]
 pub(crate) struct Queue {
     entries: VecDeque<Expected>,
+    /// What the entries weigh.
+    weight: usize,
+    /// The server has been told to keep none of these answers to itself.
+    flushed: bool,
     /// An error has come and its Sync has not been sent yet: what is sent until then is not answered.
     skipping: bool,
     /// The server reads COPY data: Sync and Flush are ignored until CopyDone or CopyFail.
@@ -125,25 +151,34 @@ impl Queue {
             _ if self.skipping => return Pushed::Skipped(entry),
             _ => {}
         }
+        self.weight += entry.weight();
+        self.flushed = false;
         self.entries.push_back(entry);
         Pushed::Queued
     }
 
     pub(crate) fn front(&mut self) -> Option<&mut Expected> {
         while matches!(self.entries.front(), Some(Expected::CopyEnd)) {
-            self.entries.pop_front();
+            self.take_front();
         }
         self.entries.front_mut()
     }
 
+    fn take_front(&mut self) -> Option<Expected> {
+        let entry = self.entries.pop_front();
+        self.weight -= entry.as_ref().map_or(0, Expected::weight);
+        entry
+    }
+
     /// What was taken from the front is still owed.
     pub(crate) fn put_back(&mut self, entry: Expected) {
+        self.weight += entry.weight();
         self.entries.push_front(entry);
     }
 
     pub(crate) fn pop(&mut self) -> Option<Expected> {
         self.front();
-        self.entries.pop_front()
+        self.take_front()
     }
 
     /// CopyInResponse has come for the entry in front. Returns whether that can be: no Sync is behind it, before the end
@@ -152,7 +187,7 @@ impl Queue {
         let ends = |entry: &Expected| matches!(entry, Expected::CopyEnd | Expected::Sync);
         match self.entries.iter().position(ends) {
             Some(end) if matches!(self.entries.get(end), Some(Expected::Sync)) => return false,
-            Some(end) => drop(self.entries.remove(end)),
+            Some(end) => self.weight -= self.entries.remove(end).map_or(0, |entry| entry.weight()),
             None => self.copying = true,
         }
         true
@@ -169,7 +204,7 @@ impl Queue {
                     return skipped;
                 }
                 Some(Expected::Sync | Expected::AfterCopy { .. }) => return skipped,
-                Some(_) => skipped.extend(self.entries.pop_front()),
+                Some(_) => skipped.extend(self.take_front()),
             }
         }
     }
@@ -197,7 +232,7 @@ impl Queue {
     /// The server was asked behind a COPY, and has answered how many of the Syncs. Returns whether it skips what comes now.
     pub(crate) fn after_copy(&mut self, answered: usize, extended: bool) -> bool {
         self.skipping = extended && answered == 0;
-        self.entries.push_front(Expected::OwnSync);
+        self.put_back(Expected::OwnSync);
         self.skipping
     }
 
@@ -220,8 +255,14 @@ impl Queue {
         self.skipping
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+    /// Nothing more may be sent until some of it has been answered.
+    pub(crate) fn is_full(&self) -> bool {
+        self.weight >= MOST_WEIGHT
+    }
+
+    /// Whether the server has to be told to send what it owes, which is so once.
+    pub(crate) fn wants_flush(&mut self) -> bool {
+        !self.comes_to_rest() && !std::mem::replace(&mut self.flushed, true)
     }
 
     /// The COPY from the client that is running, or that was sent last and has not been answered yet.
@@ -252,6 +293,7 @@ impl Queue {
 
     /// Everything that is still owed, when the connection ends.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Expected> + '_ {
+        self.weight = 0;
         self.entries.drain(..)
     }
 }

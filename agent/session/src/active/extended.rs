@@ -14,7 +14,7 @@ use super::frontend::Taken;
 use super::hold::{HeldMessage, Shown};
 use super::judging::{Ready, Ruled, Waiting};
 use super::ledger::{parameters, recordable};
-use super::names::{Change, Judged, Portal, Prepared, slice};
+use super::names::{Change, Judged, Portal, Prepared};
 use super::reading::Reading;
 use super::refusal::Refusal;
 use crate::own::Own;
@@ -69,6 +69,7 @@ impl Active {
         refusal: Option<Refusal>,
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
+        let length = text.len();
         // Many clients prepare the same text again and again.
         let text = match self.names.statement(name) {
             Some(before) if *before.text == *text => before.text.clone(),
@@ -84,7 +85,7 @@ impl Active {
         let change = self.names.prepare(name, Rc::new(prepared));
         let veiled = self.veils(ruled.reading()) || ruled.reading().has_secrets();
         let sent = Sent { record, begun: turn.now, veiled };
-        self.expect(Expected::Parse { sent, change, refusal }, turn)
+        self.expect(Expected::Parse { sent, change, length, refusal }, turn)
     }
 
     pub(super) fn bind(
@@ -336,7 +337,8 @@ impl Active {
             let effects = &statement.effects;
             let named = || {
                 Rc::new(Prepared {
-                    text: slice(&Bytes::copy_from_slice(text), &place.range),
+                    // Its own part alone: with it, all of the text would stay.
+                    text: Bytes::copy_from_slice(text.get(place.range.clone()).unwrap_or_default()),
                     strings: self.facts.strings(),
                     inside: true,
                     record,

@@ -22,9 +22,8 @@ pub(super) enum Taken {
     NotYet,
 }
 
-/// More answers than this are not waited for at once: the client is not read until some have come. The server
-/// sends what it owes once 8 KiB of it have gathered, so this many are never all withheld.
-const MOST_EXPECTED: usize = 10_000;
+/// More Syncs than this in the data of one COPY are as if the server had ignored them.
+const MOST_CROSSED: usize = 10_000;
 
 /// Names, and messages without text or values, are short.
 const SHORT: usize = 1 << 20;
@@ -46,7 +45,13 @@ impl Active {
         let mut at = 0;
         loop {
             self.ask_after_copy(turn);
-            if self.blocked() || self.queue.len() >= MOST_EXPECTED {
+            if self.blocked() {
+                break;
+            }
+            if self.queue.is_full() && self.from_frontend.at_boundary() {
+                if self.queue.wants_flush() {
+                    turn.own(Own::Flush);
+                }
                 break;
             }
             let rest = input.get(at..).unwrap_or_default();
@@ -184,8 +189,7 @@ impl Active {
     /// whether it has begun.
     pub(super) fn sync(&mut self, frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
         if self.queue.copying() {
-            // More than these are as if the server had ignored them.
-            if self.queue.crossed() < MOST_EXPECTED {
+            if self.queue.crossed() < MOST_CROSSED {
                 turn.control(tag::SYNC, frame)?;
                 self.expect(Expected::Sync, turn)?;
             }

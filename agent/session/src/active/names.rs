@@ -7,7 +7,6 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
-use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -337,9 +336,4 @@ impl Weighs for Portal {
 
 fn cost<T: Weighs>(name: &[u8], value: Option<&T>) -> usize {
     value.map_or(0, |value| name.len() + value.weight())
-}
-
-/// The part of a text that one statement of it is.
-pub(crate) fn slice(text: &Bytes, range: &Range<usize>) -> Bytes {
-    text.slice(range.clone())
 }

@@ -134,6 +134,11 @@ impl Reading {
         self.meaning.statements.iter().map(|s| &s.output)
     }
 
+    /// How far its last statement reaches into the text, in bytes.
+    pub(crate) fn text_len(&self) -> usize {
+        self.places.last().map_or(0, |place| place.range.end)
+    }
+
     /// Something in it must never be recorded, and may be told by an error.
     pub(crate) fn has_secrets(&self) -> bool {
         self.places.iter().any(|place| !place.secrets.is_empty())
