@@ -240,6 +240,13 @@ fn every_way_to_run_a_statement_is_answered_as_by_the_server() -> Result<()> {
             wire.exchange(&[wire::query("SELECT * FROM customers; SELECT 1/0; SELECT 2")], 1)?;
         replies.extend(wire.exchange(&copy, 1)?);
         replies.extend(wire.exchange(&prepared, 1)?);
+        // SQL's EXECUTE of what Parse prepared may be a COPY, which PREPARE takes none of; the Sync behind it is ignored.
+        wire.exchange(&[wire::parse("copies", "COPY orders FROM STDIN"), wire::sync()], 1)?;
+        for (data, ready) in [("72\t1\t1\tnew\n", 1), ("bad\n", 2)] {
+            let end = if ready == 1 { wire::copy_done() } else { wire::sync() };
+            let copy = [wire::run("EXECUTE copies"), wire::sync(), wire::copy_data(data), end, wire::sync()];
+            replies.extend(wire.exchange(&copy, ready)?);
+        }
         for failing in [
             "INSERT INTO orders VALUES (1, 1, 1, 'twice')",
             "INSERT INTO orders VALUES (71, 99, 1, 'of nobody')",
@@ -249,7 +256,8 @@ fn every_way_to_run_a_statement_is_answered_as_by_the_server() -> Result<()> {
             replies.extend(wire.exchange(&[wire::query(failing)], 1)?);
             replies.extend(wire.exchange(&[wire::run(failing), wire::sync()], 1)?);
         }
-        let out = "COPY (SELECT * FROM orders ORDER BY id) TO STDOUT; DELETE FROM orders WHERE id = 70";
+        let out =
+            "COPY (SELECT * FROM orders ORDER BY id) TO STDOUT; DELETE FROM orders WHERE id IN (70, 72)";
         replies.extend(wire.exchange(&[wire::query(out)], 1)?);
         Ok(replies)
     };

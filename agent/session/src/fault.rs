@@ -54,6 +54,8 @@ impl Fault {
             | Fault::Backend(FrameError::TooLarge { .. })
             | Fault::Masking(_)
             | Fault::Limit { .. } => "54000",
+            // feature_not_supported
+            Fault::Startup(StartupError::Version { .. }) => "0A000",
             Fault::Frontend(_)
             | Fault::Startup(_)
             | Fault::FrontendOutOfPlace { .. }
