@@ -282,7 +282,8 @@ impl Facts {
         match name {
             b"standard_conforming_strings" => self.settings.standard_conforming_strings = value == b"on",
             b"client_encoding" => self.settings.utf8 = value.eq_ignore_ascii_case(b"UTF8"),
-            b"session_authorization" => {
+            // The path is told from version 18 on: it may move without a statement, by a reload of the server's settings.
+            b"session_authorization" | b"search_path" => {
                 self.path_doubtful = true;
                 self.epoch += 1;
             }

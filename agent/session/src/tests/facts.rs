@@ -1,5 +1,6 @@
 //! What a text means depends on what came before it: search path, strings, catalog.
 
+use pgwire::backend::encode;
 use policy::{Answer, Catalog, Function};
 
 use super::client::*;
@@ -191,4 +192,19 @@ fn what_is_cancelled_while_its_meaning_is_asked_for_is_cancelled_and_nothing_els
         let got = world.send(&message);
         assert_eq!(got, ["error 57014 canceling statement due to statement timeout", "ready E"]);
     }
+}
+
+#[test]
+fn a_path_that_the_server_says_has_moved_is_asked_for_again() {
+    let mut world = World::new(GUARDED);
+    let asked = |world: &World| {
+        let asks = |frame: &&Vec<u8>| String::from_utf8_lossy(frame).contains("current_schemas");
+        world.server.received.iter().filter(asks).count()
+    };
+    world.send(&[query("SELECT id FROM orders")]);
+    world.send(&[query("SELECT id FROM orders")]);
+    assert_eq!(asked(&world), 1);
+    world.server_says(|out| encode::parameter_status(out, b"search_path", b"vault").unwrap());
+    world.send(&[query("SELECT id FROM orders")]);
+    assert_eq!(asked(&world), 2);
 }
