@@ -118,6 +118,51 @@ fn garbage_ends_the_connection_and_nothing_else() -> Result<()> {
     })
 }
 
+/// PostgreSQL forgives a message that has not its form: it fails in its place.
+#[test]
+fn a_message_without_its_form_is_answered_as_by_the_server() -> Result<()> {
+    let message = |tag: u8, body: &[u8]| {
+        let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX);
+        [&[tag][..], &length.to_be_bytes(), body].concat()
+    };
+    let run = [wire::bind("", "", &[]), wire::execute("", 0), wire::sync()].concat();
+    let told = |wire: &mut wire::Wire, (tag, body): (u8, &[u8])| -> Result<Vec<String>> {
+        let mut told = Vec::new();
+        for begin in ["", "BEGIN"] {
+            wire.talk(&[wire::query(begin), wire::parse("", "SELECT 5"), wire::sync()], 2)?;
+            // These are answered by a ReadyForQuery of their own.
+            let more = usize::from(matches!(tag, b'Q' | b'F' | b'S'));
+            let replies =
+                wire.exchange(&[message(tag, body), run.clone(), wire::query("ROLLBACK")], 2 + more)?;
+            let words = |reply: &wire::Message| format!("{} {}", reply.line(), reply.field(b'M'));
+            told.extend(replies.iter().filter(|reply| reply.tag != b'N').map(words));
+        }
+        Ok(told)
+    };
+    story(&Setup::default(), |world| {
+        for malformed in [
+            (b'Q', &b"SELECT 1"[..]),
+            (b'Q', b"SELECT 1\0x"),
+            (b'P', b"s"),
+            (b'P', b"\0SELECT 1\0"),
+            (b'B', b"p"),
+            (b'E', b"\0"),
+            (b'E', b"\0\0\0\0\0x"),
+            (b'D', b"Xs\0"),
+            (b'D', b"S"),
+            (b'C', b"Xs\0"),
+            (b'F', b"\0\0"),
+            (b'S', b"x"),
+            (b'H', b"x"),
+        ] {
+            let expect = told(&mut world.direct_wire()?, malformed)?;
+            let got = told(&mut world.wire()?, malformed)?;
+            ensure!(got == expect, "{malformed:?}: {got:#?} from the server: {expect:#?}");
+        }
+        Ok(())
+    })
+}
+
 #[test]
 fn a_statement_beyond_the_limit_is_refused_and_one_below_it_runs() -> Result<()> {
     let config = "sessions: {message_bytes: 1000000}\n".to_owned();

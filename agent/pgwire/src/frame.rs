@@ -46,6 +46,18 @@ pub enum FrameError {
     },
 }
 
+/// What is most often wrong with a body.
+pub mod malformed {
+    /// A string without its terminator.
+    pub const OPEN: &str = "a string has no terminator";
+    /// Less than there has to be.
+    pub const EARLY: &str = "it ends too early";
+    /// More than there may be.
+    pub const AFTER: &str = "it has bytes after its end";
+    /// Of a Describe or a Close.
+    pub const TARGET: &str = "it names neither a statement nor a portal";
+}
+
 /// A frame's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {

@@ -4,6 +4,7 @@
 //! is parsed, so the lists in a message can be walked without further errors. What PostgreSQL itself would
 //! answer with an ordinary ERROR (an unknown format code, a wrong number of parameters) is not an error here.
 
+use crate::frame::malformed;
 use crate::{Format, Formats, FrameError, Oid, Oids, Values, read::Reader};
 
 pub mod encode;
@@ -33,7 +34,7 @@ impl Target {
         match reader.u8()? {
             b'S' => Ok(Target::Statement),
             b'P' => Ok(Target::Portal),
-            _ => Err(reader.malformed("it names neither a statement nor a portal")),
+            _ => Err(reader.malformed(malformed::TARGET)),
         }
     }
 }

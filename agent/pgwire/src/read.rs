@@ -1,6 +1,7 @@
 //! A cursor over one message's body. It blames the message by name and never reads past the end.
 
 use crate::FrameError;
+use crate::frame::malformed::{AFTER, EARLY, OPEN};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Reader<'a> {
@@ -23,7 +24,7 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn bytes(&mut self, len: usize) -> Result<&'a [u8], FrameError> {
         let Some((bytes, rest)) = self.rest.split_at_checked(len) else {
-            return Err(self.malformed("it ends too early"));
+            return Err(self.malformed(EARLY));
         };
         self.rest = rest;
         Ok(bytes)
@@ -31,7 +32,7 @@ impl<'a> Reader<'a> {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
         let Some((bytes, rest)) = self.rest.split_first_chunk::<N>() else {
-            return Err(self.malformed("it ends too early"));
+            return Err(self.malformed(EARLY));
         };
         self.rest = rest;
         Ok(*bytes)
@@ -60,7 +61,7 @@ impl<'a> Reader<'a> {
     /// A string without its terminator.
     pub(crate) fn cstr(&mut self) -> Result<&'a [u8], FrameError> {
         let Some(end) = self.rest.iter().position(|byte| *byte == 0) else {
-            return Err(self.malformed("a string has no terminator"));
+            return Err(self.malformed(OPEN));
         };
         let text = &self.rest[..end];
         self.rest = &self.rest[end + 1..];
@@ -89,6 +90,6 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn end(&self) -> Result<(), FrameError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.malformed("it has bytes after its end")) }
+        if self.rest.is_empty() { Ok(()) } else { Err(self.malformed(AFTER)) }
     }
 }

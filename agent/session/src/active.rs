@@ -17,6 +17,7 @@ mod hold;
 mod judged;
 mod judging;
 mod ledger;
+mod malformed;
 mod measured;
 mod names;
 mod reading;

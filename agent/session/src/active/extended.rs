@@ -306,7 +306,7 @@ impl Active {
         Ready::Now(self.ruled(Judged { judgement, ..bound.clone() }))
     }
 
-    fn refuse_execute(
+    pub(super) fn refuse_execute(
         &mut self,
         record: u64,
         reading: &Rc<Reading>,

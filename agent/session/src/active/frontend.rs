@@ -107,7 +107,10 @@ impl Active {
 
     fn message(&mut self, tag: u8, frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
-        let message = Message::parse(tag, body).map_err(Fault::Frontend)?;
+        let message = match Message::parse(tag, body) {
+            Ok(message) => message,
+            Err(error) => return self.malformed(tag, body, error, turn),
+        };
         self.is_room_for_names()?;
         let taken = match message {
             Message::Query(text) => self.query(text, frame, turn)?,

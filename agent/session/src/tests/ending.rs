@@ -70,7 +70,7 @@ fn frames_that_have_no_form_or_no_place_end_the_session() {
     for (sent, expect) in [
         (b"?".to_vec(), "error 08P01 the client broke the protocol: unknown message type 0x3f"),
         (b"p\0\0\0\x05x".to_vec(), "error 08P01 the client sent PasswordMessage where it has no place"),
-        (b"Q\0\0\0\x05x".to_vec(), "error 08P01 the client broke the protocol: malformed Query"),
+        (b"X\0\0\0\x05x".to_vec(), "error 08P01 the client broke the protocol: malformed Terminate"),
         (b"Q\0\0\0\x03".to_vec(), "error 08P01 the client broke the protocol: invalid message length"),
         (long(b'S', 1 << 30), "error 54000 the client broke the protocol: message of type 0x53"),
     ] {
@@ -79,6 +79,44 @@ fn frames_that_have_no_form_or_no_place_end_the_session() {
         let got = world.send(&[sent]);
         assert!(got.len() == 1 && got[0].starts_with(expect), "{got:?}");
         assert!(world.closed);
+    }
+}
+
+/// As PostgreSQL has it: an error in the message's place.
+#[test]
+fn a_message_without_its_form_fails_and_the_session_goes_on() {
+    let message = |tag: u8, body: &[u8]| {
+        [&[tag][..], &u32::try_from(body.len() + 4).unwrap().to_be_bytes(), body].concat()
+    };
+    let (open, after, early) =
+        ("invalid string in message", "invalid message format", "insufficient data left in message");
+    for (tag, body, words) in [
+        (b'Q', &b"SELECT 1"[..], open),
+        (b'Q', b"SELECT 1\0x", after),
+        (b'P', b"s", open),
+        (b'P', b"\0SELECT 1\0", early),
+        (b'B', b"\0\0\xff\xff\0\0\0\0", early),
+        (b'E', b"\0", early),
+        (b'D', b"Xs\0", "invalid DESCRIBE message subtype 88"),
+        (b'C', b"Xs\0", "invalid CLOSE message subtype 88"),
+        (b'F', b"\0\0\0\x01", early),
+        (b'S', b"x", after),
+        (b'H', b"x", after),
+    ] {
+        let mut world = World::new(GUARDED);
+        world.send(&[query("SELECT id FROM orders"), parse("", "SELECT 5"), sync()]);
+        let got = world.send(&[message(tag, body), bind("", ""), execute("", 0), sync(), query("SELECT 7")]);
+        let mut expect = vec![format!("error 08P01 {words}"), "ready I".to_owned()];
+        // What is behind it is skipped where it is of the extended protocol.
+        if matches!(tag, b'Q' | b'F' | b'S') {
+            let ran = ["bound", "row 5#1", "row 5#2", "row 5#3", "SELECT 3", "ready I"];
+            expect.extend(ran.map(str::to_owned));
+        }
+        let ran = ["columns 7", "row 7#1", "row 7#2", "row 7#3", "SELECT 3", "ready I"];
+        expect.extend(ran.map(str::to_owned));
+        assert_eq!(got, expect, "{}", char::from(tag));
+        assert!(world.server.received.iter().all(|frame| frame[5..] != *body || body.len() < 3));
+        assert!(world.records.rulings().iter().any(|ruling| ruling.contains("deny malformed")));
     }
 }
 
