@@ -164,9 +164,17 @@ impl Queue {
         self.entries.front_mut()
     }
 
+    /// An entry may weigh something else than when it came: what it runs may have become known in between.
+    fn lighten(&mut self, entry: Option<&Expected>) {
+        self.weight = match self.entries.is_empty() {
+            true => 0,
+            false => self.weight.saturating_sub(entry.map_or(0, Expected::weight)),
+        };
+    }
+
     fn take_front(&mut self) -> Option<Expected> {
         let entry = self.entries.pop_front();
-        self.weight -= entry.as_ref().map_or(0, Expected::weight);
+        self.lighten(entry.as_ref());
         entry
     }
 
@@ -187,7 +195,10 @@ impl Queue {
         let ends = |entry: &Expected| matches!(entry, Expected::CopyEnd | Expected::Sync);
         match self.entries.iter().position(ends) {
             Some(end) if matches!(self.entries.get(end), Some(Expected::Sync)) => return false,
-            Some(end) => self.weight -= self.entries.remove(end).map_or(0, |entry| entry.weight()),
+            Some(end) => {
+                let entry = self.entries.remove(end);
+                self.lighten(entry.as_ref());
+            }
             None => self.copying = true,
         }
         true
