@@ -118,6 +118,42 @@ impl Verb {
         matches!(self, Verb::Replicate | Verb::Opaque)
     }
 
+    /// Whether it is ever done to an object of that kind.
+    pub(crate) const fn may_be_done_to(self, kind: ObjectKind) -> bool {
+        match self {
+            Verb::Select
+            | Verb::Insert
+            | Verb::Update
+            | Verb::UpdateAll
+            | Verb::Delete
+            | Verb::DeleteAll
+            | Verb::Truncate
+            | Verb::Lock => matches!(kind, ObjectKind::Relation),
+            Verb::Call | Verb::Function => matches!(kind, ObjectKind::Function),
+            Verb::SetRole => matches!(kind, ObjectKind::Role),
+            Verb::Set | Verb::Show => matches!(kind, ObjectKind::Setting),
+            Verb::CopyIn
+            | Verb::CopyOut
+            | Verb::CopyServer
+            | Verb::Create
+            | Verb::Alter
+            | Verb::Drop
+            | Verb::Maintain
+            | Verb::Grant
+            | Verb::Revoke
+            | Verb::Role
+            | Verb::System => true,
+            Verb::Transaction
+            | Verb::Prepare
+            | Verb::Cursor
+            | Verb::Notify
+            | Verb::Do
+            | Verb::Explain
+            | Verb::Replicate
+            | Verb::Opaque => matches!(kind, ObjectKind::Other),
+        }
+    }
+
     /// The verb's name in documents and messages.
     pub const fn name(self) -> &'static str {
         match self {
@@ -178,6 +214,19 @@ pub enum ObjectKind {
     Setting,
     /// Any other kind (type, extension, publication, …), or none.
     Other,
+}
+
+/// The kind of what a class of objects names, where that is always the same.
+pub(crate) fn kind_of_class(class: &str) -> Option<ObjectKind> {
+    match class {
+        "table" | "view" | "materialized view" | "foreign table" | "sequence" | "index" => {
+            Some(ObjectKind::Relation)
+        }
+        "function" | "procedure" | "aggregate" => Some(ObjectKind::Function),
+        "schema" => Some(ObjectKind::Schema),
+        "role" => Some(ObjectKind::Role),
+        _ => None,
+    }
 }
 
 /// What an action is done to.

@@ -1,5 +1,6 @@
 //! The verdict: a policy, narrowed to one subject, over a statement's actions.
 
+mod considered;
 mod exposure;
 mod find;
 mod index;
@@ -16,6 +17,7 @@ use crate::resource::Resource;
 use crate::rule::{Judging, Rule};
 use crate::who::Standing;
 use crate::window::{Moment, Window};
+pub use considered::Considered;
 use exposure::Around;
 use ranked::Ranked;
 pub(crate) use ranked::Shared;
@@ -63,8 +65,13 @@ impl Policy {
 
     /// The masks that hold for that subject.
     pub fn masks(&self, subject: &Subject<'_>) -> Masks {
-        let rules = self.masking(subject).filter_map(|at| self.rules.get(at));
+        let rules = self.masking_rules(subject);
         Masks::new(rules.flat_map(|rule| rule.masks.iter().cloned()))
+    }
+
+    /// The rules whose masks hold for that subject, in document order.
+    pub fn masking_rules(&self, subject: &Subject<'_>) -> impl Iterator<Item = &Rule> {
+        self.masking(subject).filter_map(|at| self.rules.get(at))
     }
 
     /// The rules with masks that hold for that subject: like what denies, a mask holds in doubt, and whether the rule is

@@ -61,7 +61,7 @@ pub use catalog::{
 };
 pub use decision::Decision;
 pub use document::{Document, DocumentError, schema};
-pub use judge::{Policy, Subject, SubjectPolicy};
+pub use judge::{Considered, Policy, Subject, SubjectPolicy};
 pub use judgement::{Cause, Finding, Judgement};
 pub use lineage::{ColumnRef, Lineage, Output};
 pub use mask::{MaskMethod, Masks};

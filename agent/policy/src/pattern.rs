@@ -42,6 +42,45 @@ impl Glob {
         }
     }
 
+    /// Whether it matches whatever `other` matches. It may say no where it does.
+    pub(crate) fn covers(&self, other: &Glob) -> bool {
+        // A character that no pattern has stands for what the other's stars stand for: where only a star of this one
+        // can take it, that takes anything.
+        self.matches(&other.pieces.join("\u{0}"))
+    }
+
+    /// Whether some text matches both.
+    pub(crate) fn meets(&self, other: &Glob) -> bool {
+        let chars = |glob: &Glob| {
+            let mut chars = Vec::new();
+            for (at, piece) in glob.pieces.iter().enumerate() {
+                chars.extend((at > 0).then_some(None));
+                chars.extend(piece.chars().map(Some));
+            }
+            chars
+        };
+        let (one, other) = (chars(self), chars(other));
+        // reach[j]: what of `one` has been taken and the first j of `other` have a text in common.
+        let mut reach = vec![true];
+        reach.extend(other.iter().scan(true, |stars, c| {
+            *stars &= c.is_none();
+            Some(*stars)
+        }));
+        for c in &one {
+            let mut next = vec![c.is_none() && reach.first() == Some(&true)];
+            for (j, d) in other.iter().enumerate() {
+                let (both, above, left) = (reach[j], reach[j + 1], next[j]);
+                next.push(match (c, d) {
+                    (None, _) => above || left,
+                    (Some(_), None) => above || left,
+                    (Some(c), Some(d)) => both && c == d,
+                });
+            }
+            reach = next;
+        }
+        reach.last() == Some(&true)
+    }
+
     /// Whether it matches everything.
     pub fn is_any(&self) -> bool {
         self.pieces.len() > 1 && self.pieces.iter().all(String::is_empty)
@@ -157,6 +196,16 @@ impl NamePattern {
         &self.name
     }
 
+    /// Whether it matches whatever `other` matches. It may say no where it does.
+    pub(crate) fn covers(&self, other: &NamePattern) -> bool {
+        schema_covers(&self.schema, &other.schema) && self.name.covers(&other.name)
+    }
+
+    /// Whether something matches both.
+    pub(crate) fn meets(&self, other: &NamePattern) -> bool {
+        schema_meets(&self.schema, &other.schema) && self.name.meets(&other.name)
+    }
+
     /// Whether it matches. `pg_temp` in a pattern stands for every session's temporary schema.
     pub(crate) fn matches(&self, schema: Option<&str>, name: &str, unknown: Unknown) -> bool {
         let schema = match schema {
@@ -165,6 +214,23 @@ impl NamePattern {
         };
         schema && self.name.matches(name)
     }
+}
+
+/// Whether a pattern for a schema matches whatever another does.
+fn schema_covers(wide: &Glob, narrow: &Glob) -> bool {
+    wide.covers(narrow)
+        && (narrow.literal() != Some("pg_temp")
+            || wide.literal() == Some("pg_temp")
+            || wide.covers(&Glob::new("pg_temp_*")))
+}
+
+/// Whether some schema matches both.
+fn schema_meets(one: &Glob, other: &Glob) -> bool {
+    let temporary = |glob: &Glob| match glob.literal() {
+        Some("pg_temp") => Glob::new("pg_temp_*"),
+        _ => glob.clone(),
+    };
+    one.meets(other) || temporary(one).meets(&temporary(other))
 }
 
 /// `pg_temp` is what SQL calls the session's own temporary schema, whose stored name is `pg_temp_N`.
@@ -205,6 +271,13 @@ impl ColumnPattern {
     /// Whether it names that column.
     pub fn matches(&self, schema: &str, relation: &str, column: &str) -> bool {
         schema_matches(&self.schema, schema) && self.relation.matches(relation) && self.column.matches(column)
+    }
+
+    /// Whether it names whatever `other` names. It may say no where it does.
+    pub(crate) fn covers(&self, other: &ColumnPattern) -> bool {
+        schema_covers(&self.schema, &other.schema)
+            && self.relation.covers(&other.relation)
+            && self.column.covers(&other.column)
     }
 
     /// Every column of those relations.
@@ -270,6 +343,58 @@ mod tests {
             ("ci-*.service", "ci-7.scope", false),
         ] {
             assert_eq!(Glob::new(pattern).matches(text), matches, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_and_meets_another_as_their_texts_do() {
+        for (one, other, covers, meets) in [
+            ("*", "a*", true, true),
+            ("a*", "*", false, true),
+            ("a*", "ab*", true, true),
+            ("a*", "ab", true, true),
+            ("ab", "ab", true, true),
+            ("ab", "a*", false, true),
+            ("a*b", "a*cb", true, true),
+            ("a*cb", "a*b", false, true),
+            ("*a*", "b*a*c", true, true),
+            ("a*", "*b", false, true),
+            ("a*", "b*", false, false),
+            ("*a", "*b", false, false),
+            ("ab*", "a", false, false),
+            ("a*a", "a", false, false),
+            ("", "*", false, true),
+            ("", "a", false, false),
+        ] {
+            let (one, other) = (Glob::new(one), Glob::new(other));
+            assert_eq!((one.covers(&other), one.meets(&other)), (covers, meets), "{one} {other}");
+            assert_eq!(other.meets(&one), meets, "{one} {other}");
+        }
+        let pattern = |text: &str| text.parse::<NamePattern>().unwrap();
+        for (one, other, covers, meets) in [
+            ("pg_temp.*", "pg_temp.a", true, true),
+            ("pg_*.*", "pg_temp.a", true, true),
+            ("*_temp.*", "pg_temp.a", false, true),
+            ("pg_temp_3.*", "pg_temp.a", false, true),
+            ("public.a*", "public.ab", true, true),
+            ("public.a", "hr.a", false, false),
+        ] {
+            let (one, other) = (pattern(one), pattern(other));
+            assert_eq!((one.covers(&other), one.meets(&other)), (covers, meets), "{one} {other}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_a_covered_pattern_matches_its_cover_matches_and_what_two_match_they_meet_in(
+            one in "[ab*]{0,4}", other in "[ab*]{0,4}", texts in proptest::collection::vec("[ab]{0,5}", 1..40),
+        ) {
+            let (one, other) = (Glob::new(&one), Glob::new(&other));
+            for text in &texts {
+                let (by_one, by_other) = (one.matches(text), other.matches(text));
+                proptest::prop_assert!(!one.covers(&other) || !by_other || by_one, "{} {} {}", one, other, text);
+                proptest::prop_assert!(one.meets(&other) || !(by_one && by_other), "{} {} {}", one, other, text);
+            }
         }
     }
 

@@ -42,6 +42,41 @@ impl Who {
     pub(crate) const KEYS: [&'static str; 9] =
         ["user", "uid", "gid", "unit", "cgroup", "executable", "executable_sha256", "container", "claims"];
 
+    /// Whether it asks for what may not be known of a principal.
+    pub(crate) fn may_be_unknown(&self) -> bool {
+        let Who { unit, cgroup, executable, executable_sha256, container, .. } = self;
+        let paths = [unit, cgroup, executable, container];
+        paths.iter().any(|globs| !globs.is_empty()) || !executable_sha256.is_empty()
+    }
+
+    /// Whether it means whomever `other` means. It may say no where it does.
+    pub(crate) fn covers(&self, other: &Who) -> bool {
+        let globs = |wide: &[Glob], narrow: &[Glob]| covers(wide, narrow, Glob::covers);
+        let claims = self.claims.iter().all(|(claim, wide)| {
+            let narrow = other.claims.iter().find(|(name, _)| name == claim);
+            narrow.is_some_and(|(_, narrow)| globs(wide, narrow))
+        });
+        claims
+            && globs(&self.user, &other.user)
+            && globs(&self.unit, &other.unit)
+            && globs(&self.cgroup, &other.cgroup)
+            && globs(&self.container, &other.container)
+            && globs(&self.executable, &other.executable)
+            && covers(&self.uid, &other.uid, u32::eq)
+            && covers(&self.gid, &other.gid, u32::eq)
+            && covers(&self.executable_sha256, &other.executable_sha256, <[u8; 32]>::eq)
+    }
+
+    /// Whether somebody may be meant by both, as far as login names, numbers and units tell.
+    pub(crate) fn meets(&self, other: &Who) -> bool {
+        let globs = |one: &[Glob], other: &[Glob]| meets(one, other, Glob::meets);
+        globs(&self.user, &other.user)
+            && globs(&self.unit, &other.unit)
+            && globs(&self.container, &other.container)
+            && meets(&self.uid, &other.uid, u32::eq)
+            && meets(&self.gid, &other.gid, u32::eq)
+    }
+
     /// How that principal stands to this block.
     pub(crate) fn standing(&self, principal: &Principal) -> Standing {
         // A uid without a login name, a cgroup without a unit or container and a token without a claim are known
@@ -67,6 +102,16 @@ impl Who {
         });
         conditions.into_iter().chain(claims).min().unwrap_or(Standing::Inside)
     }
+}
+
+/// Lists of which any value is meant, and all where there is none: whether the one has all of the other.
+pub(crate) fn covers<T>(wide: &[T], narrow: &[T], covers: impl Fn(&T, &T) -> bool) -> bool {
+    wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|n| wide.iter().any(|w| covers(w, n))))
+}
+
+/// Whether two such lists have something in common.
+pub(crate) fn meets<T>(one: &[T], other: &[T], meets: impl Fn(&T, &T) -> bool) -> bool {
+    one.is_empty() || other.is_empty() || one.iter().any(|a| other.iter().any(|b| meets(a, b)))
 }
 
 fn any(globs: &[Glob], value: Option<&str>, missing: Standing) -> Standing {

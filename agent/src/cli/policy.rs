@@ -5,6 +5,7 @@
 //! `schema` tells editors what a document may say. Here `policy`, which knows no SQL, and `sql`, which decides nothing, are
 //! brought together.
 
+mod coverage;
 mod diff;
 mod explain;
 mod files;
@@ -56,6 +57,9 @@ struct Check {
     /// A resource that is configured outside of the documents; rules that name another one are wrong.
     #[arg(long = "resource", value_name = "NAME")]
     resources: Vec<String>,
+    /// Tell also where rules decide otherwise about some of the same, and which of the two counts there.
+    #[arg(long)]
+    overlaps: bool,
 }
 
 /// Why the command could not do its work.
@@ -130,7 +134,8 @@ impl Check {
         for what in policy.observed() {
             writeln!(out, "only observed, NOT ENFORCED: {what}")?;
         }
-        for remark in policy.remarks() {
+        let overlaps = if self.overlaps { policy.overlaps() } else { Vec::new() };
+        for remark in policy.remarks().iter().chain(&overlaps) {
             writeln!(out, "{remark}")?;
         }
         let (rules, digest) = (policy.rules().len(), hex::encode(policy.digest()));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Fields, Node, Reader, nearest, tags};
-use crate::action::{CLASSES, ObjectKind, Verb};
+use crate::action::{CLASSES, Verb};
 use crate::pattern::{ColumnPattern, Glob, NamePattern, PatternError, single};
 use crate::rule::actions::GROUPS;
 use crate::rule::{ActionSet, Objects};
@@ -66,67 +66,12 @@ fn unknown(reader: &mut Reader, node: &Node, text: &str) {
 
 /// A verb that is never done to what the rule lists would never match: better said than silently so.
 fn check_objects(reader: &mut Reader, node: &Node, verb: Verb, objects: &Objects) {
-    let listed = [
-        (ObjectKind::Relation, !objects.relations.is_empty()),
-        (ObjectKind::Function, !objects.functions.is_empty()),
-        (ObjectKind::Schema, !objects.schemas.is_empty()),
-        (ObjectKind::Role, !objects.roles.is_empty()),
-        (ObjectKind::Setting, !objects.settings.is_empty()),
-    ];
-    let meets = |kind| listed.iter().any(|(listed, given)| *given && *listed == kind);
-    let meets = match kinds(verb) {
-        Kinds::Any => true,
-        Kinds::One(kind) => meets(kind),
-        Kinds::None => false,
-    };
-    if !objects.is_every() && !meets {
+    if !objects.kinds().any(|kind| verb.may_be_done_to(kind)) && !objects.is_every() {
         reader.error(
             node,
             format!("`{verb}` is never done to what this rule lists"),
             "move it to a rule without those lists",
         );
-    }
-}
-
-enum Kinds {
-    Any,
-    One(ObjectKind),
-    None,
-}
-
-/// What a verb may be done to.
-const fn kinds(verb: Verb) -> Kinds {
-    match verb {
-        Verb::Select
-        | Verb::Insert
-        | Verb::Update
-        | Verb::UpdateAll
-        | Verb::Delete
-        | Verb::DeleteAll
-        | Verb::Truncate
-        | Verb::Lock => Kinds::One(ObjectKind::Relation),
-        Verb::Call | Verb::Function => Kinds::One(ObjectKind::Function),
-        Verb::SetRole => Kinds::One(ObjectKind::Role),
-        Verb::Set | Verb::Show => Kinds::One(ObjectKind::Setting),
-        Verb::CopyIn
-        | Verb::CopyOut
-        | Verb::CopyServer
-        | Verb::Create
-        | Verb::Alter
-        | Verb::Drop
-        | Verb::Maintain
-        | Verb::Grant
-        | Verb::Revoke
-        | Verb::Role
-        | Verb::System => Kinds::Any,
-        Verb::Transaction
-        | Verb::Prepare
-        | Verb::Cursor
-        | Verb::Notify
-        | Verb::Do
-        | Verb::Explain
-        | Verb::Replicate
-        | Verb::Opaque => Kinds::None,
     }
 }
 

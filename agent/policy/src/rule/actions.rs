@@ -1,6 +1,7 @@
 //! Which actions a rule is about: verbs, verbs with a class, groups.
 
-use crate::action::{Action, Verb};
+use super::Objects;
+use crate::action::{Action, Verb, kind_of_class};
 
 /// A named set of verbs.
 pub(crate) struct Group {
@@ -67,10 +68,58 @@ impl ActionSet {
         self.has_verb(verb) || self.classed.iter().any(|(classed, _)| *classed == verb)
     }
 
+    /// Each verb of any class, and each verb with its class, as a set of its own.
+    pub(crate) fn each(&self) -> Vec<ActionSet> {
+        let verbs = Verb::ALL.into_iter().filter(|verb| self.has_verb(*verb));
+        let verbs = verbs.map(|verb| ActionSet { verbs: bit(verb), classed: Vec::new() });
+        let classed = self.classed.iter().filter(|(verb, _)| !self.has_verb(*verb));
+        verbs.chain(classed.map(|one| ActionSet { verbs: 0, classed: vec![*one] })).collect()
+    }
+
     /// Whether everything of `other` is in it.
     pub(crate) fn covers(&self, other: &ActionSet) -> bool {
         other.verbs & !self.verbs == 0
             && other.classed.iter().all(|one| self.has_verb(one.0) || self.classed.contains(one))
+    }
+
+    /// What is in both.
+    pub(crate) fn common(&self, other: &ActionSet) -> ActionSet {
+        let of = |one: &ActionSet, other: &ActionSet| {
+            let both = one.classed.iter().filter(|c| other.has_verb(c.0) || other.classed.contains(c));
+            both.copied().collect::<Vec<_>>()
+        };
+        let mut classed = of(self, other);
+        classed.extend(of(other, self));
+        classed.retain(|one| self.verbs & other.verbs & bit(one.0) == 0);
+        classed.sort_unstable();
+        classed.dedup();
+        ActionSet { verbs: self.verbs & other.verbs, classed }
+    }
+
+    /// Whether something of it may be done to what these name.
+    pub(crate) fn may_be_done_to(&self, objects: &Objects) -> bool {
+        let verb = |verb: Verb, kind| self.has_verb(verb) && verb.may_be_done_to(kind);
+        let classed = |kind| {
+            self.classed.iter().any(|(verb, class)| {
+                verb.may_be_done_to(kind) && kind_of_class(class).is_none_or(|known| known == kind)
+            })
+        };
+        objects.is_every()
+            || objects
+                .kinds()
+                .any(|kind| Verb::ALL.into_iter().any(|known| verb(known, kind)) || classed(kind))
+    }
+
+    /// Whether nothing is in it.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.verbs == 0 && self.classed.is_empty()
+    }
+
+    /// The words for what is in it.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let verbs =
+            Verb::ALL.into_iter().filter(|verb| self.has_verb(*verb)).map(|verb| verb.name().to_owned());
+        verbs.chain(self.classed.iter().map(|(verb, class)| format!("{verb} {class}"))).collect()
     }
 }
 

@@ -27,6 +27,72 @@ impl Objects {
             && self.settings.is_empty()
     }
 
+    /// The kinds that patterns are given for.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = ObjectKind> + use<> {
+        let given = [
+            (ObjectKind::Relation, !self.relations.is_empty()),
+            (ObjectKind::Function, !self.functions.is_empty()),
+            (ObjectKind::Schema, !self.schemas.is_empty()),
+            (ObjectKind::Role, !self.roles.is_empty()),
+            (ObjectKind::Setting, !self.settings.is_empty()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(kind, _)| kind)
+    }
+
+    /// The same with one pattern each: of what is listed any is meant.
+    pub(crate) fn each(&self) -> Vec<Objects> {
+        let every = self.is_every().then(Objects::default);
+        let relations =
+            self.relations.iter().map(|p| Objects { relations: vec![p.clone()], ..Objects::default() });
+        let functions =
+            self.functions.iter().map(|p| Objects { functions: vec![p.clone()], ..Objects::default() });
+        let schemas = self.schemas.iter().map(|p| Objects { schemas: vec![p.clone()], ..Objects::default() });
+        let roles = self.roles.iter().map(|p| Objects { roles: vec![p.clone()], ..Objects::default() });
+        let settings =
+            self.settings.iter().map(|p| Objects { settings: vec![p.clone()], ..Objects::default() });
+        every
+            .into_iter()
+            .chain(relations)
+            .chain(functions)
+            .chain(schemas)
+            .chain(roles)
+            .chain(settings)
+            .collect()
+    }
+
+    /// Whether all that `other` is about is in it. It may say no where it is.
+    pub(crate) fn covers(&self, other: &Objects) -> bool {
+        let dotted = |wide: &[NamePattern], narrow: &[NamePattern]| {
+            narrow.iter().all(|narrow| wide.iter().any(|wide| wide.covers(narrow)))
+        };
+        let plain = |wide: &[Glob], narrow: &[Glob]| {
+            narrow.iter().all(|narrow| wide.iter().any(|wide| wide.covers(narrow)))
+        };
+        self.is_every()
+            || (!other.is_every()
+                && dotted(&self.relations, &other.relations)
+                && dotted(&self.functions, &other.functions)
+                && plain(&self.schemas, &other.schemas)
+                && plain(&self.roles, &other.roles)
+                && plain(&self.settings, &other.settings))
+    }
+
+    /// Whether something may be in both.
+    pub(crate) fn meets(&self, other: &Objects) -> bool {
+        let dotted = |one: &[NamePattern], other: &[NamePattern]| {
+            one.iter().any(|one| other.iter().any(|other| one.meets(other)))
+        };
+        let plain =
+            |one: &[Glob], other: &[Glob]| one.iter().any(|one| other.iter().any(|other| one.meets(other)));
+        self.is_every()
+            || other.is_every()
+            || dotted(&self.relations, &other.relations)
+            || dotted(&self.functions, &other.functions)
+            || plain(&self.schemas, &other.schemas)
+            || plain(&self.roles, &other.roles)
+            || plain(&self.settings, &other.settings)
+    }
+
     /// Whether the rule is about that object.
     pub(crate) fn contains(&self, object: &Object, unknown: Unknown) -> bool {
         let dotted = |patterns: &[NamePattern]| {

@@ -5,6 +5,7 @@
 
 use crate::action::{Action, Verb};
 use crate::pattern::{ColumnPattern, Glob};
+use crate::who::covers;
 use crate::window::{Moment, Window};
 
 /// How many rows a statement may give.
@@ -45,11 +46,45 @@ impl When {
 
     /// Whether it is met. `restricts`: the rule denies or holds.
     pub(crate) fn holds(&self, action: &Action, at: Moment, restricts: bool) -> bool {
-        self.condition.is_none_or(|wanted| condition(action, wanted, restricts))
-            && self.limit.is_none_or(|wanted| limit(action, wanted))
-            && (self.columns.is_empty() || self.has_columns(action, restricts))
-            && (self.roles.is_empty() || self.has_roles(action, restricts))
-            && (self.windows.is_empty() || self.windows.iter().any(|w| w.contains(at).unwrap_or(restricts)))
+        self.unmet(action, at, restricts).is_none()
+    }
+
+    /// The key of the first condition that is not met.
+    pub(crate) fn unmet(&self, action: &Action, at: Moment, restricts: bool) -> Option<&'static str> {
+        let open = |window: &Window| window.contains(at).unwrap_or(restricts);
+        if !self.condition.is_none_or(|wanted| condition(action, wanted, restricts)) {
+            Some("condition")
+        } else if !self.limit.is_none_or(|wanted| limit(action, wanted)) {
+            Some("limit")
+        } else if !self.columns.is_empty() && !self.has_columns(action, restricts) {
+            Some("columns")
+        } else if !self.roles.is_empty() && !self.has_roles(action, restricts) {
+            Some("roles")
+        } else if !self.windows.is_empty() && !self.windows.iter().any(open) {
+            Some("time")
+        } else {
+            None
+        }
+    }
+
+    /// Whether it is met wherever `other` is, of another rule. `alike`: both allow, or both restrict. It may say no where
+    /// it is.
+    pub(crate) fn covers(&self, other: &When, alike: bool) -> bool {
+        let limit = match (self.limit, other.limit) {
+            (None, _) => true,
+            (Some(RowLimit::AtMost(wide)), Some(RowLimit::AtMost(narrow))) => narrow <= wide,
+            (Some(RowLimit::Above(wide)), Some(RowLimit::Above(narrow))) => narrow >= wide,
+            _ => false,
+        };
+        // One that allows asks for all of the columns, one that restricts for any: not the same where there are none.
+        let columns = self.columns.is_empty()
+            || (alike && covers(&self.columns, &other.columns, ColumnPattern::covers));
+        let roles = self.roles.is_empty() || (alike && covers(&self.roles, &other.roles, Glob::covers));
+        limit
+            && columns
+            && roles
+            && (self.condition.is_none() || self.condition == other.condition)
+            && covers(&self.windows, &other.windows, Window::eq)
     }
 
     fn has_columns(&self, action: &Action, restricts: bool) -> bool {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use policy::{CaseFile, Catalog, Masked, Moment, Subject};
+use policy::{Action, CaseFile, Catalog, Considered, Masked, Moment, Subject};
 
 use super::files::{self, File};
 use super::judged::judge;
@@ -39,6 +39,9 @@ pub(super) struct Explain {
     /// When it is asked, as 2026-03-02T09:30:00Z: for rules with a time. If left out: now.
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+    /// Show every rule that does not match, too, where there are many.
+    #[arg(long)]
+    every_rule: bool,
     /// The text of one Query.
     sql: String,
 }
@@ -71,6 +74,7 @@ impl Explain {
         if let Some(hint) = judged.judgement.hint() {
             writeln!(out, "  {hint}")?;
         }
+        let rules = policy.for_subject(&subject);
         let mut findings = judged.judgement.findings().iter();
         for (statement, place) in judged.analysis.statements.iter().zip(&judged.analysis.places) {
             let text = self.sql.get(place.range.clone()).unwrap_or_default();
@@ -86,13 +90,63 @@ impl Explain {
                     finding.rule,
                     place.unwrap_or_default()
                 )?;
+                if let Some(detail) = detail(&finding.action) {
+                    writeln!(out, "           {detail}")?;
+                }
+                self.considered(&rules.considered(&finding.action, at), out)?;
             }
         }
         if judged.masked != Masked::Columns(Default::default()) {
             writeln!(out, "{}", judged.masked)?;
         }
+        let masking = policy.masking_rules(&subject).map(|rule| format!("\"{}\"", rule.name()));
+        let masking = masking.collect::<Vec<_>>().join(", ");
+        if !masking.is_empty() {
+            writeln!(out, "masks hold by {masking}")?;
+        }
+        let aside = policy.aside(&subject);
+        if !aside.is_empty() {
+            writeln!(out, "not about this job here:")?;
+            self.considered(&aside, out)?;
+        }
         Ok(ExitCode::SUCCESS)
     }
+
+    /// A line for each rule; of many, only for those that match.
+    fn considered(&self, rules: &[Considered<'_>], out: &mut dyn Write) -> Result<(), Error> {
+        let all = self.every_rule || rules.len() <= FEW;
+        for considered in rules.iter().filter(|considered| all || considered.matches) {
+            writeln!(out, "           \"{}\" {}", considered.rule.name(), considered.why)?;
+        }
+        let left = rules.iter().filter(|considered| !all && !considered.matches).count();
+        if left > 0 {
+            writeln!(out, "           and {left} rules that do not match (--every-rule shows them)")?;
+        }
+        Ok(())
+    }
+}
+
+/// So many rules are told one by one.
+const FEW: usize = 40;
+
+/// What conditions of rules go by, where it is known.
+fn detail(action: &Action) -> Option<String> {
+    let detail = &action.detail;
+    let mut told = Vec::new();
+    if let Some(columns) = &detail.columns {
+        told.push(match columns.is_empty() {
+            true => "no column".to_owned(),
+            false => format!("columns {}", columns.join(", ")),
+        });
+    }
+    if let Some(condition) = detail.condition {
+        told.push(if condition { "by a condition" } else { "without a condition" }.to_owned());
+    }
+    told.extend(detail.limit.map(|limit| format!("at most {limit} rows")));
+    if !detail.roles.is_empty() {
+        told.push(format!("roles {}", detail.roles.join(", ")));
+    }
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// The time that was given, or this one.

@@ -26,7 +26,7 @@ fn run(arguments: &[&str]) -> (Result<bool, String>, String) {
 
 #[test]
 fn every_example_policy_does_what_its_cases_say() {
-    let (result, out) = run(&["test", policies().to_str().unwrap()]);
+    let (result, out) = run(&["test", "--every-rule", policies().to_str().unwrap()]);
     assert_eq!(result, Ok(true), "{out}");
     assert!(!out.contains("has no cases"), "{out}");
 }
@@ -98,6 +98,102 @@ fn a_rule_with_a_time_is_explained_and_tested_by_the_time_that_is_said() {
     );
     let (result, out) = run(&["test", folder.path().to_str().unwrap()]);
     assert_eq!(result, Ok(true), "{out}");
+}
+
+const RULES: &str = r#"version: 1
+rules:
+  - { name: reads, who: { user: ann }, actions: [read], relations: ["public.*"], decision: allow }
+  - { name: small, actions: [select], when: { limit: 10 }, decision: allow }
+  - { name: late, actions: [select], relations: [public.orders], decision: hold }
+  - { name: later, actions: [read], relations: ["public.orders"], when: { condition: present }, decision: hold }
+  - { name: watched, actions: [select], decision: deny, mode: observe }
+  - { name: elsewhere, resources: [billing], actions: [read], decision: deny }
+  - { name: other-database, databases: [hr], actions: [read], decision: deny }
+  - { name: of-bob, who: { user: bob }, actions: [read], decision: allow, mask: public.orders.id }
+  - { name: not-ann, except: { user: ann }, actions: [read], decision: deny }
+  - { name: by-program, who: { executable: /x }, actions: [read], decision: allow }
+  - { name: writes, actions: [write], decision: allow }
+  - { name: of-hr, actions: [read], relations: ["hr.*"], decision: deny }
+  - { name: veil, mask: public.orders.note }
+"#;
+
+const DATABASE: &str = "version: 1
+resource: shop
+database: shop
+schema: { public.orders: [id, note] }
+principals: { ann: { user: ann, executable: null } }
+cases:
+  - { name: held, who: ann, statement: SELECT id FROM orders WHERE id = 1, expect: hold, rule: late }
+  - { name: masked, who: ann, statement: SELECT note FROM orders LIMIT 5, expect: hold, rule: late, masked: [1] }
+";
+
+#[test]
+fn each_rule_is_explained_with_why_it_decides_or_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (policy, cases) = (write("p.yaml", RULES), write("p.cases.yaml", DATABASE));
+    let asked =
+        ["explain", "--policy", &policy, "--schema", &cases, "--resource", "shop", "--database", "shop"];
+    let (result, out) =
+        run(&[&asked[..], &["--as", "user=ann,executable=", "SELECT id FROM orders WHERE id = 1"]].concat());
+    assert_eq!(result, Ok(true));
+    let expect = format!(
+        "hold by rule \"late\"
+  select table public.orders is held by rule \"late\"
+  only observed: it would be denied by rule \"watched\"
+  A reviewer decides whether it runs.
+SELECT id FROM orders WHERE id = 1
+  hold   select table public.orders  by rule \"late\" ({policy}:5:5)
+           columns id; by a condition
+           \"reads\" matches, but allow is milder
+           \"small\" matches, but its `limit` is not met
+           \"late\" decides: hold
+           \"later\" matches, but comes after one that decides the same
+           \"watched\" matches, and would deny, but is only observed
+           \"writes\" is about other actions
+           \"of-hr\" is about other objects
+masks hold by \"veil\"
+not about this job here:
+           \"elsewhere\" is about other resources
+           \"other-database\" is about other databases
+           \"of-bob\" is about others, by `who`
+           \"not-ann\" takes this one out by `except`
+           \"by-program\" is about others, by `who`
+"
+    );
+    assert_eq!(out, expect);
+}
+
+#[test]
+fn a_test_says_which_rules_no_case_has_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("p.yaml", RULES);
+    write("p.cases.yaml", DATABASE);
+    let path = folder.path().to_str().unwrap();
+    let (result, out) = run(&["test", path]);
+    assert_eq!(result, Ok(true), "{out}");
+    let untried: Vec<&str> = out.lines().filter(|line| line.contains("decides in none")).collect();
+    assert_eq!(untried.len(), 10, "{out}");
+    assert!(untried[0].ends_with("p.yaml:3:5: rule \"reads\" decides in none of the cases"), "{out}");
+    assert!(out.ends_with("p.cases.yaml: 2 of 2 cases as expected, 3 of 13 rules tried\nok: 2 cases, 0 not as expected, 10 rules untried\n"), "{out}");
+    assert_eq!(run(&["test", "--every-rule", path]).0, Ok(false));
+}
+
+#[test]
+fn overlaps_are_told_when_they_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.yaml");
+    let rules = "  - { name: a, actions: [read], decision: allow }\n  - { name: b, actions: [read], relations: [x.y], decision: deny }\n";
+    std::fs::write(&path, format!("version: 1\nrules:\n{rules}")).unwrap();
+    let path = path.to_str().unwrap();
+    assert_eq!(run(&["check", path]).1.lines().count(), 1);
+    let (_, out) = run(&["check", "--overlaps", path]);
+    assert!(out.contains("overlap in select, copy-out: there rule \"b\" decides, deny"), "{out}");
 }
 
 #[test]

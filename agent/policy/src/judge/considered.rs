@@ -1,0 +1,101 @@
+//! Why each rule decides, or does not: what people are shown. Judging itself goes by the index and asks for no reasons.
+
+use std::borrow::Cow;
+
+use super::find::Counting;
+use super::{Policy, Subject, SubjectPolicy};
+use crate::action::Action;
+use crate::decision::Decision;
+use crate::rule::Rule;
+use crate::who::Standing;
+use crate::window::Moment;
+
+/// A rule, and how it stands to an action or a subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Considered<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// Whether it is about what was asked.
+    pub matches: bool,
+    /// How it stands to it, behind the rule's name: `decides: deny`, `is about other actions`.
+    pub why: Cow<'static, str>,
+}
+
+impl SubjectPolicy {
+    /// Every rule that may be about this subject, in document order, and how it stands to that action.
+    pub fn considered(&self, action: &Action, at: Moment) -> Vec<Considered<'_>> {
+        let counting = if self.observed { Counting::All } else { Counting::Enforced };
+        let decides = self.severest(action, at, counting);
+        let mut rules = self.ranked.rules.clone();
+        rules.sort_unstable();
+        let rules = rules.into_iter().filter_map(|at| self.policy.rules.get(at));
+        rules.filter_map(|rule| self.stands(rule, action, at, decides)).collect()
+    }
+
+    fn stands<'a>(
+        &self,
+        rule: &'a Rule,
+        action: &Action,
+        at: Moment,
+        decides: Option<(Decision, &Rule)>,
+    ) -> Option<Considered<'a>> {
+        let judging = rule.judging.as_ref()?;
+        let not = |why: &'static str| Some(Considered { rule, matches: false, why: why.into() });
+        if !judging.actions.contains(action) {
+            return not("is about other actions");
+        }
+        if !judging.is_about(action) {
+            return not("is about other objects");
+        }
+        if let Some(key) = judging.when.unmet(action, at, judging.decision > Decision::Allow) {
+            let why = format!("matches, but its `{key}` is not met").into();
+            return Some(Considered { rule, matches: false, why });
+        }
+        if action.implied && judging.decision == Decision::Allow {
+            return not("allows nothing that only comes along with what was named");
+        }
+        let why = match decides {
+            _ if rule.observed && !self.observed => {
+                format!("matches, and would {}, but is only observed", judging.decision).into()
+            }
+            Some((_, deciding)) if deciding.name == rule.name => {
+                format!("decides: {}", judging.decision).into()
+            }
+            Some((decision, _)) if decision > judging.decision => {
+                format!("matches, but {} is milder", judging.decision).into()
+            }
+            _ => "matches, but comes after one that decides the same".into(),
+        };
+        Some(Considered { rule, matches: true, why })
+    }
+}
+
+impl Policy {
+    /// The rules that are not about that subject, in document order, and why.
+    pub fn aside(&self, subject: &Subject<'_>) -> Vec<Considered<'_>> {
+        let aside = |rule: &'_ Rule| {
+            let standing = rule.standing(subject);
+            let allows = rule.decision() == Some(Decision::Allow);
+            if standing == Standing::Inside || (standing == Standing::Unknown && !allows) {
+                return None;
+            }
+            Some(if !rule.concerns(subject.resource) {
+                "is about other resources"
+            } else if !rule.databases.is_empty()
+                && !rule.databases.iter().any(|glob| glob.matches(subject.database))
+            {
+                "is about other databases"
+            } else if standing == Standing::Unknown {
+                "allows nothing, since it is not known whether it is about this one"
+            } else if rule.who.is_empty()
+                || rule.who.iter().any(|who| who.standing(subject.principal) > Standing::Outside)
+            {
+                "takes this one out by `except`"
+            } else {
+                "is about others, by `who`"
+            })
+        };
+        let aside = |rule| aside(rule).map(|why| Considered { rule, matches: false, why: why.into() });
+        self.rules.iter().filter_map(aside).collect()
+    }
+}
