@@ -77,6 +77,7 @@ fn observed() -> Decision<'static> {
                 condition: Some(false),
                 limit: Some(10),
                 roles: vec!["ci".into()],
+                position: None,
             },
         })),
         ruling: Ruling::Allow,

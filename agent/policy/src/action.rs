@@ -359,11 +359,15 @@ pub struct Detail {
     pub limit: Option<u64>,
     /// Roles that gain or lose by it (GRANT, REVOKE, OWNER TO), folded; sorted.
     pub roles: Vec<String>,
+    /// Where in the text what was not understood stands, in characters from 1, as PostgreSQL's errors count; of
+    /// [`Verb::Opaque`] alone.
+    pub position: Option<u32>,
 }
 
 impl Detail {
     /// Nothing is known.
-    pub const NONE: Detail = Detail { columns: None, condition: None, limit: None, roles: Vec::new() };
+    pub const NONE: Detail =
+        Detail { columns: None, condition: None, limit: None, roles: Vec::new(), position: None };
 }
 
 impl Action {

@@ -52,6 +52,8 @@ pub struct Finding {
     pub message: Option<Arc<str>>,
     /// What would have been decided if what is only observed counted, where that is something else.
     pub would: Option<Box<Finding>>,
+    /// What is allowed in its place, for people: of what no rule allows.
+    pub instead: Option<String>,
 }
 
 impl Finding {
@@ -172,6 +174,34 @@ impl Judgement {
                  rule is about"
             ),
         }
+    }
+
+    /// One line for people, whole: what was refused, by which rule, and what would be allowed or whom to ask.
+    pub fn refusal(&self) -> String {
+        let mut line = self.message();
+        let Some(finding) = self.decisive() else { return line };
+        let mut separator = if finding.cause == Cause::Rule { ": " } else { "; " };
+        let own = finding.message.as_deref().map(str::to_owned);
+        let cure = match (own, self.hint()) {
+            (Some(own), _) => Some(own),
+            // It stands in a sentence.
+            (None, hint) => hint.map(|hint| {
+                let hint = hint.trim_end_matches('.');
+                let first = hint.chars().take(1).flat_map(char::to_lowercase);
+                first.chain(hint.chars().skip(1)).collect::<String>()
+            }),
+        };
+        for part in [finding.instead.clone(), cure].into_iter().flatten() {
+            line.push_str(separator);
+            line.push_str(&single_line(&part));
+            separator = "; ";
+        }
+        line
+    }
+
+    /// Where in the text what was refused stands, in characters from 1: of what was not understood.
+    pub fn position(&self) -> Option<u32> {
+        self.decisive().and_then(|finding| finding.action.detail.position)
     }
 
     /// One line for people: what they can do about it. It is the rule's own message where it has one.

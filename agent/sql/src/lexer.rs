@@ -44,6 +44,14 @@ pub(crate) fn lex<'a>(
     Ok((checked, tokens))
 }
 
+/// The number of the character that begins at that byte, from 1, as PostgreSQL's errors count.
+pub(crate) fn character(text: &[u8], byte: usize) -> u32 {
+    let before = text.get(..byte).unwrap_or(text);
+    // Each character has one byte that continues none.
+    let characters = before.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+    u32::try_from(characters + 1).unwrap_or(u32::MAX)
+}
+
 /// Operator characters in one run; PostgreSQL's longest operator has 63.
 const MAX_OPERATOR_RUN: usize = 256;
 

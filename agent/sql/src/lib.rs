@@ -36,7 +36,7 @@ pub use settings::{Limits, SearchPath, Settings};
 pub use shape::{Shape, stands_for_all};
 pub use split::{split, tokens};
 
-use policy::Catalog;
+use policy::{Action, Catalog, Verb};
 
 /// Reads the whole text of a Query or Parse message.
 ///
@@ -52,9 +52,14 @@ pub fn analyse(text: &[u8], settings: &Settings, catalog: &Catalog, limits: &Lim
             let mut analysis = Analysis::default();
             for slice in slices {
                 let tokens = &tokens[slice];
-                let statement = statement::read(text, tokens, settings, catalog, limits, &mut before);
+                let mut statement = statement::read(text, tokens, settings, catalog, limits, &mut before);
+                let place = Place::of(text, tokens);
+                let unplaced = |a: &&mut Action| a.verb == Verb::Opaque && a.detail.position.is_none();
+                for action in statement.actions.iter_mut().filter(unplaced) {
+                    action.detail.position = Some(lexer::character(text.as_bytes(), place.range.start));
+                }
                 analysis.statements.push(statement);
-                analysis.places.push(Place::of(text, tokens));
+                analysis.places.push(place);
             }
             analysis
         }
@@ -66,7 +71,16 @@ pub fn analyse(text: &[u8], settings: &Settings, catalog: &Catalog, limits: &Lim
                 constants: vec![whole],
                 secrets: secrets::find_in_unreadable(text),
             };
-            Analysis { statements: vec![Statement::opaque(error.to_string())], places: vec![place] }
+            let character = error.at().map(|at| lexer::character(text, at));
+            let reason = match character {
+                Some(character) => format!("{error} (character {character})"),
+                None => error.to_string(),
+            };
+            let mut statement = Statement::opaque(reason);
+            for action in &mut statement.actions {
+                action.detail.position = character;
+            }
+            Analysis { statements: vec![statement], places: vec![place] }
         }
     }
 }

@@ -23,7 +23,7 @@ use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
 use crate::flow::{Rows, add, constant};
 use crate::keywords::{is_reserved, may_name_column};
-use crate::lexer::{Kind, Token};
+use crate::lexer::{Kind, Token, character};
 use crate::names::{Name, Names};
 use crate::parse::without_place;
 use crate::{Effects, Limits, SearchPath, Wants};
@@ -159,19 +159,36 @@ impl<'a> Reader<'a> {
             self.wants.search_path = true;
         }
         self.wants.catalog = true;
-        self.opaque(format!("{what} \"{name}\" is not in the catalog"));
+        let mut action = Action::opaque(format!("{what} \"{name}\" is not in the catalog"));
+        action.detail.position = self.position_of(name);
+        self.act(action);
     }
 
     /// Opaque, with the place of a token in the text; a literal's own text is never told.
     pub(crate) fn opaque_at(&mut self, what: &str, token: Option<Token>) {
-        let reason = self.describe(what, token);
-        self.opaque(reason);
+        let mut action = Action::opaque(self.describe(what, token));
+        action.detail.position = token.and_then(|token| self.position(token));
+        self.act(action);
+    }
+
+    /// Where a name stands first; one in a string stands in no token.
+    fn position_of(&self, name: &Name) -> Option<u32> {
+        let written = |token: &&Token| token.kind.is_name() && token.name(self.text) == name.name;
+        let few = self.actions.len() < FEW_ACTIONS;
+        let token = few.then(|| self.tokens.iter().find(written)).flatten()?;
+        self.position(*token)
+    }
+
+    /// Where a token stands, for the first of what is told: the text before it is walked each time.
+    fn position(&self, token: Token) -> Option<u32> {
+        let few = self.actions.len() < FEW_ACTIONS;
+        few.then(|| character(self.text.as_bytes(), token.start as usize))
     }
 
     pub(crate) fn describe(&self, what: &str, token: Option<Token>) -> String {
         let Some(token) = token else { return what.to_owned() };
         let before = self.text.get(..token.start as usize).unwrap_or_default();
-        let character = before.chars().count() + 1;
+        let character = character(self.text.as_bytes(), token.start as usize);
         if token.kind.is_constant() {
             return format!("{what} at a literal (character {character})");
         }

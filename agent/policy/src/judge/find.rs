@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::SubjectPolicy;
 use super::exposure::{self, Around, Exposure};
-use crate::action::{Action, Verb};
+use crate::action::{Action, Detail, ObjectKind, Verb};
 use crate::decision::Decision;
 use crate::judgement::{Cause, DEFAULT_RULE, Finding, IMPLIED_RULE, OBSERVED_RULE};
 use crate::rule::Rule;
@@ -19,6 +19,22 @@ pub(super) enum Counting {
     All,
 }
 
+/// What is told where it is allowed in the place of something else.
+const OFTEN: [Verb; 12] = [
+    Verb::Select,
+    Verb::Insert,
+    Verb::Update,
+    Verb::UpdateAll,
+    Verb::Delete,
+    Verb::DeleteAll,
+    Verb::Truncate,
+    Verb::CopyIn,
+    Verb::CopyOut,
+    Verb::Create,
+    Verb::Alter,
+    Verb::Drop,
+];
+
 impl SubjectPolicy {
     /// The finding on one action. The others count only in so far as they make up what is around it.
     pub(super) fn find(&self, action: &Action, around: Around) -> Finding {
@@ -26,6 +42,9 @@ impl SubjectPolicy {
             return self.only_observed(self.decide(action, around, Counting::All), around);
         }
         let mut finding = self.decide(action, around, Counting::Enforced);
+        if finding.cause == Cause::NoRule {
+            finding.instead = self.instead(action, around);
+        }
         if self.ranked.observes {
             let all = self.decide(action, around, Counting::All);
             if all.decision != finding.decision {
@@ -51,7 +70,39 @@ impl SubjectPolicy {
             cause: Cause::Observed,
             message: None,
             would: Some(Box::new(would)),
+            instead: None,
         }
+    }
+
+    /// What may be done to the same object, or under which condition the same: most often what was meant can be written
+    /// so.
+    fn instead(&self, action: &Action, around: Around) -> Option<String> {
+        let object = &action.object;
+        if object.kind == ObjectKind::Other {
+            return None;
+        }
+        let decided = |verb| {
+            let other = Action { verb, detail: Detail::NONE, implied: false, ..action.clone() };
+            self.decide(&other, around, Counting::Enforced).decision
+        };
+        let conditional =
+            self.ranked.rules.iter().filter_map(|at| self.policy.rules.get(*at)).find_map(|rule| {
+                let judging = rule.judging.as_ref().filter(|_| !rule.observed)?;
+                let allows = judging.decision == Decision::Allow && judging.is_about(action);
+                let unmet = judging.when.unmet(action, around.at, false).filter(|_| allows)?;
+                Some(format!("rule \"{}\" allows it where its `{unmet}` is met", rule.name))
+            });
+        if conditional.is_some() {
+            return conditional;
+        }
+        let verbs = Verb::ALL.into_iter().filter(|verb| {
+            *verb != action.verb
+                && OFTEN.contains(verb)
+                && verb.may_be_done_to(object.kind)
+                && decided(*verb) == Decision::Allow
+        });
+        let names: Vec<&str> = verbs.map(Verb::name).collect();
+        (!names.is_empty()).then(|| format!("allowed there: {}", names.join(", ")))
     }
 
     fn decide(&self, action: &Action, around: Around, counting: Counting) -> Finding {
@@ -62,6 +113,7 @@ impl SubjectPolicy {
             cause,
             message,
             would: None,
+            instead: None,
         };
         let Some((decision, rule)) = self.severest(action, around.at, counting) else {
             return if action.implied && action.verb != Verb::Opaque {

@@ -309,7 +309,51 @@ fn a_refusal_names_the_action_the_rule_and_the_cure() {
         assert_eq!(judgement.hint().as_deref(), Some(hint));
     }
     let odd = judge(&policy, &reporter(), &["drop public.a\nb"]);
+    assert!(!odd.refusal().contains('\n'));
     assert!(!odd.message().contains('\n'));
+}
+
+#[test]
+fn a_refusal_is_one_line_with_what_would_be_allowed_or_whom_to_ask() {
+    let policy = policy(
+        r#"
+  - { name: rows, actions: [select, insert], relations: ["public.*"], decision: allow }
+  - { name: some, actions: [delete, delete-all], when: { condition: present }, relations: ["public.*"], decision: allow }
+  - { name: no-ddl, actions: [ddl], decision: deny, message: "Ask #dba." }
+  - { name: no-locks, actions: [lock], decision: deny }
+  - { name: m, actions: [opaque], decision: allow }
+  - { name: watched, actions: [truncate], decision: allow, mode: observe }
+"#,
+    );
+    for (action, refusal) in [
+        ("drop public.t", "drop table public.t is denied by rule \"no-ddl\": Ask #dba."),
+        (
+            "lock public.t",
+            "lock table public.t is denied by rule \"no-locks\": ask whoever answers \
+             for rule \"no-locks\"",
+        ),
+        (
+            "truncate public.t",
+            "truncate table public.t is denied by rule \"default\": no rule allows it; allowed there: select, insert, \
+             delete; ask for a rule that allows \"truncate\" there",
+        ),
+        (
+            "delete-all public.t",
+            "delete-all table public.t is denied by rule \"default\": no rule allows it; rule \"some\" allows it where its \
+             `condition` is met; ask for a rule that allows \"delete-all\" there",
+        ),
+        (
+            "select hr.t",
+            "select table hr.t is denied by rule \"default\": no rule allows it; ask for a rule that allows \"select\" there",
+        ),
+        (
+            "opaque body of DO",
+            "opaque (body of DO) is denied by rule \"no-ddl\": what could not be understood in full may be what that rule is \
+             about; Ask #dba.",
+        ),
+    ] {
+        assert_eq!(judge(&policy, &reporter(), &[action]).refusal(), refusal);
+    }
 }
 
 #[test]

@@ -380,7 +380,11 @@ impl Active {
         };
         let nothing = self.reread(b"", self.facts.strings());
         let judged = self.rule(nothing).judged().clone();
-        Ruled::refused(judged, "absent", Refusal { sqlstate, message, hint: None, is_servers: true })
+        Ruled::refused(
+            judged,
+            "absent",
+            Refusal { sqlstate, message, hint: None, position: None, is_servers: true },
+        )
     }
 }
 

@@ -153,14 +153,20 @@ impl Reading {
         output: Output,
         written: Lineage,
     ) {
+        // Where something stands in another text says nothing of this one.
+        let placeless = |action: &Action| Action {
+            detail: policy::Detail { position: None, ..action.detail.clone() },
+            ..action.clone()
+        };
+        let actions: Vec<Action> = actions.iter().map(placeless).collect();
         let meaning = Rc::make_mut(&mut self.meaning);
-        for action in actions {
+        for action in &actions {
             if !meaning.actions.contains(action) {
                 meaning.actions.push(action.clone());
             }
         }
         if let Some(statement) = meaning.statements.get_mut(statement) {
-            statement.actions.extend_from_slice(actions);
+            statement.actions.extend_from_slice(&actions);
             statement.relations.extend_from_slice(relations);
             statement.output = output;
             // What EXECUTE hands over as values counts beside what was prepared to be written.

@@ -267,6 +267,7 @@ impl Active {
             sqlstate: "54000",
             message: format!("a text of {length} bytes is too long: it is read whole, up to {limit} bytes"),
             hint: Some("Bind large values as parameters, or use COPY: these pass at any length.".to_owned()),
+            position: None,
             is_servers: false,
         };
         let ruled = Ruled::refused(reading.judged().clone(), "limit", refusal);

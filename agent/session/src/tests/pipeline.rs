@@ -24,7 +24,7 @@ fn check(messages: &[Vec<u8>], expect: &[&str]) {
     assert!(world.server.ran.iter().all(|ran| !ran.contains("DROP")), "{:?}", world.server.ran);
 }
 
-const REFUSED: &str = "error 42501 drop table public.orders is denied by rule \"no-drops\"";
+const REFUSED: &str = "error 42501 drop table public.orders is denied by rule \"no-drops\": ask whoever answers for rule \"no-drops\"";
 
 #[test]
 fn a_refused_message_of_a_pipeline_fails_in_its_place_and_skips_to_sync() {

@@ -116,3 +116,21 @@ fn a_description_in_the_extended_protocol_is_recorded_with_what_it_describes() {
     assert_eq!(script(&mut World::new(ALL)), [Some("parse"), Some("bind")]);
     assert_eq!(script(&mut World::new(MASKED)), [Some("parse"), Some("bind")]);
 }
+
+#[test]
+fn an_error_points_at_what_was_not_understood_as_the_servers_own_do() {
+    let mut world = World::new(GUARDED);
+    let mut fields = |messages: &[Vec<u8>]| {
+        let before = world.got.len();
+        world.send(messages);
+        let got = &world.got[before..];
+        let position = got.windows(2).position(|two| two == b"\0P").map(|at| at + 2);
+        position.map(|at| {
+            got[at..].iter().take_while(|byte| **byte != 0).map(|byte| char::from(*byte)).collect::<String>()
+        })
+    };
+    assert_eq!(fields(&[query("SELECT 'ä' FROM nowhere")]).as_deref(), Some("17"));
+    assert_eq!(fields(&[parse("", "SELECT 1 FROM nowhere"), sync()]).as_deref(), Some("15"));
+    // What is understood and refused is all of the statement.
+    assert_eq!(fields(&[query("DROP TABLE orders")]), None);
+}

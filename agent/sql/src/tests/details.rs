@@ -133,3 +133,24 @@ fn a_statement_of_very_many_relations_is_told() {
     let found = read(&format!("DROP TABLE IF EXISTS {names}")).statements.remove(0).actions;
     assert_eq!(found.last().map(ToString::to_string).as_deref(), Some("opaque (too many different actions)"));
 }
+
+#[test]
+fn what_is_not_understood_is_told_with_its_place_in_characters() {
+    use policy::Verb;
+    for (text, at) in [
+        ("SELECT * FROM nowhere", Some(15)),
+        // Characters, not bytes.
+        ("SELECT 'äöü' FROM nowhere", Some(19)),
+        ("SELECT 1; SELECT * FROM t, nowhere", Some(28)),
+        ("SELECT 1;  DO $$BEGIN END$$", Some(12)),
+        ("SELECT 'ä' || 'x", Some(15)),
+        ("SELECT (1", Some(10)),
+        ("SELECT nofunction(1)", Some(8)),
+        ("SELECT FOO BAR BAZ FROM t", Some(16)),
+        ("SELECT 1", None),
+    ] {
+        let actions = read(text).statements.into_iter().flat_map(|statement| statement.actions);
+        let opaque: Vec<_> = actions.filter(|action| action.verb == Verb::Opaque).collect();
+        assert_eq!(opaque.first().and_then(|action| action.detail.position), at, "{text}: {opaque:?}");
+    }
+}
