@@ -130,6 +130,7 @@ const fn bit(verb: Verb) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ObjectKind;
 
     #[test]
     fn a_star_is_every_verb_but_those_that_may_be_anything() {
@@ -138,6 +139,47 @@ mod tests {
         for verb in Verb::ALL {
             assert_eq!(set.has_verb(verb), ![Verb::Replicate, Verb::Opaque].contains(&verb), "{verb}");
         }
+    }
+
+    /// The README's table of actions, its cells.
+    fn table() -> Vec<Vec<String>> {
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+        let readme = std::fs::read_to_string(readme).unwrap();
+        let rows = readme.lines().skip_while(|line| !line.starts_with("| action |")).skip(2);
+        let rows = rows.take_while(|line| line.starts_with('|'));
+        let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        rows.map(cells).collect()
+    }
+
+    #[test]
+    fn the_readme_has_every_action_with_its_groups_and_objects_and_what_it_covers() {
+        let kinds = [
+            (ObjectKind::Relation, "relation"),
+            (ObjectKind::Function, "function"),
+            (ObjectKind::Role, "role"),
+            (ObjectKind::Setting, "setting"),
+        ];
+        let done_to = |verb: Verb| {
+            let mut kinds =
+                kinds.iter().filter(|(kind, _)| verb.may_be_done_to(*kind)).map(|(_, name)| *name);
+            match (kinds.next(), kinds.next()) {
+                (None, _) => "none",
+                (Some(only), None) => only,
+                (Some(_), Some(_)) => "any",
+            }
+        };
+        let groups = |verb: Verb| {
+            let groups = GROUPS.iter().filter(|group| group.verbs.contains(&verb));
+            groups.map(|group| format!("`{}`", group.name)).collect::<Vec<_>>().join(", ")
+        };
+        let expect: Vec<Vec<String>> = Verb::ALL
+            .into_iter()
+            .map(|verb| vec![format!("`{verb}`"), groups(verb), done_to(verb).to_owned()])
+            .collect();
+        let table = table();
+        let found: Vec<Vec<String>> = table.iter().map(|cells| cells[..3].to_vec()).collect();
+        assert_eq!(found, expect);
+        assert!(table.iter().all(|cells| cells.len() == 4 && !cells[3].is_empty()));
     }
 
     #[test]

@@ -32,12 +32,21 @@ fn every_example_policy_does_what_its_cases_say() {
 }
 
 #[test]
+fn the_readme_shows_the_policy_that_is_tested() {
+    let readme = std::fs::read_to_string(policies().join("../README.md")).unwrap();
+    let policy = std::fs::read_to_string(policies().join("clinic.yaml")).unwrap();
+    let begins = policy.find("version: 1").unwrap();
+    assert!(readme.contains(&format!("```yaml\n{}```\n", &policy[begins..])));
+}
+
+#[test]
 fn every_example_policy_is_one_that_check_has_nothing_to_say_about() {
     for entry in std::fs::read_dir(policies()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
         if name.ends_with(".yaml") && !name.ends_with(".cases.yaml") {
-            let (result, out) = run(&["check", "--resource", "shop", path.to_str().unwrap()]);
+            let resources = ["--resource", "shop", "--resource", "clinic"];
+            let (result, out) = run(&[&["check"], &resources[..], &[path.to_str().unwrap()]].concat());
             assert_eq!((result, out.lines().count()), (Ok(true), 1), "{out}");
         }
     }
