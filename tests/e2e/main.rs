@@ -5,6 +5,7 @@
 mod attempts;
 mod audit;
 mod backend;
+mod conditions;
 mod container_servers;
 mod containers;
 mod conversations;
