@@ -37,6 +37,46 @@ const COLUMN_NAME: &[&str] = &[
     "xmlserialize", "xmltable",
 ];
 
+/// Unreserved: a name anywhere, and a word of the grammar somewhere (those of version 18).
+#[rustfmt::skip]
+const UNRESERVED: &[&str] = &[
+    "abort", "absent", "absolute", "access", "action", "add", "admin", "after", "aggregate", "also", "alter",
+    "always", "asensitive", "assertion", "assignment", "at", "atomic", "attach", "attribute", "backward",
+    "before", "begin", "breadth", "by", "cache", "call", "called", "cascade", "cascaded", "catalog", "chain",
+    "characteristics", "checkpoint", "class", "close", "cluster", "columns", "comment", "comments", "commit",
+    "committed", "compression", "conditional", "configuration", "conflict", "connection", "constraints",
+    "content", "continue", "conversion", "copy", "cost", "csv", "cube", "current", "cursor", "cycle", "data",
+    "database", "day", "deallocate", "declare", "defaults", "deferred", "definer", "delete", "delimiter",
+    "delimiters", "depends", "depth", "detach", "dictionary", "disable", "discard", "document", "domain",
+    "double", "drop", "each", "empty", "enable", "encoding", "encrypted", "enforced", "enum", "error",
+    "escape", "event", "exclude", "excluding", "exclusive", "execute", "explain", "expression", "extension",
+    "external", "family", "filter", "finalize", "first", "following", "force", "format", "forward",
+    "function", "functions", "generated", "global", "granted", "groups", "handler", "header", "hold", "hour",
+    "identity", "if", "immediate", "immutable", "implicit", "import", "include", "including", "increment",
+    "indent", "index", "indexes", "inherit", "inherits", "inline", "input", "insensitive", "insert",
+    "instead", "invoker", "isolation", "keep", "key", "keys", "label", "language", "large", "last",
+    "leakproof", "level", "listen", "load", "local", "location", "lock", "locked", "logged", "mapping",
+    "match", "matched", "materialized", "maxvalue", "merge", "method", "minute", "minvalue", "mode", "month",
+    "move", "name", "names", "nested", "new", "next", "nfc", "nfd", "nfkc", "nfkd", "no", "normalized",
+    "nothing", "notify", "nowait", "nulls", "object", "objects", "of", "off", "oids", "old", "omit",
+    "operator", "option", "options", "ordinality", "others", "over", "overriding", "owned", "owner",
+    "parallel", "parameter", "parser", "partial", "partition", "passing", "password", "path", "period",
+    "plan", "plans", "policy", "preceding", "prepare", "prepared", "preserve", "prior", "privileges",
+    "procedural", "procedure", "procedures", "program", "publication", "quote", "quotes", "range", "read",
+    "reassign", "recursive", "ref", "referencing", "refresh", "reindex", "relative", "release", "rename",
+    "repeatable", "replace", "replica", "reset", "restart", "restrict", "return", "returns", "revoke", "role",
+    "rollback", "rollup", "routine", "routines", "rows", "rule", "savepoint", "scalar", "schema", "schemas",
+    "scroll", "search", "second", "security", "sequence", "sequences", "serializable", "server", "session",
+    "set", "sets", "share", "show", "simple", "skip", "snapshot", "source", "sql", "stable", "standalone",
+    "start", "statement", "statistics", "stdin", "stdout", "storage", "stored", "strict", "string", "strip",
+    "subscription", "support", "sysid", "system", "tables", "tablespace", "target", "temp", "template",
+    "temporary", "text", "ties", "transaction", "transform", "trigger", "truncate", "trusted", "type",
+    "types", "uescape", "unbounded", "uncommitted", "unconditional", "unencrypted", "unknown", "unlisten",
+    "unlogged", "until", "update", "vacuum", "valid", "validate", "validator", "value", "varying", "version",
+    "view", "views", "virtual", "volatile", "whitespace", "within", "without", "work", "wrapper", "write",
+    "xml", "year", "yes", "zone",
+];
+
 /// Words that are keywords to `sqlparser`: those above that queries and DML are made of, PostgreSQL's
 /// unreserved ones with a meaning there, and types that may stand before a literal (`date '…'`). Sorted.
 #[rustfmt::skip]
@@ -75,6 +115,13 @@ pub(crate) fn may_name_column(word: &str) -> bool {
     !is_reserved(word) && TYPE_FUNCTION_NAME.binary_search(&word).is_err()
 }
 
+/// Whether this folded word is one of PostgreSQL's keywords.
+pub(crate) fn is_keyword(word: &str) -> bool {
+    [UNRESERVED, RESERVED, COLUMN_NAME, TYPE_FUNCTION_NAME]
+        .iter()
+        .any(|list| list.binary_search(&word).is_ok())
+}
+
 /// Whether this folded word is a keyword to `sqlparser`.
 pub(crate) fn is_passed_on(word: &str) -> bool {
     PASSED_ON.binary_search(&word).is_ok()
@@ -86,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_list_is_sorted() {
-        for list in [RESERVED, TYPE_FUNCTION_NAME, COLUMN_NAME, PASSED_ON] {
+        for list in [RESERVED, TYPE_FUNCTION_NAME, COLUMN_NAME, UNRESERVED, PASSED_ON] {
             assert!(list.is_sorted(), "{list:?}");
         }
     }

@@ -5,8 +5,6 @@
 
 mod bridge;
 
-pub(crate) use bridge::without_place;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sqlparser::ast::{Expr, Query, Statement};
@@ -15,6 +13,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token as ParserToken;
 
 use crate::lexer::Token;
+use bridge::Bridged;
 
 /// Frames of `sqlparser` inside each other. Above what [`crate::Limits::nesting`] lets through.
 const RECURSION: usize = 400;
@@ -25,18 +24,24 @@ pub(crate) struct Failed {
     pub(crate) at: Option<usize>,
 }
 
+/// A tree, and which tokens have no place in it.
+pub(crate) struct Parsed<T> {
+    pub(crate) tree: T,
+    pub(crate) unplaced: Vec<bool>,
+}
+
 /// Reads the slice as one statement.
-pub(crate) fn statement(text: &str, tokens: &[Token]) -> Result<Statement, Failed> {
+pub(crate) fn statement(text: &str, tokens: &[Token]) -> Result<Parsed<Statement>, Failed> {
     whole(text, tokens, |parser| parser.parse_statement())
 }
 
 /// Reads the slice as one query.
-pub(crate) fn query(text: &str, tokens: &[Token]) -> Result<Box<Query>, Failed> {
+pub(crate) fn query(text: &str, tokens: &[Token]) -> Result<Parsed<Box<Query>>, Failed> {
     whole(text, tokens, |parser| parser.parse_query())
 }
 
 /// Reads the slice as one expression.
-pub(crate) fn expression(text: &str, tokens: &[Token]) -> Result<Expr, Failed> {
+pub(crate) fn expression(text: &str, tokens: &[Token]) -> Result<Parsed<Expr>, Failed> {
     whole(text, tokens, |parser| parser.parse_expr())
 }
 
@@ -44,8 +49,8 @@ fn whole<T>(
     text: &str,
     tokens: &[Token],
     read: impl for<'a> FnOnce(&mut Parser<'a>) -> Result<T, ParserError>,
-) -> Result<T, Failed> {
-    let bridged = bridge::tokens(text, tokens);
+) -> Result<Parsed<T>, Failed> {
+    let Bridged { tokens: bridged, unplaced } = bridge::bridge(text, tokens);
     // A panic in the parser must not end the daemon; the parser is dropped with it.
     let result = catch_unwind(AssertUnwindSafe(|| {
         let dialect = PostgreSqlDialect {};
@@ -59,7 +64,8 @@ fn whole<T>(
             Err(error) => Err(Failed { at: place(&error) }),
         }
     }));
-    result.unwrap_or(Err(Failed { at: None }))
+    let tree = result.unwrap_or(Err(Failed { at: None }))?;
+    Ok(Parsed { tree, unplaced })
 }
 
 /// The token that an error names, from the end of its message. The message itself may hold literals.

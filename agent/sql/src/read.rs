@@ -25,7 +25,6 @@ use crate::flow::{Rows, add, constant};
 use crate::keywords::{is_reserved, may_name_column};
 use crate::lexer::{Kind, Token, character};
 use crate::names::{Name, Names};
-use crate::parse::without_place;
 use crate::{Effects, Limits, SearchPath, Wants};
 
 /// Actions that one statement may have; more are not told apart.
@@ -87,10 +86,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads with a tree made of these tokens.
-    pub(crate) fn within<T>(&mut self, tokens: &'a [Token], read: impl FnOnce(&mut Self) -> T) -> T {
+    /// Reads with a tree made of these tokens, some of which have no place in it.
+    pub(crate) fn within<T>(
+        &mut self,
+        tokens: &'a [Token],
+        unplaced: Vec<bool>,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
         let outer = std::mem::replace(&mut self.tokens, tokens);
-        let outer_met = std::mem::replace(&mut self.met, vec![false; tokens.len()]);
+        let outer_met = std::mem::replace(&mut self.met, unplaced);
         let outer_ctes = std::mem::take(&mut self.ctes);
         let result = read(self);
         self.tokens = outer;
@@ -281,14 +285,10 @@ impl<'a> Reader<'a> {
 
     /// Guard 5, for names: every name of the slice must have been met in the tree.
     pub(crate) fn close(&mut self) {
-        let mut index = 0;
-        while let Some(token) = self.tokens.get(index).copied() {
-            let skipped = without_place(self.text, self.tokens, index);
-            if skipped > 0 || self.met[index] {
-                index += skipped.max(1);
+        for (token, met) in self.tokens.iter().zip(&self.met) {
+            if *met {
                 continue;
             }
-            index += 1;
             let lost = match token.kind {
                 Kind::Quoted | Kind::UnicodeQuoted => true,
                 Kind::Word => {
@@ -298,7 +298,7 @@ impl<'a> Reader<'a> {
                 _ => false,
             };
             if lost {
-                self.opaque_at("unsupported syntax", Some(token));
+                self.opaque_at("unsupported syntax", Some(*token));
                 return;
             }
         }

@@ -7,6 +7,7 @@ use crate::cursor::Cursor;
 use crate::flow::Rows;
 use crate::lexer::{Kind, Token};
 use crate::names::{Name, Names};
+use crate::parse::Parsed;
 use crate::read::Reader;
 use crate::secrets;
 use crate::utility::Read;
@@ -153,14 +154,14 @@ impl<'a> Reader<'a> {
         if !self.fits(tokens) {
             return unknown();
         }
-        let tree = match parse::statement(self.text, tokens) {
-            Ok(tree) => tree,
+        let Parsed { tree, unplaced } = match parse::statement(self.text, tokens) {
+            Ok(parsed) => parsed,
             Err(failed) => {
                 self.opaque_at("unsupported syntax", failed.at.and_then(|i| tokens.get(i)).copied());
                 return unknown();
             }
         };
-        let rows = self.within(tokens, |reader| {
+        let rows = self.within(tokens, unplaced, |reader| {
             let rows = match &tree {
                 Tree::Query(query) => reader.top_query(query),
                 tree => reader.top_writing(tree),

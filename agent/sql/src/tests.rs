@@ -5,6 +5,7 @@ mod details;
 mod fixture;
 mod lineage;
 mod properties;
+mod rewrites;
 mod shapes;
 mod statements;
 mod utilities;

@@ -15,6 +15,8 @@ mod privileges;
 mod session;
 mod transaction;
 
+pub(crate) use expression::comma_parts;
+
 use policy::{Action, Detail, Object, ObjectKind, Output, Verb};
 
 use crate::Effects;

@@ -399,7 +399,8 @@ const fn verbs(write: Write) -> &'static [Verb] {
         Write::Delete => &[Verb::Delete, Verb::DeleteAll],
         Write::DeleteAll => &[Verb::DeleteAll],
         Write::Truncate => &[Verb::Truncate],
-        Write::CopyIn => &[Verb::CopyIn],
+        // The tree does not tell a file without a name from the client.
+        Write::CopyIn => &[Verb::CopyIn, Verb::CopyServer],
         Write::CopyServer => &[Verb::CopyServer],
         Write::Create => &[Verb::Create],
     }

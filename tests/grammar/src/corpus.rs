@@ -9,7 +9,7 @@ use crate::oracle::{self, Reading};
 
 /// Texts of one origin, all of which PostgreSQL's grammar takes.
 pub struct Corpus {
-    pub name: &'static str,
+    pub name: String,
     pub texts: Vec<String>,
     /// Texts that were left out, since PostgreSQL refuses them.
     pub invalid: usize,
@@ -21,7 +21,7 @@ impl Corpus {
     /// # Errors
     ///
     /// It cannot be read.
-    pub fn read(name: &'static str, path: &Path) -> Result<Self> {
+    pub fn read(name: &str, path: &Path) -> Result<Self> {
         let mut files = Vec::new();
         if path.is_dir() {
             for entry in std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {
@@ -32,7 +32,7 @@ impl Corpus {
         } else {
             files.push(path.to_owned());
         }
-        let mut corpus = Corpus { name, texts: Vec::new(), invalid: 0 };
+        let mut corpus = Corpus { name: name.to_owned(), texts: Vec::new(), invalid: 0 };
         let mut seen = HashSet::new();
         for file in files {
             let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;

@@ -10,7 +10,7 @@ mod oracle;
 mod report;
 mod world;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -28,9 +28,9 @@ struct Args {
     /// The folder with `known`, and the corpora that are in the tree
     #[arg(long)]
     files: PathBuf,
-    /// PostgreSQL's regression tests: a folder of scripts
-    #[arg(long)]
-    regress: Option<PathBuf>,
+    /// PostgreSQL's regression tests: a name of the corpus and its folder of scripts
+    #[arg(long, num_args = 2, value_names = ["NAME", "FOLDER"])]
+    regress: Vec<String>,
     /// So many mutated texts as well
     #[arg(long, default_value_t = 0)]
     mutations: u64,
@@ -70,8 +70,8 @@ fn run(args: &Args) -> Result<()> {
     for (name, file) in [("tools", "tools.sql"), ("honest", "honest.sql"), ("attacks", "attacks.sql")] {
         corpora.push(Corpus::read(name, &args.files.join(file))?);
     }
-    if let Some(folder) = &args.regress {
-        corpora.push(Corpus::read("regress", folder)?);
+    for pair in args.regress.chunks_exact(2) {
+        corpora.push(Corpus::read(&pair[0], Path::new(&pair[1]))?);
     }
     let mut findings = Findings::default();
     let mut rows = Vec::new();
@@ -103,7 +103,7 @@ fn run(args: &Args) -> Result<()> {
             begun.elapsed().as_secs_f64(),
         );
         coverage.tell(args.causes);
-        rows.push((corpus.name, coverage));
+        rows.push((corpus.name.clone(), coverage));
     }
     if args.mutations > 0 || args.minutes.is_some() {
         let until = args.minutes.map(|minutes| Instant::now() + Duration::from_secs_f64(minutes * 60.0));

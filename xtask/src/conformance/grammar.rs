@@ -47,7 +47,10 @@ pub(crate) struct Args {
 /// It cannot be built, or there are dangerous differences that are not in `tests/grammar/known`.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let cache = Cache::open()?;
-    let regress = regress::files(&cache, None)?;
+    let regress = [
+        ("regress 15", regress::files_of_suite(&cache, "15", "bookworm")?),
+        ("regress 18", regress::files_of_suite(&cache, "18", "sid")?),
+    ];
     let mut words: Vec<OsString> = Vec::new();
     let mut option = |name: &str, value: String| words.extend([OsString::from(name), value.into()]);
     option("--mutations", args.mutations.to_string());
@@ -60,7 +63,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         option("--text", text.clone());
     }
     let mut command = Command::new(build(&cache)?);
-    command.arg("--files").arg(folder()).arg("--regress").arg(regress.join("sql")).args(words);
+    command.arg("--files").arg(folder()).args(words);
+    for (name, files) in &regress {
+        command.arg("--regress").arg(name).arg(files.join("sql"));
+    }
     run_command(&mut command)
 }
 

@@ -66,7 +66,16 @@ pub(super) fn files(cache: &Cache, server: Option<&Major>) -> Result<PathBuf> {
 
 /// The same of a release that a suite of Debian's has: hardly the server's own, and both ways run the same.
 fn files_of_major(cache: &Cache, server: &Major, suite: &str) -> Result<PathBuf> {
-    let package = format!("postgresql-{}", server.number());
+    files_of_suite(cache, &server.number().to_string(), suite)
+}
+
+/// The same of the newest release of a major in a suite of Debian's.
+///
+/// # Errors
+///
+/// It cannot be fetched.
+pub(super) fn files_of_suite(cache: &Cache, major: &str, suite: &str) -> Result<PathBuf> {
+    let package = format!("postgresql-{major}");
     cache.fill(&format!("{package}-{suite}-regress"), |folder| {
         say(&format!("fetching the regression tests of {package} in Debian's {suite}"));
         let sources = Apt::of_suite(suite, folder)?.source(&package, &["*/src/test/regress"])?;

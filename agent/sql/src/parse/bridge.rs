@@ -1,220 +1,499 @@
-//! Our tokens as `sqlparser`'s, rewritten where it would read another statement than PostgreSQL.
+//! Our tokens as `sqlparser`'s, rewritten where it would read another statement than PostgreSQL, or none at all.
 //!
-//! The rewrites: ONLY before a relation is left out (the reading then covers more), `TABLE x` as a query becomes
-//! `SELECT * FROM x`, `OPERATOR(schema.op)` becomes one operator, and modifiers that `sqlparser` does not know
-//! (OVERRIDING … VALUE, NO KEY, SYMMETRIC, VARIADIC) are left out.
+//! A rewrite keeps every expression, name of a relation and type in its place, so that what is read covers what the
+//! server does; what it leaves out says nothing of what is read or written: ONLY (the reading then covers more), modifiers
+//! of operators, locks and windows, collations, words between the arguments of functions that the grammar knows.
+//! Each is tried at a place where PostgreSQL's grammar takes these words for nothing else. Where that is not sure the
+//! tokens go on as they are, and `sqlparser` refuses them.
 
-use sqlparser::ast::DollarQuotedString;
+mod calls;
+mod clauses;
+mod signs;
+
+use std::ops::Range;
+
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Span, Token as To, TokenWithSpan, Word};
 
-use crate::keywords::is_passed_on;
+use crate::keywords::{is_keyword, is_passed_on, is_reserved};
 use crate::lexer::{Kind, Token};
+use signs::{one, operator};
 
-pub(super) fn tokens(text: &str, tokens: &[Token]) -> Vec<TokenWithSpan> {
-    let mut out = Vec::with_capacity(tokens.len() + 1);
-    let mut index = 0;
-    while let Some(token) = tokens.get(index) {
-        let span = span(index);
-        let skipped = without_place(text, tokens, index);
-        if skipped > 0 {
-            if let Some(token) = named_operator(text, &tokens[index..index + skipped]) {
-                out.push(TokenWithSpan { token, span });
-            }
-            index += skipped;
-            continue;
-        }
-        if token.is(text, "table") && table_is_query(text, tokens, index) {
-            for word in [keyword("select", Keyword::SELECT), To::Mul, keyword("from", Keyword::FROM)] {
-                out.push(TokenWithSpan { token: word, span });
-            }
-            index += 1;
-            continue;
-        }
-        out.push(TokenWithSpan { token: one(text, *token), span });
-        index += 1;
-    }
-    out
+/// A slice of tokens, ready for `sqlparser`.
+pub(super) struct Bridged {
+    pub(super) tokens: Vec<TokenWithSpan>,
+    /// Which of ours have no place of their own in the tree.
+    pub(super) unplaced: Vec<bool>,
 }
 
-/// How many tokens from here on have no place of their own in the tree: ONLY, OVERRIDING … VALUE,
-/// `OPERATOR(schema.op)`, and words that only modify what stands around them.
-pub(crate) fn without_place(text: &str, tokens: &[Token], index: usize) -> usize {
-    let Some(token) = tokens.get(index).filter(|t| t.kind == Kind::Word) else { return 0 };
-    let is = |i: usize, keyword: &str| tokens.get(i).is_some_and(|t| t.is(text, keyword));
-    let kind = |i: usize| tokens.get(i).map(|t| t.kind);
-    if token.is(text, "only") && only_is_dropped(text, tokens, index) {
-        return 1;
+pub(super) fn bridge(text: &str, tokens: &[Token]) -> Bridged {
+    let mut bridge = Bridge {
+        text,
+        tokens,
+        out: Vec::with_capacity(tokens.len() + 1),
+        unplaced: vec![false; tokens.len()],
+        levels: vec![Level::default()],
+    };
+    bridge.range(0..tokens.len());
+    Bridged { tokens: bridge.out, unplaced: bridge.unplaced }
+}
+
+/// What is known inside the parentheses or brackets at hand.
+#[derive(Default)]
+struct Level {
+    /// SELECT or DELETE has been met: FROM is theirs.
+    query: bool,
+    /// Inside of SET's list.
+    assigns: bool,
+    /// CASEs without their END.
+    cases: usize,
+    /// They are those of `substring(…)`.
+    substring: bool,
+}
+
+struct Bridge<'a> {
+    text: &'a str,
+    tokens: &'a [Token],
+    out: Vec<TokenWithSpan>,
+    unplaced: Vec<bool>,
+    /// Innermost last; never empty.
+    levels: Vec<Level>,
+}
+
+impl Bridge<'_> {
+    fn range(&mut self, range: Range<usize>) {
+        let mut index = range.start;
+        while index < range.end {
+            index += self.step(index).max(1);
+        }
     }
-    if token.is(text, "overriding")
-        && (is(index + 1, "system") || is(index + 1, "user"))
-        && is(index + 2, "value")
-    {
-        return 3;
+
+    /// Passes on what begins at this token; how many tokens that were.
+    fn step(&mut self, index: usize) -> usize {
+        let token = self.tokens[index];
+        let rewritten = match token.kind {
+            Kind::Word => {
+                let word = token.name(self.text);
+                match self.word(index, &word) {
+                    0 => self.typed_literal(index),
+                    rewritten => rewritten,
+                }
+            }
+            Kind::Quoted | Kind::UnicodeQuoted => self.typed_literal(index),
+            Kind::Dot if self.is_operator(index + 1, "*") => {
+                // The star becomes a name, which no text can hold: sqlparser takes it at the end of any reference.
+                self.pass(index);
+                self.push(index + 1, quoted("*"));
+                2
+            }
+            Kind::Operator if self.is_star_of_relation(index) => self.drop(index, 1),
+            Kind::String => self.frame_bound(index),
+            Kind::Comma if self.level().assigns => {
+                self.pass(index);
+                1 + self.assignment(index + 1)
+            }
+            Kind::LeftParen | Kind::LeftBracket => self.open(index),
+            Kind::RightParen | Kind::RightBracket => {
+                if self.levels.len() > 1 {
+                    self.levels.pop();
+                }
+                0
+            }
+            _ => 0,
+        };
+        if rewritten == 0 {
+            self.pass(index);
+        }
+        rewritten
     }
-    let after = |keyword: &str| index.checked_sub(1).is_some_and(|i| is(i, keyword));
-    // FOR NO KEY UPDATE, FOR KEY SHARE: weaker locks of the same rows.
-    if token.is(text, "no") && after("for") && is(index + 1, "key") && is(index + 2, "update") {
-        return 2;
+
+    /// What a word begins that is rewritten; 0: nothing.
+    fn word(&mut self, index: usize, word: &str) -> usize {
+        match word {
+            "select" | "delete" => {
+                self.level_mut().query = true;
+                0
+            }
+            "from" | "where" | "returning" | "when" => {
+                self.level_mut().assigns = false;
+                0
+            }
+            "set" => {
+                let lists = self.kind(index + 1).is_some_and(|k| k.is_name() || k == Kind::LeftParen);
+                self.level_mut().assigns = lists;
+                if lists {
+                    self.pass(index);
+                    1 + self.assignment(index + 1)
+                } else {
+                    0
+                }
+            }
+            "case" if !self.is_label(index) => {
+                self.level_mut().cases += 1;
+                0
+            }
+            "end" if !self.is_label(index) => {
+                let level = self.level_mut();
+                match level.cases.checked_sub(1) {
+                    Some(cases) => {
+                        level.cases = cases;
+                        0
+                    }
+                    // Without a CASE it can only be a label.
+                    None => self.replace(index, quoted("end")),
+                }
+            }
+            "only" => self.only(index),
+            "table" if self.table_is_query(index) => {
+                for word in [keyword("select", Keyword::SELECT), To::Mul, keyword("from", Keyword::FROM)] {
+                    self.push(index, word);
+                }
+                1
+            }
+            "operator" => self.named_operator(index),
+            "using" => self.using(index),
+            "current" => self.current_of(index),
+            // IS NULL in one word, which may be a function's too.
+            "isnull" if !self.is_label(index) && self.kind(index + 1) != Some(Kind::LeftParen) => {
+                self.push(index, keyword("is", Keyword::IS));
+                self.replace(index, keyword("null", Keyword::NULL))
+            }
+            "as" => self.column_definitions(index),
+            "rows" => self.rows_from(index),
+            "tablesample" => self.sample(index),
+            "search" | "cycle" => self.search_or_cycle(index),
+            "conflict" if self.is_before(index, "on") => self.conflict(index),
+            "substring" if self.kind(index + 1) == Some(Kind::LeftParen) => {
+                self.pass(index);
+                let opened = self.open(index + 1);
+                if opened == 0 {
+                    self.pass(index + 1);
+                }
+                self.level_mut().substring = true;
+                1 + opened.max(1)
+            }
+            "similar" | "escape" if self.level().substring && !self.is(index + 1, "to") => {
+                // substring(x SIMILAR y ESCAPE z) is the function of three arguments.
+                self.level_mut().substring = word == "similar";
+                self.replace(index, To::Comma)
+            }
+            "collation" if self.is(index + 1, "for") && self.kind(index + 2) == Some(Kind::LeftParen) => {
+                self.push(index, To::make_word("pg_collation_for", None));
+                self.unplaced[index + 1] = true;
+                2
+            }
+            "insert" if self.is_before(index, "then") && self.are(index + 1, &["default", "values"]) => {
+                self.pass(index);
+                self.pass(index + 2);
+                self.push(index + 1, To::LParen);
+                self.pass(index + 1);
+                self.push(index + 1, To::RParen);
+                3
+            }
+            "source" | "target" if self.is_before(index, "by") && self.is_two_before(index, "matched") => {
+                let keyword = To::make_word(word, None);
+                self.replace(index, keyword)
+            }
+            // Other questions about the same value.
+            "document" | "normalized" if self.is_before(index, "is") || self.is_after_is_not(index) => {
+                self.replace(index, keyword("null", Keyword::NULL))
+            }
+            "nfc" | "nfd" | "nfkc" | "nfkd"
+                if (self.is_before(index, "is") || self.is_after_is_not(index))
+                    && self.is(index + 1, "normalized") =>
+            {
+                self.unplaced[index + 1] = true;
+                self.replace(index, keyword("null", Keyword::NULL)) + 1
+            }
+            _ => {
+                let modifiers = self.modifiers(index, word);
+                if modifiers > 0 {
+                    return self.drop(index, modifiers);
+                }
+                self.special_call(index, word)
+            }
+        }
     }
-    if token.is(text, "key") && after("for") && is(index + 1, "share") {
-        return 1;
+
+    /// How many words from here on only modify what stands around them.
+    fn modifiers(&self, index: usize, word: &str) -> usize {
+        let after = |word| self.is_before(index, word);
+        match word {
+            "overriding"
+                if (self.is(index + 1, "system") || self.is(index + 1, "user"))
+                    && self.is(index + 2, "value") =>
+            {
+                3
+            }
+            // FOR NO KEY UPDATE, FOR KEY SHARE: weaker locks of the same rows.
+            "no" if after("for") && self.are(index + 1, &["key", "update"]) => 2,
+            "key" if after("for") && self.is(index + 1, "share") => 1,
+            // Reserved words that change how the same operands are compared or passed.
+            "symmetric" | "asymmetric" if after("between") => 1,
+            "variadic"
+                if self.before(index).is_some_and(|t| matches!(t.kind, Kind::LeftParen | Kind::Comma)) =>
+            {
+                1
+            }
+            // Behind the end of a window's frame, and before the end of the window.
+            "exclude" if after("row") || after("preceding") || after("following") => {
+                let words: [&[&str]; 4] = [&["current", "row"], &["no", "others"], &["group"], &["ties"]];
+                let fits = |words: &&&[&str]| {
+                    self.are(index + 1, words) && self.kind(index + 1 + words.len()) == Some(Kind::RightParen)
+                };
+                words.iter().find(fits).map_or(0, |words| 1 + words.len())
+            }
+            // A reserved word: behind an expression and before a name it is nothing but the clause.
+            "collate" if !self.is_label(index) => match self.chain(index + 1) {
+                0 => 0,
+                names => 1 + names,
+            },
+            _ => 0,
+        }
     }
-    // Reserved words that change how the same operands are compared or passed.
-    if (token.is(text, "symmetric") || token.is(text, "asymmetric")) && after("between") {
-        return 1;
-    }
-    if token.is(text, "variadic")
-        && index.checked_sub(1).and_then(kind).is_some_and(|k| matches!(k, Kind::LeftParen | Kind::Comma))
-    {
-        return 1;
-    }
-    if token.is(text, "operator") && kind(index + 1) == Some(Kind::LeftParen) {
+
+    /// `OPERATOR(schema.op)`: PostgreSQL's own as the operator itself, another with its schema.
+    fn named_operator(&mut self, index: usize) -> usize {
+        let text = self.text;
+        if self.kind(index + 1) != Some(Kind::LeftParen) {
+            return 0;
+        }
         let mut at = index + 2;
-        if kind(at).is_some_and(Kind::is_name) && kind(at + 1) == Some(Kind::Dot) {
+        let schema = self.kind(at).is_some_and(Kind::is_name) && self.kind(at + 1) == Some(Kind::Dot);
+        let schema = schema.then(|| self.tokens[at].name(text).into_owned());
+        if schema.is_some() {
             at += 2;
         }
-        if kind(at) == Some(Kind::Operator) && kind(at + 1) == Some(Kind::RightParen) {
-            return at + 2 - index;
+        if self.kind(at) != Some(Kind::Operator) || self.kind(at + 1) != Some(Kind::RightParen) {
+            return 0;
         }
+        let written = self.tokens[at].written(text);
+        let token = match schema.as_deref() {
+            None | Some("pg_catalog") => operator(written),
+            Some(schema) => To::CustomBinaryOperator(format!("{schema}.{written}")),
+        };
+        self.push(index, token);
+        self.skip(index..at + 2);
+        at + 2 - index
     }
-    0
+
+    /// `type 'literal'` as a cast, where `sqlparser` does not know the type's name for one.
+    fn typed_literal(&mut self, index: usize) -> usize {
+        let names = self.chain(index);
+        if names == 0 || !self.kind(index + names).is_some_and(Kind::is_string) || self.is_before_dot(index) {
+            return 0;
+        }
+        let first = self.tokens[index];
+        if names == 1 && first.kind == Kind::Word {
+            let word = first.name(self.text);
+            // Of the keywords only those that no other place of the grammar has before a string.
+            let is_type = matches!(&*word, "text" | "name" | "path" | "xml");
+            if is_passed_on(&word) && !is_type || is_keyword(&word) && !is_type {
+                return 0;
+            }
+        }
+        let literal = index + names;
+        self.push(literal, To::make_word("cast", None));
+        self.push(literal, To::LParen);
+        self.pass(literal);
+        self.push(literal, keyword("as", Keyword::AS));
+        for at in index..literal {
+            self.pass(at);
+        }
+        self.push(literal, To::RParen);
+        names + 1
+    }
+
+    /// ONLY in front of a relation: behind a word or sign that a relation follows, and before a name or `(`.
+    /// It is reserved, so there it cannot be anything else.
+    fn only(&mut self, index: usize) -> usize {
+        let Some(previous) = self.before(index) else { return 0 };
+        let follows = matches!(previous.kind, Kind::Comma | Kind::LeftParen)
+            || ["from", "join", "update", "into", "using", "table", "lateral"]
+                .iter()
+                .any(|word| previous.is(self.text, word));
+        if !follows {
+            return 0;
+        }
+        if self.kind(index + 1).is_some_and(Kind::is_name) {
+            return self.drop(index, 1);
+        }
+        // ONLY (name)
+        let names = self.chain(index + 2);
+        let end = index + 2 + names;
+        if self.kind(index + 1) != Some(Kind::LeftParen)
+            || names == 0
+            || self.kind(end) != Some(Kind::RightParen)
+        {
+            return 0;
+        }
+        self.unplaced[index] = true;
+        for at in index + 2..end {
+            self.pass(at);
+        }
+        end + 1 - index
+    }
+
+    /// TABLE as a query: not a label, not the noise word of INTO.
+    fn table_is_query(&self, index: usize) -> bool {
+        let excluded = self.before(index).is_some_and(|p| {
+            p.kind == Kind::Dot
+                || ["as", "into", "temp", "temporary", "unlogged"].iter().any(|word| p.is(self.text, word))
+        });
+        self.kind(index + 1).is_some_and(Kind::is_name) && !excluded
+    }
+
+    /// The `*` behind a relation's name in FROM: its children too, as always.
+    fn is_star_of_relation(&self, index: usize) -> bool {
+        if self.tokens[index].written(self.text) != "*" {
+            return false;
+        }
+        let mut at = index;
+        loop {
+            match at.checked_sub(1).map(|i| self.tokens[i].kind) {
+                Some(kind) if kind.is_name() => at -= 1,
+                _ => return false,
+            }
+            match at.checked_sub(1).map(|i| self.tokens[i].kind) {
+                Some(Kind::Dot) => at -= 1,
+                _ => break,
+            }
+        }
+        // A FROM that is a query's, and not that of extract(… FROM …) or of IS DISTINCT FROM.
+        let from = self.is_before(at, "from") && !self.is_two_before(at, "distinct") && self.level().query;
+        let behind = match self.tokens.get(index + 1) {
+            None => true,
+            Some(next) => next.kind.is_name() || matches!(next.kind, Kind::Comma | Kind::RightParen),
+        };
+        (from || self.is_before(at, "join")) && behind
+    }
+
+    fn level(&self) -> &Level {
+        self.levels.last().unwrap_or(&OUTSIDE)
+    }
+
+    fn level_mut(&mut self) -> &mut Level {
+        if self.levels.is_empty() {
+            self.levels.push(Level::default());
+        }
+        let last = self.levels.len() - 1;
+        &mut self.levels[last]
+    }
+
+    /// Passes a token on as it is.
+    fn pass(&mut self, index: usize) {
+        self.push(index, one(self.text, self.tokens[index]));
+    }
+
+    /// Passes another token on, from the place of ours at `index`.
+    fn push(&mut self, index: usize, token: To) {
+        let column = index as u64 + 1;
+        let span = Span::new(Location::new(1, column), Location::new(1, column));
+        self.out.push(TokenWithSpan { token, span });
+    }
+
+    fn replace(&mut self, index: usize, token: To) -> usize {
+        self.push(index, token);
+        self.unplaced[index] = true;
+        1
+    }
+
+    /// Leaves so many tokens out.
+    fn drop(&mut self, index: usize, count: usize) -> usize {
+        self.skip(index..index + count);
+        count
+    }
+
+    fn skip(&mut self, range: Range<usize>) {
+        self.unplaced[range].fill(true);
+    }
+
+    fn kind(&self, index: usize) -> Option<Kind> {
+        self.tokens.get(index).map(|token| token.kind)
+    }
+
+    fn is(&self, index: usize, word: &str) -> bool {
+        self.tokens.get(index).is_some_and(|token| token.is(self.text, word))
+    }
+
+    /// Whether these words follow each other from `index` on.
+    fn are(&self, index: usize, words: &[&str]) -> bool {
+        words.iter().enumerate().all(|(offset, word)| self.is(index + offset, word))
+    }
+
+    fn is_operator(&self, index: usize, operator: &str) -> bool {
+        let is = |t: &Token| t.kind == Kind::Operator && t.written(self.text) == operator;
+        self.tokens.get(index).is_some_and(is)
+    }
+
+    fn before(&self, index: usize) -> Option<Token> {
+        index.checked_sub(1).and_then(|i| self.tokens.get(i)).copied()
+    }
+
+    fn is_before(&self, index: usize, word: &str) -> bool {
+        self.before(index).is_some_and(|token| token.is(self.text, word))
+    }
+
+    fn is_two_before(&self, index: usize, word: &str) -> bool {
+        index.checked_sub(1).is_some_and(|index| self.is_before(index, word))
+    }
+
+    fn is_after_is_not(&self, index: usize) -> bool {
+        self.is_before(index, "not") && self.is_two_before(index, "is")
+    }
+
+    fn is_before_dot(&self, index: usize) -> bool {
+        self.before(index).is_some_and(|token| token.kind == Kind::Dot)
+    }
+
+    /// Behind a dot or AS any word is a label.
+    fn is_label(&self, index: usize) -> bool {
+        self.is_before_dot(index) || self.is_before(index, "as")
+    }
+
+    /// Tokens of `name[.name …]` from `index` on; 0 where there is no name that may begin one.
+    fn chain(&self, index: usize) -> usize {
+        let begins = self.tokens.get(index).is_some_and(|token| {
+            token.kind.is_name() && !(token.kind == Kind::Word && is_reserved(&token.name(self.text)))
+        });
+        if !begins {
+            return 0;
+        }
+        let mut count = 1;
+        while self.kind(index + count) == Some(Kind::Dot)
+            && self.kind(index + count + 1).is_some_and(Kind::is_name)
+        {
+            count += 2;
+        }
+        count
+    }
+
+    /// Where the parentheses or brackets end that open at `index`.
+    fn closing(&self, index: usize) -> Option<usize> {
+        let mut depth = 0_usize;
+        for (at, token) in self.tokens.iter().enumerate().skip(index) {
+            match token.kind {
+                Kind::LeftParen | Kind::LeftBracket => depth += 1,
+                Kind::RightParen | Kind::RightBracket => {
+                    depth = depth.checked_sub(1)?;
+                    if depth == 0 {
+                        return Some(at);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
 }
 
-/// The operator that `OPERATOR(schema.op)` names: PostgreSQL's own as itself, another with its schema.
-fn named_operator(text: &str, tokens: &[Token]) -> Option<To> {
-    match tokens {
-        [_, _, op, _] => Some(operator(op.written(text))),
-        [_, _, schema, _, op, _] => match &*schema.name(text) {
-            "pg_catalog" => Some(operator(op.written(text))),
-            schema => Some(To::CustomBinaryOperator(format!("{schema}.{}", op.written(text)))),
-        },
-        _ => None,
-    }
-}
-
-fn span(index: usize) -> Span {
-    let column = index as u64 + 1;
-    Span::new(Location::new(1, column), Location::new(1, column))
-}
+const OUTSIDE: Level = Level { query: false, assigns: false, cases: 0, substring: false };
 
 fn keyword(value: &str, keyword: Keyword) -> To {
     To::Word(Word { value: value.to_owned(), quote_style: None, keyword })
 }
 
-/// ONLY in front of a relation: behind a word or sign that a relation follows, and before a name or `(`.
-/// It is reserved, so there it cannot be anything else.
-fn only_is_dropped(text: &str, tokens: &[Token], index: usize) -> bool {
-    let Some(previous) = index.checked_sub(1).and_then(|i| tokens.get(i)) else { return false };
-    let follows = previous.kind == Kind::Comma
-        || previous.kind == Kind::LeftParen
-        || ["from", "join", "update", "into", "using", "table", "lateral"]
-            .iter()
-            .any(|word| previous.is(text, word));
-    follows && tokens.get(index + 1).is_some_and(|t| t.kind.is_name() || t.kind == Kind::LeftParen)
-}
-
-/// TABLE as a query: not a label, not the noise word of INTO.
-fn table_is_query(text: &str, tokens: &[Token], index: usize) -> bool {
-    let next = tokens.get(index + 1).is_some_and(|t| t.kind.is_name());
-    let previous = index.checked_sub(1).and_then(|i| tokens.get(i));
-    let excluded = previous.is_some_and(|p| {
-        p.kind == Kind::Dot
-            || ["as", "into", "temp", "temporary", "unlogged"].iter().any(|word| p.is(text, word))
-    });
-    next && !excluded
-}
-
-fn one(text: &str, token: Token) -> To {
-    let written = || token.written(text).to_owned();
-    match token.kind {
-        Kind::Word => {
-            let value = token.name(text).into_owned();
-            let keyword = if is_passed_on(&value) {
-                match To::make_word(&value, None) {
-                    To::Word(word) => word.keyword,
-                    _ => Keyword::NoKeyword,
-                }
-            } else {
-                Keyword::NoKeyword
-            };
-            To::Word(Word { value, quote_style: None, keyword })
-        }
-        Kind::Quoted | Kind::UnicodeQuoted => To::Word(Word {
-            value: token.name(text).into_owned(),
-            quote_style: Some('"'),
-            keyword: Keyword::NoKeyword,
-        }),
-        Kind::String => To::SingleQuotedString(written()),
-        Kind::EscapeString => To::EscapedStringLiteral(written()),
-        Kind::UnicodeString => To::UnicodeStringLiteral(written()),
-        Kind::National => To::NationalStringLiteral(written()),
-        Kind::Dollar => To::DollarQuotedString(DollarQuotedString { value: written(), tag: None }),
-        Kind::Bits => To::SingleQuotedByteStringLiteral(written()),
-        Kind::Hex => To::HexStringLiteral(written()),
-        Kind::Integer | Kind::Number => To::Number(written(), false),
-        Kind::Parameter => To::Placeholder(written()),
-        Kind::Comma => To::Comma,
-        Kind::LeftParen => To::LParen,
-        Kind::RightParen => To::RParen,
-        Kind::LeftBracket => To::LBracket,
-        Kind::RightBracket => To::RBracket,
-        Kind::Dot => To::Period,
-        Kind::Semicolon => To::SemiColon,
-        Kind::Colon => To::Colon,
-        Kind::ColonColon => To::DoubleColon,
-        Kind::ColonEquals => To::Assignment,
-        Kind::Operator => operator(token.written(text)),
-    }
-}
-
-fn operator(written: &str) -> To {
-    match written {
-        "=" => To::Eq,
-        "<>" | "!=" => To::Neq,
-        "<" => To::Lt,
-        ">" => To::Gt,
-        "<=" => To::LtEq,
-        ">=" => To::GtEq,
-        "=>" => To::RArrow,
-        "+" => To::Plus,
-        "-" => To::Minus,
-        "*" => To::Mul,
-        "/" => To::Div,
-        "%" => To::Mod,
-        "^" => To::Caret,
-        "||" => To::StringConcat,
-        "&" => To::Ampersand,
-        "|" => To::Pipe,
-        "#" => To::Sharp,
-        "##" => To::DoubleSharp,
-        "~" => To::Tilde,
-        "~*" => To::TildeAsterisk,
-        "!~" => To::ExclamationMarkTilde,
-        "!~*" => To::ExclamationMarkTildeAsterisk,
-        "~~" => To::DoubleTilde,
-        "~~*" => To::DoubleTildeAsterisk,
-        "!~~" => To::ExclamationMarkDoubleTilde,
-        "!~~*" => To::ExclamationMarkDoubleTildeAsterisk,
-        "<<" => To::ShiftLeft,
-        ">>" => To::ShiftRight,
-        "&&" => To::Overlap,
-        "^@" => To::CaretAt,
-        "|/" => To::PGSquareRoot,
-        "||/" => To::PGCubeRoot,
-        "@" => To::AtSign,
-        "->" => To::Arrow,
-        "->>" => To::LongArrow,
-        "#>" => To::HashArrow,
-        "#>>" => To::HashLongArrow,
-        "@>" => To::AtArrow,
-        "<@" => To::ArrowAt,
-        "#-" => To::HashMinus,
-        "@?" => To::AtQuestion,
-        "@@" => To::AtAt,
-        "?" => To::Question,
-        "?&" => To::QuestionAnd,
-        "?|" => To::QuestionPipe,
-        other => To::CustomBinaryOperator(other.to_owned()),
-    }
+/// A quoted name.
+fn quoted(value: &str) -> To {
+    To::Word(Word { value: value.to_owned(), quote_style: Some('"'), keyword: Keyword::NoKeyword })
 }

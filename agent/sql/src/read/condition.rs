@@ -9,6 +9,11 @@ pub(super) fn is_trivial(condition: Option<&Expr>) -> bool {
     condition.is_none_or(holds)
 }
 
+/// Whether the condition selects no row.
+pub(super) fn is_never(condition: &Expr) -> bool {
+    never(condition)
+}
+
 fn holds(expr: &Expr) -> bool {
     match expr {
         Expr::Nested(inner) | Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => holds(inner),

@@ -15,6 +15,7 @@ use super::scope::{Item, Scope};
 use super::uses::{Told, Used};
 use crate::flow::Rows;
 
+mod conflict;
 mod merge;
 
 /// The columns that are assigned to; `None` where one of them is no plain name.
@@ -304,7 +305,7 @@ impl<'a> Reader<'a> {
         }
         // Its rows are those that it inserts, or conflicts with.
         let used = Used::by(true);
-        let item = self.target_item(&target, &name, alias, &used);
+        let mut item = self.target_item(&target, &name, alias, &used);
         let mut scope = Scope::inside(outer);
         match on {
             None => {}
@@ -312,7 +313,11 @@ impl<'a> Reader<'a> {
                 match &conflict.conflict_target {
                     None => {}
                     Some(ConflictTarget::Columns(columns)) => {
-                        for column in columns {
+                        let at = self.stands_for_tokens(columns);
+                        if let Some(at) = at {
+                            item = self.conflict_expressions(at, item, outer);
+                        }
+                        for column in columns.iter().filter(|_| at.is_none()) {
                             let column = self.name(column);
                             if Scope::column_of(&item, &column).is_none() {
                                 item.read_every();

@@ -7,9 +7,10 @@ use sqlparser::ast::{AccessExpr, Expr, Ident, Subscript, UnaryOperator, Value, V
 
 use super::Reader;
 use super::call::Called;
-use super::scope::Scope;
+use super::scope::{Item, Scope};
 use super::uses::Used;
-use crate::flow::{add, constant};
+use crate::flow::{Rows, add, constant};
+use crate::lexer::Kind;
 use crate::names::Name;
 
 mod arguments;
@@ -63,10 +64,59 @@ impl Reader<'_> {
         self.expr(expr, &scope)
     }
 
+    /// Whether it is `x.*` or `(x).*`, which a list takes for all the columns of `x`.
+    pub(super) fn is_starred(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Nested(inner) => self.is_starred(inner),
+            Expr::CompoundIdentifier(parts) => parts.last().is_some_and(|part| self.is_star(part)),
+            Expr::CompoundFieldAccess { root: _, access_chain } => {
+                matches!(access_chain.last(), Some(AccessExpr::Dot(Expr::Identifier(part))) if self.is_star(part))
+            }
+            _ => false,
+        }
+    }
+
+    /// The columns that it is then.
+    pub(super) fn starred(&mut self, expr: &Expr, scope: &Scope<'_>) -> Rows {
+        match expr {
+            Expr::Nested(inner) => self.starred(inner, scope),
+            Expr::CompoundIdentifier(parts) => match self.starred_item(parts, scope) {
+                Some(item) => item.every_column(),
+                None => Rows::Any(Lineage::Unknown),
+            },
+            expr => Rows::Any(self.expr(expr, scope)),
+        }
+    }
+
+    /// What `item.*` or `schema.item.*` names.
+    fn starred_item<'s>(&mut self, parts: &[Ident], scope: &'s Scope<'_>) -> Option<&'s Item> {
+        let mut names = Vec::with_capacity(parts.len());
+        for (index, part) in parts.iter().enumerate() {
+            names.push(if index == 0 { self.name(part) } else { self.part(part) });
+        }
+        match names.as_slice() {
+            [item, _] => scope.item(None, item),
+            [schema, item, _] => scope.item(Some(schema), item),
+            _ => {
+                self.unsupported("a name of many parts");
+                None
+            }
+        }
+    }
+
+    /// Whether the bridge made this name of a star.
+    fn is_star(&self, ident: &Ident) -> bool {
+        self.token_of(ident).is_some_and(|at| self.tokens[at].kind == Kind::Operator)
+    }
+
     /// What the expression's value may carry.
     pub(super) fn expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Lineage {
         match expr {
             Expr::Identifier(ident) => self.column_reference(ident, scope),
+            // A whole row.
+            Expr::CompoundIdentifier(parts) if self.is_starred(expr) => {
+                self.starred_item(parts, scope).map_or(Lineage::Unknown, Item::whole)
+            }
             Expr::CompoundIdentifier(parts) => self.qualified_reference(parts, scope),
             Expr::CompoundFieldAccess { root, access_chain } => {
                 let (parts, rest) = reference(root, access_chain);
@@ -248,6 +298,10 @@ impl Reader<'_> {
     fn access(&mut self, access: &AccessExpr, value: &Lineage, scope: &Scope<'_>) -> Lineage {
         match access {
             // A field of a composite value, which the value already carries; or a call.
+            AccessExpr::Dot(Expr::Identifier(ident)) if self.is_star(ident) => {
+                self.part(ident);
+                constant()
+            }
             AccessExpr::Dot(Expr::Identifier(ident)) => {
                 let name = self.part(ident);
                 let called = self.call_as_attribute(&name);

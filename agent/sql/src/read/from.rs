@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use policy::Verb;
 use sqlparser::ast::{
-    Expr, FunctionArg, Join, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableWithJoins,
+    Expr, FunctionArg, Join, JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor,
+    TableWithJoins,
 };
 
 use super::Reader;
@@ -12,7 +13,7 @@ use super::access::Target;
 use super::call::Called;
 use super::scope::{Item, Scope, has_system_columns};
 use super::uses::{Told, Used};
-use crate::flow::{Rows, add};
+use crate::flow::{Cell, Rows, add};
 use crate::names::Name;
 
 /// An alias as written.
@@ -72,10 +73,20 @@ impl Reader<'_> {
                 self.expr(condition, scope);
             }
             JoinConstraint::Using(columns) => {
+                let mut cells = Vec::with_capacity(columns.len());
+                let mut alias = None;
                 for column in columns {
-                    if let Some(name) = self.object_name(column, false) {
-                        scope.column(&name.name);
+                    let is_alias = self.is_join_alias(column);
+                    let Some(name) = self.object_name(column, false) else { continue };
+                    if is_alias {
+                        alias = Some(name.name);
+                    } else {
+                        let lineage = scope.column(&name.name).unwrap_or(policy::Lineage::Unknown);
+                        cells.push(Cell { name: Some(name.name), lineage });
                     }
+                }
+                if alias.is_some() {
+                    scope.items.push(item(Alias { name: alias, columns: Vec::new() }, Rows::Columns(cells)));
                 }
                 scope.merged = true;
             }
@@ -86,6 +97,13 @@ impl Reader<'_> {
             }
             JoinConstraint::None => {}
         }
+    }
+
+    /// Whether this is the alias behind `USING (…) AS`, which the bridge puts among the columns.
+    fn is_join_alias(&self, column: &ObjectName) -> bool {
+        let ident = column.0.first().and_then(|part| part.as_ident());
+        let before = ident.and_then(|ident| self.token_of(ident)).and_then(|at| at.checked_sub(1));
+        before.is_some_and(|at| self.tokens[at].is(self.text, "as"))
     }
 
     fn alias(&mut self, alias: Option<&TableAlias>) -> Alias {

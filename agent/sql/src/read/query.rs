@@ -3,8 +3,8 @@
 use policy::{Action, Lineage, Verb};
 use sqlparser::ast::{
     Cte, Distinct, Expr, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowExpr, OrderByKind, Query,
-    Select, SelectFlavor, SelectInto, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
-    SetQuantifier, WildcardAdditionalOptions, With,
+    Select, SelectFlavor, SelectInto, SelectItem, SetExpr, SetOperator, SetQuantifier,
+    WildcardAdditionalOptions, With,
 };
 
 use super::Reader;
@@ -102,13 +102,18 @@ impl Reader<'_> {
             }
         }
         for (index, cte) in cte_tables.iter().enumerate() {
-            let Cte { alias, query, from, materialized: _, closing_paren_token: _ } = cte;
+            let Cte { alias, query, from, materialized: _, closing_paren_token } = cte;
             if from.is_some() || alias.at.is_some() {
                 self.opaque("unsupported WITH");
             }
             let name = self.name(&alias.name);
             let names: Vec<String> = alias.columns.iter().map(|c| self.name(&c.name)).collect();
-            let rows = self.query(query, outer).renamed(names);
+            let mut rows = self.query(query, outer).renamed(names);
+            let end = closing_paren_token.0.span.start.column as usize;
+            if self.tokens.get(end).is_some_and(|t| t.is(self.text, "search") || t.is(self.text, "cycle")) {
+                // They add columns, of rows of the query's own.
+                rows = Rows::Any(rows.all());
+            }
             if *recursive {
                 // Its own name stood for the unknown while it was read, so what is known now is sound.
                 self.ctes[first + index].1 = rows;
@@ -151,6 +156,14 @@ impl Reader<'_> {
                 }
                 let mut rows: Option<Rows> = None;
                 for row in &values.rows {
+                    if row.content.iter().any(|expr| self.is_starred(expr)) {
+                        let sum = Rows::Any(self.exprs(&row.content, &scope));
+                        rows = Some(match rows {
+                            Some(rows) => rows.union(sum),
+                            None => sum,
+                        });
+                        continue;
+                    }
                     let cells = row
                         .content
                         .iter()
@@ -296,6 +309,15 @@ impl Reader<'_> {
         let mut rows = Rows::Columns(Vec::with_capacity(items.len()));
         for item in items {
             let more = match item {
+                // `x.*` under a label is still all of its columns.
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, alias: _ }
+                    if self.is_starred(expr) =>
+                {
+                    if let SelectItem::ExprWithAlias { expr: _, alias } = item {
+                        self.label(alias);
+                    }
+                    self.starred(expr, scope)
+                }
                 SelectItem::UnnamedExpr(expr) => {
                     let lineage = self.expr(expr, scope);
                     Rows::Columns(vec![Cell { name: figure_name(expr), lineage }])
@@ -312,15 +334,10 @@ impl Reader<'_> {
                     self.wildcard_options(options);
                     scope.wildcard()
                 }
-                SelectItem::QualifiedWildcard(kind, options) => {
-                    self.wildcard_options(options);
-                    match kind {
-                        SelectItemQualifiedWildcardKind::ObjectName(name) => self
-                            .object_name(name, false)
-                            .and_then(|name| scope.item(name.schema.as_deref(), &name.name))
-                            .map_or(Rows::Any(Lineage::Unknown), super::scope::Item::every_column),
-                        SelectItemQualifiedWildcardKind::Expr(expr) => Rows::Any(self.expr(expr, scope)),
-                    }
+                // The bridge makes them references that end in a star.
+                SelectItem::QualifiedWildcard(..) => {
+                    self.opaque("unsupported wildcard");
+                    Rows::Any(Lineage::Unknown)
                 }
             };
             rows.append(more);

@@ -6,7 +6,7 @@ use crate::cursor::Cursor;
 use crate::flow::{Rows, add, constant};
 use crate::lexer::{Kind, Token};
 use crate::names::Name;
-use crate::parse;
+use crate::parse::{self, Parsed};
 use crate::read::Reader;
 use crate::utility::Read;
 
@@ -17,7 +17,7 @@ impl<'a> Reader<'a> {
             return Rows::Any(Lineage::Unknown);
         }
         match parse::query(self.text, tokens) {
-            Ok(query) => self.within(tokens, |reader| {
+            Ok(Parsed { tree: query, unplaced }) => self.within(tokens, unplaced, |reader| {
                 let rows = reader.top_query(&query);
                 reader.close();
                 rows
@@ -35,7 +35,7 @@ impl<'a> Reader<'a> {
             return Lineage::Unknown;
         }
         match parse::expression(self.text, tokens) {
-            Ok(expr) => self.within(tokens, |reader| {
+            Ok(Parsed { tree: expr, unplaced }) => self.within(tokens, unplaced, |reader| {
                 let lineage = reader.lone_expression(&expr, over);
                 reader.close();
                 lineage
@@ -160,7 +160,7 @@ fn is_serial(name: &Name) -> bool {
 }
 
 /// The parts between commas outside parentheses.
-pub(super) fn comma_parts(tokens: &[Token]) -> Vec<&[Token]> {
+pub(crate) fn comma_parts(tokens: &[Token]) -> Vec<&[Token]> {
     let mut parts = Vec::new();
     let mut depth = 0_usize;
     let mut start = 0;

@@ -211,6 +211,8 @@ impl Walk {
                 }
             }
             "FuncCall" => self.call(fields, around),
+            // Its modifiers are constants or words; anything else is refused before it is looked at.
+            "TypeName" => {}
             "TypeCast" => {
                 if let Some((_, to)) = fields.get("type_name").and_then(node)
                     && let Some(name) = qualified(list(to, "names"))
@@ -471,8 +473,8 @@ fn columns(value: &Value, found: &mut Vec<(Option<String>, String)>) {
                     columns(test, found);
                 }
             }
+            Some(("TypeName", _)) | None => {}
             Some((_, fields)) => fields.values().for_each(|value| columns(value, found)),
-            None => {}
         },
         _ => {}
     }

@@ -4,11 +4,12 @@ use std::rc::Rc;
 
 use policy::{Lineage, Verb};
 use sqlparser::ast::{
-    Merge, MergeAction, MergeClause, MergeInsertKind, MergeUpdateKind, OutputClause, TableWithJoins,
+    Merge, MergeAction, MergeClause, MergeClauseKind, MergeInsertKind, MergeUpdateKind, OutputClause,
+    TableWithJoins,
 };
 
 use super::super::Reader;
-use super::super::condition::is_trivial;
+use super::super::condition::{is_never, is_trivial};
 use super::super::scope::Scope;
 use super::super::uses::{Told, Used};
 use super::{assigned_names, every_name, first_names, nothing};
@@ -31,9 +32,16 @@ impl Reader<'_> {
         self.table_with_joins(&TableWithJoins { relation: source.clone(), joins: Vec::new() }, &mut scope);
         self.expr(on, &scope);
         for clause in clauses {
-            let MergeClause { when_token: _, clause_kind: _, predicate, action } = clause;
+            let MergeClause { when_token: _, clause_kind, predicate, action } = clause;
             self.condition(predicate.as_ref(), &scope);
-            let all = everything && is_trivial(predicate.as_ref());
+            // BY SOURCE takes the rows for which the condition does not hold.
+            let every = match clause_kind {
+                MergeClauseKind::NotMatchedBySource => is_never(on),
+                MergeClauseKind::Matched
+                | MergeClauseKind::NotMatched
+                | MergeClauseKind::NotMatchedByTarget => everything,
+            };
+            let all = every && is_trivial(predicate.as_ref());
             let (verb, columns) = match action {
                 MergeAction::Insert(insert) => {
                     for column in &insert.columns {

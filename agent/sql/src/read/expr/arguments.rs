@@ -142,14 +142,10 @@ impl Reader<'_> {
             FunctionArgExpr::Expr(expr) => self.expr(expr, scope),
             // count(*): how many, not what.
             FunctionArgExpr::Wildcard => constant(),
-            // f(t.*) is the whole row.
-            FunctionArgExpr::QualifiedWildcard(name) => {
-                let Some(name) = self.object_name(name, false) else { return Lineage::Unknown };
-                scope
-                    .item(name.schema.as_deref(), &name.name)
-                    .map_or(Lineage::Unknown, super::super::scope::Item::whole)
+            // The bridge makes them references that end in a star.
+            FunctionArgExpr::QualifiedWildcard(_) | FunctionArgExpr::WildcardWithOptions(_) => {
+                self.unsupported("argument")
             }
-            FunctionArgExpr::WildcardWithOptions(_) => self.unsupported("argument"),
         }
     }
 
@@ -177,8 +173,8 @@ impl Reader<'_> {
             if with_fill.is_some() {
                 add(&mut sum, self.unsupported("ORDER BY"));
             }
-            if matches!(options.sort, Some(sqlparser::ast::OrderBySort::Using(_))) {
-                add(&mut sum, self.unsupported("ORDER BY USING"));
+            if let Some(sqlparser::ast::OrderBySort::Using(operator)) = &options.sort {
+                add(&mut sum, self.sort_operator(operator));
             }
             add(&mut sum, self.expr(expr, scope));
         }

@@ -1,7 +1,7 @@
 //! Operators: PostgreSQL's own are harmless, any other calls a function of a user's.
 
 use policy::Lineage;
-use sqlparser::ast::BinaryOperator;
+use sqlparser::ast::{BinaryOperator, ObjectName, ObjectNamePart};
 
 use super::super::Reader;
 use crate::flow::constant;
@@ -84,6 +84,17 @@ impl Reader<'_> {
             | BinaryOperator::Regexp
             | BinaryOperator::Glob
             | BinaryOperator::Assignment => self.unsupported("operator"),
+        }
+    }
+
+    /// The operator that ORDER BY … USING names.
+    pub(super) fn sort_operator(&mut self, operator: &ObjectName) -> Lineage {
+        match operator.0.as_slice() {
+            [ObjectNamePart::Identifier(operator)] => match operator.value.rsplit_once('.') {
+                Some((schema, operator)) => self.operator(Some(schema), operator),
+                None => self.operator(None, &operator.value),
+            },
+            _ => self.unsupported("ORDER BY USING"),
         }
     }
 

@@ -1,0 +1,84 @@
+//! ON CONFLICT (…) with expressions, collations, operator classes or a condition, which `sqlparser` does not know: the
+//! bridge left one name in its place, and it is read here from the tokens.
+
+use sqlparser::ast::Ident;
+
+use super::super::Reader;
+use super::super::scope::{Item, Scope};
+use crate::cursor::Cursor;
+use crate::keywords::is_reserved;
+use crate::lexer::{Kind, Token};
+use crate::parse::{self, Parsed};
+use crate::utility::comma_parts;
+
+impl<'a> Reader<'a> {
+    /// Where the parenthesis is that these columns stand for; `None`: they are columns.
+    pub(super) fn stands_for_tokens(&self, columns: &[Ident]) -> Option<usize> {
+        let [only] = columns else { return None };
+        let at = self.token_of(only)?;
+        (self.tokens[at].kind == Kind::LeftParen).then_some(at)
+    }
+
+    /// Reads it over the columns of the target, which it gives back.
+    pub(super) fn conflict_expressions(&mut self, at: usize, item: Item, outer: Option<&Scope<'_>>) -> Item {
+        let mut scope = Scope { items: vec![item], ..Scope::inside(outer) };
+        let mut cursor = Cursor::new(self.text, &self.tokens[at..]);
+        for part in comma_parts(cursor.group().unwrap_or_default()) {
+            self.conflict_part(part, &scope);
+        }
+        if cursor.eat("where") {
+            let mut depth = 0_usize;
+            let end = cursor.rest.iter().position(|token| {
+                match token.kind {
+                    Kind::LeftParen | Kind::LeftBracket => depth += 1,
+                    Kind::RightParen | Kind::RightBracket => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                depth == 0 && token.is(self.text, "do")
+            });
+            self.inner_expression(&cursor.rest[..end.unwrap_or(cursor.rest.len())], &scope);
+        }
+        scope.items.remove(0)
+    }
+
+    /// `{ column | f(…) | (expression) } [COLLATE name] [operator class]`
+    fn conflict_part(&mut self, part: &'a [Token], scope: &Scope<'_>) {
+        let mut cursor = Cursor::new(self.text, part);
+        if cursor.sees_kind(Kind::LeftParen) {
+            let inside = cursor.group().unwrap_or_default();
+            self.inner_expression(inside, scope);
+        } else {
+            let chain = cursor.label().is_some();
+            while chain && cursor.eat_kind(Kind::Dot) {
+                cursor.label();
+            }
+            cursor.group();
+            let read = part.len() - cursor.rest.len();
+            self.inner_expression(&part[..read], scope);
+        }
+        if cursor.eat("collate") && cursor.chain().is_none() {
+            self.opaque_at("unsupported syntax", cursor.peek());
+        }
+        let is_class =
+            cursor.peek().is_some_and(|t| t.kind != Kind::Word || !is_reserved(&t.name(self.text)));
+        if !cursor.is_end() && !(is_class && cursor.chain().is_some() && cursor.is_end()) {
+            self.opaque_at("unsupported syntax", cursor.peek());
+        }
+    }
+
+    /// An expression of these tokens, which the tree around does not hold.
+    fn inner_expression(&mut self, tokens: &'a [Token], scope: &Scope<'_>) {
+        if !self.fits(tokens) {
+            return;
+        }
+        match parse::expression(self.text, tokens) {
+            Ok(Parsed { tree, unplaced }) => self.within(tokens, unplaced, |reader| {
+                reader.expr(&tree, scope);
+                reader.close();
+            }),
+            Err(failed) => {
+                self.opaque_at("unsupported syntax", failed.at.and_then(|i| tokens.get(i)).copied());
+            }
+        }
+    }
+}

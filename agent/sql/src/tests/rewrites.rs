@@ -1,0 +1,290 @@
+//! Shapes that are rewritten before they are parsed: each is read as what PostgreSQL makes of it, and words that only look
+//! like one of them stay names.
+
+use super::fixture::{actions, is_opaque, output};
+
+#[track_caller]
+fn check(text: &str, expected_actions: &str, expected_output: &str) {
+    assert_eq!(actions(text), expected_actions, "{text}");
+    assert_eq!(output(text), expected_output, "{text}");
+}
+
+/// What the statement reads of customers.ssn (100.3) and names of relations.
+#[track_caller]
+fn carries(text: &str, expected_output: &str) {
+    assert!(!is_opaque(text), "{text} gave {}", actions(text));
+    assert_eq!(output(text), expected_output, "{text}");
+}
+
+#[test]
+fn literals_with_a_type_before_them_are_casts() {
+    check("SELECT point '(0,0)', box '(0,0,1,1)', xml '<a/>', name 'x', jsonb '1'", "", "- - - - -");
+    check("SELECT mood 'happy', public.email 'a@b'", "function type public.email", "- -");
+    carries("SELECT ssn = text 'x' FROM customers", "100.3");
+    assert!(is_opaque("SELECT nowhere 'x'"));
+    // Words of the grammar before a string are no types.
+    carries("SELECT ssn FROM customers GROUP BY 'x', ssn ORDER BY 'x'", "100.3");
+    carries("SELECT ssn LIKE 'x' ESCAPE 'y' FROM customers", "100.3");
+    carries("SELECT ssn AT TIME ZONE 'UTC' FROM customers", "100.3");
+    carries("SELECT sum(id) OVER (ORDER BY ssn RANGE '1 day' PRECEDING) FROM customers", "100.1+100.3");
+}
+
+#[test]
+fn all_columns_of_an_item_may_be_taken_anywhere() {
+    carries("SELECT c.* FROM customers c", "100.1 100.2 100.3");
+    carries("SELECT public.customers.*, 1 FROM customers", "100.1 100.2 100.3 -");
+    // A label does not make one column of them.
+    carries("SELECT c.* AS x, 1 FROM customers c", "100.1 100.2 100.3 -");
+    carries("SELECT (c.*), 1 FROM customers c", "100.1 100.2 100.3 -");
+    carries("SELECT (c.*)::text, 1 FROM customers c", "100.0 -");
+    carries("SELECT c.* IS NULL, ROW(c.*, 1), count(c.*) FROM customers c", "100.0 100.0 100.0");
+    carries("SELECT (c).*, 1 FROM customers c", "within 100.0");
+    carries("SELECT ((c)).ssn FROM customers c", "100.0");
+    carries("SELECT (lower(ssn)).*, 1 FROM customers", "within 100.3");
+    carries("SELECT x.column1 FROM customers c, LATERAL (VALUES (c.*)) x", "100.0");
+    carries("SELECT id * 2, 3.*2 FROM customers", "100.1 -");
+    assert!(is_opaque("SELECT a.b.public.customers.* FROM customers"));
+}
+
+#[test]
+fn arguments_are_named_either_way() {
+    carries("SELECT make_interval(years := 2, days => id) FROM customers", "100.1");
+}
+
+#[test]
+fn functions_with_words_between_their_arguments_carry_all_of_them() {
+    for text in [
+        "SELECT xmlelement(name ssn, xmlattributes(c.ssn AS x), 'y') FROM customers c",
+        "SELECT xmlforest(c.ssn AS x, 1) FROM customers c",
+        "SELECT xmlparse(document ssn preserve whitespace) FROM customers",
+        "SELECT xmlroot(xmlcomment(ssn), version '1.0', standalone yes) FROM customers",
+        "SELECT xmlroot(xmlcomment('x'), version ssn, standalone no value) FROM customers",
+        "SELECT xmlserialize(content xmlcomment(ssn) AS text INDENT) FROM customers",
+        "SELECT xmlexists('//x' PASSING BY REF xmlcomment(ssn) BY REF) FROM customers",
+        "SELECT xmlpi(name foo, ssn) FROM customers",
+        "SELECT json_object('k' : ssn ABSENT ON NULL WITH UNIQUE KEYS RETURNING jsonb) FROM customers",
+        "SELECT json_object(ssn VALUE 1 FORMAT JSON) FROM customers",
+        "SELECT json_array(1, ssn FORMAT JSON ENCODING utf8 NULL ON NULL RETURNING text FORMAT JSON) FROM customers",
+        "SELECT json_array(SELECT ssn FROM customers FORMAT JSON RETURNING jsonb)",
+        "SELECT json_arrayagg(1 ORDER BY ssn DESC NULLS LAST ABSENT ON NULL) FROM customers",
+        "SELECT json_objectagg('k' : ssn RETURNING jsonb) FILTER (WHERE true) FROM customers",
+        "SELECT json(ssn WITHOUT UNIQUE KEYS), json_scalar(ssn), json_serialize(ssn RETURNING bytea) FROM customers",
+        "SELECT json_value('{}', '$' PASSING ssn AS x RETURNING int DEFAULT 1 ON EMPTY NULL ON ERROR) FROM customers",
+        "SELECT json_value('{}', '$' DEFAULT ssn ON EMPTY ERROR ON ERROR) FROM customers",
+        "SELECT json_value('{}', '$' DEFAULT true ON EMPTY DEFAULT ssn ON ERROR) FROM customers",
+        "SELECT json_query(ssn, '$' WITH UNCONDITIONAL ARRAY WRAPPER KEEP QUOTES ON SCALAR STRING EMPTY ARRAY ON EMPTY) FROM customers",
+        "SELECT json_exists(ssn, '$' UNKNOWN ON ERROR) FROM customers",
+        "SELECT j.* FROM customers, json_table(ssn, '$' AS p PASSING 1 AS x COLUMNS (n FOR ORDINALITY, a int PATH '$.a' DEFAULT 1 ON EMPTY, \
+         NESTED PATH '$.b' AS q COLUMNS (c text EXISTS PATH '$'), d jsonb FORMAT JSON WITH WRAPPER OMIT QUOTES) ERROR ON ERROR) j",
+        "SELECT x.* FROM customers, xmltable(xmlnamespaces('u' AS n, DEFAULT 'v'), '/r' PASSING xmlcomment('x') \
+         COLUMNS n FOR ORDINALITY, a text PATH 'a' NOT NULL, b timestamp with time zone DEFAULT ssn PATH 'b') x",
+    ] {
+        assert!(!is_opaque(text), "{text} gave {}", actions(text));
+        let output = output(text);
+        assert!(output.split([' ', '+']).all(|c| c == "100.3" || c == "within"), "{text} gave {output}");
+    }
+}
+
+#[test]
+fn a_column_that_is_called_as_a_word_between_arguments_is_read() {
+    let from = |columns: &str| format!("FROM (SELECT ssn AS {columns} FROM customers) q");
+    for (text, column) in [
+        ("SELECT xmlparse(document document)", "document"),
+        ("SELECT xmlroot(xmlcomment('x'), version version)", "version"),
+        ("SELECT xmlserialize(content content AS text)", "content"),
+        ("SELECT json_query('{}', passing)", "passing"),
+        ("SELECT json_query('{}', '$' || passing PASSING 1 AS x)", "passing"),
+        ("SELECT json_query('{}', '$' PASSING passing AS passing)", "passing"),
+        ("SELECT json_object('a' VALUE value)", "value"),
+        ("SELECT json_object(value VALUE 1)", "value"),
+        ("SELECT json_array(format FORMAT JSON)", "format"),
+        ("SELECT json_array(absent ABSENT ON NULL)", "absent"),
+        ("SELECT json_value('{}', '$' DEFAULT error ON ERROR)", "error"),
+        ("SELECT json_value('{}', '$' DEFAULT empty ON EMPTY)", "empty"),
+        ("SELECT json_query('{}', keep KEEP QUOTES)", "keep"),
+        ("SELECT json_serialize(returning.returning) FROM (SELECT 1) x,", "returning"),
+    ] {
+        let from = from(column);
+        let text = match text.strip_suffix(" FROM (SELECT 1) x,") {
+            Some(text) => format!(
+                "{text} {}",
+                from.replace(" q", " \"returning\"").replace("AS returning", "AS \"returning\"")
+            ),
+            None => format!("{text} {from}"),
+        };
+        if !is_opaque(&text) {
+            assert_eq!(output(&text), "100.3", "{text}");
+        }
+    }
+    carries(
+        "SELECT x.* FROM customers, xmltable('/r' PASSING 'x' COLUMNS a text PATH path) x, (SELECT 1) y",
+        "unknown",
+    );
+}
+
+#[test]
+fn types_of_what_is_made_are_told() {
+    check("SELECT json_value('1', '$' RETURNING email)", "function type public.email", "-");
+    check("SELECT xmlserialize(content 'x' AS email)", "function type public.email", "-");
+    check(
+        "SELECT 1 FROM json_table('[]', '$' COLUMNS (a email PATH '$')) j",
+        "function type public.email",
+        "-",
+    );
+    check("SELECT json_array(audit(1) FORMAT JSON)", "function public.audit", "?");
+}
+
+#[test]
+fn modifiers_of_windows_collations_and_samples_say_nothing_of_their_own() {
+    carries(
+        "SELECT sum(id) OVER (ORDER BY ssn ROWS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE TIES) FROM customers",
+        "100.1+100.3",
+    );
+    carries("SELECT ssn::text COLLATE \"C\" FROM customers ORDER BY ssn COLLATE pg_catalog.\"C\"", "100.3");
+    carries("SELECT ssn FROM customers TABLESAMPLE SYSTEM (10) REPEATABLE (0)", "100.3");
+    carries("SELECT ssn FROM customers c TABLESAMPLE bernoulli ($1)", "100.3");
+    carries("SELECT ssn IS NFC NORMALIZED, ssn IS NOT DOCUMENT FROM customers", "100.3 100.3");
+    carries("SELECT substring(name SIMILAR ssn ESCAPE '#') FROM customers", "?");
+    carries("SELECT collation for (ssn) FROM customers", "100.3");
+    carries("SELECT ssn FROM customers ORDER BY ssn USING <", "100.3");
+    check(
+        "SELECT a FROM t ORDER BY a USING OPERATOR(other.<)",
+        "select table public.t, function operator other.<",
+        "103.1",
+    );
+    // Names that look like them.
+    carries("SELECT q.collate \"C\" FROM (SELECT ssn AS \"collate\" FROM customers) q", "100.3");
+    carries("SELECT exclude ties FROM (SELECT ssn AS exclude FROM customers) q", "100.3");
+    carries("SELECT (SELECT exclude ties) FROM (SELECT ssn AS exclude FROM customers) q", "100.3");
+    // A sample may be chosen by what is read, and by a user's method.
+    assert!(is_opaque("SELECT a FROM t TABLESAMPLE SYSTEM ((SELECT id FROM customers))"));
+    assert!(is_opaque("SELECT a FROM t TABLESAMPLE mine (1)"));
+}
+
+#[test]
+fn relations_may_be_written_with_a_star_or_in_parentheses() {
+    carries("SELECT ssn FROM customers*", "100.3");
+    carries("SELECT c.ssn FROM public.customers * c JOIN t * ON true WHERE id = 1", "100.3");
+    check("SELECT pw FROM ONLY (secret)", "select table public.secret", "102.1");
+    carries("SELECT extract(year FROM id * ssn) FROM customers", "100.1+100.3");
+    carries("SELECT id IS DISTINCT FROM id * ssn FROM customers", "100.1+100.3");
+}
+
+#[test]
+fn a_label_may_be_the_word_end() {
+    carries("SELECT ssn END FROM customers", "100.3");
+    carries(
+        "SELECT CASE WHEN true THEN ssn END END, CASE id WHEN 1 THEN 1 END FROM customers",
+        "100.3 100.1",
+    );
+}
+
+#[test]
+fn functions_in_from_may_define_their_columns() {
+    carries("SELECT * FROM json_to_recordset('[]') AS (a int, b text)", "within ");
+    check("SELECT * FROM json_to_record('{}') AS (a email)", "function type public.email", "within ");
+    carries(
+        "SELECT x.* FROM customers, ROWS FROM (unnest(ARRAY[ssn]), generate_series(1, 2)) WITH ORDINALITY AS x",
+        "within 100.3",
+    );
+    // What has no alias may be called as its first function is.
+    assert!(is_opaque("SELECT * FROM ROWS FROM (generate_series(1, 2), generate_series(1, 3))"));
+    carries("SELECT rows FROM (SELECT ssn AS rows FROM customers) x", "100.3");
+}
+
+#[test]
+fn search_and_cycle_add_columns() {
+    carries(
+        "WITH RECURSIVE r AS (SELECT id, ssn FROM customers UNION ALL SELECT 1, 'x' FROM t) SEARCH DEPTH FIRST BY id SET o SELECT * FROM r",
+        "within 100.1+100.3",
+    );
+    carries(
+        "WITH RECURSIVE r (a) AS (SELECT ssn FROM customers UNION ALL SELECT 'x' FROM t) CYCLE a SET c TO 'y' DEFAULT 'n' USING p SELECT p FROM r",
+        "100.3",
+    );
+    carries(
+        "WITH RECURSIVE r (a) AS (SELECT ssn FROM customers UNION ALL SELECT 'x' FROM t) SEARCH BREADTH FIRST BY a SET o CYCLE a SET c USING p SELECT o FROM r",
+        "100.3",
+    );
+}
+
+#[test]
+fn parts_of_arrays_may_be_assigned_to() {
+    check(
+        "UPDATE t SET a[1] = 2, b[1:2] = 'x' WHERE a = 1",
+        "update table public.t, select table public.t",
+        "none",
+    );
+    check("UPDATE t SET a[1] = 2", "update-all table public.t", "none");
+    check(
+        "UPDATE t SET a[(SELECT id FROM orders)] = 2",
+        "update-all table public.t, select table public.orders",
+        "none",
+    );
+    check(
+        "UPDATE t SET a[audit(1)].f = audit(2)",
+        "update-all table public.t, function public.audit",
+        "none",
+    );
+    check("INSERT INTO t (a[1], b[2:3]) VALUES (1, 2)", "insert table public.t", "none");
+    assert!(is_opaque("INSERT INTO t (a[audit(1)]) VALUES (1)"));
+    carries("SELECT set, id[1] = 2 FROM (SELECT ssn AS set, id FROM customers) q", "100.3 100.1");
+}
+
+#[test]
+fn a_conflict_may_be_on_expressions() {
+    check(
+        "INSERT INTO t VALUES (1) ON CONFLICT (a) WHERE b > 1 DO NOTHING",
+        "insert table public.t, select table public.t",
+        "none",
+    );
+    check(
+        "INSERT INTO t VALUES (1) ON CONFLICT (lower(b) COLLATE \"C\" text_pattern_ops, (audit(a)), a) DO UPDATE SET a = 2",
+        "insert table public.t, function public.audit, update table public.t, select table public.t",
+        "none",
+    );
+    assert!(is_opaque("INSERT INTO t VALUES (1) ON CONFLICT (a b c) DO NOTHING"));
+    assert!(is_opaque("INSERT INTO t VALUES (1) ON CONFLICT (a) WHERE nowhere(1) DO NOTHING"));
+}
+
+#[test]
+fn merge_has_all_its_clauses() {
+    check(
+        "MERGE INTO t USING orders o ON t.a = o.id WHEN NOT MATCHED THEN INSERT DEFAULT VALUES",
+        "select table public.t, select table public.orders, insert table public.t",
+        "none",
+    );
+    check(
+        "MERGE INTO t USING orders o ON t.a = o.id WHEN NOT MATCHED BY SOURCE THEN DELETE",
+        "select table public.t, select table public.orders, delete table public.t",
+        "none",
+    );
+    check(
+        "MERGE INTO t USING orders o ON false WHEN NOT MATCHED BY SOURCE THEN DELETE",
+        "select table public.t, select table public.orders, delete-all table public.t",
+        "none",
+    );
+}
+
+#[test]
+fn a_row_at_a_cursor_may_be_written() {
+    check("DELETE FROM t WHERE CURRENT OF c", "delete table public.t, select table public.t", "none");
+    check("UPDATE t SET a = 1 WHERE CURRENT OF c", "update table public.t, select table public.t", "none");
+    carries("SELECT current of FROM (SELECT ssn AS current FROM customers) q", "100.3");
+}
+
+#[test]
+fn frames_may_be_bounded_by_casts() {
+    carries(
+        "SELECT sum(id) OVER (ORDER BY ssn RANGE BETWEEN '1'::text PRECEDING AND '2'::text || name FOLLOWING EXCLUDE GROUP) FROM customers",
+        "100.1+100.2+100.3",
+    );
+    carries("SELECT ssn BETWEEN '1'::text AND '2'::text FROM customers", "100.3");
+}
+
+#[test]
+fn a_join_by_columns_may_have_an_alias() {
+    carries("SELECT x.id FROM customers JOIN orders USING (id) AS x", "100.1+101.1");
+    carries("SELECT (SELECT c.id FROM t a JOIN t b USING (b) AS c) FROM customers c", "103.2");
+    carries("SELECT ssn ISNULL, ssn ISNULL AND true FROM customers", "100.3 100.3");
+}
