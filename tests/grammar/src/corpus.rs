@@ -12,7 +12,7 @@ pub struct Corpus {
     pub name: String,
     pub texts: Vec<String>,
     /// Texts that were left out, since PostgreSQL refuses them.
-    pub invalid: usize,
+    pub invalid: Vec<String>,
 }
 
 impl Corpus {
@@ -32,7 +32,7 @@ impl Corpus {
         } else {
             files.push(path.to_owned());
         }
-        let mut corpus = Corpus { name: name.to_owned(), texts: Vec::new(), invalid: 0 };
+        let mut corpus = Corpus { name: name.to_owned(), texts: Vec::new(), invalid: Vec::new() };
         let mut seen = HashSet::new();
         for file in files {
             let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -43,7 +43,7 @@ impl Corpus {
                 match oracle::read(&text) {
                     Some(reading) if !reading.statements.is_empty() => corpus.texts.push(text),
                     Some(_) => {}
-                    None => corpus.invalid += 1,
+                    None => corpus.invalid.push(text),
                 }
             }
         }

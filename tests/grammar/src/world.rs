@@ -57,7 +57,8 @@ impl World {
             columns.extend(facts.columns.iter().filter(|name| !name.is_empty()).cloned());
             names.extend(facts.relations.keys().map(|name| (schema(name).to_owned(), name.name.clone())));
             functions.extend(facts.functions.keys().map(|name| (schema(name).to_owned(), name.name.clone())));
-            types.extend(facts.types.keys().map(|name| (schema(name).to_owned(), name.name.clone())));
+            let named = facts.types.keys().chain(&facts.named_types);
+            types.extend(named.map(|name| (schema(name).to_owned(), name.name.clone())));
         }
         // A reference to a whole row is none to a column.
         for (_, name) in &names {

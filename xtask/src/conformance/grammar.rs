@@ -14,11 +14,22 @@ use crate::{
     cache::Cache,
     debian::{Package, ensure},
     pip::{self, pip},
+    postgres::Installed,
     process::{cargo, exists, output, run as run_command, say, workspace},
 };
 
 /// What makes Rust of the library's C header; a package of PyPI holds it without the rest of its compiler.
 const LIBCLANG: &str = "18.1.1";
+
+/// What `capture/orms.py` imports.
+const ORMS: [&str; 6] = [
+    "sqlalchemy==2.1.9",
+    "psycopg2-binary==2.9.13",
+    "psycopg[binary]==3.3.9",
+    "pg8000==1.31.6",
+    "django==5.2.8",
+    "peewee==3.18.3",
+];
 
 /// Its arguments, which are those of the program itself.
 #[derive(clap::Args)]
@@ -35,6 +46,9 @@ pub(crate) struct Args {
     /// So many causes of what is not understood
     #[arg(long, default_value_t = 25)]
     causes: usize,
+    /// Let tools work with a server, and keep what they send as `tests/grammar/tools.sql`
+    #[arg(long)]
+    capture: bool,
     /// Only this text: tell both readings
     #[arg(long, value_name = "SQL")]
     text: Option<String>,
@@ -47,6 +61,9 @@ pub(crate) struct Args {
 /// It cannot be built, or there are dangerous differences that are not in `tests/grammar/known`.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let cache = Cache::open()?;
+    if args.capture {
+        return capture(&cache);
+    }
     let regress = [
         ("regress 15", regress::files_of_suite(&cache, "15", "bookworm")?),
         ("regress 18", regress::files_of_suite(&cache, "18", "sid")?),
@@ -63,11 +80,25 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         option("--text", text.clone());
     }
     let mut command = Command::new(build(&cache)?);
-    command.arg("--files").arg(folder()).args(words);
+    command.arg("--files").arg(folder()).args(words).arg("--figures").arg(workspace().join("README.md"));
     for (name, files) in &regress {
         command.arg("--regress").arg(name).arg(files.join("sql"));
     }
     run_command(&mut command)
+}
+
+/// What tools send, by a server that logs it.
+fn capture(cache: &Cache) -> Result<()> {
+    let packages = cache.fill("grammar-orms", |folder| {
+        say("fetching what the tools are made of");
+        pip::ensure()?;
+        run_command(pip(&["install", "--quiet", "--target"]).arg(folder).args(ORMS))
+    })?;
+    let script = folder().join("capture/capture.sh");
+    let programs = format!("/usr/lib/postgresql/{}/bin", Installed::find()?.major);
+    let sent = output(Command::new(script).env("PACKAGES", packages).env("PROGRAMS", programs))?;
+    let file = folder().join("tools.sql");
+    std::fs::write(&file, sent).with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn folder() -> PathBuf {

@@ -54,6 +54,8 @@ pub struct Facts {
     pub functions: BTreeMap<Name, Around>,
     /// Types that something is cast to.
     pub types: BTreeMap<Name, Around>,
+    /// Types that are named anywhere.
+    pub named_types: BTreeSet<Name>,
     /// Names that a column may have.
     pub columns: BTreeSet<String>,
     /// For a plain SELECT over relations: the columns in each item, without subqueries.

@@ -212,7 +212,11 @@ impl Walk {
             }
             "FuncCall" => self.call(fields, around),
             // Its modifiers are constants or words; anything else is refused before it is looked at.
-            "TypeName" => {}
+            "TypeName" => {
+                if let Some(name) = qualified(list(fields, "names")) {
+                    self.facts.named_types.insert(name);
+                }
+            }
             "TypeCast" => {
                 if let Some((_, to)) = fields.get("type_name").and_then(node)
                     && let Some(name) = qualified(list(to, "names"))
@@ -399,6 +403,33 @@ impl Walk {
         }
         if kind == "DropStmt" {
             self.dropped(fields);
+        }
+        if matches!(kind, "CommentStmt" | "SecLabelStmt") {
+            self.commented(kind, fields);
+        }
+    }
+
+    /// The relation that a comment or a label is on, or on a part of.
+    fn commented(&mut self, kind: &str, fields: &Fields) {
+        let object_type = ObjectType::try_from(number(fields, "objtype") as i32).unwrap_or_default();
+        let Some(("List", object)) = fields.get("object").and_then(node) else { return };
+        let parts = list(object, "items");
+        let name = match object_type {
+            ObjectType::ObjectTable
+            | ObjectType::ObjectView
+            | ObjectType::ObjectMatview
+            | ObjectType::ObjectIndex
+            | ObjectType::ObjectSequence
+            | ObjectType::ObjectForeignTable => qualified(parts),
+            ObjectType::ObjectColumn
+            | ObjectType::ObjectTabconstraint
+            | ObjectType::ObjectTrigger
+            | ObjectType::ObjectRule
+            | ObjectType::ObjectPolicy => parts.split_last().and_then(|(_, relation)| qualified(relation)),
+            _ => None,
+        };
+        if let Some(name) = name {
+            self.facts.relations.entry(name).or_insert_with(|| kind.to_owned());
         }
     }
 
