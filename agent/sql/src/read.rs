@@ -60,6 +60,8 @@ pub(crate) struct Reader<'a> {
     ctes: Vec<(String, Rows)>,
     /// A WITH RECURSIVE is being read, whose queries may run many times.
     recursive: bool,
+    /// The one row of pg_settings that the SELECT at hand is of, by its name.
+    chosen_setting: Option<String>,
     pub(crate) limits: &'a Limits,
     /// Which of `tokens` the tree has been seen to hold.
     met: Vec<bool>,
@@ -81,6 +83,7 @@ impl<'a> Reader<'a> {
             wants: Wants::default(),
             ctes: Vec::new(),
             recursive: false,
+            chosen_setting: None,
             limits,
             met: Vec::new(),
         }

@@ -288,7 +288,7 @@ impl Bridge<'_> {
             let word = first.name(self.text);
             // Of the keywords only those that no other place of the grammar has before a string.
             let is_type = matches!(&*word, "text" | "name" | "path" | "xml");
-            if is_passed_on(&word) && !is_type || is_keyword(&word) && !is_type {
+            if !is_type && (is_passed_on(&word) || is_keyword(&word)) {
                 return 0;
             }
         }

@@ -2,8 +2,8 @@
 
 use policy::{Action, Lineage, Verb};
 use sqlparser::ast::{
-    Cte, Distinct, Expr, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowExpr, OrderByKind, Query,
-    Select, SelectFlavor, SelectInto, SelectItem, SetExpr, SetOperator, SetQuantifier,
+    BinaryOperator, Cte, Distinct, Expr, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowExpr,
+    OrderByKind, Query, Select, SelectFlavor, SelectInto, SelectItem, SetExpr, SetOperator, SetQuantifier,
     WildcardAdditionalOptions, With,
 };
 
@@ -11,7 +11,7 @@ use super::Reader;
 use super::condition::is_trivial;
 use super::scope::Scope;
 use super::uses::Told;
-use crate::flow::{Cell, Rows};
+use crate::flow::{self, Cell, Rows};
 
 impl Reader<'_> {
     /// Reads a whole statement that is a query; gives its columns.
@@ -295,13 +295,35 @@ impl Reader<'_> {
                 self.exprs(exprs, &scope);
             }
         }
+        let chosen = self.setting_chosen(&scope, selection.as_ref());
+        let around = std::mem::replace(&mut self.chosen_setting, chosen);
         let rows = self.select_items(projection, &scope);
+        self.chosen_setting = around;
         if let Some(into) = into {
             self.store(rows.all());
             self.select_into(into, outer.is_some());
             return (Rows::Columns(Vec::new()), scope);
         }
         (rows, scope)
+    }
+
+    /// The setting that `FROM pg_settings WHERE name = 'x'` chooses, as pg_dump does: so it can say which one it sets only
+    /// where the server has it.
+    fn setting_chosen(&self, scope: &Scope<'_>, selection: Option<&Expr>) -> Option<String> {
+        let [item] = scope.items.as_slice() else { return None };
+        let relation = item.relation.and_then(|oid| self.names.catalog.relation(oid))?;
+        let Some(Expr::BinaryOp { left, op: BinaryOperator::Eq, right }) = selection else { return None };
+        let (Expr::Identifier(column), Expr::Value(value)) = (&**left, &**right) else { return None };
+        if relation.schema != "pg_catalog" || relation.name != "pg_settings" || column.value != "name" {
+            return None;
+        }
+        // An alias may give the name to another of its columns.
+        let own = relation.columns.iter().find(|c| c.name == "name")?;
+        if Scope::column_of(item, "name") != Some(flow::column(relation.oid, own.attnum)) {
+            return None;
+        }
+        let token = self.tokens.get((value.span.start.column as usize).checked_sub(1)?)?;
+        token.plain_string(self.text).map(std::borrow::Cow::into_owned)
     }
 
     /// The columns of a SELECT or RETURNING list.

@@ -80,6 +80,7 @@ pub(super) fn catalog() -> Catalog {
     let pg_attribute =
         relation(1249, "pg_catalog", "pg_attribute", Table, &["attrelid", "attname", "atttypid", "attnum"]);
     let pg_am = relation(2601, "pg_catalog", "pg_am", Table, &["oid", "amname"]);
+    let pg_settings = relation(12_100, "pg_catalog", "pg_settings", View, &["name", "setting"]);
     let other = relation(140, "other", "notes", Table, &["id", "body"]);
     Catalog::new(
         1,
@@ -98,6 +99,7 @@ pub(super) fn catalog() -> Catalog {
             pg_namespace,
             pg_attribute,
             pg_am,
+            pg_settings,
             other,
         ],
         [

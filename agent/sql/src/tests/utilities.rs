@@ -257,3 +257,28 @@ WHERE c.relname OPERATOR(pg_catalog.~) '^(t)$' COLLATE pg_catalog.default
 FROM pg_catalog.pg_attribute a WHERE a.attrelid = '16385'::pg_catalog.regclass AND a.attnum > 0 ORDER BY a.attnum;";
     check(columns, "select table pg_catalog.pg_attribute");
 }
+
+#[test]
+fn a_setting_may_be_set_where_the_server_has_it() {
+    check(
+        "SELECT set_config(name, 'x', false) FROM pg_settings WHERE name = 'work_mem'",
+        "select view pg_catalog.pg_settings, function pg_catalog.set_config, set work_mem",
+    );
+    check(
+        "SELECT set_config(name, 'admin', false) FROM pg_catalog.pg_settings WHERE name = 'role'",
+        "select view pg_catalog.pg_settings, function pg_catalog.set_config, set-role admin",
+    );
+    for text in [
+        "SELECT set_config(name, 'x', false) FROM pg_settings",
+        "SELECT set_config(name, 'x', false) FROM pg_settings WHERE name = 'a' OR true",
+        "SELECT set_config(name, 'x', false) FROM pg_settings WHERE name = $1",
+        "SELECT set_config(name, 'x', false) FROM pg_settings, customers WHERE name = 'a'",
+        "SELECT set_config(name, 'x', false) FROM customers WHERE name = 'a'",
+        "SELECT set_config(setting, 'x', false) FROM pg_settings WHERE name = 'a'",
+        "SELECT set_config(name, 'x', false) FROM pg_settings s (a, name) WHERE name = 'a'",
+        "SELECT (SELECT set_config(name, 'x', false) FROM customers) FROM pg_settings WHERE name = 'a'",
+        "SELECT a FROM pg_settings s (a, name) WHERE name = 'a' AND set_config(name, 'x', false) = ''",
+    ] {
+        assert!(is_opaque(text), "{text} gave {}", actions(text));
+    }
+}

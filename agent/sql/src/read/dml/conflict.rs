@@ -61,7 +61,10 @@ impl<'a> Reader<'a> {
         }
         let is_class =
             cursor.peek().is_some_and(|t| t.kind != Kind::Word || !is_reserved(&t.name(self.text)));
-        if !cursor.is_end() && !(is_class && cursor.chain().is_some() && cursor.is_end()) {
+        if is_class {
+            cursor.chain();
+        }
+        if !cursor.is_end() {
             self.opaque_at("unsupported syntax", cursor.peek());
         }
     }

@@ -90,7 +90,12 @@ impl Reader<'_> {
             _ => None,
         };
         let (setting, value) = (literal(0), literal(1));
-        match setting {
+        let by_name = || {
+            let is_name = matches!(args.first(), Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(
+                sqlparser::ast::Expr::Identifier(ident)))) if ident.value == "name");
+            self.chosen_setting.as_deref().filter(|_| is_name).map(str::to_owned)
+        };
+        match setting.map(std::borrow::Cow::into_owned).or_else(by_name) {
             Some(setting) => self.assign(&setting.to_ascii_lowercase(), value.as_deref()),
             None => self.opaque("set_config of a setting that is not a plain literal"),
         }
