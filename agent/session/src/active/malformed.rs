@@ -49,7 +49,13 @@ impl Active {
             }
             _ => "invalid message format".to_owned(),
         };
-        let refusal = Refusal { sqlstate: PROTOCOL_VIOLATION, message: words, hint: None, is_servers: false };
+        let refusal = Refusal {
+            sqlstate: PROTOCOL_VIOLATION,
+            message: words,
+            position: None,
+            hint: None,
+            is_servers: false,
+        };
         let nothing = self.reread(b"", self.facts.strings());
         let ruled = Ruled::refused(self.rule(nothing).judged().clone(), "malformed", refusal);
         let record = self.ledger.statement(turn, Statement::new(protocol), &ruled)?;
