@@ -140,3 +140,51 @@ fn neither_the_record_nor_the_log_tells_it() -> Result<()> {
         no_secret(&world.daemon.log())
     })
 }
+
+/// Each of these tells one bit of a masked value, in rows, in their number, in their order, or in whether it fails.
+const QUESTIONS: [&str; 12] = [
+    "SELECT id FROM customers WHERE ssn < '5'",
+    "SELECT id FROM customers WHERE email LIKE 'ada@%'",
+    "SELECT c.id FROM customers c JOIN (VALUES ('123-45-6789')) v(x) ON c.ssn = v.x",
+    "SELECT id FROM customers ORDER BY ssn",
+    "SELECT id, ssn FROM customers ORDER BY 2",
+    "SELECT count(*) FROM customers GROUP BY left(ssn, 1)",
+    "SELECT count(*) FROM (SELECT ssn FROM customers INTERSECT SELECT '123-45-6789') x",
+    "SELECT EXISTS (SELECT FROM customers WHERE ssn = '123-45-6789')",
+    "SELECT id FROM (SELECT id, lower(ssn) AS x FROM customers) s WHERE x = '123-45-6789'",
+    "SELECT CASE WHEN ssn = '123-45-6789' THEN 1 / 0 ELSE id END FROM customers",
+    "SELECT count(*) FROM customers, generate_series(1, left(ssn, 1)::int)",
+    "UPDATE customers SET name = name WHERE ssn = '123-45-6789'",
+];
+
+#[test]
+fn what_a_mask_hides_is_not_found_out_by_asking() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        for question in QUESTIONS {
+            let told = world.error(&[question])?;
+            ensure!(
+                told.contains("predicate table public.customers (") && told.contains("by name"),
+                "{question}: {told}"
+            );
+        }
+        // What asks other columns is answered.
+        let told = world.rows(&["SELECT id, ssn FROM customers WHERE name LIKE 'Ada%' ORDER BY id, name"])?;
+        ensure!(told.starts_with("1|"), "{told}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_rule_may_allow_by_name_to_find_rows_by_a_masked_column() -> Result<()> {
+    let policy = format!(
+        "{POLICY}  - {{ name: find, actions: [predicate], relations: [public.customers], decision: allow, \
+         when: {{ columns: [public.customers.email] }} }}\n"
+    );
+    story(&Setup::policy(&policy), |world| {
+        let found = world.rows(&["SELECT id FROM customers WHERE email LIKE 'ada@%'"])?;
+        ensure!(found.trim() == "1", "{found}");
+        let both = world.error(&["SELECT id FROM customers WHERE email LIKE 'ada@%' AND ssn < '5'"])?;
+        ensure!(both.contains("predicate table public.customers (email, ssn) is denied"), "{both}");
+        Ok(())
+    })
+}

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use policy::{Catalog, ColumnRef, Lineage, MaskMethod, Masks, Oid, Relation, RelationKind};
 
 mod leaks;
+mod predicates;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -11,6 +11,9 @@ pub enum Verb {
     /// target of INSERT, UPDATE, DELETE and MERGE, as PostgreSQL asks for the privilege: where a column of it is read
     /// (WHERE, the values of SET, ON CONFLICT, RETURNING), and always of MERGE's.
     Select,
+    /// Rows are chosen, joined, grouped or put in order by columns that are masked for the subject (WHERE, JOIN, GROUP BY,
+    /// HAVING, ORDER BY, DISTINCT, set operations): what the mask hides can be found out so. `*` does not include it.
+    Predicate,
     /// INSERT, MERGE's insert, COPY … FROM's target.
     Insert,
     /// UPDATE with a condition that is not trivially true (which is a `select` too); also ON CONFLICT DO UPDATE and MERGE's update.
@@ -77,8 +80,9 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb, in the order of their declaration.
-    pub const ALL: [Verb; 32] = [
+    pub const ALL: [Verb; 33] = [
         Verb::Select,
+        Verb::Predicate,
         Verb::Insert,
         Verb::Update,
         Verb::UpdateAll,
@@ -122,6 +126,7 @@ impl Verb {
     pub(crate) const fn may_be_done_to(self, kind: ObjectKind) -> bool {
         match self {
             Verb::Select
+            | Verb::Predicate
             | Verb::Insert
             | Verb::Update
             | Verb::UpdateAll
@@ -154,10 +159,16 @@ impl Verb {
         }
     }
 
+    /// Whether `*` leaves it out.
+    pub const fn must_be_named(self) -> bool {
+        self.is_anything() || matches!(self, Verb::Predicate)
+    }
+
     /// The verb's name in documents and messages.
     pub const fn name(self) -> &'static str {
         match self {
             Verb::Select => "select",
+            Verb::Predicate => "predicate",
             Verb::Insert => "insert",
             Verb::Update => "update",
             Verb::UpdateAll => "update-all",
@@ -406,6 +417,10 @@ impl fmt::Display for Action {
                 write!(f, " {}", self.object)?;
             }
         }
-        Ok(())
+        // Which columns it is about says why it is told at all.
+        match &self.detail.columns {
+            Some(columns) if self.verb == Verb::Predicate => write!(f, " ({})", columns.join(", ")),
+            _ => Ok(()),
+        }
     }
 }

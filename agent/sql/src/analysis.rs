@@ -38,6 +38,9 @@ pub struct Statement {
     /// contents, a file, the arguments of functions that are not harmless. A masked column in here leaves the
     /// reach of its mask.
     pub written: Lineage,
+    /// What decides which rows there are, how many and in which order: WHERE, JOIN, GROUP BY, HAVING, ORDER BY, DISTINCT and
+    /// their like. Who may choose the condition finds out by it what a mask does not show.
+    pub steers: Lineage,
     /// Every relation that is named or implied, a view's bases too; sorted, without repetition.
     pub relations: Vec<Oid>,
     /// What the session must follow.
@@ -63,6 +66,7 @@ impl Statement {
             actions: vec![Action::opaque(reason)],
             output: Output::Unknown,
             written: Lineage::Unknown,
+            steers: Lineage::Unknown,
             relations: Vec::new(),
             effects: Effects::anything(),
             wants: Wants::default(),

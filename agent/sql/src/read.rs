@@ -53,6 +53,8 @@ pub(crate) struct Reader<'a> {
     notes: Vec<uses::Note>,
     /// What the values carry that are stored or handed on.
     pub(crate) written: Lineage,
+    /// What decides which rows there are, how many and in which order, and is not shown itself.
+    pub(crate) steers: Lineage,
     pub(crate) relations: BTreeSet<Oid>,
     pub(crate) effects: Effects,
     pub(crate) wants: Wants,
@@ -78,6 +80,7 @@ impl<'a> Reader<'a> {
             places: HashMap::new(),
             notes: Vec::new(),
             written: constant(),
+            steers: constant(),
             relations: BTreeSet::new(),
             effects: Effects::default(),
             wants: Wants::default(),
@@ -149,6 +152,11 @@ impl<'a> Reader<'a> {
     /// Tells the actions what was noted of them while the statement was read.
     pub(crate) fn tell(&mut self) {
         uses::tell(&self.notes, &mut self.actions, self.names.catalog);
+    }
+
+    /// Notes what decides about rows.
+    pub(crate) fn steer(&mut self, lineage: Lineage) {
+        add(&mut self.steers, lineage);
     }
 
     /// Notes what a stored value carries.

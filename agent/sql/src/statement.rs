@@ -100,6 +100,7 @@ pub(crate) fn read(
         actions: reader.actions,
         output,
         written: if opaque { Lineage::Unknown } else { reader.written },
+        steers: if opaque { Lineage::Unknown } else { reader.steers },
         relations: reader.relations.into_iter().collect(),
         effects: reader.effects,
         wants: reader.wants,

@@ -8,4 +8,5 @@ mod properties;
 mod rewrites;
 mod shapes;
 mod statements;
+mod steering;
 mod utilities;

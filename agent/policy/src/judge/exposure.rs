@@ -62,6 +62,7 @@ pub(super) fn of(action: &Action, masks: &Masks, around: Around) -> Exposure {
         | Verb::Do
         | Verb::System => stores_masked,
         Verb::Select
+        | Verb::Predicate
         | Verb::Delete
         | Verb::DeleteAll
         | Verb::Truncate

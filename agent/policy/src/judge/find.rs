@@ -59,6 +59,7 @@ impl SubjectPolicy {
     fn only_observed(&self, would: Finding, around: Around) -> Finding {
         let exposes = !self.masks.is_empty()
             && (exposure::is_code(would.action.verb)
+                || would.action.verb == Verb::Predicate
                 || exposure::of(&would.action, &self.masks, around) != Exposure::None);
         if would.decision == Decision::Allow || exposes {
             return would;

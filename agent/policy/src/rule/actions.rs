@@ -44,10 +44,10 @@ impl ActionSet {
         }
     }
 
-    /// `*`: every verb but those that must be named ([`Verb::is_anything`]).
+    /// `*`: every verb but those that must be named ([`Verb::must_be_named`]).
     pub(crate) fn insert_every(&mut self) {
         for verb in Verb::ALL {
-            if !verb.is_anything() {
+            if !verb.must_be_named() {
                 self.insert(verb);
             }
         }
@@ -133,11 +133,15 @@ mod tests {
     use crate::ObjectKind;
 
     #[test]
-    fn a_star_is_every_verb_but_those_that_may_be_anything() {
+    fn a_star_is_every_verb_but_those_that_must_be_named() {
         let mut set = ActionSet::default();
         set.insert_every();
         for verb in Verb::ALL {
-            assert_eq!(set.has_verb(verb), ![Verb::Replicate, Verb::Opaque].contains(&verb), "{verb}");
+            assert_eq!(
+                set.has_verb(verb),
+                ![Verb::Replicate, Verb::Opaque, Verb::Predicate].contains(&verb),
+                "{verb}"
+            );
         }
     }
 
@@ -186,7 +190,7 @@ mod tests {
     fn no_group_holds_what_another_word_is_there_for() {
         let group = |name: &str| GROUPS.iter().find(|group| group.name == name).unwrap().verbs;
         assert!(group("write").iter().all(|verb| !group("destructive").contains(verb)));
-        assert!(GROUPS.iter().all(|group| !group.verbs.iter().any(|verb| verb.is_anything())));
+        assert!(GROUPS.iter().all(|group| !group.verbs.iter().any(|verb| verb.must_be_named())));
         assert!(GROUPS.iter().all(|group| !group.verbs.contains(&Verb::SetRole)));
     }
 }

@@ -35,7 +35,8 @@ pub(crate) struct When {
 pub(crate) const CONDITION: &[Verb] =
     &[Verb::Select, Verb::Update, Verb::UpdateAll, Verb::Delete, Verb::DeleteAll];
 pub(crate) const LIMIT: &[Verb] = &[Verb::Select];
-pub(crate) const COLUMNS: &[Verb] = &[Verb::Select, Verb::Insert, Verb::Update, Verb::UpdateAll];
+pub(crate) const COLUMNS: &[Verb] =
+    &[Verb::Select, Verb::Predicate, Verb::Insert, Verb::Update, Verb::UpdateAll];
 pub(crate) const ROLES: &[Verb] = &[Verb::Grant, Verb::Revoke];
 
 impl When {

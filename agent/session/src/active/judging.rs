@@ -157,10 +157,19 @@ impl Active {
             reading.statements().iter().any(|statement| masks.hides(&statement.written))
         };
         let stores_masked = self.masks.as_ref().is_some_and(stores_masked);
-        let told =
-            Rc::new(Told::new(self.policy.judge_storing(reading.actions(), stores_masked, self.clock.now())));
+        let predicates = self.predicates(reading);
+        let actions = reading.actions().iter().chain(&predicates);
+        let told = Rc::new(Told::new(self.policy.judge_storing(actions, stores_masked, self.clock.now())));
         self.recent.keep(reading.meaning(), &told);
         told
+    }
+
+    /// What it asks of masked columns.
+    fn predicates(&self, reading: &Reading) -> Vec<Action> {
+        let Some(masks) = &self.masks else { return Vec::new() };
+        let (catalog, _) = self.facts.catalog();
+        let of = |statement: &Statement| masks.predicates(&statement.steers, &statement.relations, catalog);
+        reading.statements().iter().flat_map(of).collect()
     }
 
     /// Adds what the session itself refuses.

@@ -23,7 +23,7 @@ pub(crate) const GUARDED: &str = r#"
 
 /// Everything that is understood, but customers' ssn is masked.
 pub(crate) const MASKED: &str = r#"
-  - { name: all, actions: ["*"], decision: allow }
+  - { name: all, actions: ["*", predicate], decision: allow }
   - { name: hold-deletes, actions: [delete, delete-all], decision: hold }
   - { name: mask-ssn, mask: public.customers.ssn }
 "#;

@@ -254,9 +254,14 @@ impl Reader<'_> {
             Expr::Function(function) => self.function(function, scope),
             Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
                 let mut sum = self.exprs(operand.as_deref(), scope);
+                let mut chooses = sum.clone();
                 for when in conditions {
-                    add(&mut sum, self.exprs([&when.condition, &when.result], scope));
+                    add(&mut chooses, self.expr(&when.condition, scope));
+                    add(&mut sum, self.expr(&when.result, scope));
                 }
+                add(&mut sum, chooses.clone());
+                // Which of the results is computed at all shows, where one of them fails.
+                self.steer(chooses);
                 add(&mut sum, self.exprs(else_result.as_deref(), scope));
                 sum
             }

@@ -69,9 +69,7 @@ impl Reader<'_> {
 
     fn join_constraint(&mut self, constraint: &JoinConstraint, scope: &mut Scope<'_>) {
         match constraint {
-            JoinConstraint::On(condition) => {
-                self.expr(condition, scope);
-            }
+            JoinConstraint::On(condition) => self.condition(Some(condition), scope),
             JoinConstraint::Using(columns) => {
                 let mut cells = Vec::with_capacity(columns.len());
                 let mut alias = None;
@@ -82,6 +80,7 @@ impl Reader<'_> {
                         alias = Some(name.name);
                     } else {
                         let lineage = scope.column(&name.name).unwrap_or(policy::Lineage::Unknown);
+                        self.steer(lineage.clone());
                         cells.push(Cell { name: Some(name.name), lineage });
                     }
                 }
@@ -92,7 +91,10 @@ impl Reader<'_> {
             }
             JoinConstraint::Natural => {
                 // Which columns both sides have in common is not followed.
-                scope.items.iter().for_each(Item::read_every);
+                for item in &scope.items {
+                    item.read_every();
+                    self.steer(item.rows.all());
+                }
                 scope.merged = true;
             }
             JoinConstraint::None => {}
@@ -172,6 +174,8 @@ impl Reader<'_> {
             } => {
                 let alias = self.alias(alias.as_ref());
                 let lineage = self.exprs(array_exprs, scope);
+                // It decides how many rows there are.
+                self.steer(lineage.clone());
                 item(alias, Rows::Any(lineage))
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
@@ -262,6 +266,7 @@ impl Reader<'_> {
             if keeps {
                 self.store(argument.clone());
             }
+            self.steer(argument.clone());
             add(&mut lineage, argument);
         }
         let own = name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.clone());
@@ -324,7 +329,8 @@ impl Reader<'_> {
 
     pub(super) fn condition(&mut self, condition: Option<&Expr>, scope: &Scope<'_>) {
         if let Some(condition) = condition {
-            self.expr(condition, scope);
+            let lineage = self.expr(condition, scope);
+            self.steer(lineage);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::Reader;
 use super::condition::is_trivial;
 use super::scope::Scope;
 use super::uses::Told;
-use crate::flow::{self, Cell, Rows};
+use crate::flow::{self, Cell, Rows, add, constant};
 
 impl Reader<'_> {
     /// Reads a whole statement that is a query; gives its columns.
@@ -55,7 +55,11 @@ impl Reader<'_> {
             }
             match &order_by.kind {
                 OrderByKind::Expressions(exprs) => {
-                    self.order_by_exprs(exprs, &scope);
+                    for item in exprs {
+                        let lineage = self.order_by_exprs(std::slice::from_ref(item), &scope);
+                        let key = self.sort_key(&item.expr, lineage, &rows);
+                        self.steer(key);
+                    }
                 }
                 OrderByKind::All(_) => self.opaque("unsupported ORDER BY"),
             }
@@ -147,7 +151,13 @@ impl Reader<'_> {
                 }
                 let (left, _) = self.set_expr(left, outer, locks_rows);
                 let (right, _) = self.set_expr(right, outer, locks_rows);
-                (left.union(right), Scope::inside(outer))
+                let keeps_all = *op == SetOperator::Union && *set_quantifier == SetQuantifier::All;
+                let rows = left.union(right);
+                if !keeps_all {
+                    // Which rows there are depends on which are equal.
+                    self.steer(rows.all());
+                }
+                (rows, Scope::inside(outer))
             }
             SetExpr::Values(values) => {
                 let scope = Scope::inside(outer);
@@ -260,10 +270,11 @@ impl Reader<'_> {
         }
         self.condition(selection.as_ref(), &scope);
         self.choose(&scope, !is_trivial(selection.as_ref()));
+        let mut keys = Vec::new();
         match group_by {
             GroupByExpr::All(_) => self.opaque("unsupported GROUP BY"),
             GroupByExpr::Expressions(exprs, modifiers) => {
-                self.exprs(exprs, &scope);
+                keys.extend(exprs.iter().map(|expr| (expr, self.expr(expr, &scope))));
                 for modifier in modifiers {
                     match modifier {
                         GroupByWithModifier::Rollup
@@ -285,20 +296,28 @@ impl Reader<'_> {
                     self.name(name);
                 }
                 NamedWindowExpr::WindowSpec(spec) => {
-                    self.window(spec, &scope);
+                    let lineage = self.window(spec, &scope);
+                    self.steer(lineage);
                 }
             }
         }
         match distinct {
             None | Some(Distinct::All | Distinct::Distinct) => {}
             Some(Distinct::On(exprs)) => {
-                self.exprs(exprs, &scope);
+                keys.extend(exprs.iter().map(|expr| (expr, self.expr(expr, &scope))));
             }
         }
         let chosen = self.setting_chosen(&scope, selection.as_ref());
         let around = std::mem::replace(&mut self.chosen_setting, chosen);
         let rows = self.select_items(projection, &scope);
         self.chosen_setting = around;
+        for (expr, lineage) in keys {
+            let key = self.sort_key(expr, lineage, &rows);
+            self.steer(key);
+        }
+        if matches!(distinct, Some(Distinct::Distinct)) {
+            self.steer(rows.all());
+        }
         if let Some(into) = into {
             self.store(rows.all());
             self.select_into(into, outer.is_some());
@@ -324,6 +343,32 @@ impl Reader<'_> {
         }
         let token = self.tokens.get((value.span.start.column as usize).checked_sub(1)?)?;
         token.plain_string(self.text).map(std::borrow::Cow::into_owned)
+    }
+
+    /// What a key of ORDER BY, GROUP BY or DISTINCT ON carries: of a number or the name of an output column, that column.
+    fn sort_key(&mut self, expr: &Expr, lineage: Lineage, rows: &Rows) -> Lineage {
+        let Rows::Columns(cells) = rows else {
+            let named = matches!(expr, Expr::Identifier(_) | Expr::Value(_));
+            return if named { rows.all() } else { lineage };
+        };
+        match expr {
+            Expr::Value(_) => {
+                let number = self.literal_count(expr).and_then(|number| usize::try_from(number).ok());
+                let cell = number.and_then(|number| cells.get(number.checked_sub(1)?));
+                cell.map_or(lineage, |cell| cell.lineage.clone())
+            }
+            Expr::Identifier(ident) => {
+                let name = self.part(ident);
+                let mut named =
+                    cells.iter().filter(|cell| cell.name.as_ref().is_none_or(|known| *known == name));
+                // The name of one of FROM's columns, too: which of both counts depends on the clause.
+                let of_output = named.clone().any(|cell| cell.name.is_some());
+                let mut sum = if of_output && lineage == Lineage::Unknown { constant() } else { lineage };
+                named.by_ref().for_each(|cell| add(&mut sum, cell.lineage.clone()));
+                sum
+            }
+            _ => lineage,
+        }
     }
 
     /// The columns of a SELECT or RETURNING list.

@@ -183,6 +183,11 @@ pub(super) fn output(text: &str) -> String {
     }
 }
 
+/// What decides about the rows of a text's only statement.
+pub(super) fn steers(text: &str) -> String {
+    lineage(&read(text).statements.remove(0).steers)
+}
+
 fn lineage(lineage: &Lineage) -> String {
     match lineage {
         Lineage::From(columns) if columns.is_empty() => "-".to_owned(),

@@ -36,12 +36,15 @@ pub(super) fn judge(
         reader.ok().and_then(|reader| reader.join().ok())
     });
     // A reader that could not start or that died has understood nothing.
-    let analysis = analysis.unwrap_or_else(|| Analysis {
+    let mut analysis = analysis.unwrap_or_else(|| Analysis {
         statements: vec![Statement::opaque("the statement could not be read")],
         places: vec![Place { range: 0..text.len(), ..Place::default() }],
     });
-    let statements = &analysis.statements;
     let set = MaskSet::resolve(policy.masks(), catalog);
+    for statement in &mut analysis.statements {
+        statement.actions.extend(set.predicates(&statement.steers, &statement.relations, catalog));
+    }
+    let statements = &analysis.statements;
     let stores_masked = statements.iter().any(|statement| set.hides(&statement.written));
     let actions = statements.iter().flat_map(|statement| &statement.actions);
     let judgement = policy.judge_storing(actions, stores_masked, at);

@@ -207,6 +207,7 @@ const fn is_held(verb: Verb) -> bool {
         | Verb::Do
         | Verb::System => true,
         Verb::Select
+        | Verb::Predicate
         | Verb::Insert
         | Verb::Update
         | Verb::Delete

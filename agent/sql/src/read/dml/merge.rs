@@ -30,7 +30,7 @@ impl Reader<'_> {
         let mut scope = Scope::inside(outer);
         scope.items.push(self.target_item(&target, &name, alias, &used));
         self.table_with_joins(&TableWithJoins { relation: source.clone(), joins: Vec::new() }, &mut scope);
-        self.expr(on, &scope);
+        self.condition(Some(on), &scope);
         for clause in clauses {
             let MergeClause { when_token: _, clause_kind, predicate, action } = clause;
             self.condition(predicate.as_ref(), &scope);

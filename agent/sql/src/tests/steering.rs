@@ -1,0 +1,78 @@
+//! What decides about rows and is not shown itself: who may choose it finds out what a mask hides.
+
+use super::fixture::{is_opaque, steers};
+
+#[track_caller]
+fn check(text: &str, expected: &str) {
+    assert!(!is_opaque(text), "{text}");
+    assert_eq!(steers(text), expected, "{text}");
+}
+
+#[test]
+fn conditions_of_every_clause_decide() {
+    for (text, expected) in [
+        ("SELECT ssn FROM customers", "-"),
+        ("SELECT * FROM customers LIMIT 3", "-"),
+        ("SELECT upper(ssn), count(ssn) OVER () FROM customers", "-"),
+        ("SELECT id FROM customers WHERE ssn = 'x'", "100.3"),
+        ("SELECT 1 FROM customers c WHERE c.ssn LIKE 'x%' AND id = 1", "100.1+100.3"),
+        ("SELECT 1 FROM customers JOIN t ON ssn = b", "100.3+103.2"),
+        ("SELECT 1 FROM t JOIN customers ON true WHERE t.a = 1", "103.1"),
+        ("SELECT 1 FROM customers JOIN customers d USING (ssn)", "100.3"),
+        ("SELECT 1 FROM customers, LATERAL (SELECT 1 FROM t WHERE b = ssn) x", "100.3+103.2"),
+        ("SELECT 1 FROM customers, generate_series(1, length(ssn))", "100.3"),
+        ("SELECT count(*) FROM customers GROUP BY ssn", "100.3"),
+        ("SELECT 1 FROM customers GROUP BY id HAVING max(ssn) > 'x'", "100.1+100.3"),
+        ("SELECT id FROM customers ORDER BY ssn", "100.3"),
+        ("SELECT DISTINCT ON (ssn) id FROM customers", "100.3"),
+        ("SELECT DISTINCT ssn FROM customers", "100.3"),
+        ("SELECT ssn FROM customers UNION SELECT 'x'", "100.3"),
+        ("SELECT ssn FROM customers INTERSECT ALL SELECT 'x'", "100.3"),
+        ("SELECT 'x' EXCEPT SELECT ssn FROM customers", "100.3"),
+        ("SELECT ssn FROM customers UNION ALL SELECT 'x'", "-"),
+        ("SELECT id FROM customers LIMIT (SELECT length(ssn) FROM customers)", "100.3"),
+        ("SELECT CASE WHEN ssn = 'x' THEN 1 / 0 END FROM customers", "100.3"),
+        ("SELECT CASE ssn WHEN 'x' THEN 1 / 0 END FROM customers", "100.3"),
+        ("SELECT CASE WHEN id = 1 THEN ssn ELSE name END FROM customers", "100.1"),
+        ("SELECT EXISTS (SELECT FROM customers WHERE ssn = 'x')", "100.3"),
+        ("SELECT 1 FROM t WHERE b IN (SELECT ssn FROM customers)", "100.3+103.2"),
+        ("SELECT rank() OVER w FROM customers WINDOW w AS (ORDER BY ssn)", "100.3"),
+        ("WITH x AS (SELECT ssn AS y FROM customers) SELECT 1 FROM x WHERE y = 'x'", "100.3"),
+        ("SELECT 1 FROM (SELECT lower(ssn) AS y, id FROM customers) x WHERE y = 'x'", "100.3"),
+        ("SELECT 1 FROM (SELECT lower(ssn) AS y, id FROM customers) x WHERE id = 1", "100.1"),
+        ("UPDATE t SET a = 1 FROM customers WHERE ssn = b", "100.3+103.2"),
+        ("DELETE FROM customers WHERE ssn = 'x'", "100.3"),
+        ("MERGE INTO t USING customers ON b = ssn WHEN MATCHED THEN DO NOTHING", "100.3+103.2"),
+        ("MERGE INTO t USING customers ON true WHEN MATCHED AND ssn = 'x' THEN DELETE", "100.3"),
+        ("COPY (SELECT id FROM customers WHERE ssn = 'x') TO STDOUT", "100.3"),
+        ("EXPLAIN ANALYZE SELECT id FROM customers WHERE ssn = 'x'", "100.3"),
+        ("DECLARE c CURSOR FOR SELECT id FROM customers ORDER BY ssn", "100.3"),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn numbers_and_labels_of_output_columns_are_what_stands_there() {
+    for (text, expected) in [
+        ("SELECT id, ssn FROM customers ORDER BY 2", "100.3"),
+        ("SELECT id, ssn FROM customers ORDER BY 1", "100.1"),
+        ("SELECT lower(ssn) AS x, id FROM customers ORDER BY x", "100.3"),
+        ("SELECT lower(ssn) AS x, count(*) AS n FROM customers GROUP BY 1 ORDER BY n DESC", "100.3"),
+        ("SELECT id AS x, count(*) AS n FROM customers GROUP BY x ORDER BY n DESC", "100.1"),
+        // The label is what ORDER BY means, and the column what GROUP BY means: both are told.
+        ("SELECT ssn AS id FROM customers ORDER BY id", "100.1+100.3"),
+        ("SELECT ssn AS id FROM customers GROUP BY id, ssn", "100.1+100.3"),
+        ("SELECT DISTINCT ON (1) ssn, id FROM customers", "100.3"),
+        ("SELECT * FROM customers ORDER BY 3", "100.3"),
+        ("SELECT ssn FROM customers UNION ALL SELECT b FROM t ORDER BY 1", "100.3+103.2"),
+        ("SELECT id, ssn FROM customers ORDER BY 2 + 0", "-"),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn what_was_not_understood_may_have_been_decided_by_anything() {
+    assert_eq!(steers("SELECT 1 FROM customers ELSEWHERE ssn"), "?");
+}
