@@ -32,8 +32,10 @@ pub enum Verb {
     CopyIn,
     /// COPY … TO STDOUT.
     CopyOut,
-    /// COPY from or to a file or program of the server.
+    /// COPY from or to a file of the server.
     CopyServer,
+    /// COPY from or to a program, which the server runs: a shell on its machine, whatever relation it is for.
+    CopyProgram,
     /// CREATE of any kind of object; SELECT INTO and CREATE TABLE AS create too.
     Create,
     /// ALTER of any kind of object, COMMENT, SECURITY LABEL, and what reads as an alteration.
@@ -93,6 +95,7 @@ impl Verb {
         Verb::CopyIn,
         Verb::CopyOut,
         Verb::CopyServer,
+        Verb::CopyProgram,
         Verb::Create,
         Verb::Alter,
         Verb::Drop,
@@ -148,7 +151,8 @@ impl Verb {
             | Verb::Revoke
             | Verb::Role
             | Verb::System => true,
-            Verb::Transaction
+            Verb::CopyProgram
+            | Verb::Transaction
             | Verb::Prepare
             | Verb::Cursor
             | Verb::Notify
@@ -179,6 +183,7 @@ impl Verb {
             Verb::CopyIn => "copy-in",
             Verb::CopyOut => "copy-out",
             Verb::CopyServer => "copy-server",
+            Verb::CopyProgram => "copy-program",
             Verb::Create => "create",
             Verb::Alter => "alter",
             Verb::Drop => "drop",

@@ -48,7 +48,7 @@ pub(super) fn of(action: &Action, masks: &Masks, around: Around) -> Exposure {
     let Around { reads_masked, stores_masked, at: _ } = around;
     let stores = match action.verb {
         Verb::Replicate | Verb::Opaque => return Exposure::Anything,
-        Verb::CopyOut | Verb::CopyServer => return Exposure::Copies,
+        Verb::CopyOut | Verb::CopyServer | Verb::CopyProgram => return Exposure::Copies,
         Verb::Create => reads_masked || stores_masked,
         Verb::Alter => reads_masked || touches(masks, &action.object),
         Verb::Insert
@@ -87,6 +87,13 @@ pub(super) fn of(action: &Action, masks: &Masks, around: Around) -> Exposure {
 pub(super) const fn is_code(verb: Verb) -> bool {
     matches!(
         verb,
-        Verb::Function | Verb::Call | Verb::Do | Verb::System | Verb::Create | Verb::Alter | Verb::CopyServer
+        Verb::Function
+            | Verb::Call
+            | Verb::Do
+            | Verb::System
+            | Verb::Create
+            | Verb::Alter
+            | Verb::CopyServer
+            | Verb::CopyProgram
     )
 }

@@ -148,6 +148,9 @@ fn copy_tells_its_direction() {
     check("COPY t TO STDOUT CSV HEADER DELIMITER ','", "select table public.t, copy-out table public.t");
     check("COPY (SELECT a FROM t) TO STDOUT", "select table public.t, copy-out");
     check("COPY t FROM '/etc/passwd'", "insert table public.t, copy-server table public.t");
+    check("COPY t FROM PROGRAM 'id'", "insert table public.t, copy-program");
+    check("COPY t TO PROGRAM 'cat'", "select table public.t, copy-program");
+    check("COPY (SELECT a FROM t) TO PROGRAM 'cat'", "select table public.t, copy-program");
     check("COPY t FROM STDIN WITH (FREEZE on) WHERE a > 1", "insert table public.t, copy-in table public.t");
     assert_eq!(read("COPY t FROM STDIN").statements[0].effects.copy, Some(CopyDirection::In));
     assert_eq!(read("COPY t TO STDOUT").statements[0].effects.copy, Some(CopyDirection::Out));

@@ -1,6 +1,6 @@
 //! COPY: what is read or written, and whether the client or the server holds the other end.
 
-use policy::{Action, Detail, Lineage, Verb};
+use policy::{Action, Detail, Lineage, Object, Verb};
 
 use super::Read;
 use super::expression::comma_parts;
@@ -27,11 +27,13 @@ impl<'a> Reader<'a> {
             if !cursor.eat("to") {
                 return None;
             }
-            if self.copy_at_server(cursor)? {
-                self.act(Action::bare(Verb::CopyServer));
-            } else {
-                self.act(Action::bare(Verb::CopyOut));
-                self.effects.copy = Some(CopyDirection::Out);
+            match self.other_end(cursor)? {
+                End::Client => {
+                    self.act(Action::bare(Verb::CopyOut));
+                    self.effects.copy = Some(CopyDirection::Out);
+                }
+                End::File => self.act(Action::bare(Verb::CopyServer)),
+                End::Program => self.act(Action::bare(Verb::CopyProgram)),
             }
             options(cursor);
             return Some(COPY);
@@ -51,14 +53,15 @@ impl<'a> Reader<'a> {
             }
         }
         let into = cursor.eat_one(&["from", "to"])? == "from";
-        let server = self.copy_at_server(cursor)?;
-        let (data, copy) = match (into, server) {
-            (true, true) => (Verb::Insert, Verb::CopyServer),
-            (true, false) => (Verb::Insert, Verb::CopyIn),
-            (false, true) => (Verb::Select, Verb::CopyServer),
-            (false, false) => (Verb::Select, Verb::CopyOut),
+        let end = self.other_end(cursor)?;
+        let data = if into { Verb::Insert } else { Verb::Select };
+        let copy = match (into, end) {
+            (_, End::Program) => Verb::CopyProgram,
+            (_, End::File) => Verb::CopyServer,
+            (true, End::Client) => Verb::CopyIn,
+            (false, End::Client) => Verb::CopyOut,
         };
-        if !server {
+        if end == End::Client {
             self.effects.copy = Some(if into { CopyDirection::In } else { CopyDirection::Out });
         }
         self.touch_for_copy(&name, data, copy);
@@ -77,9 +80,14 @@ impl<'a> Reader<'a> {
                 if data == Verb::Select {
                     self.store(crate::flow::column(relation.oid, 0));
                 }
+                // What a program does is not done to the relation: its pattern must not stand for it.
+                let object = match copy {
+                    Verb::CopyProgram => Object::none(),
+                    _ => crate::read::relation_object(relation),
+                };
                 self.act(Action {
                     verb: copy,
-                    object: crate::read::relation_object(relation),
+                    object,
                     implied: false,
                     detail: Detail::NONE,
                 });
@@ -88,14 +96,23 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The other end: a file or program of the server, or else the client. `None`: neither.
-    fn copy_at_server(&mut self, cursor: &mut Cursor<'a>) -> Option<bool> {
+    fn other_end(&mut self, cursor: &mut Cursor<'a>) -> Option<End> {
         if cursor.eat_one(&["stdin", "stdout"]).is_some() {
-            return Some(false);
+            return Some(End::Client);
         }
-        cursor.eat("program");
-        cursor.string().map(|_| true)
+        let end = if cursor.eat("program") { End::Program } else { End::File };
+        cursor.string().map(|_| end)
     }
+}
+
+/// Who holds the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Client,
+    /// A file of the server.
+    File,
+    /// A program that the server runs.
+    Program,
 }
 
 /// `[WITH] ( … )` or the old words without parentheses; nothing in them reads or writes data.

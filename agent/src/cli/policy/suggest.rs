@@ -199,6 +199,7 @@ const fn is_held(verb: Verb) -> bool {
         | Verb::DeleteAll
         | Verb::Truncate
         | Verb::CopyServer
+        | Verb::CopyProgram
         | Verb::Drop
         | Verb::Grant
         | Verb::Revoke
