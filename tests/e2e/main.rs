@@ -12,6 +12,7 @@ mod conversations;
 mod crash;
 mod demo;
 mod doctor;
+mod effects;
 mod encryption;
 mod ends;
 mod hold;

@@ -36,6 +36,8 @@ pub enum Verb {
     CopyServer,
     /// COPY from or to a program, which the server runs: a shell on its machine, whatever relation it is for.
     CopyProgram,
+    /// REFERENCES of a foreign key: rows of the relation are looked up, and may not go while they are referred to.
+    References,
     /// CREATE of any kind of object; SELECT INTO and CREATE TABLE AS create too.
     Create,
     /// ALTER of any kind of object, COMMENT, SECURITY LABEL, and what reads as an alteration.
@@ -82,7 +84,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb, in the order of their declaration.
-    pub const ALL: [Verb; 33] = [
+    pub const ALL: [Verb; 34] = [
         Verb::Select,
         Verb::Predicate,
         Verb::Insert,
@@ -96,6 +98,7 @@ impl Verb {
         Verb::CopyOut,
         Verb::CopyServer,
         Verb::CopyProgram,
+        Verb::References,
         Verb::Create,
         Verb::Alter,
         Verb::Drop,
@@ -136,7 +139,8 @@ impl Verb {
             | Verb::Delete
             | Verb::DeleteAll
             | Verb::Truncate
-            | Verb::Lock => matches!(kind, ObjectKind::Relation),
+            | Verb::Lock
+            | Verb::References => matches!(kind, ObjectKind::Relation),
             Verb::Call | Verb::Function => matches!(kind, ObjectKind::Function),
             Verb::SetRole => matches!(kind, ObjectKind::Role),
             Verb::Set | Verb::Show => matches!(kind, ObjectKind::Setting),
@@ -184,6 +188,7 @@ impl Verb {
             Verb::CopyOut => "copy-out",
             Verb::CopyServer => "copy-server",
             Verb::CopyProgram => "copy-program",
+            Verb::References => "references",
             Verb::Create => "create",
             Verb::Alter => "alter",
             Verb::Drop => "drop",

@@ -144,6 +144,14 @@ impl<'a> Cursor<'a> {
         self.name().map(Cow::into_owned)
     }
 
+    /// Whether `%TYPE` or `%ROWTYPE` is next.
+    pub(crate) fn sees_type_of(&self) -> bool {
+        let [sign, word, ..] = self.rest else { return false };
+        sign.kind == Kind::Operator
+            && sign.written(self.text) == "%"
+            && (word.is(self.text, "type") || word.is(self.text, "rowtype"))
+    }
+
     pub(crate) fn string(&mut self) -> Option<Token> {
         let token = self.peek().filter(|t| t.kind.is_string())?;
         self.rest = &self.rest[1..];

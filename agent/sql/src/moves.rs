@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use policy::{Action, Catalog, ObjectKind, Oid, Verb};
+use policy::{Action, Catalog, ObjectKind, Oid, Relation, Verb};
 
 use crate::Effects;
 use crate::cursor::Cursor;
@@ -33,7 +33,8 @@ pub(crate) fn note(
     }
     if cascades {
         let changed = actions.iter().filter(|a| matches!(a.verb, Verb::Drop | Verb::Alter));
-        effects.drops.extend(dependents(changed.filter_map(|a| a.object.oid).collect(), catalog));
+        let dependents = dependents(changed.filter_map(|a| a.object.oid).collect(), catalog);
+        effects.drops.extend(dependents.into_iter().map(|r| (r.schema.clone(), r.name.clone())));
     }
 }
 
@@ -79,7 +80,7 @@ fn hangs_code(text: &str, tokens: &[Token], actions: &[Action]) -> bool {
 }
 
 /// The relations that stand on these, and those that stand on them.
-fn dependents(mut of: BTreeSet<Oid>, catalog: &Catalog) -> Vec<(String, String)> {
+pub(crate) fn dependents(mut of: BTreeSet<Oid>, catalog: &Catalog) -> Vec<&Relation> {
     let mut found = Vec::new();
     loop {
         let before = of.len();
@@ -87,7 +88,7 @@ fn dependents(mut of: BTreeSet<Oid>, catalog: &Catalog) -> Vec<(String, String)>
             let stands = relation.bases.iter().any(|base| of.contains(&base.relation))
                 || relation.parents.iter().any(|parent| of.contains(parent));
             if stands && of.insert(relation.oid) {
-                found.push((relation.schema.clone(), relation.name.clone()));
+                found.push(relation);
             }
         }
         if of.len() == before {

@@ -15,6 +15,7 @@ mod types;
 mod uses;
 
 pub(crate) use access::{Target, relation_object};
+pub(crate) use expr::Over;
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -4,12 +4,16 @@
 //! go back to the parser with their own tokens.
 
 mod alter;
+mod alter_table;
 mod copy;
 mod create;
+mod define;
 mod drop;
 mod expression;
 mod kind;
+mod made;
 mod maintain;
+mod parts;
 mod prepared;
 mod privileges;
 mod session;

@@ -114,7 +114,7 @@ fn each_mistake_names_its_place_and_its_cure() {
         (
             rule("    actions: [select, begin]\n    decision: allow\n"),
             "p.yaml:4:23: there is no action `begin`; write \"*\" or one of: select, predicate, insert, update, \
-             update-all, delete, delete-all, truncate, lock, copy-in, copy-out, copy-server, copy-program, create, alter, \
+             update-all, delete, delete-all, truncate, lock, copy-in, copy-out, copy-server, copy-program, references, create, alter, \
              drop, maintain, grant, revoke, role, set-role, set, show, transaction, prepare, cursor, notify, \
              call, function, do, explain, system, replicate, opaque, read, write, destructive, ddl, session",
         ),

@@ -67,6 +67,7 @@ pub(super) fn of(action: &Action, masks: &Masks, around: Around) -> Exposure {
         | Verb::DeleteAll
         | Verb::Truncate
         | Verb::Lock
+        | Verb::References
         | Verb::Drop
         | Verb::Maintain
         | Verb::Grant

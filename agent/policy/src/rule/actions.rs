@@ -15,7 +15,7 @@ pub(crate) const GROUPS: [Group; 5] = [
     Group { name: "read", verbs: &[Verb::Select, Verb::CopyOut] },
     Group { name: "write", verbs: &[Verb::Insert, Verb::Update, Verb::Delete, Verb::Lock, Verb::CopyIn] },
     Group { name: "destructive", verbs: &[Verb::UpdateAll, Verb::DeleteAll, Verb::Truncate, Verb::Drop] },
-    Group { name: "ddl", verbs: &[Verb::Create, Verb::Alter, Verb::Drop] },
+    Group { name: "ddl", verbs: &[Verb::Create, Verb::References, Verb::Alter, Verb::Drop] },
     Group {
         name: "session",
         verbs: &[Verb::Transaction, Verb::Set, Verb::Show, Verb::Prepare, Verb::Cursor, Verb::Explain],

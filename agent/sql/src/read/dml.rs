@@ -11,7 +11,7 @@ use sqlparser::ast::{
 use super::Reader;
 use super::access::Target;
 use super::condition::is_trivial;
-use super::scope::{Item, Scope};
+use super::scope::{Found, Item, Scope};
 use super::uses::{Told, Used};
 use crate::flow::Rows;
 
@@ -319,7 +319,7 @@ impl<'a> Reader<'a> {
                         }
                         for column in columns.iter().filter(|_| at.is_none()) {
                             let column = self.name(column);
-                            if Scope::column_of(&item, &column).is_none() {
+                            if matches!(Scope::column_of(&item, &column), Found::None) {
                                 item.read_every();
                             }
                         }

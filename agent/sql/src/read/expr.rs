@@ -7,14 +7,41 @@ use sqlparser::ast::{AccessExpr, Expr, Ident, Subscript, UnaryOperator, Value, V
 
 use super::Reader;
 use super::call::Called;
-use super::scope::{Item, Scope};
+use super::scope::{Found, Item, Scope};
 use super::uses::Used;
-use crate::flow::{Rows, add, constant};
+use crate::flow::{Cell, Rows, add, constant};
 use crate::lexer::Kind;
 use crate::names::Name;
 
 mod arguments;
 mod operators;
+
+/// What the names in an expression that stands alone mean.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Over<'o> {
+    /// Nothing.
+    Nothing,
+    /// Columns of a relation.
+    Relation(&'o Name),
+    /// Columns of a relation's rows as they were and as they will be, NEW and OLD.
+    Rows(&'o Name),
+    /// Columns of a relation that is being made; `more`: it may have others.
+    New { name: &'o Name, columns: &'o [String], more: bool },
+}
+
+/// A relation that is being made. Its columns carry nothing yet.
+fn new_item(name: &Name, columns: &[String], more: bool) -> Item {
+    let cell = |column: &String| Cell { name: Some(column.clone()), lineage: constant() };
+    let rows = if more { Rows::Any(constant()) } else { Rows::Columns(columns.iter().map(cell).collect()) };
+    Item {
+        name: Some(name.name.clone()),
+        schema: name.schema.clone(),
+        relation: None,
+        system_columns: true,
+        used: None,
+        rows,
+    }
+}
 
 pub(super) use arguments::is_value_word;
 
@@ -53,15 +80,26 @@ impl Reader<'_> {
         Lineage::Unknown
     }
 
-    /// An expression that stands alone, over the columns of a relation or none.
-    pub(crate) fn lone_expression(&mut self, expr: &Expr, over: Option<&Name>) -> Lineage {
+    /// An expression that stands alone: what it carries, and whether it reads a column of what it is over.
+    pub(crate) fn lone_expression(&mut self, expr: &Expr, over: Over<'_>) -> (Lineage, bool) {
         let mut scope = Scope::inside(None);
-        if let Some(name) = over {
-            let target = self.target(name);
-            let item = self.target_item(&target, name, None, &Used::by(false));
-            scope.items.push(item);
+        let used = Used::by(false);
+        match over {
+            Over::Nothing => {}
+            Over::Relation(name) => {
+                let target = self.target(name);
+                scope.items.push(self.target_item(&target, name, None, &used));
+            }
+            Over::Rows(name) => {
+                for row in ["new", "old"] {
+                    let target = self.target(name);
+                    scope.items.push(self.target_item(&target, name, Some(row.to_owned()), &used));
+                }
+            }
+            Over::New { name, columns, more } => scope.items.push(new_item(name, columns, more)),
         }
-        self.expr(expr, &scope)
+        let lineage = self.expr(expr, &scope);
+        (lineage, used.is_read())
     }
 
     /// Whether it is `x.*` or `(x).*`, which a list takes for all the columns of `x`.
@@ -357,21 +395,23 @@ impl Reader<'_> {
             _ => return self.unsupported("a name of many parts"),
         };
         let Some(item) = item else { return Lineage::Unknown };
-        match Scope::column_of(item, column) {
-            Some(lineage) => lineage,
-            None => {
-                let whole = item.whole();
-                let Called { carried: mut sum, keeps, gathers } = self.call_as_attribute(column);
-                if gathers {
-                    scope.gather();
-                }
-                if keeps {
-                    self.store(whole.clone());
-                }
-                add(&mut sum, whole);
-                sum
-            }
+        let mut sum = match Scope::column_of(item, column) {
+            Found::Column(lineage) => return lineage,
+            // Where it is not certain which columns there are, it may be either.
+            Found::Perhaps(lineage) => lineage,
+            Found::None => item.whole(),
+        };
+        let Called { carried, keeps, gathers } = self.call_as_attribute(column);
+        if gathers {
+            scope.gather();
         }
+        if keeps {
+            let whole = item.whole();
+            self.store(whole.clone());
+            add(&mut sum, whole);
+        }
+        add(&mut sum, carried);
+        sum
     }
 
     fn value(&mut self, value: &ValueWithSpan) -> Lineage {

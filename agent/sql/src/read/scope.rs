@@ -78,6 +78,16 @@ fn is_system_column(name: &str) -> bool {
     matches!(name, "ctid" | "tableoid" | "xmin" | "xmax" | "cmin" | "cmax")
 }
 
+/// What a name behind an item's is.
+pub(super) enum Found {
+    /// A column, which carries this.
+    Column(Lineage),
+    /// A column that carries this, or something else.
+    Perhaps(Lineage),
+    /// No column of the item.
+    None,
+}
+
 /// What a name of one item's column gave.
 enum Hit {
     Sure(Lineage),
@@ -173,11 +183,12 @@ impl<'p> Scope<'p> {
         self.levels().for_each(|level| level.gathers.set(true));
     }
 
-    /// What `item.name` carries; `None`: the item has no such column.
-    pub(super) fn column_of(item: &Item, name: &str) -> Option<Lineage> {
+    /// What `item.name` is.
+    pub(super) fn column_of(item: &Item, name: &str) -> Found {
         match hit(item, name) {
-            Hit::Sure(lineage) | Hit::Perhaps(lineage) => Some(lineage),
-            Hit::None => None,
+            Hit::Sure(lineage) => Found::Column(lineage),
+            Hit::Perhaps(lineage) => Found::Perhaps(lineage),
+            Hit::None => Found::None,
         }
     }
 

@@ -147,6 +147,13 @@ impl Reader<'_> {
         self.type_name(&name);
     }
 
+    /// The same of a type that may have been made by the open transaction.
+    pub(crate) fn known_type(&mut self, name: &Name) {
+        if self.names.type_of(name) != TypeFound::Missing {
+            self.type_name(name);
+        }
+    }
+
     /// A type by its name.
     pub(crate) fn type_name(&mut self, name: &Name) {
         if name.schema.as_deref() == Some("information_schema") {

@@ -105,6 +105,10 @@ pub(super) fn catalog() -> Catalog {
         [
             function(500, "public", "audit", Volatility::Volatile),
             function(501, "public", "tidy", Volatility::Immutable),
+            function(515, "public", "hash", Volatility::Volatile),
+            function(516, "public", "list", Volatility::Volatile),
+            function(517, "pg_catalog", "set_config", Volatility::Volatile),
+            function(518, "pg_catalog", "eqsel", Volatility::Stable),
             function(502, "pg_catalog", "pg_read_file", Volatility::Volatile),
             function(503, "pg_catalog", "lower", Volatility::Immutable),
             function(504, "other", "lower", Volatility::Immutable),

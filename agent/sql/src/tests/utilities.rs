@@ -171,7 +171,7 @@ fn definitions_are_told_by_kind() {
         "create table public.e25, alter table public.events, *alter table public.events_2024",
     );
     check("CREATE VIEW v AS SELECT a FROM t", "create view public.v, select table public.t");
-    check("CREATE INDEX CONCURRENTLY i ON t USING btree (a)", "create index public.i");
+    check("CREATE INDEX CONCURRENTLY i ON t USING btree (a)", "create index public.t");
     check("CREATE SCHEMA s", "create schema s");
     check("CREATE EXTENSION IF NOT EXISTS pgcrypto", "create extension pgcrypto");
     check("CREATE TYPE m AS ENUM ('a', 'b')", "create type public.m");
@@ -181,8 +181,8 @@ fn definitions_are_told_by_kind() {
         "create function public.f, opaque (body of a function)",
     );
     check("ALTER TABLE t ADD COLUMN c int", "alter table public.t");
-    check("ALTER TABLE IF EXISTS missing RENAME TO x", "alter table public.missing");
-    check("ALTER TABLE missing RENAME TO x", "opaque (relation \"missing\" is not in the catalog)");
+    check("ALTER TABLE IF EXISTS missing RENAME TO x", "alter table public.missing, create table public.x");
+    check("ALTER TABLE missing ADD c int", "opaque (relation \"missing\" is not in the catalog)");
     check(
         "ALTER TABLE events ATTACH PARTITION t FOR VALUES IN (1)",
         "alter table public.events, *alter table public.events_2024, alter table public.t",
@@ -200,7 +200,7 @@ fn definitions_are_told_by_kind() {
     check("DROP COLLATION x, other.y", "drop collation x, drop collation other.y");
     check("DROP EXTENSION IF EXISTS x, y", "drop extension x, drop extension y");
     check("DROP OPERATOR other.===(int, int), +(NONE, int)", "drop operator other.===, drop operator +");
-    check("DROP OPERATOR CLASS x USING btree CASCADE", "drop operator class x");
+    check("DROP OPERATOR CLASS x USING btree RESTRICT", "drop operator class x");
     check("DROP DATABASE x WITH (FORCE)", "drop database x");
     check("DROP CAST (text AS int)", "drop cast");
     assert!(is_opaque("DROP SERVER x, y z"));

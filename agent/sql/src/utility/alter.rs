@@ -2,11 +2,31 @@
 
 use policy::{Action, Detail, Object, ObjectKind, Verb};
 
+use super::define::{Defined, When};
 use super::kind::{ObjectType, object_type, tag};
 use super::{Read, action};
 use crate::cursor::Cursor;
+use crate::lexer::Kind;
 use crate::names::Name;
-use crate::read::Reader;
+use crate::read::{Over, Reader};
+
+/// Attributes of functions that say nothing of what they run.
+const WORDS_OF_ROUTINES: &[&[&str]] = &[
+    &["called", "on", "null", "input"],
+    &["external", "security", "definer"],
+    &["external", "security", "invoker"],
+    &["immutable"],
+    &["leakproof"],
+    &["not", "leakproof"],
+    &["restrict"],
+    &["returns", "null", "on", "null", "input"],
+    &["security", "definer"],
+    &["security", "invoker"],
+    &["stable"],
+    &["strict"],
+    &["volatile"],
+    &["window"],
+];
 
 impl<'a> Reader<'a> {
     pub(super) fn alter_statement(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
@@ -28,6 +48,11 @@ impl<'a> Reader<'a> {
                 self.act(action(Verb::Alter, ObjectKind::Other, "database", name));
                 // Settings of a database come with the next session; a role's path may be read again sooner.
                 self.effects.search_path = true;
+                if cursor.eat_all(&["owner", "to"]) {
+                    let role = cursor.role()?;
+                    self.gives_to(vec![role]);
+                }
+                self.setting_of_sessions(cursor)?;
                 cursor.rest = &[];
             }
             (_, ObjectKind::Relation) => {
@@ -42,7 +67,7 @@ impl<'a> Reader<'a> {
                     // What checks or computes them runs.
                     self.moves_settings();
                 }
-                self.definition(cursor);
+                self.alter_commands(cursor, object_type, &name)?;
             }
             ("policy" | "trigger" | "rule", _) => {
                 let name = cursor.name()?.into_owned();
@@ -52,25 +77,146 @@ impl<'a> Reader<'a> {
                 let table = cursor.qualified()?;
                 self.act(action(Verb::Alter, ObjectKind::Other, object_type.class, name));
                 self.touch(Verb::Alter, &table);
-                self.definition(cursor);
+                if cursor.eat_all(&["rename", "to"]) {
+                    cursor.name()?;
+                } else if object_type.class == "policy" {
+                    self.policy_conditions(cursor, &table)?;
+                } else {
+                    // DEPENDS ON EXTENSION
+                    cursor.eat("no");
+                    if !cursor.eat_all(&["depends", "on", "extension"]) {
+                        return None;
+                    }
+                    cursor.name()?;
+                }
             }
             ("schema", _) => {
                 let name = cursor.name()?.into_owned();
                 self.act(action(Verb::Alter, ObjectKind::Schema, "schema", name));
-                cursor.rest = &[];
+                if cursor.eat_all(&["rename", "to"]) {
+                    let name = cursor.name()?.into_owned();
+                    self.act(action(Verb::Create, ObjectKind::Schema, "schema", name));
+                } else if cursor.eat_all(&["owner", "to"]) {
+                    let role = cursor.role()?;
+                    self.gives_to(vec![role]);
+                } else {
+                    return None;
+                }
             }
             (class, kind) => {
                 cursor.eat_all(&["if", "exists"]);
                 let name = cursor.qualified();
-                self.alter_other(Verb::Alter, kind, class, name);
-                if class == "domain" {
-                    // Its new check runs on what there is.
-                    self.moves_settings();
-                }
-                cursor.rest = &[];
+                self.alter_other(Verb::Alter, kind, class, name.clone());
+                self.alter_rarer(cursor, class, kind, name)?;
             }
         }
         Some(Read::quiet(tag("ALTER", object_type.class)))
+    }
+
+    /// What follows the name in ALTER of the rarer kinds.
+    fn alter_rarer(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        class: &'static str,
+        kind: ObjectKind,
+        name: Option<Name>,
+    ) -> Option<()> {
+        if kind == ObjectKind::Function || class == "operator" {
+            cursor.group();
+        }
+        if let Some(name) =
+            name.filter(|_| kind == ObjectKind::Function || matches!(class, "type" | "domain"))
+            && self.moves(cursor, kind, class, &name)?
+        {
+            return Some(());
+        }
+        match class {
+            "domain" => {
+                // Its new check runs on what there is.
+                self.moves_settings();
+                let defined = Defined { over: Over::Nothing, when: When::Later };
+                if cursor.eat_all(&["set", "default"]) {
+                    let value = cursor.rest;
+                    cursor.rest = &[];
+                    self.defining(value, defined);
+                } else if cursor.eat("add") {
+                    self.table_constraint(cursor, defined)?;
+                } else {
+                    cursor.eat_one(&["drop", "set", "validate", "rename", "owner"])?;
+                    cursor.rest = &[];
+                }
+            }
+            "function" | "procedure" => self.routine_options(cursor)?,
+            "type" => {
+                // A base type's functions, or an attribute's type.
+                if cursor.eat("set")
+                    && let Some(attributes) = cursor.group()
+                {
+                    self.attributes(attributes)?;
+                }
+                cursor.rest = &[];
+            }
+            "operator" => {
+                while cursor.label().is_some() && cursor.eat_kind(Kind::Dot) {}
+                cursor.next();
+                cursor.group();
+                if cursor.eat("set")
+                    && let Some(attributes) = cursor.group()
+                {
+                    self.attributes(attributes)?;
+                }
+                cursor.rest = &[];
+            }
+            "operator family" if cursor.rest.iter().any(|token| token.is(cursor.text, "drop")) => {
+                cursor.rest = &[];
+            }
+            "operator family" | "foreign data wrapper" => self.named_functions(cursor, class)?,
+            "publication" => {
+                if cursor.eat_one(&["add", "set"]).is_some() && !cursor.sees_kind(Kind::LeftParen) {
+                    return self.publishes(cursor);
+                }
+                cursor.rest = &[];
+            }
+            _ => cursor.rest = &[],
+        }
+        Some(())
+    }
+
+    /// Attributes of a function that ALTER FUNCTION changes, and CREATE FUNCTION has: the settings that hold while it runs
+    /// are set.
+    pub(super) fn routine_options(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        loop {
+            if cursor.eat("set") {
+                let name = cursor.chain()?.join(".").to_ascii_lowercase();
+                if cursor.eat_all(&["from", "current"]) {
+                    continue;
+                }
+                if !cursor.eat("to") && !cursor.eat_operator("=") {
+                    return None;
+                }
+                let value = super::session::value(cursor)?;
+                let single = !cursor.sees_kind(Kind::Comma);
+                self.assign(&name, Some(&value).filter(|_| single).map(String::as_str));
+                while cursor.eat_kind(Kind::Comma) {
+                    super::session::value(cursor)?;
+                }
+            } else if cursor.eat("reset") {
+                if !cursor.eat("all") {
+                    cursor.chain()?;
+                }
+            } else if cursor.eat("support") {
+                let function = self.function_name(cursor)?;
+                self.call(Verb::Function, &function);
+            } else if cursor.eat_one(&["cost", "rows", "parallel"]).is_some() {
+                cursor.next()?;
+            } else if cursor.eat_all(&["depends", "on", "extension"])
+                || cursor.eat_all(&["no", "depends", "on", "extension"])
+            {
+                cursor.name()?;
+            } else if !WORDS_OF_ROUTINES.iter().any(|words| cursor.eat_all(words)) {
+                return Some(());
+            }
+        }
     }
 
     /// `verb` on a relation; where it need not exist, on the name as written.

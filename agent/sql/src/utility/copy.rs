@@ -8,7 +8,7 @@ use crate::CopyDirection;
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
 use crate::names::Name;
-use crate::read::{Reader, Target};
+use crate::read::{Over, Reader, Target};
 
 impl<'a> Reader<'a> {
     pub(super) fn copy(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
         if into && cursor.eat("where") {
             let condition = cursor.rest;
             cursor.rest = &[];
-            self.expression_of(condition, Some(&name));
+            self.expression_of(condition, Over::Relation(&name));
         }
         Some(COPY)
     }
@@ -85,12 +85,7 @@ impl<'a> Reader<'a> {
                     Verb::CopyProgram => Object::none(),
                     _ => crate::read::relation_object(relation),
                 };
-                self.act(Action {
-                    verb: copy,
-                    object,
-                    implied: false,
-                    detail: Detail::NONE,
-                });
+                self.act(Action { verb: copy, object, implied: false, detail: Detail::NONE });
             }
             Target::Created(_) | Target::Missing => self.act(Action::bare(copy)),
         }

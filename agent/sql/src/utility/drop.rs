@@ -6,6 +6,7 @@ use super::kind::{object_type, tag};
 use super::{Read, action};
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
+use crate::moves;
 use crate::read::{Reader, relation_object};
 
 impl<'a> Reader<'a> {
@@ -39,7 +40,9 @@ impl<'a> Reader<'a> {
                         break;
                     }
                 }
-                cursor.eat_one(&["cascade", "restrict"]);
+                if cursor.eat_one(&["cascade", "restrict"]) == Some("cascade") {
+                    self.drop_dependents();
+                }
             }
             ("schema", _) => {
                 let mut schemas = Vec::new();
@@ -51,7 +54,10 @@ impl<'a> Reader<'a> {
                     }
                 }
                 if cursor.eat_one(&["cascade", "restrict"]) == Some("cascade") {
-                    self.drop_all_in(&schemas);
+                    for schema in &schemas {
+                        self.act_within(Verb::Drop, schema);
+                    }
+                    self.drop_dependents();
                 }
             }
             ("policy" | "trigger" | "rule", _) => {
@@ -73,7 +79,7 @@ impl<'a> Reader<'a> {
                         break;
                     }
                 }
-                cursor.eat_one(&["cascade", "restrict"]);
+                self.may_cascade(cursor, object_type.class);
             }
             ("cast" | "transform" | "user mapping", kind) => {
                 // These have no name of their own.
@@ -99,26 +105,40 @@ impl<'a> Reader<'a> {
                 if class == "database" && (cursor.eat("with") || cursor.sees_kind(Kind::LeftParen)) {
                     cursor.group()?;
                 }
-                cursor.eat_one(&["cascade", "restrict"]);
+                self.may_cascade(cursor, object_type.class);
             }
         }
         Some(Read::quiet(tag("DROP", object_type.class)))
     }
 
-    /// What a schema takes with it.
-    fn drop_all_in(&mut self, schemas: &[std::borrow::Cow<'_, str>]) {
+    /// CASCADE or RESTRICT behind what is no relation: which columns, defaults and views use it is not known.
+    fn may_cascade(&mut self, cursor: &mut Cursor<'a>, class: &str) {
+        let unused = ["conversion", "database", "event trigger", "publication", "statistics", "subscription"];
+        if cursor.eat_one(&["cascade", "restrict"]) == Some("cascade") && !unused.contains(&class) {
+            self.opaque("DROP … CASCADE of what is no relation takes along whatever uses it");
+        }
+    }
+
+    /// What stands on the relations that are dropped or altered is dropped with them.
+    pub(super) fn drop_dependents(&mut self) {
+        let changed = self.actions.iter().filter(|a| matches!(a.verb, Verb::Drop | Verb::Alter));
+        let dependents =
+            moves::dependents(changed.filter_map(|a| a.object.oid).collect(), self.names.catalog);
+        for relation in dependents {
+            self.relations.insert(relation.oid);
+            let object = relation_object(relation);
+            self.act(Action { verb: Verb::Drop, object, implied: true, detail: Detail::NONE });
+        }
+    }
+
+    /// What is done to a schema's relations, because it is done to the schema.
+    pub(super) fn act_within(&mut self, verb: Verb, schema: &str) {
         let catalog = self.names.catalog;
-        let mut inside: Vec<_> =
-            catalog.relations().filter(|r| schemas.iter().any(|s| *s == r.schema)).collect();
+        let mut inside: Vec<_> = catalog.relations().filter(|r| schema == r.schema).collect();
         inside.sort_by_key(|relation| relation.oid);
         for relation in inside {
             self.relations.insert(relation.oid);
-            self.act(Action {
-                verb: Verb::Drop,
-                object: relation_object(relation),
-                implied: true,
-                detail: Detail::NONE,
-            });
+            self.act(Action { verb, object: relation_object(relation), implied: true, detail: Detail::NONE });
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::flow::{Rows, add, constant};
 use crate::lexer::{Kind, Token};
 use crate::names::Name;
 use crate::parse::{self, Parsed};
-use crate::read::Reader;
+use crate::read::{Over, Reader};
 use crate::utility::Read;
 
 impl<'a> Reader<'a> {
@@ -29,20 +29,29 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An expression made of these tokens, over the columns of a relation or none; gives what it carries.
-    pub(super) fn expression_of(&mut self, tokens: &'a [Token], over: Option<&Name>) -> Lineage {
+    /// An expression made of these tokens; gives what it carries.
+    pub(super) fn expression_of(&mut self, tokens: &'a [Token], over: Over<'_>) -> Lineage {
+        self.expression_read(tokens, over).0
+    }
+
+    /// The same; gives whether it reads a column of what it is over.
+    pub(super) fn expression_over(&mut self, tokens: &'a [Token], over: Over<'_>) -> bool {
+        self.expression_read(tokens, over).1
+    }
+
+    fn expression_read(&mut self, tokens: &'a [Token], over: Over<'_>) -> (Lineage, bool) {
         if !self.fits(tokens) {
-            return Lineage::Unknown;
+            return (Lineage::Unknown, true);
         }
         match parse::expression(self.text, tokens) {
             Ok(Parsed { tree: expr, unplaced }) => self.within(tokens, unplaced, |reader| {
-                let lineage = reader.lone_expression(&expr, over);
+                let read = reader.lone_expression(&expr, over);
                 reader.close();
-                lineage
+                read
             }),
             Err(failed) => {
                 self.opaque_at("unsupported syntax", failed.at.and_then(|i| tokens.get(i)).copied());
-                Lineage::Unknown
+                (Lineage::Unknown, true)
             }
         }
     }
@@ -63,7 +72,7 @@ impl<'a> Reader<'a> {
             }
             cursor.eat("variadic");
             if !cursor.is_end() {
-                add(&mut sum, self.expression_of(cursor.rest, None));
+                add(&mut sum, self.expression_of(cursor.rest, Over::Nothing));
             }
         }
         sum
@@ -80,9 +89,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// One type, with modifiers and array bounds. Built-in ones may have several words.
+    /// One type, whose use may run a user's code.
     pub(super) fn type_at(&mut self, cursor: &mut Cursor<'a>) {
+        match self.written_type(cursor) {
+            Some(Some(name)) => self.type_name(&name),
+            Some(None) => {}
+            None => self.opaque_at("unsupported syntax of a type", cursor.peek()),
+        }
+    }
+
+    /// Steps over one type, with modifiers and array bounds. Built-in ones may have several words, others give their name;
+    /// `None` where there is no type.
+    pub(super) fn written_type(&mut self, cursor: &mut Cursor<'a>) -> Option<Option<Name>> {
         cursor.eat("setof");
+        let mut named = None;
         const MANY: &[&[&str]] = &[
             &["double", "precision"],
             &["character", "varying"],
@@ -118,15 +138,21 @@ impl<'a> Reader<'a> {
         } else if MANY.iter().any(|words| cursor.eat_all(words)) {
             cursor.group();
             while cursor.eat_one(&["year", "month", "day", "hour", "minute", "second", "to"]).is_some() {}
+            cursor.group();
         } else {
-            match cursor.qualified() {
-                Some(name) => {
-                    cursor.group();
-                    if !is_serial(&name) {
-                        self.type_name(&name);
-                    }
+            let mut parts = cursor.chain()?;
+            if cursor.sees_type_of() {
+                // The type of a column: it was there before.
+                cursor.next();
+                cursor.next();
+            } else {
+                let name = parts.pop()?;
+                let name = Name { schema: parts.pop(), name };
+                if !parts.is_empty() {
+                    return None;
                 }
-                None => self.opaque_at("unsupported syntax of a type", cursor.peek()),
+                cursor.group();
+                named = Some(name).filter(|name| !is_serial(name));
             }
         }
         while cursor.eat_kind(Kind::LeftBracket) {
@@ -137,6 +163,7 @@ impl<'a> Reader<'a> {
             cursor.eat_kind(Kind::Integer);
             cursor.eat_kind(Kind::RightBracket);
         }
+        Some(named)
     }
 
     /// The statement inside PREPARE, DECLARE, EXPLAIN.

@@ -40,9 +40,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let roles = grantees(cursor)?;
-        for action in self.actions.iter_mut().filter(|action| action.verb == verb) {
-            action.detail.roles.clone_from(&roles);
-        }
+        self.gives_to(roles);
         Some(Read::quiet(tag))
     }
 
@@ -122,7 +120,12 @@ impl<'a> Reader<'a> {
         let grants = cursor.rest[at].is(cursor.text, "grant");
         let verb = if grants { Verb::Grant } else { Verb::Revoke };
         self.act(action(verb, ObjectKind::Other, "default privileges", ""));
-        cursor.rest = &[];
+        cursor.rest = &cursor.rest[at + 1..];
+        while cursor.eat_one(&["to", "from"]).is_none() {
+            cursor.next()?;
+        }
+        let roles = grantees(cursor)?;
+        self.gives_to(roles);
         Some(Read::quiet("ALTER DEFAULT PRIVILEGES"))
     }
 
@@ -132,8 +135,23 @@ impl<'a> Reader<'a> {
         self.act(action(Verb::Role, ObjectKind::Role, "role", name));
         // Its settings, and its name, which "$user" stands for.
         self.effects.search_path = true;
+        if cursor.eat_all(&["in", "database"]) {
+            cursor.name()?;
+        }
+        self.setting_of_sessions(cursor)?;
         cursor.rest = &[];
         Some(Read::quiet(tag))
+    }
+
+    /// SET in ALTER ROLE and ALTER DATABASE: sessions begin with it, and with the role that it names.
+    pub(super) fn setting_of_sessions(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        if cursor.eat("set") && !cursor.eat("tablespace") {
+            let name = cursor.chain()?.join(".").to_ascii_lowercase();
+            if super::session::is_role_setting(&name) && !cursor.eat_all(&["from", "current"]) {
+                self.assigned(&name, cursor).then_some(())?;
+            }
+        }
+        Some(())
     }
 
     pub(super) fn reassign(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
@@ -147,11 +165,13 @@ impl<'a> Reader<'a> {
             if cursor.eat_kind(Kind::Comma) {
                 continue;
             }
-            if cursor.eat("to") {
-                cursor.role()?;
-                return Some(Read::quiet("REASSIGN OWNED"));
+            if !cursor.eat("to") {
+                return None;
             }
-            return None;
+            let heir = cursor.role()?;
+            self.gives_to(vec![heir.clone()]);
+            self.act(action(Verb::Role, ObjectKind::Role, "role", heir));
+            return Some(Read::quiet("REASSIGN OWNED"));
         }
     }
 

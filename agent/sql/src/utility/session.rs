@@ -231,12 +231,12 @@ impl<'a> Reader<'a> {
 const DEFAULT: &str = "default";
 
 /// Settings whose value is the session's role.
-fn is_role_setting(name: &str) -> bool {
+pub(super) fn is_role_setting(name: &str) -> bool {
     matches!(name, "role" | "session_authorization")
 }
 
 /// One value of a setting, where it is a name or a plain literal.
-fn value(cursor: &mut Cursor<'_>) -> Option<String> {
+pub(super) fn value(cursor: &mut Cursor<'_>) -> Option<String> {
     if let Some(token) = cursor.string() {
         return token.plain_string(cursor.text).map(std::borrow::Cow::into_owned);
     }

@@ -215,6 +215,7 @@ const fn is_held(verb: Verb) -> bool {
         | Verb::Lock
         | Verb::CopyIn
         | Verb::CopyOut
+        | Verb::References
         | Verb::Create
         | Verb::Alter
         | Verb::Maintain

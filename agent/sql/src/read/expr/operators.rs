@@ -98,7 +98,7 @@ impl Reader<'_> {
         }
     }
 
-    fn operator(&mut self, schema: Option<&str>, operator: &str) -> Lineage {
+    pub(crate) fn operator(&mut self, schema: Option<&str>, operator: &str) -> Lineage {
         let own = schema.is_none_or(|s| s == "pg_catalog");
         if own && is_builtin_operator(operator) {
             return constant();

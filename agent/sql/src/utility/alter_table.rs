@@ -1,0 +1,223 @@
+//! ALTER of a relation: its commands, one by one. Those that hold neither names of relations nor expressions are known by
+//! their first words.
+
+use policy::{Action, Detail, Object, ObjectKind, Verb};
+
+use super::define::{Defined, When};
+use super::expression::comma_parts;
+use super::kind::ObjectType;
+use crate::cursor::Cursor;
+use crate::names::Name;
+use crate::read::{Over, Reader};
+
+/// Beginnings of commands that change nothing but the relation itself.
+const PLAIN: &[&[&str]] = &[
+    &["add", "generated"],
+    &["add", "value"],
+    &["as"],
+    &["cache"],
+    &["cluster", "on"],
+    &["cycle"],
+    &["disable"],
+    &["drop"],
+    &["enable"],
+    &["force"],
+    &["increment"],
+    &["logged"],
+    &["maxvalue"],
+    &["minvalue"],
+    &["no"],
+    &["not", "of"],
+    &["options"],
+    &["owned", "by"],
+    &["replica", "identity"],
+    &["reset"],
+    &["restart"],
+    &["set"],
+    &["start"],
+    &["depends"],
+];
+
+/// The same behind ALTER COLUMN.
+const PLAIN_OF_COLUMN: &[&[&str]] = &[
+    &["add", "generated"],
+    &["drop", "default"],
+    &["drop", "expression"],
+    &["drop", "identity"],
+    &["drop", "not"],
+    &["options"],
+    &["reset"],
+    &["restart"],
+    &["set"],
+];
+
+impl<'a> Reader<'a> {
+    /// What follows the name in ALTER TABLE and its like.
+    pub(super) fn alter_commands(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        object_type: ObjectType,
+        name: &Name,
+    ) -> Option<()> {
+        let parts = comma_parts(cursor.rest);
+        cursor.rest = &[];
+        for part in parts {
+            let mut command = Cursor::new(self.text, part);
+            self.alter_command(&mut command, object_type, name)?;
+            if !command.is_end() {
+                self.opaque_at("unsupported syntax", command.peek());
+            }
+        }
+        Some(())
+    }
+
+    fn alter_command(&mut self, cursor: &mut Cursor<'a>, object_type: ObjectType, name: &Name) -> Option<()> {
+        // Where it need not be there, what it has is not known.
+        let over = match self.names.relation(name) {
+            Some(_) => Over::Relation(name),
+            None => Over::New { name, columns: &[], more: true },
+        };
+        let defined = Defined { over, when: When::Now };
+        if self.moves(cursor, ObjectKind::Relation, object_type.class, name)? {
+            return Some(());
+        }
+        if cursor.eat("rename") {
+            // Of a column, a constraint or an attribute.
+            cursor.rest = &[];
+            return Some(());
+        }
+        if cursor.eat_all(&["attach", "partition"]) {
+            self.touch_named(cursor, Verb::Alter)?;
+            return if cursor.is_end() { Some(()) } else { self.bounds(cursor) };
+        }
+        if cursor.eat_all(&["detach", "partition"]) {
+            self.touch_named(cursor, Verb::Alter)?;
+            cursor.eat_one(&["concurrently", "finalize"]);
+            return Some(());
+        }
+        if cursor.eat("inherit") || cursor.eat_all(&["no", "inherit"]) {
+            self.touch_named(cursor, Verb::Alter)?;
+            return Some(());
+        }
+        if cursor.eat("of") {
+            return cursor.chain().map(|_| ());
+        }
+        if cursor.eat_all(&["validate", "constraint"]) {
+            // A value that does not fit is told.
+            self.reads_rows(defined);
+            return cursor.name().map(|_| ());
+        }
+        if cursor.eat_all(&["alter", "constraint"]) {
+            cursor.rest = &[];
+            return Some(());
+        }
+        if cursor.eat("alter") {
+            return self.alter_column(cursor, defined);
+        }
+        if PLAIN.iter().any(|words| cursor.sees_all(words)) {
+            let cascades = cursor.rest.last().is_some_and(|token| token.is(self.text, "cascade"));
+            if cursor.sees("drop") && cascades {
+                self.drop_dependents();
+            }
+            cursor.rest = &[];
+            return Some(());
+        }
+        if !cursor.eat("add") {
+            return None;
+        }
+        if self.is_no_column(cursor.rest) {
+            return self.table_constraint(cursor, defined);
+        }
+        cursor.eat_one(&["column", "attribute"]);
+        cursor.eat_all(&["if", "not", "exists"]);
+        self.column(cursor, defined, false)?;
+        cursor.eat_one(&["cascade", "restrict"]);
+        Some(())
+    }
+
+    fn alter_column(&mut self, cursor: &mut Cursor<'a>, defined: Defined<'_>) -> Option<()> {
+        cursor.eat_one(&["column", "attribute"]);
+        // Of an index, a number.
+        if cursor.name().is_none() {
+            cursor.next()?;
+        }
+        if cursor.eat_all(&["set", "default"]) {
+            let value = cursor.rest;
+            cursor.rest = &[];
+            self.defining(value, Defined { when: When::Later, ..defined });
+            return Some(());
+        }
+        if cursor.eat_all(&["set", "expression", "as"]) {
+            let value = cursor.group()?;
+            self.defining(value, defined);
+            return Some(());
+        }
+        if cursor.eat("type") || cursor.eat_all(&["set", "data", "type"]) {
+            // Every value is cast, and one that cannot be is told.
+            self.reads_rows(defined);
+            self.column_type(cursor, When::Now)?;
+            if cursor.eat("collate") {
+                cursor.chain()?;
+            }
+            if cursor.eat("using") {
+                let value = cursor.rest;
+                cursor.rest = &[];
+                self.defining(value, defined);
+            }
+            cursor.eat_one(&["cascade", "restrict"]);
+            return Some(());
+        }
+        if PLAIN_OF_COLUMN.iter().any(|words| cursor.sees_all(words)) {
+            cursor.rest = &[];
+            return Some(());
+        }
+        None
+    }
+
+    /// RENAME TO, SET SCHEMA, OWNER TO: what an object is called and whose it is behind them. The name that it gets is
+    /// created, as PostgreSQL asks for the privilege.
+    pub(super) fn moves(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        kind: ObjectKind,
+        class: &'static str,
+        name: &Name,
+    ) -> Option<bool> {
+        let becomes = if cursor.eat_all(&["rename", "to"]) {
+            let schema = match kind {
+                ObjectKind::Relation => self.names.relation(name).map(|relation| relation.schema.clone()),
+                _ => None,
+            };
+            Name { schema: schema.or_else(|| name.schema.clone()), name: cursor.name()?.into_owned() }
+        } else if cursor.eat_all(&["set", "schema"]) {
+            Name { schema: Some(cursor.name()?.into_owned()), name: name.name.clone() }
+        } else if cursor.eat_all(&["owner", "to"]) {
+            let role = cursor.role()?;
+            self.gives_to(vec![role]);
+            return Some(true);
+        } else {
+            return Some(false);
+        };
+        let schema = becomes.schema.or_else(|| self.names.creation_schema().map(str::to_owned));
+        self.act(Action {
+            verb: Verb::Create,
+            object: Object { kind, class, schema, name: becomes.name, oid: None },
+            implied: false,
+            detail: Detail::NONE,
+        });
+        Some(true)
+    }
+
+    /// Tells the statement's actions so far who gains or loses by them; nothing where it is the session's own role.
+    pub(super) fn gives_to(&mut self, mut roles: Vec<String>) {
+        if roles.iter().any(|role| ["current_user", "current_role", "session_user"].contains(&role.as_str()))
+        {
+            roles.clear();
+        }
+        for action in &mut self.actions {
+            if matches!(action.verb, Verb::Alter | Verb::Grant | Verb::Revoke | Verb::Role) {
+                action.detail.roles.clone_from(&roles);
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Objects that are made of functions: aggregates, operators, casts, types, languages and their like. Whoever uses one
+//! calls them, so that each is an action where it is made.
+
+use policy::{ObjectKind, Verb};
+
+use super::action;
+use super::define::{Defined, When};
+use super::expression::comma_parts;
+use crate::cursor::Cursor;
+use crate::lexer::Kind;
+use crate::names::Name;
+use crate::read::{Over, Reader};
+
+/// Attributes whose values are functions.
+const FUNCTIONS: &[&str] = &[
+    "analyze",
+    "canonical",
+    "combinefunc",
+    "deserialfunc",
+    "end",
+    "finalfunc",
+    "function",
+    "gettoken",
+    "headline",
+    "init",
+    "input",
+    "join",
+    "lexize",
+    "lextypes",
+    "mfinalfunc",
+    "minvfunc",
+    "msfunc",
+    "output",
+    "procedure",
+    "receive",
+    "restrict",
+    "send",
+    "serialfunc",
+    "sfunc",
+    "sfunc1",
+    "sfunc2",
+    "start",
+    "subscript",
+    "subtype_diff",
+    "typmod_in",
+    "typmod_out",
+];
+
+/// All others: types, values, operators, names of objects.
+const OTHERS: &[&str] = &[
+    "alignment",
+    "basetype",
+    "category",
+    "collatable",
+    "collation",
+    "commutator",
+    "copy",
+    "default",
+    "delimiter",
+    "deterministic",
+    "element",
+    "finalfunc_extra",
+    "finalfunc_modify",
+    "gtcmp",
+    "hashes",
+    "hypothetical",
+    "initcond",
+    "initcond1",
+    "initcond2",
+    "internallength",
+    "lc_collate",
+    "lc_ctype",
+    "leftarg",
+    "like",
+    "locale",
+    "ltcmp",
+    "merges",
+    "mfinalfunc_extra",
+    "mfinalfunc_modify",
+    "minitcond",
+    "msspace",
+    "mstype",
+    "multirange_type_name",
+    "negator",
+    "parallel",
+    "parser",
+    "passedbyvalue",
+    "preferred",
+    "provider",
+    "rightarg",
+    "rules",
+    "sort1",
+    "sort2",
+    "sortop",
+    "sspace",
+    "storage",
+    "stype",
+    "stype1",
+    "stype2",
+    "subtype",
+    "subtype_opclass",
+    "version",
+];
+
+impl<'a> Reader<'a> {
+    /// CREATE of the kinds that are made of functions or of options, from the name on.
+    pub(super) fn create_rarer(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        class: &'static str,
+        kind: ObjectKind,
+    ) -> Option<()> {
+        match class {
+            "aggregate" => {
+                let name = cursor.qualified()?;
+                self.create_other(ObjectKind::Function, "aggregate", name);
+                let first = cursor.group()?;
+                // Without a list of arguments it is the old way to write one.
+                let attributes = cursor.group().unwrap_or(first);
+                self.attributes(attributes)
+            }
+            "type" => {
+                let name = cursor.qualified()?;
+                self.create_other(ObjectKind::Other, "type", name);
+                self.type_definition(cursor)
+            }
+            "domain" => {
+                let name = cursor.qualified()?;
+                self.create_other(ObjectKind::Other, "domain", name);
+                cursor.eat("as");
+                self.written_type(cursor)?;
+                self.qualities(cursor, Defined { over: Over::Nothing, when: When::Later })
+            }
+            "operator" => {
+                self.act(action(Verb::Create, ObjectKind::Other, "operator", ""));
+                while cursor.label().is_some() && cursor.eat_kind(Kind::Dot) {}
+                cursor.next().filter(|token| token.kind == Kind::Operator)?;
+                let attributes = cursor.group()?;
+                self.attributes(attributes)
+            }
+            "collation" => {
+                let name = cursor.qualified()?;
+                self.create_other(ObjectKind::Other, "collation", name);
+                if cursor.eat("from") {
+                    cursor.chain()?;
+                    return Some(());
+                }
+                cursor.group().map(|_| ())
+            }
+            "text search parser" | "text search template" => {
+                let name = cursor.qualified()?;
+                self.create_other(ObjectKind::Other, class, name);
+                let attributes = cursor.group()?;
+                self.attributes(attributes)
+            }
+            "text search configuration" | "text search dictionary" => {
+                let name = cursor.qualified()?;
+                self.create_other(ObjectKind::Other, class, name);
+                cursor.group().map(|_| ())
+            }
+            "statistics" => self.statistics(cursor),
+            "publication" => {
+                let name = cursor.name()?.into_owned();
+                self.act(action(Verb::Create, ObjectKind::Other, "publication", name));
+                if cursor.eat("for") {
+                    return self.publishes(cursor);
+                }
+                if cursor.eat("with") {
+                    cursor.group()?;
+                }
+                Some(())
+            }
+            "cast"
+            | "conversion"
+            | "operator class"
+            | "transform"
+            | "language"
+            | "event trigger"
+            | "access method"
+            | "foreign data wrapper" => {
+                let name = cursor.clone().chain().and_then(|parts| parts.into_iter().next_back());
+                self.act(action(Verb::Create, kind, class, name.unwrap_or_default()));
+                self.moves_settings();
+                self.named_functions(cursor, class)
+            }
+            // The rest of these holds names and options; the class tells what it is.
+            class => {
+                let name = cursor.clone().chain().and_then(|parts| parts.into_iter().next_back());
+                self.act(action(Verb::Create, kind, class, name.unwrap_or_default()));
+                self.moves_settings();
+                cursor.rest = &[];
+                Some(())
+            }
+        }
+    }
+
+    /// What follows the name in CREATE TYPE.
+    fn type_definition(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        if cursor.eat_all(&["as", "enum"]) {
+            return cursor.group().map(|_| ());
+        }
+        if cursor.eat_all(&["as", "range"]) {
+            let attributes = cursor.group()?;
+            return self.attributes(attributes);
+        }
+        if cursor.eat("as") {
+            for attribute in comma_parts(cursor.group()?) {
+                let mut attribute = Cursor::new(self.text, attribute);
+                attribute.name()?;
+                self.written_type(&mut attribute)?;
+                if attribute.eat("collate") {
+                    attribute.chain()?;
+                }
+                if !attribute.is_end() {
+                    return None;
+                }
+            }
+            return Some(());
+        }
+        match cursor.group() {
+            Some(attributes) => self.attributes(attributes),
+            None => Some(()),
+        }
+    }
+
+    /// `(name = value, …)`.
+    pub(super) fn attributes(&mut self, tokens: &'a [crate::lexer::Token]) -> Option<()> {
+        for part in comma_parts(tokens) {
+            let mut cursor = Cursor::new(self.text, part);
+            let name = cursor.label()?.to_ascii_lowercase();
+            if !FUNCTIONS.contains(&name.as_str()) {
+                if !OTHERS.contains(&name.as_str()) {
+                    self.opaque_at("unsupported attribute", part.first().copied());
+                }
+                continue;
+            }
+            if !cursor.eat_operator("=") {
+                return None;
+            }
+            if cursor.eat("none") && cursor.is_end() {
+                continue;
+            }
+            let function = match cursor.string() {
+                Some(token) => Name { schema: None, name: token.plain_string(self.text)?.into_owned() },
+                None => self.function_name(&mut cursor)?,
+            };
+            if !cursor.is_end() {
+                return None;
+            }
+            self.call(Verb::Function, &function);
+        }
+        Some(())
+    }
+
+    /// `[schema.]name` of a function: a word that may not name a column may name one.
+    pub(super) fn function_name(&mut self, cursor: &mut Cursor<'a>) -> Option<Name> {
+        let first = cursor.label()?.into_owned();
+        if !cursor.eat_kind(Kind::Dot) {
+            return Some(Name { schema: None, name: first });
+        }
+        Some(Name { schema: Some(first), name: cursor.label()?.into_owned() })
+    }
+
+    /// Functions that stand behind the words of the grammar that a function follows; everything else is names, types and
+    /// strings.
+    pub(super) fn named_functions(&mut self, cursor: &mut Cursor<'a>, class: &str) -> Option<()> {
+        let words: &[&str] = match class {
+            "conversion" => &["from"],
+            "language" => &["handler", "inline", "validator"],
+            "access method" | "foreign data wrapper" => &["handler", "validator"],
+            _ => &["function", "procedure"],
+        };
+        let numbered = matches!(class, "operator class" | "operator family");
+        // A name may be such a word, and NO or WITHOUT stands before what is not there.
+        let mut before: Option<crate::lexer::Token> = None;
+        while let Some(token) = cursor.next() {
+            let follows = before
+                .replace(token)
+                .is_some_and(|before| !before.is(self.text, "no") && !before.is(self.text, "without"));
+            let named = follows && words.iter().any(|word| token.is(self.text, word));
+            if numbered && token.is(self.text, "operator") {
+                // OPERATOR 1 <, or of two types: a user's calls its function.
+                if cursor.eat_kind(Kind::Integer) && self.plain_operator(cursor).is_none() {
+                    return None;
+                }
+                continue;
+            }
+            if !named || (numbered && !cursor.eat_kind(Kind::Integer)) {
+                continue;
+            }
+            if numbered {
+                cursor.group();
+            }
+            let function = self.function_name(cursor)?;
+            self.call(Verb::Function, &function);
+        }
+        Some(())
+    }
+
+    /// `[schema.]op`
+    fn plain_operator(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        let mut schema = None;
+        while cursor.peek().is_some_and(|token| token.kind.is_name()) {
+            schema = cursor.label();
+            cursor.eat_kind(Kind::Dot);
+        }
+        let operator = cursor.next().filter(|token| token.kind == Kind::Operator)?;
+        self.operator(schema.as_deref(), operator.written(self.text));
+        Some(())
+    }
+}

@@ -1,0 +1,176 @@
+//! What a statement does beside what it says: through what it defines, calls, casts or takes along.
+//!
+//! Each attack is played past Portreeve first, where its effect must show, else it is no attack; and then, on a database
+//! that is as it was, through Portreeve, where it must not. Beside them stand honest neighbours, which must work.
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{Setup, World, story};
+
+use crate::steps::{Step, play, q};
+
+const POLICY: &str = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow }
+  - { name: no-vault, actions: [\"*\"], relations: [\"vault.*\"], decision: deny }
+  - { name: no-secret, actions: [select, references], relations: [public.secret], decision: deny }
+  - { name: no-run, actions: [function, call], functions: [public.run, public.hash, \"pg_catalog.set_config\"], decision: deny }
+  - { name: no-role, actions: [set-role], decision: deny }
+  - { name: no-program, actions: [copy-program], decision: deny }
+";
+
+const DATABASE: &str = r"
+RESET ROLE;
+CREATE ROLE app;
+GRANT app TO shop_service;
+GRANT pg_execute_server_program TO shop_service;
+";
+
+/// The database as each attack finds it.
+const AGAIN: &str = r"
+DROP SCHEMA IF EXISTS vault CASCADE; DROP SCHEMA IF EXISTS public CASCADE; DROP OWNED BY app;
+CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO PUBLIC;
+CREATE SCHEMA vault; GRANT ALL ON SCHEMA vault TO shop_service, app;
+CREATE TABLE vault.secret (a text);
+INSERT INTO vault.secret VALUES ('the-secret');
+CREATE TABLE public.secret (pw text);
+INSERT INTO public.secret VALUES ('the-secret'), ('the-secret');
+CREATE TABLE public.t (a int, b text);
+INSERT INTO public.t VALUES (1, 'x');
+CREATE TABLE public.effects (what text);
+CREATE FUNCTION public.run(text) RETURNS text LANGUAGE plpgsql AS
+  $$BEGIN INSERT INTO public.effects VALUES ('ran'); RETURN $1; END$$;
+CREATE FUNCTION public.hash(int) RETURNS int LANGUAGE plpgsql AS
+  $$BEGIN INSERT INTO public.effects VALUES ('ran'); RETURN $1; END$$;
+CREATE VIEW vault.over AS SELECT b FROM public.t;
+ALTER VIEW vault.over OWNER TO shop_service; ALTER TABLE vault.secret OWNER TO shop_service;
+ALTER TABLE public.secret OWNER TO shop_service; ALTER TABLE public.t OWNER TO shop_service;
+ALTER TABLE public.effects OWNER TO shop_service; GRANT ALL ON public.effects TO PUBLIC;
+";
+
+/// How an attack shows.
+enum Shows {
+    /// The client is told the secret by an error of this code.
+    Error(&'static str),
+    /// This query of the server gives another row than without the attack.
+    In(&'static str),
+}
+
+/// What was done, as the server has it.
+const EFFECTS: Shows = Shows::In("SELECT count(*) FROM public.effects");
+
+fn check(world: &World, attacks: Vec<(&str, Vec<Step>, Shows)>) -> Result<()> {
+    let mut wrong = Vec::new();
+    for (name, steps, shows) in attacks {
+        for direct in [true, false] {
+            world.server.sql("shop", AGAIN).with_context(|| name.to_owned())?;
+            let state = || match &shows {
+                Shows::Error(_) => Ok(String::new()),
+                Shows::In(query) => world.server.sql("shop", query),
+            };
+            let before = state()?;
+            let mut wire = if direct { world.direct_wire()? } else { world.wire()? };
+            if !direct {
+                // What was done past the daemon is what it finds.
+                play(&mut wire, &texts(&["CREATE TABLE public.nothing ()", "SELECT 1 FROM public.nothing"]))?;
+            }
+            let got = play(&mut wire, &steps).with_context(|| name.to_owned())?;
+            drop(wire);
+            let shown = match &shows {
+                Shows::Error(code) => got.contains(&format!("E {code}")),
+                Shows::In(_) => state()? != before,
+            };
+            match (direct, shown) {
+                (true, false) => {
+                    wrong.push(format!("{name} is no attack: {got:?}"));
+                    break;
+                }
+                (false, true) => wrong.push(format!("{name}: {got:?}")),
+                _ => {}
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn setup() -> Setup {
+    let mut setup = Setup::policy(POLICY);
+    setup.database = DATABASE.to_owned();
+    setup
+}
+
+fn texts(texts: &[&str]) -> Vec<Step> {
+    texts.iter().map(|sql| q(sql)).collect()
+}
+
+#[test]
+fn definitions_that_run_what_they_name() -> Result<()> {
+    story(&setup(), |world| {
+        let one = |sql: &str| texts(&[sql]);
+        let role = "SELECT count(*) FROM pg_class WHERE relname = 'made' AND relowner = 'app'::regrole";
+        let made = "CREATE TABLE public.made ()";
+        check(
+            world,
+            vec![
+                ("an index that casts", one("CREATE INDEX ON secret ((pw::int))"), Shows::Error("22P02")),
+                ("a unique index", one("CREATE UNIQUE INDEX ON secret (pw)"), Shows::Error("23505")),
+                ("a primary key", one("ALTER TABLE secret ADD PRIMARY KEY (pw)"), Shows::Error("23505")),
+                (
+                    "another type",
+                    one("ALTER TABLE secret ALTER pw TYPE int USING pw::int"),
+                    Shows::Error("22P02"),
+                ),
+                (
+                    "a check that casts",
+                    one("ALTER TABLE secret ADD CHECK (pw::int > 0)"),
+                    Shows::Error("22P02"),
+                ),
+                (
+                    "a foreign key",
+                    texts(&[
+                        "CREATE TABLE o (a text PRIMARY KEY)",
+                        "ALTER TABLE secret ADD FOREIGN KEY (pw) REFERENCES o",
+                    ]),
+                    Shows::Error("23503"),
+                ),
+                ("a default named like a word", one("ALTER TABLE t ADD c int DEFAULT hash(1)"), EFFECTS),
+                ("a check by an attribute", one("ALTER TABLE t ADD CHECK ((b).run <> '')"), EFFECTS),
+                (
+                    "an aggregate",
+                    texts(&[
+                        "CREATE AGGREGATE mine(text, bool) (sfunc = set_config, stype = text, initcond = 'role')",
+                        "SELECT mine('app', false)",
+                        made,
+                    ]),
+                    Shows::In(role),
+                ),
+                (
+                    "a cast",
+                    texts(&[
+                        "CREATE FUNCTION public.of(t) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                        "CREATE CAST (text AS t) WITH FUNCTION public.run(text)",
+                        "CREATE DOMAIN d AS text CHECK (run(VALUE) <> '')",
+                        "SELECT 'x'::d",
+                    ]),
+                    EFFECTS,
+                ),
+                (
+                    "what a drop takes along",
+                    one("DROP TABLE t CASCADE"),
+                    Shows::In("SELECT count(*) FROM pg_views WHERE schemaname = 'vault'"),
+                ),
+                (
+                    "another schema",
+                    one("ALTER TABLE t SET SCHEMA vault"),
+                    Shows::In("SELECT count(*) FROM pg_tables WHERE schemaname = 'vault'"),
+                ),
+                (
+                    "a program",
+                    one("COPY t TO PROGRAM 'cat > portreeve-was-here'"),
+                    Shows::In("SELECT (pg_stat_file('portreeve-was-here', true)).modification"),
+                ),
+            ],
+        )
+    })
+}
