@@ -43,13 +43,46 @@ CREATE FUNCTION public.run(text) RETURNS text LANGUAGE plpgsql AS
 CREATE FUNCTION public.hash(int) RETURNS int LANGUAGE plpgsql AS
   $$BEGIN INSERT INTO public.effects VALUES ('ran'); RETURN $1; END$$;
 CREATE VIEW vault.over AS SELECT b FROM public.t;
+CREATE FUNCTION public.peek() RETURNS text LANGUAGE plpgsql AS
+  $$BEGIN FOR i IN 1..2 LOOP NULL; END LOOP; RETURN (SELECT a FROM vault.secret); END$$;
+CREATE FUNCTION public.peek_atomic() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT a FROM vault.secret; END;
+CREATE FUNCTION public.peek_along() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = vault AS
+  'SELECT a FROM secret';
+CREATE FUNCTION public.peek_text() RETURNS text LANGUAGE plpgsql AS
+  $$DECLARE r text; BEGIN EXECUTE 'SELECT a FROM vault.secret' INTO r; RETURN r; END$$;
+CREATE FUNCTION public.peek_built() RETURNS text LANGUAGE plpgsql AS
+  $$DECLARE r text; BEGIN EXECUTE 'SELECT a FROM va' || 'ult.secret' INTO r; RETURN r; END$$;
+CREATE FUNCTION public.peek_twice() RETURNS text LANGUAGE sql AS 'SELECT public.peek()';
+CREATE FUNCTION public.peek_of(text, text) RETURNS text LANGUAGE sql AS 'SELECT a FROM vault.secret';
+CREATE FUNCTION public.peek_row(public.t) RETURNS xml LANGUAGE sql AS 'SELECT a::xml FROM vault.secret';
+CREATE OPERATOR public.+ (leftarg = text, rightarg = text, function = public.peek_of);
+CREATE CAST (public.t AS xml) WITH FUNCTION public.peek_row(public.t);
+CREATE VIEW public.xml_view AS SELECT query_to_xml('SELECT a FROM vault.secret', true, true, '') AS a;
+CREATE VIEW public.calling_view AS SELECT public.peek() AS a;
+CREATE FUNCTION public.honest() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT b FROM public.t); END$$;
+CREATE FUNCTION public.empties() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN DELETE FROM vault.secret; RETURN NEW; END$$;
+CREATE TABLE public.triggered (a int);
+CREATE TRIGGER g AFTER INSERT ON public.triggered FOR EACH ROW EXECUTE FUNCTION public.empties();
+CREATE TABLE public.parent (id int PRIMARY KEY);
+CREATE TABLE vault.child (id int REFERENCES public.parent ON DELETE CASCADE);
+INSERT INTO public.parent VALUES (1); INSERT INTO vault.child VALUES (1);
+CREATE TABLE public.filled (a int, b text DEFAULT public.run('x'));
+CREATE TABLE public.checked (b text CHECK (public.run(b) <> ''));
+GRANT ALL ON public.triggered, public.parent, public.filled, public.checked, public.xml_view, public.calling_view
+  TO shop_service;
+GRANT ALL ON vault.child TO shop_service;
 ALTER VIEW vault.over OWNER TO shop_service; ALTER TABLE vault.secret OWNER TO shop_service;
 ALTER TABLE public.secret OWNER TO shop_service; ALTER TABLE public.t OWNER TO shop_service;
+ALTER FUNCTION public.honest() OWNER TO shop_service; ALTER FUNCTION public.peek() OWNER TO shop_service;
 ALTER TABLE public.effects OWNER TO shop_service; GRANT ALL ON public.effects TO PUBLIC;
 ";
 
+const SECRET: &str = "the-secret";
+
 /// How an attack shows.
 enum Shows {
+    /// The client is told the secret.
+    Told,
     /// The client is told the secret by an error of this code.
     Error(&'static str),
     /// This query of the server gives another row than without the attack.
@@ -65,7 +98,7 @@ fn check(world: &World, attacks: Vec<(&str, Vec<Step>, Shows)>) -> Result<()> {
         for direct in [true, false] {
             world.server.sql("shop", AGAIN).with_context(|| name.to_owned())?;
             let state = || match &shows {
-                Shows::Error(_) => Ok(String::new()),
+                Shows::Told | Shows::Error(_) => Ok(String::new()),
                 Shows::In(query) => world.server.sql("shop", query),
             };
             let before = state()?;
@@ -77,6 +110,7 @@ fn check(world: &World, attacks: Vec<(&str, Vec<Step>, Shows)>) -> Result<()> {
             let got = play(&mut wire, &steps).with_context(|| name.to_owned())?;
             drop(wire);
             let shown = match &shows {
+                Shows::Told => got.join("\n").contains(SECRET),
                 Shows::Error(code) => got.contains(&format!("E {code}")),
                 Shows::In(_) => state()? != before,
             };
@@ -172,5 +206,68 @@ fn definitions_that_run_what_they_name() -> Result<()> {
                 ),
             ],
         )
+    })
+}
+
+#[test]
+fn what_is_called_reads_and_writes_by_the_way() -> Result<()> {
+    story(&setup(), |world| {
+        let one = |sql: &str| texts(&[sql]);
+        check(
+            world,
+            vec![
+                ("a function", one("SELECT peek()"), Shows::Told),
+                ("a function whose body is stored as a tree", one("SELECT peek_atomic()"), Shows::Told),
+                ("a function with a path of its own", one("SELECT peek_along()"), Shows::Told),
+                ("a function that runs a literal", one("SELECT peek_text()"), Shows::Told),
+                ("a function that runs what it makes", one("SELECT peek_built()"), Shows::Told),
+                ("a function that calls another", one("SELECT * FROM peek_twice()"), Shows::Told),
+                ("an operator", one("SELECT 'a'::text + 'b'::text"), Shows::Told),
+                ("a cast", one("SELECT t::xml FROM t"), Shows::Told),
+                (
+                    "a text",
+                    one("SELECT query_to_xml('SELECT a FROM vault.secret', true, true, '')"),
+                    Shows::Told,
+                ),
+                ("a name", one("SELECT table_to_xml('vault.secret', true, true, '')"), Shows::Told),
+                ("a view of a text", one("SELECT a FROM xml_view"), Shows::Told),
+                ("a view that calls", one("SELECT a FROM calling_view"), Shows::Told),
+                (
+                    "functions that change names",
+                    texts(&[
+                        "SELECT honest()",
+                        "BEGIN",
+                        "ALTER FUNCTION honest() RENAME TO aside",
+                        "ALTER FUNCTION peek() RENAME TO honest",
+                        "SELECT honest()",
+                    ]),
+                    Shows::Told,
+                ),
+                (
+                    "a trigger",
+                    one("INSERT INTO triggered VALUES (1)"),
+                    Shows::In("SELECT count(*) FROM vault.secret"),
+                ),
+                (
+                    "a foreign key",
+                    one("DELETE FROM parent WHERE id = 1"),
+                    Shows::In("SELECT count(*) FROM vault.child"),
+                ),
+                ("a default", one("INSERT INTO filled (a) VALUES (1)"), EFFECTS),
+                ("a check", one("INSERT INTO checked VALUES ('a')"), EFFECTS),
+            ],
+        )?;
+        for sql in
+            ["SELECT honest()", "SELECT b FROM t", "INSERT INTO t VALUES (2, 'y')", "SELECT 'a' || 'b'"]
+        {
+            world.server.sql("shop", AGAIN)?;
+            let direct = play(&mut world.direct_wire()?, &one(sql))?;
+            world.server.sql("shop", AGAIN)?;
+            let mut wire = world.wire()?;
+            play(&mut wire, &texts(&["CREATE TABLE public.nothing ()", "SELECT 1 FROM public.nothing"]))?;
+            let got = play(&mut wire, &one(sql))?;
+            ensure!(direct == got, "{sql}: {direct:?}, but {got:?}");
+        }
+        Ok(())
     })
 }

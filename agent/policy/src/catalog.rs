@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use crate::{ColumnRef, Oid};
 
+mod code;
 mod content;
 
+pub use code::{Body, Calls, Cascade, Cast, Referential, Trigger, Writes};
 pub use content::Changes;
 use content::Content;
 
@@ -107,6 +109,8 @@ pub struct Relation {
     /// Writing to it runs more than the statement: it has user triggers (`pg_trigger` not internal), or defaults or checks
     /// that may change settings.
     pub has_triggers: bool,
+    /// What a write to it runs beside itself.
+    pub writes: Writes,
 }
 
 impl Relation {
@@ -144,6 +148,10 @@ pub struct Function {
     pub language: String,
     /// `pg_proc.prokind` is `p`.
     pub procedure: bool,
+    /// What it runs.
+    pub body: Body,
+    /// `pg_proc.proconfig`: settings that hold while it runs, as `name=value`.
+    pub config: Vec<String>,
 }
 
 /// `pg_type.typtype`, of a type that is no relation's row type.
@@ -191,6 +199,8 @@ pub struct Catalog {
     created_names: HashMap<String, HashMap<String, Oid>>,
     /// Names by schema, in the session's own transaction.
     uncertain: HashMap<String, HashSet<String>>,
+    /// Functions by name, and the schemas of those that the transaction has made or altered.
+    uncertain_functions: HashMap<String, HashSet<Option<String>>>,
     provisional: bool,
 }
 
@@ -201,6 +211,8 @@ pub enum Provisional {
     Created(String, String, RelationKind),
     /// The one of this schema and name is gone, or may be.
     Uncertain(String, String),
+    /// Functions of this schema and name are made or altered; of any schema where none is given.
+    Function(Option<String>, String),
 }
 
 impl Catalog {
@@ -241,6 +253,10 @@ impl Catalog {
         for (done, oid) in done.iter().zip((1..=Oid::MAX).rev()) {
             let (schema, name, kind) = match done {
                 Provisional::Created(schema, name, kind) => (schema, name, kind),
+                Provisional::Function(schema, name) => {
+                    catalog.uncertain_functions.entry(name.clone()).or_default().insert(schema.clone());
+                    continue;
+                }
                 Provisional::Uncertain(schema, name) => {
                     catalog.uncertain.entry(schema.clone()).or_default().insert(name.clone());
                     continue;
@@ -261,6 +277,7 @@ impl Catalog {
                 children: Vec::new(),
                 has_rules: false,
                 has_triggers: false,
+                writes: Writes::default(),
             };
             if !catalog.has_schema(schema) {
                 Arc::make_mut(&mut catalog.content).add_schema(schema);
@@ -288,6 +305,11 @@ impl Catalog {
         self.content.hidden_calls()
     }
 
+    /// Functions that expressions call without naming them.
+    pub fn calls(&self) -> &Calls {
+        self.content.calls()
+    }
+
     /// Whether a search path stands for the same schemas in both.
     pub fn has_same_schemas(&self, other: &Catalog) -> bool {
         self.content.usable() == other.content.usable() && self.content.schemas() == other.content.schemas()
@@ -298,6 +320,7 @@ impl Catalog {
         self.content == other.content
             && self.created == other.created
             && self.uncertain == other.uncertain
+            && self.uncertain_functions == other.uncertain_functions
             && self.provisional == other.provisional
     }
 
@@ -324,6 +347,13 @@ impl Catalog {
     /// Whether that name in that schema may stand for nothing now, whatever [`Catalog::relation_named`] says.
     pub fn is_uncertain(&self, schema: &str, name: &str) -> bool {
         self.uncertain.get(schema).is_some_and(|names| names.contains(name))
+    }
+
+    /// Whether what a function of that schema and name runs may be other than [`Function::body`] says.
+    pub fn is_function_uncertain(&self, schema: &str, name: &str) -> bool {
+        self.uncertain_functions.get(name).is_some_and(|schemas| {
+            schemas.iter().any(|known| known.as_deref().is_none_or(|known| known == schema))
+        })
     }
 
     /// The relation with that OID.

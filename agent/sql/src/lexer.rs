@@ -21,6 +21,15 @@ pub(crate) fn lex<'a>(
     settings: &Settings,
     limits: &Limits,
 ) -> Result<(&'a str, Vec<Token>), Unreadable> {
+    lex_with(text, settings, limits, false)
+}
+
+fn lex_with<'a>(
+    text: &'a [u8],
+    settings: &Settings,
+    limits: &Limits,
+    ranges: bool,
+) -> Result<(&'a str, Vec<Token>), Unreadable> {
     if !settings.utf8 && !text.is_ascii() {
         return Err(Unreadable::Encoding);
     }
@@ -33,6 +42,7 @@ pub(crate) fn lex<'a>(
         at: 0,
         backslash: !settings.standard_conforming_strings,
         comment_depth: limits.comment_depth,
+        ranges,
     };
     let mut tokens = Vec::with_capacity(text.len() / 5 + 4);
     while let Some(token) = lexer.next_token()? {
@@ -52,6 +62,15 @@ pub(crate) fn character(text: &[u8], byte: usize) -> u32 {
     u32::try_from(characters + 1).unwrap_or(u32::MAX)
 }
 
+/// The same of a body in PL/pgSQL, which has `..` beside what SQL has.
+pub(crate) fn lex_body<'a>(
+    text: &'a [u8],
+    settings: &Settings,
+    limits: &Limits,
+) -> Result<(&'a str, Vec<Token>), Unreadable> {
+    lex_with(text, settings, limits, true)
+}
+
 /// Operator characters in one run; PostgreSQL's longest operator has 63.
 const MAX_OPERATOR_RUN: usize = 256;
 
@@ -61,6 +80,8 @@ struct Lexer<'a> {
     /// `standard_conforming_strings` is off.
     backslash: bool,
     comment_depth: usize,
+    /// `..` is a token.
+    ranges: bool,
 }
 
 /// `ident_start` of scan.l.
@@ -183,6 +204,10 @@ impl Lexer<'_> {
             b']' => self.one(Kind::RightBracket),
             b';' => self.one(Kind::Semicolon),
             // `..` and `:=` mean something in PL/pgSQL alone.
+            b'.' if second == Some(b'.') && self.ranges => {
+                self.at += 2;
+                Kind::Operator
+            }
             b'.' if second == Some(b'.') => return Err(Unreadable::Unexpected { at: start }),
             b'.' => self.one(Kind::Dot),
             b':' if second == Some(b':') => {

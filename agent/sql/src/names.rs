@@ -46,6 +46,8 @@ pub(crate) struct Names<'a> {
     pub(crate) moved: bool,
     /// Names of relations that may stand for nothing now, since an earlier statement of the same text.
     pub(crate) uncertain: &'a [Name],
+    /// Functions that an earlier statement of the same text makes or alters.
+    pub(crate) functions: &'a [Name],
 }
 
 const PG_CATALOG: &str = "pg_catalog";
@@ -90,6 +92,27 @@ impl<'a> Names<'a> {
         if found.next().is_some() { None } else { first }
     }
 
+    /// Every relation that a name in a body may mean, without a guess; an error where it cannot be told.
+    pub(crate) fn mentioned(&self, path: &SearchPath, name: &Name) -> Result<Vec<&'a Relation>, ()> {
+        if self.moved {
+            return Err(());
+        }
+        let told = |found: Option<&'a Relation>| found.map(|relation| vec![relation]).ok_or(());
+        if let Some(schema) = &name.schema {
+            let schema = self.schema(schema).unwrap_or(schema);
+            return self.relation_in(schema, &name.name).map_or(Ok(Vec::new()), told);
+        }
+        match path {
+            SearchPath::Known { schemas, .. } => {
+                schemas.iter().find_map(|s| self.relation_in(s, &name.name)).map_or(Ok(Vec::new()), told)
+            }
+            SearchPath::Unknown => {
+                let found = self.catalog.schemas().filter_map(|s| self.relation_in(s, &name.name));
+                found.map(|found| found.ok_or(())).collect()
+            }
+        }
+    }
+
     /// What that name stands for in that schema: nothing, a relation, or `Some(None)` where it cannot be told.
     fn relation_in(&self, schema: &str, name: &str) -> Option<Option<&'a Relation>> {
         let named = |n: &Name| n.name == name && n.schema.as_deref().is_some_and(|s| is_same(s, schema));
@@ -101,13 +124,18 @@ impl<'a> Names<'a> {
 
     /// Every function that a call by that name may reach. Temporary schemas are not searched (5.9.6).
     pub(crate) fn functions(&self, name: &Name) -> Vec<&'a Function> {
+        self.functions_along(self.path, name)
+    }
+
+    /// The same along another path.
+    pub(crate) fn functions_along(&self, path: &SearchPath, name: &Name) -> Vec<&'a Function> {
         if let Some(schema) = &name.schema {
             return match self.schema(schema) {
                 Some(schema) => self.catalog.functions_named(schema, &name.name).collect(),
                 None => Vec::new(),
             };
         }
-        match self.path {
+        match path {
             SearchPath::Known { schemas: path, .. } => path
                 .iter()
                 .filter(|s| !is_temp(s))

@@ -4,18 +4,22 @@
 //! are as many as can be. It never decides what may pass.
 
 mod access;
+mod body;
 mod call;
 mod condition;
 mod dml;
 mod expr;
 mod from;
+mod given;
 mod query;
 mod scope;
+mod texts;
 mod types;
 mod uses;
 
 pub(crate) use access::{Target, relation_object};
 pub(crate) use expr::Over;
+pub(crate) use texts::is_told_by_literal;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -66,6 +70,12 @@ pub(crate) struct Reader<'a> {
     /// The one row of pg_settings that the SELECT at hand is of, by its name.
     chosen_setting: Option<String>,
     pub(crate) limits: &'a Limits,
+    /// What is found comes along with what was named.
+    pub(crate) implies: bool,
+    /// Functions whose bodies have been read.
+    bodies: BTreeSet<Oid>,
+    /// Relations whose triggers and their like have been read, and for which verb.
+    written_to: BTreeSet<(Oid, Verb)>,
     /// Which of `tokens` the tree has been seen to hold.
     met: Vec<bool>,
 }
@@ -89,6 +99,9 @@ impl<'a> Reader<'a> {
             recursive: false,
             chosen_setting: None,
             limits,
+            implies: false,
+            bodies: BTreeSet::new(),
+            written_to: BTreeSet::new(),
             met: Vec::new(),
         }
     }
@@ -116,7 +129,8 @@ impl<'a> Reader<'a> {
 
     /// Notes an action; gives its place, unless there are too many. The same action twice is one: of its detail all
     /// roles count.
-    fn add_action(&mut self, action: Action) -> Option<usize> {
+    fn add_action(&mut self, mut action: Action) -> Option<usize> {
+        self.imply(&mut action);
         if let Some(place) = self.place_of(&action) {
             let roles = &mut self.actions[place].detail.roles;
             if *roles != action.detail.roles {

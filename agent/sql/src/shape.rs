@@ -5,7 +5,7 @@
 //! on whether it equals another one (`a = 1` beside `a = 1`), and on what it is (`LIKE '%'`). Both only ever add to what
 //! a statement does. So the shape is read once with all its literals equal, each the one that matches everything, and
 //! once with all of them different and none of them special. Where both mean what the text itself means, so does
-//! whatever lies between. Where a setting's name is a literal (`set_config`) the literals are the meaning, and there is
+//! whatever lies between. Where a literal says what is done (`set_config`, `query_to_xml`, `nextval`) the literals are the meaning, and there is
 //! no shape.
 
 use std::fmt::Write as _;
@@ -14,6 +14,7 @@ use policy::{Catalog, Verb};
 
 use crate::cursor::Cursor;
 use crate::lexer::{Kind, Token, lex};
+use crate::read::is_told_by_literal;
 use crate::statement::is_data;
 use crate::{Analysis, Limits, Place, Settings, analyse};
 
@@ -106,7 +107,7 @@ impl Shape {
                 key.push(literal.mark());
                 continue;
             }
-            if token.kind.is_name() && token.name(text) == "set_config" {
+            if token.kind.is_name() && is_told_by_literal(&token.name(text)) {
                 return None;
             }
             key.extend_from_slice(token.written(text).as_bytes());

@@ -26,6 +26,8 @@ pub(crate) struct Before {
     created: Vec<Name>,
     /// Relations that they have taken away, or may have.
     uncertain: Vec<Name>,
+    /// Functions that they make or alter.
+    functions: Vec<Name>,
     /// No name of a relation is certain any more.
     moved: bool,
     /// Any relation may run what changes settings.
@@ -52,6 +54,7 @@ impl Before {
             self.created.retain(|created| *created != name);
             self.uncertain.push(name);
         }
+        self.functions.extend(statement.functions_altered());
         for Action { verb, object, .. } in &statement.actions {
             if *verb == Verb::Create && object.kind == ObjectKind::Relation && object.class != "index" {
                 self.created.push(Name { schema: object.schema.clone(), name: object.name.clone() });
@@ -70,10 +73,19 @@ pub(crate) fn read(
     before: &mut Before,
 ) -> Statement {
     let path = if before.search_path { &SearchPath::Unknown } else { &settings.search_path };
-    let names = Names { catalog, path, moved: before.moved, uncertain: &before.uncertain };
+    let names = Names {
+        catalog,
+        path,
+        moved: before.moved,
+        uncertain: &before.uncertain,
+        functions: &before.functions,
+    };
     let mut reader = Reader::new(text, &names, &before.created, limits);
     let cursor = Cursor::new(text, tokens);
     let done = if is_data(&cursor) { reader.data_statement(tokens) } else { reader.utility(cursor) };
+    if evaluates(done.tag, &reader.effects) {
+        reader.hidden_calls(text, tokens, path);
+    }
     reader.tell();
     let opaque = reader.actions.iter().any(|action| action.verb == Verb::Opaque);
     if opaque {
@@ -115,6 +127,18 @@ fn is_setting(tag: &str) -> bool {
 }
 
 impl Statement {
+    /// Functions that it makes, alters or drops: what they run is not what the catalog says until it is committed.
+    fn functions_altered(&self) -> impl Iterator<Item = Name> {
+        let alters = |action: &&Action| {
+            matches!(action.verb, Verb::Create | Verb::Alter | Verb::Drop)
+                && action.object.kind == ObjectKind::Function
+        };
+        self.actions
+            .iter()
+            .filter(alters)
+            .map(|action| Name { schema: action.object.schema.clone(), name: action.object.name.clone() })
+    }
+
     /// Whether the server may take it before a SET TRANSACTION, which has to come before a transaction's first query: it
     /// belongs to the transaction, or sets or tells settings.
     pub fn is_no_query(&self) -> bool {

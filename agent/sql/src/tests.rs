@@ -3,6 +3,7 @@
 mod attacks;
 mod definitions;
 mod details;
+mod effects;
 mod fixture;
 mod lineage;
 mod properties;

@@ -195,7 +195,7 @@ pub(super) const BASES: &str = "\
     ORDER BY 1, 2, 3";
 
 /// The functions that views and rules call, by name or by an operator: (ev_class, pg_proc.oid). Pinned ones,
-/// which initdb made, leave no row in `pg_depend` and are not among them, but for `set_config`: it stands for all that a policy
+/// which initdb made, leave no row in `pg_depend`: of users' views the stored tree tells them. `set_config` stands for all that a policy
 /// for rows may run unseen, a function that is not in C, a view, or another relation's policy.
 pub(super) const VIEW_FUNCTIONS: &str = "\
     SELECT r.ev_class, d.refobjid \
@@ -212,6 +212,11 @@ pub(super) const VIEW_FUNCTIONS: &str = "\
     JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid \
     WHERE d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND o.oprcode <> 0 \
       AND ($1 IS NULL OR r.ev_class = ANY ($1)) \
+    UNION \
+    SELECT r.ev_class, pg_catalog.split_part(pg_catalog.left(field, 12), ' ', 1)::pg_catalog.oid \
+    FROM pg_catalog.pg_rewrite r, \
+         pg_catalog.unnest((pg_catalog.string_to_array(r.ev_action::text || r.ev_qual::text, ':funcid '))[2:]) field \
+    WHERE r.ev_class >= 16384 AND ($1 IS NULL OR r.ev_class = ANY ($1)) \
     UNION \
     SELECT y.polrelid, 2078 FROM pg_catalog.pg_policy y \
     WHERE ($1 IS NULL OR y.polrelid = ANY ($1)) \
@@ -246,15 +251,143 @@ pub(super) const HIDDEN: &str = "\
                      UNION ALL SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.oid >= 16384)), \
            EXISTS (SELECT FROM f JOIN pg_catalog.pg_event_trigger e ON e.evtfoid = f.oid)";
 
-/// Functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind). An aggregate has no language: others' are
-/// run for it.
+/// Functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind, body, proconfig, members). An aggregate
+/// has no language: others' are run for it, which `members` tells. A body is told of users' functions in the languages
+/// that are read, if it is not too long and all of them together are not: a job can make functions.
 pub(super) const FUNCTIONS: &str = "\
     SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, \
-           CASE p.prokind WHEN 'a' THEN '' ELSE l.lanname END, p.prokind \
+           CASE p.prokind WHEN 'a' THEN '' ELSE l.lanname END, p.prokind, \
+           CASE WHEN p.oid >= 16384 AND l.lanname IN ('sql', 'plpgsql') AND p.prokind <> 'a' \
+                     AND pg_catalog.octet_length(p.prosrc) <= 65536 \
+                     AND (SELECT pg_catalog.sum(pg_catalog.octet_length(prosrc)) FROM pg_catalog.pg_proc \
+                          WHERE oid >= 16384) <= 67108864 THEN p.prosrc END, \
+           p.proconfig, \
+           CASE WHEN p.oid >= 16384 AND p.prokind = 'a' \
+                THEN (SELECT pg_catalog.array_agg(DISTINCT f) \
+                      FROM pg_catalog.pg_aggregate a, \
+                           pg_catalog.unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, \
+                             a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::pg_catalog.oid[]) f \
+                      WHERE a.aggfnoid = p.oid AND f <> 0) END \
     FROM pg_catalog.pg_proc p \
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
     WHERE $1 IS NULL OR p.oid = ANY ($1)";
+
+/// Functions whose bodies are stored as trees (since version 14): (oid, relations, functions, writes).
+///
+/// The tree is looked at as text: a function that prints it as SQL would lock what it names. `pg_depend` tells what users
+/// made, the tree's fields what initdb made.
+pub(super) const TREES: &str = "\
+    SELECT p.oid, \
+           ARRAY(SELECT d.refobjid FROM pg_catalog.pg_depend d \
+                 WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid \
+                   AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+                 UNION SELECT pg_catalog.split_part(pg_catalog.left(field, 20), ' ', 1)::pg_catalog.oid \
+                 FROM pg_catalog.unnest((pg_catalog.string_to_array(p.tree, ':relid '))[2:]) field \
+                 ORDER BY 1), \
+           ARRAY(SELECT d.refobjid FROM pg_catalog.pg_depend d \
+                 WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid \
+                   AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+                 UNION SELECT o.oprcode::pg_catalog.oid FROM pg_catalog.pg_depend d \
+                 JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid \
+                 WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid \
+                   AND d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass \
+                 UNION SELECT pg_catalog.split_part(pg_catalog.left(field, 20), ' ', 1)::pg_catalog.oid \
+                 FROM pg_catalog.unnest((pg_catalog.string_to_array(p.tree, ':funcid '))[2:]) field \
+                 ORDER BY 1), \
+           p.tree ~ ':commandType [2-5]' \
+    FROM (SELECT p.oid, pg_catalog.to_jsonb(p) ->> 'prosqlbody' AS tree FROM pg_catalog.pg_proc p \
+          WHERE p.oid >= 16384 AND p.prosrc = '' AND ($1 IS NULL OR p.oid = ANY ($1)) OFFSET 0) p \
+    WHERE p.tree IS NOT NULL";
+
+/// Triggers of users': (tgrelid, tgfoid, tgtype).
+pub(super) const TRIGGERS: &str = "\
+    SELECT tgrelid, tgfoid, tgtype FROM pg_catalog.pg_trigger \
+    WHERE NOT tgisinternal AND ($1 IS NULL OR tgrelid = ANY ($1)) ORDER BY 1, 2, 3";
+
+/// What else a write to a relation runs: (oid, referencing, confdeltype, confupdtype, function), a foreign key of
+/// another relation or a function.
+///
+/// Functions are those that its defaults, checks, generated columns, indexes and partition keys call, and the domains of
+/// its columns: users' that are not in C, and of PostgreSQL's own, which leave no row in `pg_depend`, those that do more
+/// than compute. Those are looked for in the stored trees.
+pub(super) const WRITES: &str = "\
+    WITH RECURSIVE watched AS MATERIALIZED ( \
+      SELECT oid FROM pg_catalog.pg_proc \
+      WHERE oid < 16384 AND (provolatile = 'v' OR proname ~ '_to_xml|^ts_(stat|rewrite)$') \
+        AND proname NOT IN ('nextval', 'random', 'random_normal', 'clock_timestamp', 'timeofday', 'gen_random_uuid', \
+                            'uuidv4', 'uuidv7')), \
+    depends AS MATERIALIZED ( \
+      SELECT d.classid, d.objid, p.oid AS func FROM pg_catalog.pg_depend d \
+      JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid \
+      JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+      WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+        AND d.classid IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass, \
+                          'pg_catalog.pg_constraint'::pg_catalog.regclass, \
+                          'pg_catalog.pg_class'::pg_catalog.regclass, \
+                          'pg_catalog.pg_type'::pg_catalog.regclass) \
+        AND l.lanname NOT IN ('c', 'internal')), \
+    trees AS ( \
+      SELECT false AS of_type, adrelid AS owner, adbin::text AS tree FROM pg_catalog.pg_attrdef \
+      UNION ALL SELECT conrelid = 0, CASE WHEN conrelid <> 0 THEN conrelid ELSE contypid END, conbin::text \
+      FROM pg_catalog.pg_constraint WHERE contype = 'c' \
+      UNION ALL SELECT true, oid, typdefaultbin::text FROM pg_catalog.pg_type WHERE typdefaultbin IS NOT NULL), \
+    pinned AS MATERIALIZED ( \
+      SELECT DISTINCT t.of_type, t.owner, w.oid AS func \
+      FROM (SELECT of_type, owner, pg_catalog.split_part(pg_catalog.left(field, 12), ' ', 1) AS field \
+            FROM trees, pg_catalog.unnest((pg_catalog.string_to_array(tree, ':funcid '))[2:]) field) t \
+      JOIN watched w ON w.oid::text = t.field), \
+    domains AS MATERIALIZED ( \
+      SELECT owner AS oid, func FROM pinned WHERE of_type \
+      UNION SELECT k.contypid, d.func FROM depends d JOIN pg_catalog.pg_constraint k ON k.oid = d.objid \
+      WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.contypid <> 0 \
+      UNION SELECT d.objid, d.func FROM depends d JOIN pg_catalog.pg_type t ON t.oid = d.objid \
+      WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.typtype = 'd'), \
+    within AS ( \
+      SELECT typbasetype AS inner_type, oid AS outer_type FROM pg_catalog.pg_type WHERE typbasetype <> 0 \
+      UNION ALL SELECT typelem, oid FROM pg_catalog.pg_type WHERE typelem <> 0 \
+      UNION ALL SELECT a.atttypid, c.reltype FROM pg_catalog.pg_attribute a \
+      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+      WHERE a.attnum > 0 AND NOT a.attisdropped AND c.reltype <> 0 \
+      UNION ALL SELECT rngsubtype, rngtypid FROM pg_catalog.pg_range \
+      UNION ALL SELECT rngtypid, (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::pg_catalog.oid \
+      FROM pg_catalog.pg_range r), \
+    types AS ( \
+      SELECT oid, func FROM domains \
+      UNION SELECT w.outer_type, t.func FROM types t JOIN within w ON w.inner_type = t.oid \
+      WHERE (SELECT EXISTS (SELECT FROM domains))) \
+    SELECT confrelid, conrelid, confdeltype, confupdtype, 0::pg_catalog.oid \
+    FROM pg_catalog.pg_constraint \
+    WHERE contype = 'f' AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r')) \
+    UNION SELECT owner, 0, ' ', ' ', func FROM pinned WHERE NOT of_type \
+    UNION SELECT a.adrelid, 0, ' ', ' ', d.func FROM depends d JOIN pg_catalog.pg_attrdef a ON a.oid = d.objid \
+    WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass \
+    UNION SELECT k.conrelid, 0, ' ', ' ', d.func FROM depends d JOIN pg_catalog.pg_constraint k ON k.oid = d.objid \
+    WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.conrelid <> 0 \
+    UNION SELECT coalesce(i.indrelid, d.objid), 0, ' ', ' ', d.func FROM depends d \
+    LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = d.objid \
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+    UNION SELECT a.attrelid, 0, ' ', ' ', t.func \
+    FROM pg_catalog.pg_attribute a JOIN types t ON t.oid = a.atttypid \
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND (SELECT EXISTS (SELECT FROM domains)) \
+    ORDER BY 1, 2, 3, 4, 5";
+
+/// Functions that expressions call without naming them: (kind, schema, name, function). The kind is `o` for operators, `c`
+/// for casts that are written, by the type that they give, and `u` for what nothing in a text tells: casts that apply by
+/// themselves, and orders of values.
+pub(super) const CALLS: &str = "\
+    WITH f AS MATERIALIZED ( \
+      SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+      WHERE l.lanname NOT IN ('c', 'internal') OR p.oid < 16384) \
+    SELECT 'o', n.nspname, o.oprname, o.oprcode::pg_catalog.oid \
+    FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace \
+    WHERE o.oid >= 16384 AND o.oprcode::pg_catalog.oid IN (SELECT oid FROM f) \
+    UNION SELECT CASE c.castcontext WHEN 'e' THEN 'c' ELSE 'u' END, ''::pg_catalog.name, t.typname, c.castfunc \
+    FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_type t ON t.oid = c.casttarget \
+    WHERE c.oid >= 16384 AND c.castfunc IN (SELECT oid FROM f) \
+    UNION SELECT 'u', ''::pg_catalog.name, ''::pg_catalog.name, m.amproc::pg_catalog.oid FROM pg_catalog.pg_amproc m \
+    WHERE m.oid >= 16384 AND m.amproc::pg_catalog.oid >= 16384 AND m.amproc::pg_catalog.oid IN (SELECT oid FROM f) \
+    ORDER BY 1, 2, 3, 4";
 
 /// The types that users made and that are no table's row type or an array: (oid, nspname, typname, typtype).
 pub(super) const TYPES: &str = "\

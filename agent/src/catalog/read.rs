@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use policy::catalog::{Body, Calls, Cascade, Cast, Referential, Trigger, Writes};
 use policy::{
     Catalog, Changes, Column, ColumnRef, Function, Oid, Relation, RelationKind, TypeKind, Volatility,
 };
@@ -25,6 +26,8 @@ pub(super) struct Memory {
     types: BTreeMap<Oid, (String, String, TypeKind)>,
     /// Relations writing to which runs functions unseen.
     unseen: BTreeSet<Oid>,
+    /// What a write to them runs beside itself, without triggers.
+    writes: BTreeMap<Oid, Writes>,
 }
 
 /// Schemas and languages, as `pg_namespace` and `pg_language` have them.
@@ -103,8 +106,15 @@ impl Reader<'_> {
             stale.relations.add(now.symmetric_difference(&memory.unseen));
             unseen = Cow::Owned(now);
         }
+        let mut writes = Cow::Borrowed(&memory.writes);
+        if stale.unseen {
+            let now = self.writes().await?;
+            let differs = |oid: &&Oid| now.get(oid) != memory.writes.get(oid);
+            stale.relations.add(now.keys().chain(memory.writes.keys()).filter(differs));
+            writes = Cow::Owned(now);
+        }
         if !stale.relations.is_nothing() {
-            let read = self.relations(&stale.relations, &unseen).await?;
+            let read = self.relations(&stale.relations, &unseen, &writes).await?;
             let there: HashSet<Oid> = read.iter().map(|relation| relation.oid).collect();
             changes.relations_gone = gone(&stale.relations, &there, known.relations().map(|r| r.oid));
             changes.relations = read.into_iter().filter(|read| !is_as(read, known)).collect();
@@ -120,6 +130,8 @@ impl Reader<'_> {
             let (hidden, events) = self.hidden().await?;
             changes.hidden_calls = (hidden != known.has_hidden_calls()).then_some(hidden);
             changes.event_triggers = (events != known.has_event_triggers()).then_some(events);
+            let calls = self.calls().await?;
+            changes.calls = (calls != *known.calls()).then_some(calls);
         }
         let mut types = memory.types.clone();
         if !stale.types.is_nothing() {
@@ -129,7 +141,8 @@ impl Reader<'_> {
                 changes.types = Some(types.values().cloned().collect());
             }
         }
-        Ok((changes, Memory { marks, names, types, unseen: unseen.into_owned() }))
+        let (unseen, writes) = (unseen.into_owned(), writes.into_owned());
+        Ok((changes, Memory { marks, names, types, unseen, writes }))
     }
 
     async fn names(&self) -> Result<Names, tokio_postgres::Error> {
@@ -149,6 +162,38 @@ impl Reader<'_> {
         rows.iter().map(|row| row.try_get(0)).collect()
     }
 
+    async fn writes(&self) -> Result<BTreeMap<Oid, Writes>, tokio_postgres::Error> {
+        let mut all: BTreeMap<Oid, Writes> = BTreeMap::new();
+        for row in self.transaction.query_typed(queries::WRITES, &[]).await? {
+            let writes = all.entry(row.try_get(0)?).or_default();
+            let (relation, function): (Oid, Oid) = (row.try_get(1)?, row.try_get(4)?);
+            let action =
+                |at| row.try_get(at).map(|letter: i8| Referential::from_type(letter.cast_unsigned()));
+            match function {
+                0 => writes.cascades.push(Cascade { relation, on_delete: action(2)?, on_update: action(3)? }),
+                function => writes.functions.push(function),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Functions that expressions call without naming them.
+    async fn calls(&self) -> Result<Calls, tokio_postgres::Error> {
+        let mut calls = Calls::default();
+        for row in self.transaction.query_typed(queries::CALLS, &[]).await? {
+            let (kind, schema): (&str, String) = (row.try_get(0)?, row.try_get(1)?);
+            let (name, function): (String, Oid) = (row.try_get(2)?, row.try_get(3)?);
+            match kind {
+                "o" => calls.operators.entry(name).or_default().push((schema, function)),
+                "c" => calls.casts.push(Cast { name, function }),
+                _ => calls.unseen.push(function),
+            }
+        }
+        calls.unseen.sort_unstable();
+        calls.unseen.dedup();
+        Ok(calls)
+    }
+
     /// Whether expressions call functions of users' unseen, and whether every DDL does.
     async fn hidden(&self) -> Result<(bool, bool), tokio_postgres::Error> {
         let rows = self.transaction.query_typed(queries::HIDDEN, &[]).await?;
@@ -160,11 +205,13 @@ impl Reader<'_> {
         &self,
         wanted: &Wanted,
         unseen: &BTreeSet<Oid>,
+        writes: &BTreeMap<Oid, Writes>,
     ) -> Result<Vec<Relation>, tokio_postgres::Error> {
         let mut relations = Relations::default();
         for row in self.rows(queries::RELATIONS, wanted).await? {
             if let Some(mut relation) = relation(&row)? {
                 relation.has_triggers |= unseen.contains(&relation.oid);
+                relation.writes = writes.get(&relation.oid).cloned().unwrap_or_default();
                 relations.place.insert(relation.oid, relations.list.len());
                 relations.list.push(relation);
             }
@@ -188,6 +235,12 @@ impl Reader<'_> {
                 relation.functions.push(function);
             }
         }
+        for row in self.rows(queries::TRIGGERS, wanted).await? {
+            let trigger = Trigger { function: row.try_get(1)?, tgtype: row.try_get(2)? };
+            if let Some(relation) = relations.of(&row)? {
+                relation.writes.triggers.push(trigger);
+            }
+        }
         for row in self.rows(queries::INHERITS, wanted).await? {
             let parent = row.try_get(1)?;
             if let Some(relation) = relations.of(&row)? {
@@ -198,7 +251,20 @@ impl Reader<'_> {
     }
 
     async fn functions(&self, wanted: &Wanted) -> Result<Vec<Function>, tokio_postgres::Error> {
-        self.rows(queries::FUNCTIONS, wanted).await?.iter().map(function).collect()
+        let rows = self.rows(queries::FUNCTIONS, wanted).await?;
+        let mut functions = rows.iter().map(function).collect::<Result<Vec<_>, _>>()?;
+        let mut trees = HashMap::new();
+        for row in self.rows(queries::TREES, wanted).await? {
+            let oid: Oid = row.try_get(0)?;
+            let (relations, functions) = (row.try_get(1)?, row.try_get(2)?);
+            trees.insert(oid, Body::Tree { relations, functions, writes: row.try_get(3)? });
+        }
+        for function in &mut functions {
+            if let Some(tree) = trees.remove(&function.oid) {
+                function.body = tree;
+            }
+        }
+        Ok(functions)
     }
 
     async fn types(
@@ -269,6 +335,7 @@ fn is_as(read: &Relation, known: &Catalog) -> bool {
         children: _,
         has_rules,
         has_triggers,
+        writes,
     } = known;
     read.oid == *oid
         && read.schema == *schema
@@ -278,6 +345,7 @@ fn is_as(read: &Relation, known: &Catalog) -> bool {
         && read.bases == *bases
         && read.functions == *functions
         && read.parents == *parents
+        && read.writes == *writes
         && (read.has_rules, read.has_triggers) == (*has_rules, *has_triggers)
 }
 
@@ -313,6 +381,7 @@ fn relation(row: &Row) -> Result<Option<Relation>, tokio_postgres::Error> {
         children: Vec::new(),
         has_rules: row.try_get(4)?,
         has_triggers: row.try_get(5)?,
+        writes: Writes::default(),
     }))
 }
 
@@ -336,8 +405,20 @@ fn columns(row: &Row) -> Result<Vec<Column>, tokio_postgres::Error> {
 fn function(row: &Row) -> Result<Function, tokio_postgres::Error> {
     let volatility: i8 = row.try_get(3)?;
     let kind: i8 = row.try_get(6)?;
+    let oid: Oid = row.try_get(0)?;
+    let language: String = row.try_get(5)?;
+    let text: Option<String> = row.try_get(7)?;
+    let members: Option<Vec<Oid>> = row.try_get(9)?;
+    let body = match (text, members) {
+        (Some(text), _) => Body::Text(text.into()),
+        (None, Some(members)) => Body::Calls(members),
+        // PostgreSQL's own do what their documentation says, and those in C come with extensions.
+        (None, None) if oid < 16_384 || matches!(language.as_str(), "c" | "internal") => Body::Foreign,
+        (None, None) => Body::Unread,
+    };
+    let config: Option<Vec<String>> = row.try_get(8)?;
     Ok(Function {
-        oid: row.try_get(0)?,
+        oid,
         schema: row.try_get(1)?,
         name: row.try_get(2)?,
         volatility: match volatility.cast_unsigned() {
@@ -347,7 +428,9 @@ fn function(row: &Row) -> Result<Function, tokio_postgres::Error> {
             _ => Volatility::Volatile,
         },
         security_definer: row.try_get(4)?,
-        language: row.try_get(5)?,
+        language,
         procedure: kind.cast_unsigned() == b'p',
+        body,
+        config: config.unwrap_or_default(),
     })
 }

@@ -55,6 +55,7 @@ fn relation(oid: Oid, kind: Kind, name: &str, columns: &[&str]) -> Relation {
         children: Vec::new(),
         has_rules: false,
         has_triggers: false,
+        writes: policy::catalog::Writes::default(),
     }
 }
 

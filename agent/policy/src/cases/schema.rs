@@ -67,6 +67,8 @@ pub(super) fn catalog(reader: &mut Reader, fields: &Fields<'_>) -> Catalog {
                 security_definer: false,
                 language: "plpgsql".to_owned(),
                 procedure,
+                body: crate::catalog::Body::Foreign,
+                config: Vec::new(),
             });
         }
     }
@@ -143,6 +145,7 @@ fn relation(
         children: Vec::new(),
         has_rules: false,
         has_triggers: false,
+        writes: crate::catalog::Writes::default(),
     })
 }
 

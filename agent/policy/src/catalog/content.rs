@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{Function, Relation, TypeKind};
+use super::{Calls, Function, Relation, TypeKind};
 use crate::Oid;
 
 /// Names of one schema, and what each of them stands for.
@@ -31,6 +31,8 @@ pub struct Changes {
     pub hidden_calls: Option<bool>,
     /// Whether functions of users' run with every DDL, where it is other than before.
     pub event_triggers: Option<bool>,
+    /// Functions that expressions call without naming them, where they are others than before.
+    pub calls: Option<Calls>,
 }
 
 impl Changes {
@@ -46,12 +48,14 @@ impl Changes {
             usable,
             hidden_calls,
             event_triggers,
+            calls,
         } = self;
         schemas.is_none()
             && types.is_none()
             && usable.is_none()
             && hidden_calls.is_none()
             && event_triggers.is_none()
+            && calls.is_none()
             && relations_gone.is_empty()
             && relations.is_empty()
             && functions_gone.is_empty()
@@ -74,6 +78,7 @@ pub(super) struct Content {
     usable: Arc<str>,
     hidden_calls: bool,
     event_triggers: bool,
+    calls: Arc<Calls>,
 }
 
 impl Content {
@@ -99,6 +104,9 @@ impl Content {
         }
         if let Some(event_triggers) = changes.event_triggers {
             self.event_triggers = event_triggers;
+        }
+        if let Some(calls) = changes.calls {
+            self.calls = Arc::new(calls);
         }
     }
 
@@ -200,6 +208,10 @@ impl Content {
 
     pub(super) fn event_triggers(&self) -> bool {
         self.event_triggers
+    }
+
+    pub(super) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     pub(super) fn schemas(&self) -> &BTreeSet<String> {

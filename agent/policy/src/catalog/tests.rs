@@ -15,6 +15,7 @@ fn relation(oid: Oid, name: &str, parents: &[Oid]) -> Relation {
         children: Vec::new(),
         has_rules: false,
         has_triggers: false,
+        writes: crate::catalog::Writes::default(),
     }
 }
 
@@ -27,6 +28,8 @@ fn function(oid: Oid, name: &str) -> Function {
         security_definer: false,
         language: "sql".into(),
         procedure: false,
+        body: crate::catalog::Body::Foreign,
+        config: Vec::new(),
     }
 }
 

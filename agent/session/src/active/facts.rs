@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use policy::{Action, Catalog, ObjectKind, Provisional, RelationKind, Verb};
+use policy::{Action, Catalog, Object, ObjectKind, Provisional, RelationKind, Verb};
 use sql::{SearchPath, Settings, Statement};
 
 use super::reading::{Changes, Reading};
@@ -204,6 +204,13 @@ impl Facts {
                     self.transaction.does(Provisional::Uncertain(schema.clone(), name.clone()));
                 }
                 self.create(&statement.actions);
+                for action in &statement.actions {
+                    let made = matches!(action.verb, Verb::Create | Verb::Alter | Verb::Drop);
+                    if made && action.object.kind == ObjectKind::Function {
+                        let Object { schema, name, .. } = &action.object;
+                        self.transaction.does(Provisional::Function(schema.clone(), name.clone()));
+                    }
+                }
                 moved |= self.transaction.done().len() > before;
             }
         }

@@ -112,7 +112,7 @@ mod tests {
         }
         let left = transaction.done().iter().map(|done| match done {
             Provisional::Created(_, name, _) => format!("+{name}"),
-            Provisional::Uncertain(_, name) => format!("?{name}"),
+            Provisional::Uncertain(_, name) | Provisional::Function(_, name) => format!("?{name}"),
         });
         assert_eq!(left.collect::<Vec<_>>().join(" "), expect, "{script}");
     }

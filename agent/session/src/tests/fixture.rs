@@ -64,6 +64,7 @@ pub(crate) fn relation(oid: Oid, schema: &str, name: &str, columns: &[&str]) -> 
         children: Vec::new(),
         has_rules: false,
         has_triggers: false,
+        writes: policy::catalog::Writes::default(),
     }
 }
 
@@ -76,6 +77,8 @@ pub(crate) fn settle() -> Function {
         security_definer: false,
         language: "sql".to_owned(),
         procedure: false,
+        body: policy::catalog::Body::Foreign,
+        config: Vec::new(),
     }
 }
 

@@ -25,6 +25,9 @@ impl Lexer<'_> {
         let mut kind = Kind::Integer;
         self.digits(|b| b.is_ascii_digit(), false);
         if self.peek(0) == Some(b'.') {
+            if self.peek(1) == Some(b'.') && self.ranges {
+                return self.end_of_number(start, kind);
+            }
             if self.peek(1) == Some(b'.') {
                 return Err(Unreadable::Unexpected { at: self.at });
             }

@@ -145,6 +145,16 @@ impl Token {
         }
     }
 
+    /// The same, of a dollar quote too.
+    pub(crate) fn literal(self, text: &str) -> Option<String> {
+        let written = self.written(text);
+        if self.kind == Kind::Dollar {
+            let tag = written.get(1..)?.find('$')? + 2;
+            return written.get(tag..written.len().checked_sub(tag)?).map(str::to_owned);
+        }
+        self.plain_string(text).map(Cow::into_owned)
+    }
+
     /// The value of a plain string without escapes; `None` where it would have to be decoded.
     pub(crate) fn plain_string(self, text: &str) -> Option<Cow<'_, str>> {
         let written = self.written(text);

@@ -1,6 +1,6 @@
 //! Relations as they are touched: the named one, what a view stands on, and the kin by inheritance.
 
-use policy::{Action, Detail, Object, ObjectKind, Oid, Relation, Verb};
+use policy::{Action, Detail, Object, ObjectKind, Oid, Relation, RelationKind, Verb};
 
 use super::Reader;
 use super::uses::{Note, Told, is_told};
@@ -110,6 +110,9 @@ impl<'a> Reader<'a> {
                 // A partition's, or those of what a view writes to, run as well. Its function may change settings.
                 self.moves_settings();
             }
+            if writes {
+                self.write_runs(verb, relation);
+            }
             if matches!(verb, Verb::Alter | Verb::Drop | Verb::Maintain) {
                 // A change of a parent reaches its children.
                 work.extend(relation.children.iter().map(|oid| (*oid, true, view)));
@@ -124,7 +127,7 @@ impl<'a> Reader<'a> {
             }
             work.extend(relation.children.iter().chain(&relation.parents).map(|oid| (*oid, true, view)));
             for function in &relation.functions {
-                self.call_implied(*function);
+                self.call_by_view(*function, relation.kind != RelationKind::Table);
             }
         }
     }

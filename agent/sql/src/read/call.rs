@@ -16,16 +16,17 @@ pub(crate) struct Called {
     pub(crate) gathers: bool,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// A call by that name.
     pub(crate) fn call(&mut self, verb: Verb, name: &Name) -> Called {
         let functions = self.names.functions(name);
         let own = name.schema.is_none() || name.schema.as_deref() == Some("pg_catalog");
         let known = if own { builtin(&name.name) } else { Builtin::Other };
-        let users: Vec<&Function> = functions.iter().copied().filter(|f| f.schema != "pg_catalog").collect();
+        let users: Vec<&'a Function> =
+            functions.iter().copied().filter(|f| f.schema != "pg_catalog").collect();
         let mut carried = constant();
         for function in &users {
-            self.call_function(verb, function, false);
+            self.call_function(verb, function);
             carried = Lineage::Unknown;
         }
         let in_catalog = functions.len() > users.len();
@@ -58,7 +59,7 @@ impl Reader<'_> {
         self.effects.string_syntax = true;
     }
 
-    fn call_builtin(&mut self, verb: Verb, name: &Name, functions: &[&Function]) {
+    pub(super) fn call_builtin(&mut self, verb: Verb, name: &Name, functions: &[&Function]) {
         if name.name == "set_config" {
             self.moves_settings();
         }
@@ -71,7 +72,7 @@ impl Reader<'_> {
         });
     }
 
-    fn call_function(&mut self, verb: Verb, function: &Function, implied: bool) {
+    pub(super) fn call_function(&mut self, verb: Verb, function: &'a Function) {
         // It may run SET, set_config or DDL. Whoever declares it stable only promises not to: `SELECT set_config(…)` runs
         // all the same. Of functions in C the promise is believed: they come with extensions.
         let is_volatile = function.volatility == Volatility::Volatile;
@@ -81,6 +82,7 @@ impl Reader<'_> {
         self.effects.ddl |= is_volatile;
         // Overloads are told apart by their arguments' types, which are not known here: one action for all.
         let class = if function.procedure { "procedure" } else { "function" };
+        let implied = self.implies;
         let same = |action: &Action| {
             action.verb == verb
                 && action.implied == implied
@@ -92,17 +94,19 @@ impl Reader<'_> {
             let object = function_object(class, Some(&function.schema), &function.name, Some(function.oid));
             self.act(Action { verb, object, implied, detail: Detail::NONE });
         }
+        self.runs(function);
     }
 
-    /// A call that comes along with a view.
-    pub(super) fn call_implied(&mut self, oid: Oid) {
+    /// A call that a view makes. Where a policy for rows makes one, its settings alone count.
+    pub(super) fn call_by_view(&mut self, oid: Oid, view: bool) {
         match self.names.catalog.function(oid) {
-            Some(function) if function.schema == "pg_catalog" => {
-                if function.name == "set_config" {
-                    self.moves_settings();
+            Some(function) if function.schema == "pg_catalog" && function.name == "set_config" => {
+                self.moves_settings();
+                if view {
+                    self.call_member(oid);
                 }
             }
-            Some(function) => self.call_function(Verb::Function, function, true),
+            Some(_) => self.call_member(oid),
             None => self.opaque("a view calls a function that is not in the catalog"),
         }
     }

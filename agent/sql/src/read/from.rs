@@ -260,7 +260,7 @@ impl Reader<'_> {
         scope: &Scope<'_>,
     ) -> Item {
         let Called { carried: mut lineage, keeps, gathers: _ } = self.call_written(name);
-        self.set_config(name, args);
+        self.given(name, args);
         for arg in args {
             let argument = self.argument(arg, scope);
             if keeps {

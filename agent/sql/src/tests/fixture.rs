@@ -33,6 +33,7 @@ fn relation(oid: Oid, schema: &str, name: &str, kind: RelationKind, columns: &[&
         children: Vec::new(),
         has_rules: false,
         has_triggers: false,
+        writes: policy::catalog::Writes::default(),
     }
 }
 
@@ -45,6 +46,8 @@ fn function(oid: Oid, schema: &str, name: &str, volatility: Volatility) -> Funct
         security_definer: false,
         language: "plpgsql".to_owned(),
         procedure: false,
+        body: policy::catalog::Body::Foreign,
+        config: Vec::new(),
     }
 }
 
@@ -81,6 +84,7 @@ pub(super) fn catalog() -> Catalog {
         relation(1249, "pg_catalog", "pg_attribute", Table, &["attrelid", "attname", "atttypid", "attnum"]);
     let pg_am = relation(2601, "pg_catalog", "pg_am", Table, &["oid", "amname"]);
     let pg_settings = relation(12_100, "pg_catalog", "pg_settings", View, &["name", "setting"]);
+    let sequence = relation(141, "public", "s", RelationKind::Sequence, &["last_value"]);
     let other = relation(140, "other", "notes", Table, &["id", "body"]);
     Catalog::new(
         1,
@@ -101,12 +105,18 @@ pub(super) fn catalog() -> Catalog {
             pg_am,
             pg_settings,
             other,
+            sequence,
         ],
         [
             function(500, "public", "audit", Volatility::Volatile),
             function(501, "public", "tidy", Volatility::Immutable),
             function(515, "public", "hash", Volatility::Volatile),
             function(516, "public", "list", Volatility::Volatile),
+            function(519, "pg_catalog", "ts_stat", Volatility::Volatile),
+            function(520, "pg_catalog", "ts_rewrite", Volatility::Volatile),
+            function(521, "pg_catalog", "table_to_xml", Volatility::Stable),
+            function(522, "pg_catalog", "schema_to_xml", Volatility::Stable),
+            function(523, "pg_catalog", "query_to_xml", Volatility::Volatile),
             function(517, "pg_catalog", "set_config", Volatility::Volatile),
             function(518, "pg_catalog", "eqsel", Volatility::Stable),
             function(502, "pg_catalog", "pg_read_file", Volatility::Volatile),

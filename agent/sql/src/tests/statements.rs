@@ -173,7 +173,7 @@ fn calls_are_actions_unless_they_are_harmless() {
     check("SELECT public.audit(1)", "function public.audit");
     check("SELECT pg_read_file('/etc/passwd')", "function pg_catalog.pg_read_file");
     check("SELECT pg_catalog.pg_sleep(1)", "function pg_catalog.pg_sleep");
-    check("SELECT nextval('s')", "function pg_catalog.nextval");
+    check("SELECT nextval('s')", "function pg_catalog.nextval, *update sequence public.s");
     check("SELECT set_config('search_path', 'x', false)", "function pg_catalog.set_config, set search_path");
     check("SELECT other.lower('X')", "function other.lower");
     check("SELECT missing(1)", "opaque (function \"missing\" is not in the catalog)");

@@ -3,7 +3,7 @@
 use policy::Lineage;
 use sqlparser::ast::{
     Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause, FunctionArguments,
-    ObjectName, OrderByExpr, WindowFrameBound, WindowSpec, WindowType,
+    OrderByExpr, WindowFrameBound, WindowSpec, WindowType,
 };
 
 use super::super::Reader;
@@ -47,7 +47,7 @@ impl Reader<'_> {
                 if gathers || over.is_some() {
                     scope.gather();
                 }
-                self.set_config(name, &list.args);
+                self.given(name, &list.args);
                 for arg in &list.args {
                     let lineage = self.argument(arg, scope);
                     if keeps {
@@ -75,30 +75,6 @@ impl Reader<'_> {
             Some(WindowType::WindowSpec(spec)) => add(&mut sum, self.window(spec, scope)),
         }
         sum
-    }
-
-    /// `set_config(name, …)` is SET by another name.
-    pub(in crate::read) fn set_config(&mut self, name: &ObjectName, args: &[FunctionArg]) {
-        if name.0.last().and_then(|part| part.as_ident()).is_none_or(|ident| ident.value != "set_config") {
-            return;
-        }
-        let literal = |at: usize| match args.get(at) {
-            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(sqlparser::ast::Expr::Value(value)))) => {
-                let token = self.tokens.get((value.span.start.column as usize).checked_sub(1)?)?;
-                token.plain_string(self.text)
-            }
-            _ => None,
-        };
-        let (setting, value) = (literal(0), literal(1));
-        let by_name = || {
-            let is_name = matches!(args.first(), Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(
-                sqlparser::ast::Expr::Identifier(ident)))) if ident.value == "name");
-            self.chosen_setting.as_deref().filter(|_| is_name).map(str::to_owned)
-        };
-        match setting.map(std::borrow::Cow::into_owned).or_else(by_name) {
-            Some(setting) => self.assign(&setting.to_ascii_lowercase(), value.as_deref()),
-            None => self.opaque("set_config of a setting that is not a plain literal"),
-        }
     }
 
     /// Whether an unquoted word of the grammar may stand for a function here.

@@ -1,0 +1,419 @@
+//! What runs beside a statement's own text: bodies of functions, triggers, cascades, and what operators and casts call.
+//!
+//! A body is not parsed. Every relation that its static SQL touches stands in it by name, so that each name that means a
+//! relation counts as read, and as written where the grammar puts a target; each that means a function, as called. It errs
+//! to more, which is why all of it is implied: rules that deny or hold apply to it. What a body makes of strings while it
+//! runs is not known, and opaque.
+
+use policy::catalog::{Body, Referential};
+use policy::{Action, Function, Oid, Relation, Verb};
+
+use super::Reader;
+use super::texts::{reads_relation, runs_text, runs_text_elsewhere};
+use super::uses::Told;
+use crate::cursor::Cursor;
+use crate::keywords::is_reserved;
+use crate::lexer::{Kind, Token, lex_body};
+use crate::names::{Builtin, Name, builtin};
+use crate::{SearchPath, Settings};
+
+/// Bodies that one statement may run; of more it is not told what they do.
+const MAX_BODIES: usize = 300;
+
+/// Texts within texts: EXECUTE of a literal, DO.
+const MAX_DEPTH: usize = 8;
+
+impl<'a> Reader<'a> {
+    /// Reads as what comes along with what was named.
+    pub(super) fn implying<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.implies, true);
+        let result = read(self);
+        self.implies = outer;
+        result
+    }
+
+    /// What a function runs.
+    pub(super) fn runs(&mut self, function: &'a Function) {
+        if self.bodies.contains(&function.oid) {
+            return;
+        }
+        let shown = || format!("{}.{}", function.schema, function.name);
+        if self.bodies.len() == MAX_BODIES {
+            self.opaque("it runs too many functions");
+            return;
+        }
+        self.bodies.insert(function.oid);
+        if self.is_uncertain(function) {
+            self.opaque(format!("what {} runs, which is made or altered by what is not committed", shown()));
+            return;
+        }
+        match &function.body {
+            Body::Foreign if runs_text_elsewhere(&function.name) => {
+                self.opaque(format!("{} runs a text", shown()));
+            }
+            Body::Foreign => {}
+            Body::Unread => self.opaque(format!("what {} runs is not read", shown())),
+            Body::Calls(functions) => {
+                self.implying(|reader| functions.iter().for_each(|oid| reader.call_member(*oid)));
+            }
+            Body::Tree { relations, functions, writes } => self.implying(|reader| {
+                for relation in relations {
+                    reader.touch_oid(*relation, Verb::Select);
+                    for verb in WRITING.iter().filter(|_| *writes) {
+                        reader.touch_oid(*relation, *verb);
+                    }
+                }
+                functions.iter().for_each(|oid| reader.call_member(*oid));
+            }),
+            Body::Text(text) => {
+                let own = own_path(function);
+                let path = own.as_ref().unwrap_or(self.names.path);
+                if function.config.iter().any(|setting| setting.starts_with("standard_conforming_strings")) {
+                    self.opaque(format!("what {} runs, by strings that are read otherwise", shown()));
+                    return;
+                }
+                let dynamic = function.language == "plpgsql";
+                self.implying(|reader| reader.scan(text, path, dynamic, &shown(), 0));
+            }
+        }
+    }
+
+    fn is_uncertain(&self, function: &Function) -> bool {
+        self.names.catalog.is_function_uncertain(&function.schema, &function.name)
+            || self.names.functions.iter().any(|name| {
+                name.name == function.name
+                    && name.schema.as_deref().is_none_or(|schema| schema == function.schema)
+            })
+    }
+
+    fn touch_oid(&mut self, oid: Oid, verb: Verb) {
+        match self.names.catalog.relation(oid) {
+            Some(relation) => self.touch_known(verb, relation, &Told::Nothing),
+            None => self.opaque("a function names a relation that is not in the catalog"),
+        }
+    }
+
+    /// A function that another calls, by its OID.
+    pub(super) fn call_member(&mut self, oid: Oid) {
+        match self.names.catalog.function(oid) {
+            Some(function) => self.call_known(function),
+            None => self.opaque("it calls a function that is not in the catalog"),
+        }
+    }
+
+    fn call_known(&mut self, function: &'a Function) {
+        if function.schema == "pg_catalog" {
+            let name = Name { schema: Some(function.schema.clone()), name: function.name.clone() };
+            if runs_text(&name.name) || reads_relation(&name.name) {
+                // What it is given is not told here.
+                self.opaque(format!("{} runs a text", name.name));
+            }
+            if builtin(&name.name) != Builtin::Harmless {
+                self.call_builtin(Verb::Function, &name, &[function]);
+            }
+            return;
+        }
+        self.call_function(Verb::Function, function);
+    }
+
+    /// A body's text. `dynamic`: EXECUTE runs a string in it.
+    fn scan(&mut self, text: &str, path: &SearchPath, dynamic: bool, shown: &str, depth: usize) {
+        let settings = Settings { standard_conforming_strings: true, utf8: true, ..Settings::default() };
+        let Ok((text, tokens)) = lex_body(text.as_bytes(), &settings, self.limits) else {
+            self.opaque(format!("the body of {shown} is not understood"));
+            return;
+        };
+        let moves = tokens.iter().any(|token| token.is(text, "search_path") || token.is(text, "set_config"));
+        let path = if moves { &SearchPath::Unknown } else { path };
+        for segment in tokens.split(|token| token.kind == Kind::Semicolon) {
+            self.segment(text, segment, path, dynamic, shown, depth);
+        }
+        self.hidden_calls(text, &tokens, path);
+    }
+
+    /// The tokens from one semicolon to the next.
+    fn segment(
+        &mut self,
+        text: &str,
+        tokens: &[Token],
+        path: &SearchPath,
+        dynamic: bool,
+        shown: &str,
+        depth: usize,
+    ) {
+        let is = |at: usize, word: &str| tokens.get(at).is_some_and(|token| token.is(text, word));
+        let whole: Vec<Verb> = OF_STATEMENTS
+            .iter()
+            .filter(|(word, _)| tokens.iter().any(|t| t.is(text, word)))
+            .map(|(_, v)| *v)
+            .collect();
+        let mut at = 0;
+        while let Some(token) = tokens.get(at).copied() {
+            if is(at, "execute")
+                && (dynamic || depth > 0)
+                && !["function", "procedure", "on"].iter().any(|w| is(at + 1, w))
+            {
+                let next = tokens.get(at + 2);
+                let alone = next.is_none_or(|t| ["into", "using", "loop"].iter().any(|w| t.is(text, w)));
+                self.nested(text, tokens.get(at + 1).copied().filter(|_| alone), path, shown, depth);
+            }
+            if is(at, "do") && tokens.get(at + 1).is_some_and(|next| next.kind.is_string()) {
+                self.nested(text, tokens.get(at + 1).copied(), path, shown, depth);
+            }
+            if (is(at, "role") || is(at, "authorization"))
+                && (1..=3).any(|back| at.checked_sub(back).is_some_and(|before| is(before, "set")))
+            {
+                self.role_in_body(text, tokens, at + 1);
+            }
+            let behind_dot = at.checked_sub(1).is_some_and(|before| tokens[before].kind == Kind::Dot);
+            let reserved = token.kind == Kind::Word && !behind_dot && is_reserved(&token.name(text));
+            if !token.kind.is_name() || reserved {
+                at += 1;
+                continue;
+            }
+            let mut cursor = Cursor::new(text, &tokens[at..]);
+            let first = token.name(text).into_owned();
+            cursor.next();
+            let qualified = cursor.eat_kind(Kind::Dot).then(|| cursor.label()).flatten();
+            let called = cursor.sees_kind(Kind::LeftParen);
+            if let Some(name) = qualified.as_ref().filter(|_| !behind_dot) {
+                let name = Name { schema: Some(first.clone()), name: name.clone().into_owned() };
+                self.mention(&name, text, tokens, at, path, &whole);
+                if called {
+                    self.call_in_body(&name, path, text, cursor, shown);
+                }
+            }
+            let name = Name { schema: None, name: first };
+            if !behind_dot {
+                self.mention(&name, text, tokens, at, path, &whole);
+            }
+            let calls = tokens.get(at + 1).is_some_and(|next| next.kind == Kind::LeftParen);
+            if calls && !behind_dot {
+                let mut arguments = Cursor::new(text, &tokens[at + 1..]);
+                arguments.rest = &tokens[at + 1..];
+                self.call_in_body(&name, path, text, arguments, shown);
+            } else if behind_dot && !calls {
+                // Attribute notation.
+                for function in self.names.functions_along(path, &name) {
+                    if function.schema != "pg_catalog" {
+                        self.call_known(function);
+                    }
+                }
+            }
+            at += 1;
+        }
+    }
+
+    /// A text that a body runs: only a plain literal can be read.
+    fn nested(&mut self, text: &str, literal: Option<Token>, path: &SearchPath, shown: &str, depth: usize) {
+        match literal.and_then(|token| token.literal(text)) {
+            Some(inner) if depth < MAX_DEPTH => self.scan(&inner, path, true, shown, depth + 1),
+            _ => self.opaque(format!("{shown} runs a text that it makes while it runs")),
+        }
+    }
+
+    fn role_in_body(&mut self, text: &str, tokens: &[Token], at: usize) {
+        let mut cursor = Cursor::new(text, tokens.get(at..).unwrap_or_default());
+        let _ = cursor.eat("to") || cursor.eat_operator("=") || cursor.eat_kind(Kind::ColonEquals);
+        match cursor.string().map_or_else(|| cursor.label().map(|l| l.into_owned()), |t| t.literal(text)) {
+            Some(role) => self.assign("role", Some(&role)),
+            None => self.assign("role", None),
+        }
+    }
+
+    /// A name that may mean a relation.
+    fn mention(
+        &mut self,
+        name: &Name,
+        text: &str,
+        tokens: &[Token],
+        at: usize,
+        path: &SearchPath,
+        whole: &[Verb],
+    ) {
+        let relations: Vec<&'a Relation> = match self.names.mentioned(path, name) {
+            Ok(relations) => relations,
+            Err(()) => {
+                self.opaque("what a function names may be another relation now");
+                return;
+            }
+        };
+        if relations.is_empty() {
+            return;
+        }
+        let verbs = written_at(text, tokens, at);
+        for relation in relations {
+            for verb in [Verb::Select].iter().chain(verbs).chain(whole) {
+                self.touch_known(*verb, relation, &Told::Nothing);
+            }
+        }
+    }
+
+    fn call_in_body(
+        &mut self,
+        name: &Name,
+        path: &SearchPath,
+        text: &str,
+        mut arguments: Cursor<'_>,
+        shown: &str,
+    ) {
+        let functions = self.names.functions_along(path, name);
+        for function in functions.iter().filter(|function| function.schema != "pg_catalog") {
+            self.call_known(function);
+        }
+        let own = name.schema.as_deref().is_none_or(|schema| schema == "pg_catalog");
+        if !own {
+            return;
+        }
+        if name.name == "set_config" {
+            arguments.next();
+            let literal = |cursor: &mut Cursor<'_>| {
+                let value = cursor.string().and_then(|token| token.literal(text));
+                let ends = cursor.eat_kind(Kind::Comma) || cursor.sees_kind(Kind::RightParen);
+                value.filter(|_| ends)
+            };
+            match literal(&mut arguments) {
+                Some(setting) => {
+                    let value = literal(&mut arguments);
+                    self.assign(&setting.to_ascii_lowercase(), value.as_deref());
+                }
+                None => self.opaque(format!("{shown} sets a setting that is not a plain literal")),
+            }
+        }
+        if let Some(function) = functions.into_iter().find(|function| function.schema == "pg_catalog") {
+            self.call_known(function);
+        }
+    }
+
+    /// What the triggers, foreign keys, defaults and checks of a relation run when it is written to.
+    pub(super) fn write_runs(&mut self, verb: Verb, relation: &'a Relation) {
+        let writes = &relation.writes;
+        if writes.triggers.is_empty() && writes.cascades.is_empty() && writes.functions.is_empty() {
+            return;
+        }
+        let key = (relation.oid, verb);
+        if self.written_to.contains(&key) || self.written_to.len() > MAX_BODIES {
+            return;
+        }
+        self.written_to.insert(key);
+        let deletes = matches!(verb, Verb::Delete | Verb::DeleteAll);
+        let updates = matches!(verb, Verb::Update | Verb::UpdateAll);
+        let inserts = matches!(verb, Verb::Insert | Verb::CopyIn);
+        self.implying(|reader| {
+            for trigger in &writes.triggers {
+                if (deletes && trigger.on_delete())
+                    || (updates && trigger.on_update())
+                    || (inserts && trigger.on_insert())
+                    || (verb == Verb::Truncate && trigger.on_truncate())
+                {
+                    reader.call_member(trigger.function);
+                }
+            }
+            for cascade in &writes.cascades {
+                let effect = match verb {
+                    _ if deletes => cascade.on_delete,
+                    _ if updates => cascade.on_update,
+                    _ => Referential::Nothing,
+                };
+                match effect {
+                    Referential::Nothing => {}
+                    Referential::Cascade if deletes => reader.touch_oid(cascade.relation, Verb::Delete),
+                    Referential::Cascade | Referential::Set => {
+                        reader.touch_oid(cascade.relation, Verb::Update)
+                    }
+                }
+            }
+            if inserts || updates {
+                writes.functions.iter().for_each(|oid| reader.call_member(*oid));
+            }
+        });
+    }
+
+    /// The functions that operators and casts in these tokens call, and those that any expression may.
+    pub(crate) fn hidden_calls(&mut self, text: &str, tokens: &[Token], path: &SearchPath) {
+        let calls = self.names.catalog.calls();
+        if !calls.operators.is_empty() {
+            let named = tokens.iter().any(|token| token.is(text, "operator"));
+            let found = |schema: &String| match path {
+                SearchPath::Known { schemas, .. } => named || schemas.contains(schema),
+                SearchPath::Unknown => true,
+            };
+            for operator in super::texts::operators(text, tokens) {
+                for (_, function) in
+                    calls.operators.get(operator).into_iter().flatten().filter(|(s, _)| found(s))
+                {
+                    self.call_member(*function);
+                }
+            }
+        }
+        if !calls.casts.is_empty() {
+            let types = super::texts::cast_types(text, tokens);
+            for cast in calls.casts.iter().filter(|cast| types.contains(&cast.name)) {
+                self.call_member(cast.function);
+            }
+        }
+        if !calls.unseen.is_empty() {
+            self.implying(|reader| calls.unseen.iter().for_each(|oid| reader.call_member(*oid)));
+        }
+    }
+
+    /// Marks an action that is found while what comes along is read.
+    pub(super) fn imply(&self, action: &mut Action) {
+        action.implied |= self.implies && action.verb != Verb::Opaque;
+    }
+}
+
+/// Verbs that change rows, where it is not told which.
+const WRITING: [Verb; 5] = [Verb::Insert, Verb::Update, Verb::UpdateAll, Verb::Delete, Verb::DeleteAll];
+
+/// Words of statements that are done to every relation in them.
+const OF_STATEMENTS: [(&str, Verb); 12] = [
+    ("truncate", Verb::Truncate),
+    ("drop", Verb::Drop),
+    ("alter", Verb::Alter),
+    ("lock", Verb::Lock),
+    ("copy", Verb::CopyServer),
+    ("grant", Verb::Grant),
+    ("revoke", Verb::Revoke),
+    ("comment", Verb::Alter),
+    ("references", Verb::References),
+    ("refresh", Verb::Maintain),
+    ("reindex", Verb::Maintain),
+    ("create", Verb::Create),
+];
+
+/// What is done to the relation whose name stands there, beside being read.
+fn written_at(text: &str, tokens: &[Token], at: usize) -> &'static [Verb] {
+    let is =
+        |back: usize, word: &str| at.checked_sub(back).is_some_and(|before| tokens[before].is(text, word));
+    let from = if is(1, "only") { 2 } else { 1 };
+    if is(from, "into") && is(from + 1, "insert") {
+        &[Verb::Insert]
+    } else if is(from, "into") && is(from + 1, "merge") {
+        &WRITING
+    } else if is(from, "update") {
+        &[Verb::Update, Verb::UpdateAll]
+    } else if is(from, "from") && is(from + 1, "delete") {
+        &[Verb::Delete, Verb::DeleteAll]
+    } else {
+        &[]
+    }
+}
+
+/// The path that a function brings along; `None`: the session's.
+fn own_path(function: &Function) -> Option<SearchPath> {
+    let set = function.config.iter().find_map(|setting| setting.strip_prefix("search_path="));
+    let Some(set) = set else {
+        // "$user" in the session's path is then who made the function.
+        return function.security_definer.then_some(SearchPath::Unknown);
+    };
+    let mut schemas = vec!["pg_catalog".to_owned()];
+    for schema in set.split(',').map(str::trim).filter(|schema| !schema.is_empty()) {
+        let name = schema.strip_prefix('"').and_then(|s| s.strip_suffix('"')).unwrap_or(schema);
+        if name.contains(['"', '$']) {
+            return Some(SearchPath::Unknown);
+        }
+        schemas.push(name.to_owned());
+    }
+    Some(SearchPath::listed(schemas))
+}

@@ -1,0 +1,100 @@
+//! Functions that are told by a literal what they do: set_config, those that run a text, those of sequences.
+
+use std::borrow::Cow;
+
+use policy::Verb;
+use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, ObjectName, ValueWithSpan};
+
+use super::Reader;
+use super::texts::{reads_relation, runs_text, takes_sequence};
+use crate::cursor::Cursor;
+use crate::lexer::lex;
+use crate::names::Name;
+use crate::{Settings, analyse};
+
+impl<'a> Reader<'a> {
+    /// What a call does by what it is given.
+    pub(in crate::read) fn given(&mut self, name: &ObjectName, args: &[FunctionArg]) {
+        let Some(function) = name.0.last().and_then(|part| part.as_ident()) else { return };
+        let function = function.value.as_str();
+        let own = match name.0.as_slice() {
+            [_] => true,
+            [schema, _] => schema.as_ident().is_some_and(|ident| ident.value == "pg_catalog"),
+            _ => false,
+        };
+        if function == "set_config" {
+            self.set_config(args);
+        } else if own && takes_sequence(function) {
+            if let Some(sequence) = self.literal(args, 0).and_then(|text| written_name(&text, self.limits)) {
+                let verb = if function == "currval" { Verb::Select } else { Verb::Update };
+                self.implying(|reader| reader.touch(verb, &sequence));
+            }
+        } else if own && reads_relation(function) {
+            match self.literal(args, 0).and_then(|text| written_name(&text, self.limits)) {
+                Some(relation) => drop(self.touch(Verb::Select, &relation)),
+                None => self.opaque(format!("{function} of a relation that is not a plain literal")),
+            }
+        } else if own && runs_text(function) && !(function == "ts_rewrite" && args.len() > 2) {
+            let text = self.literal(args, usize::from(function == "ts_rewrite"));
+            match text.filter(|text| !text.contains('\\')) {
+                Some(text) => self.given_text(&text),
+                None => self.opaque(format!("{function} of a text that is not a plain literal")),
+            }
+        }
+    }
+
+    /// `set_config(name, …)` is SET by another name.
+    fn set_config(&mut self, args: &[FunctionArg]) {
+        let (setting, value) = (self.literal(args, 0), self.literal(args, 1));
+        let by_name = || {
+            let is_name = matches!(args.first(), Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(
+                Expr::Identifier(ident)))) if ident.value == "name");
+            self.chosen_setting.as_deref().filter(|_| is_name).map(str::to_owned)
+        };
+        match setting.map(Cow::into_owned).or_else(by_name) {
+            Some(setting) => self.assign(&setting.to_ascii_lowercase(), value.as_deref()),
+            None => self.opaque("set_config of a setting that is not a plain literal"),
+        }
+    }
+
+    /// A text that is run as a statement of its own.
+    fn given_text(&mut self, text: &str) {
+        let certain = !self.names.moved && self.names.uncertain.is_empty() && self.names.functions.is_empty();
+        if !certain {
+            self.opaque("a text that is run behind what has changed names");
+            return;
+        }
+        let settings = Settings { utf8: true, search_path: self.names.path.clone(), ..Settings::default() };
+        let analysis = analyse(text.as_bytes(), &settings, self.names.catalog, self.limits);
+        for statement in analysis.statements {
+            self.relations.extend(statement.relations);
+            statement.actions.into_iter().for_each(|action| self.act(action));
+            self.wants.catalog |= statement.wants.catalog;
+            self.wants.search_path |= statement.wants.search_path;
+        }
+    }
+
+    /// An argument that is a plain literal, perhaps cast.
+    fn literal(&self, args: &[FunctionArg], at: usize) -> Option<Cow<'a, str>> {
+        let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))) = args.get(at) else { return None };
+        let value: &ValueWithSpan = match expr {
+            Expr::Value(value) => value,
+            Expr::Cast { expr, .. } => match &**expr {
+                Expr::Value(value) => value,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let token = self.tokens.get((value.span.start.column as usize).checked_sub(1)?)?;
+        token.plain_string(self.text)
+    }
+}
+
+/// A name as `regclass` takes it from a string.
+fn written_name(text: &str, limits: &crate::Limits) -> Option<Name> {
+    let (text, tokens) =
+        lex(text.as_bytes(), &Settings { utf8: true, ..Settings::default() }, limits).ok()?;
+    let mut cursor = Cursor::new(text, &tokens);
+    let name = cursor.qualified()?;
+    cursor.is_end().then_some(name)
+}

@@ -1,0 +1,258 @@
+//! What runs beside a statement's own text.
+
+use policy::catalog::{Body, Calls, Cascade, Cast, Changes, Referential, Trigger, Writes};
+use policy::{Catalog, Function, Oid, Provisional, Volatility};
+
+use super::fixture::{CUSTOMERS, ORDERS, SECRET, T, catalog, settings};
+use crate::{Limits, analyse};
+
+fn function(oid: Oid, name: &str, language: &str, body: Body) -> Function {
+    Function {
+        oid,
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+        volatility: Volatility::Volatile,
+        security_definer: false,
+        language: language.to_owned(),
+        procedure: false,
+        body,
+        config: Vec::new(),
+    }
+}
+
+const BODIES: &[(&str, &str)] = &[
+    ("reads", "SELECT pw FROM secret"),
+    ("reads_there", "SELECT body FROM other.notes"),
+    ("calls", "BEGIN PERFORM reads(); FOR i IN 1..10 LOOP NULL; END LOOP; END"),
+    ("recurses", "BEGIN PERFORM recurses(); END"),
+    ("inserts", "BEGIN INSERT INTO secret (pw) VALUES (1); END"),
+    ("deletes", "BEGIN DELETE FROM ONLY secret AS u WHERE u.pw = $1; END"),
+    ("updates", "BEGIN UPDATE secret SET pw = 1 WHERE owner = NEW.owner; END"),
+    ("truncates", "BEGIN TRUNCATE t, secret; END"),
+    ("literal", "BEGIN EXECUTE 'SELECT pw FROM secret' INTO x; END"),
+    ("quoted", "BEGIN EXECUTE $q$SELECT pw FROM \"secret\"$q$; END"),
+    ("built", "BEGIN EXECUTE 'SELECT pw FROM ' || name; END"),
+    ("formatted", "BEGIN RETURN QUERY EXECUTE format('SELECT %I', name); END"),
+    ("granted", "BEGIN GRANT EXECUTE ON FUNCTION reads() TO x; END"),
+    ("whole", "BEGIN RETURN (SELECT u FROM secret u); END"),
+    ("by_xml", "SELECT query_to_xml('SELECT pw FROM secret', true, true, '')"),
+    ("becomes", "BEGIN SET LOCAL ROLE admin; END"),
+    ("sets", "SELECT set_config('role', 'admin', true)"),
+    ("sets_own", "SELECT set_config('my.x', $1, true)"),
+    ("sets_any", "SELECT set_config($1, $2, true)"),
+    ("moves_path", "BEGIN SET search_path = other; RETURN (SELECT body FROM notes); END"),
+    ("plain", "BEGIN RETURN lower($1) || 'secret' /* secret */; END -- secret"),
+    ("broken", "BEGIN 'x"),
+    ("attribute", "BEGIN RETURN NEW.reads; END"),
+];
+
+fn with(change: impl FnOnce(&mut Changes)) -> Catalog {
+    let mut changes = Changes::default();
+    let bodies = BODIES.iter().zip(600..);
+    changes.functions = bodies
+        .map(|((name, body), oid)| function(oid, name, "plpgsql", Body::Text((*body).into())))
+        .collect();
+    let relations = vec![SECRET, T];
+    let tree = Body::Tree { relations, functions: vec![600], writes: true };
+    changes.functions.push(function(700, "stored", "sql", tree));
+    changes.functions.push(function(701, "foreign", "plperlu", Body::Unread));
+    changes.functions.push(function(702, "gathers", "", Body::Calls(vec![600])));
+    changes.functions.push(function(703, "in_c", "c", Body::Foreign));
+    changes.functions.push(function(704, "dblink", "c", Body::Foreign));
+    let mut pinned = function(705, "fixed", "sql", Body::Text("SELECT body FROM notes".into()));
+    pinned.config = vec!["search_path=other, \"x y\"".to_owned()];
+    changes.functions.push(pinned);
+    change(&mut changes);
+    catalog().changed(2, changes)
+}
+
+fn actions(catalog: &Catalog, text: &str) -> String {
+    let analysis = analyse(text.as_bytes(), &settings(), catalog, &Limits::default());
+    let line = |statement: &crate::Statement| {
+        let of = |a: &policy::Action| format!("{}{a}", if a.implied { "*" } else { "" });
+        statement.actions.iter().map(of).collect::<Vec<_>>().join(", ")
+    };
+    analysis.statements.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+fn check(catalog: &Catalog, text: &str, expected: &str) {
+    assert_eq!(actions(catalog, text), expected, "{text}");
+}
+
+#[test]
+fn a_body_does_what_it_names() {
+    let catalog = with(|_| {});
+    for (name, found) in [
+        ("reads", ", *select table public.secret"),
+        ("reads_there", ", *select table other.notes"),
+        ("calls", ", *function public.reads, *select table public.secret"),
+        ("recurses", ", *function public.recurses"),
+        ("inserts", ", *select table public.secret, *insert table public.secret"),
+        (
+            "deletes",
+            ", *select table public.secret, *delete table public.secret, *delete-all table public.secret",
+        ),
+        (
+            "updates",
+            ", *select table public.secret, *update table public.secret, *update-all table public.secret",
+        ),
+        (
+            "truncates",
+            ", *select table public.t, *truncate table public.t, *select table public.secret, *truncate table public.secret",
+        ),
+        ("literal", ", *select table public.secret"),
+        ("quoted", ", *select table public.secret"),
+        ("whole", ", *select table public.secret"),
+        ("becomes", ", *set-role admin"),
+        ("sets", ", *set-role admin, *function pg_catalog.set_config"),
+        ("sets_own", ", *set my.x, *function pg_catalog.set_config"),
+        ("moves_path", ", *select table other.notes"),
+        ("plain", ""),
+        ("attribute", ", *function public.reads, *select table public.secret"),
+        ("gathers", ", *function public.reads, *select table public.secret"),
+        ("in_c", ""),
+        ("fixed", ", *select table other.notes"),
+    ] {
+        check(&catalog, &format!("SELECT {name}()"), &format!("function public.{name}{found}"));
+    }
+    let stored = actions(&catalog, "SELECT stored()");
+    assert!(
+        stored.contains("*select table public.secret") && stored.contains("*delete table public.t"),
+        "{stored}"
+    );
+    for name in ["built", "formatted", "by_xml", "sets_any", "broken", "foreign", "dblink"] {
+        let found = actions(&catalog, &format!("SELECT {name}()"));
+        assert!(found.contains(", opaque"), "{name} gave {found}");
+    }
+    assert!(!actions(&catalog, "SELECT granted()").contains("opaque"));
+}
+
+#[test]
+fn a_body_that_may_be_another_is_not_trusted() {
+    let catalog = with(|_| {});
+    for text in [
+        "ALTER FUNCTION reads() RENAME TO x; SELECT plain()",
+        "ALTER TABLE secret RENAME TO x; SELECT reads()",
+    ] {
+        let found = actions(&catalog, text);
+        let (_, last) = found.rsplit_once("; ").unwrap();
+        assert!(last.contains("opaque"), "{text} gave {found}");
+    }
+    for text in
+        ["DROP FUNCTION plain(); SELECT plain()", "ALTER FUNCTION reads() RENAME TO plain; SELECT plain()"]
+    {
+        assert!(actions(&catalog, text).contains("opaque"), "{text}");
+    }
+    let open = |schema: Option<&str>| {
+        catalog.with_provisional(&[Provisional::Function(schema.map(str::to_owned), "plain".to_owned())])
+    };
+    for schema in [None, Some("public")] {
+        assert!(actions(&open(schema), "SELECT plain()").contains("opaque"));
+        assert!(!actions(&open(schema), "SELECT reads()").contains("opaque"));
+    }
+    assert!(!actions(&open(Some("other")), "SELECT plain()").contains("opaque"));
+}
+
+#[test]
+fn a_write_runs_what_hangs_on_its_relation() {
+    let writes = Writes {
+        triggers: vec![Trigger { function: 600, tgtype: 4 }, Trigger { function: 604, tgtype: 8 | 32 }],
+        cascades: vec![Cascade {
+            relation: ORDERS,
+            on_delete: Referential::Cascade,
+            on_update: Referential::Set,
+        }],
+        functions: vec![601],
+    };
+    let catalog = with(|changes| {
+        let mut t = catalog().relation(T).unwrap().clone();
+        t.writes = writes;
+        changes.relations.push(t);
+        let mut orders = catalog().relation(ORDERS).unwrap().clone();
+        let again = Cascade { relation: T, on_delete: Referential::Cascade, on_update: Referential::Nothing };
+        let on =
+            Cascade { relation: CUSTOMERS, on_delete: Referential::Set, on_update: Referential::Nothing };
+        orders.writes = Writes { cascades: vec![again, on], ..Writes::default() };
+        changes.relations.push(orders);
+    });
+    check(&catalog, "SELECT a FROM t", "select table public.t");
+    check(
+        &catalog,
+        "INSERT INTO t (a) VALUES (1)",
+        "insert table public.t, *function public.reads, *select table public.secret, \
+         *function public.reads_there, *select table other.notes",
+    );
+    let deleted = actions(&catalog, "DELETE FROM t WHERE a = 1");
+    for found in [
+        "*function public.inserts",
+        "*insert table public.secret",
+        "*delete table public.orders",
+        "*update table public.customers",
+    ] {
+        assert!(deleted.contains(found), "{deleted}");
+    }
+    assert!(!deleted.contains("reads"), "{deleted}");
+    assert!(actions(&catalog, "UPDATE t SET a = 1").contains("*update table public.orders"));
+    assert!(actions(&catalog, "TRUNCATE t").contains("*function public.inserts"));
+    assert!(actions(&catalog, "COPY t FROM STDIN").contains("*function public.reads"));
+}
+
+#[test]
+fn operators_and_casts_are_the_functions_they_call() {
+    let catalog = with(|changes| {
+        let mut calls = Calls::default();
+        calls
+            .operators
+            .insert("+".to_owned(), vec![("public".to_owned(), 600), ("elsewhere".to_owned(), 601)]);
+        calls.operators.insert("~~".to_owned(), vec![("public".to_owned(), 601)]);
+        calls.casts.push(Cast { name: "int4".to_owned(), function: 604 });
+        changes.calls = Some(calls);
+    });
+    let reads = "function public.reads, *select table public.secret";
+    check(&catalog, "SELECT 1 + 2", reads);
+    check(&catalog, "SELECT 1 - 2", "");
+    check(&catalog, "SELECT 'a' LIKE 'b'", "function public.reads_there, *select table other.notes");
+    check(
+        &catalog,
+        "SELECT 1 OPERATOR(pg_catalog.+) 2",
+        &format!("{reads}, function public.reads_there, *select table other.notes"),
+    );
+    for text in ["SELECT 1::int", "SELECT CAST('1' AS integer)", "SELECT '{1}'::int4[]"] {
+        assert!(actions(&catalog, text).starts_with("function public.inserts"), "{text}");
+    }
+    check(&catalog, "SELECT 1::text", "");
+    let catalog = with(|changes| changes.calls = Some(Calls { unseen: vec![600], ..Calls::default() }));
+    check(&catalog, "SELECT 1", "*function public.reads, *select table public.secret");
+    check(&catalog, "SHOW work_mem", "show work_mem");
+}
+
+#[test]
+fn a_text_that_is_run_is_read() {
+    let catalog = with(|_| {});
+    let xml = |text: &str| actions(&catalog, &format!("SELECT query_to_xml({text}, true, true, '')"));
+    assert!(xml("'SELECT pw FROM secret'").contains("select table public.secret"));
+    assert!(!xml("'SELECT a FROM t'").contains("opaque"));
+    for text in ["'SELECT pw FROM ' || 'secret'", "$1", "b", "E'SELECT \\\\x'", "'SELECT'' FROM'"] {
+        assert!(xml(text).contains("opaque"), "{text}");
+    }
+    for (text, found) in [
+        ("SELECT * FROM ts_stat('SELECT pw FROM secret')", "select table public.secret"),
+        ("SELECT ts_rewrite('a'::tsquery, 'SELECT pw, pw FROM secret')", "select table public.secret"),
+        ("SELECT table_to_xml('other.notes'::regclass, true, true, '')", "select table other.notes"),
+        ("SELECT nextval('s')", "*update sequence public.s"),
+        ("SELECT nextval('public.s'::regclass)", "*update sequence public.s"),
+        ("SELECT currval('s')", "*select sequence public.s"),
+    ] {
+        let all = actions(&catalog, text);
+        assert!(all.contains(found) && !all.contains("opaque"), "{text} gave {all}");
+    }
+    assert!(
+        !actions(&catalog, "SELECT ts_rewrite('a'::tsquery, 'b'::tsquery, 'c'::tsquery)").contains("opaque")
+    );
+    for text in [
+        "SELECT schema_to_xml('public', true, true, '')",
+        "SELECT table_to_xml(a::regclass, true, true, '') FROM t",
+    ] {
+        assert!(actions(&catalog, text).contains("opaque"), "{text}");
+    }
+}
