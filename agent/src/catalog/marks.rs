@@ -60,7 +60,7 @@ pub(super) struct Stale {
 const OF_RELATIONS: [&str; 6] =
     ["pg_class", "pg_attribute", "pg_rewrite", "pg_trigger", "pg_inherits", "pg_policy"];
 
-/// Those on which [`queries::UNSEEN`] rests.
+/// Those on which [`queries::WRITES`] rests, and which relations have triggers.
 const OF_UNSEEN: [&str; 9] = [
     "pg_trigger",
     "pg_attrdef",

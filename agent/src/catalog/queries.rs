@@ -77,66 +77,7 @@ pub(super) const SCHEMAS: &str = "\
 /// All languages: (oid, lanname).
 pub(super) const LANGUAGES: &str = "SELECT oid, lanname FROM pg_catalog.pg_language";
 
-/// All relations writing to which runs functions unseen: (oid), in any order.
-///
-/// A default or a check may call `set_config` (2078, pinned: only the stored tree tells); these, an index and a partition
-/// key may call a function of a user's that does. Of those in C nothing is feared. A domain brings its own default and
-/// checks along, also where it is within another type. A foreign key that carries a write on to such a relation, or to one
-/// with a trigger, makes the one that it refers to another. What this rests on is far from the relation's own rows (the
-/// language of a function, a domain's checks), so that it is read whole. Where no domain does, which is asked first, no
-/// column is looked at.
-pub(super) const UNSEEN: &str = "\
-    WITH RECURSIVE calling AS MATERIALIZED ( \
-      SELECT d.classid, d.objid FROM pg_catalog.pg_depend d \
-      JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid \
-      JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
-      WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
-        AND d.classid IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass, \
-                          'pg_catalog.pg_constraint'::pg_catalog.regclass, \
-                          'pg_catalog.pg_class'::pg_catalog.regclass, \
-                          'pg_catalog.pg_type'::pg_catalog.regclass) \
-        AND l.lanname NOT IN ('c', 'internal')), \
-    checks AS MATERIALIZED ( \
-      SELECT k.conrelid, k.contypid FROM pg_catalog.pg_constraint k \
-      WHERE (k.contype = 'c' AND pg_catalog.strpos(k.conbin::text, ':funcid 2078 ') > 0) \
-         OR k.oid IN (SELECT objid FROM calling \
-                      WHERE classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass)), \
-    within AS ( \
-      SELECT typbasetype AS inner_type, oid AS outer_type FROM pg_catalog.pg_type WHERE typbasetype <> 0 \
-      UNION ALL SELECT typelem, oid FROM pg_catalog.pg_type WHERE typelem <> 0 \
-      UNION ALL SELECT a.atttypid, c.reltype FROM pg_catalog.pg_attribute a \
-      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
-      WHERE a.attnum > 0 AND NOT a.attisdropped AND c.reltype <> 0 \
-      UNION ALL SELECT rngsubtype, rngtypid FROM pg_catalog.pg_range \
-      UNION ALL SELECT rngtypid, (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::pg_catalog.oid \
-      FROM pg_catalog.pg_range r), \
-    domains AS MATERIALIZED ( \
-      SELECT contypid AS oid FROM checks WHERE contypid <> 0 \
-      UNION SELECT t.oid FROM pg_catalog.pg_type t \
-      WHERE pg_catalog.strpos(t.typdefaultbin::text, ':funcid 2078 ') > 0 \
-         OR t.oid IN (SELECT objid FROM calling WHERE classid = 'pg_catalog.pg_type'::pg_catalog.regclass)), \
-    types AS ( \
-      SELECT oid FROM domains \
-      UNION SELECT w.outer_type FROM types t JOIN within w ON w.inner_type = t.oid \
-      WHERE (SELECT EXISTS (SELECT FROM domains))), \
-    own AS MATERIALIZED ( \
-    SELECT d.adrelid AS oid FROM pg_catalog.pg_attrdef d \
-    WHERE pg_catalog.strpos(d.adbin::text, ':funcid 2078 ') > 0 \
-       OR d.oid IN (SELECT objid FROM calling WHERE classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass) \
-    UNION SELECT conrelid FROM checks WHERE conrelid <> 0 \
-    UNION SELECT a.attrelid FROM pg_catalog.pg_attribute a JOIN types t ON t.oid = a.atttypid \
-    WHERE a.attnum > 0 AND NOT a.attisdropped AND (SELECT EXISTS (SELECT FROM domains)) \
-    UNION SELECT coalesce(i.indrelid, c.objid) FROM calling c \
-    LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.objid \
-    WHERE c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass), \
-    reached AS ( \
-      SELECT oid FROM own \
-      UNION SELECT tgrelid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal \
-      UNION SELECT k.confrelid FROM reached r JOIN pg_catalog.pg_constraint k ON k.conrelid = r.oid \
-      WHERE k.contype = 'f' AND (k.confdeltype NOT IN ('a', 'r') OR k.confupdtype NOT IN ('a', 'r'))) \
-    SELECT oid FROM reached WHERE oid IS NOT NULL";
-
-/// Relations outside TOAST's schemas, without what [`UNSEEN`] tells: (oid, nspname, relname, relkind, has_rules,
+/// Relations outside TOAST's schemas, without what [`WRITES`] tells: (oid, nspname, relname, relkind, has_rules,
 /// has_triggers).
 pub(super) const RELATIONS: &str = "\
     SELECT c.oid, n.nspname, c.relname, c.relkind, \
@@ -310,7 +251,9 @@ pub(super) const TRIGGERS: &str = "\
 ///
 /// Functions are those that its defaults, checks, generated columns, indexes and partition keys call, and the domains of
 /// its columns: users' that are not in C, and of PostgreSQL's own, which leave no row in `pg_depend`, those that do more
-/// than compute. Those are looked for in the stored trees.
+/// than compute. Those are looked for in the stored trees. A domain brings its own default and checks along, also where it
+/// is within another type. What this rests on is far from the relation's own rows (the language of a function, a domain's
+/// checks), so that it is read whole. Where no domain calls anything, which is asked first, no column is looked at.
 pub(super) const WRITES: &str = "\
     WITH RECURSIVE watched AS MATERIALIZED ( \
       SELECT oid FROM pg_catalog.pg_proc \

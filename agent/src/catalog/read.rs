@@ -101,17 +101,14 @@ impl Reader<'_> {
             }
         }
         let mut unseen = Cow::Borrowed(&memory.unseen);
-        if stale.unseen {
-            let now = self.unseen().await?;
-            stale.relations.add(now.symmetric_difference(&memory.unseen));
-            unseen = Cow::Owned(now);
-        }
         let mut writes = Cow::Borrowed(&memory.writes);
         if stale.unseen {
             let now = self.writes().await?;
             let differs = |oid: &&Oid| now.get(oid) != memory.writes.get(oid);
             stale.relations.add(now.keys().chain(memory.writes.keys()).filter(differs));
-            writes = Cow::Owned(now);
+            let run = unseen_by(&now, self.triggered().await?);
+            stale.relations.add(run.symmetric_difference(&memory.unseen));
+            (unseen, writes) = (Cow::Owned(run), Cow::Owned(now));
         }
         if !stale.relations.is_nothing() {
             let read = self.relations(&stale.relations, &unseen, &writes).await?;
@@ -157,9 +154,9 @@ impl Reader<'_> {
         Ok(names)
     }
 
-    async fn unseen(&self) -> Result<BTreeSet<Oid>, tokio_postgres::Error> {
-        let rows = self.transaction.query_typed(queries::UNSEEN, &[]).await?;
-        rows.iter().map(|row| row.try_get(0)).collect()
+    /// The relations that have triggers.
+    async fn triggered(&self) -> Result<BTreeSet<Oid>, tokio_postgres::Error> {
+        self.rows(queries::TRIGGERS, &Wanted::All).await?.iter().map(|row| row.try_get(0)).collect()
     }
 
     async fn writes(&self) -> Result<BTreeMap<Oid, Writes>, tokio_postgres::Error> {
@@ -313,6 +310,25 @@ impl Names {
 /// Whether it is no schema of TOAST tables.
 fn is_seen(schema: &str) -> bool {
     !schema.starts_with("pg_toast")
+}
+
+/// `set_config`, the only one of PostgreSQL's own that changes settings.
+const SET_CONFIG: Oid = 2078;
+
+/// Relations writing to which runs functions that may change settings: those with triggers, those whose defaults and
+/// checks call such a function, and those that a foreign key refers to which carries a write on to one of them.
+fn unseen_by(writes: &BTreeMap<Oid, Writes>, mut found: BTreeSet<Oid>) -> BTreeSet<Oid> {
+    let moves = |function: &Oid| *function >= 16_384 || *function == SET_CONFIG;
+    found.extend(writes.iter().filter(|(_, w)| w.functions.iter().any(moves)).map(|(oid, _)| *oid));
+    loop {
+        let before = found.len();
+        let reaches = |w: &Writes| w.cascades.iter().any(|cascade| found.contains(&cascade.relation));
+        let reached: Vec<Oid> = writes.iter().filter(|(_, w)| reaches(w)).map(|(oid, _)| *oid).collect();
+        found.extend(reached);
+        if found.len() == before {
+            return found;
+        }
+    }
 }
 
 /// Of those that were known, those that were wanted and are not there.

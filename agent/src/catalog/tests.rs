@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 
 mod changes;
+mod code;
 mod postgres;
 mod real;
 mod unseen;
