@@ -84,7 +84,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb, in the order of their declaration.
-    pub const ALL: [Verb; 34] = [
+    pub const ALL: [Verb; 35] = [
         Verb::Select,
         Verb::Predicate,
         Verb::Insert,

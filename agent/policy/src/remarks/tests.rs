@@ -230,7 +230,7 @@ fn what_two_rules_decide_otherwise_about_is_told_when_asked() {
             "actions: ['*'], decision: deny",
             "actions: [ddl, session], relations: ['public.*'], decision: allow"
         ),
-        "p:3:3: rule \"a\" (deny) and rule \"b\" (allow) at p:4:3 overlap in create, alter, drop: there rule \"a\" \
+        "p:3:3: rule \"a\" (deny) and rule \"b\" (allow) at p:4:3 overlap in references, create, alter, drop: there rule \"a\" \
          decides, deny"
     );
     for (a, b) in [

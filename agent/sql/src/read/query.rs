@@ -9,7 +9,7 @@ use sqlparser::ast::{
 
 use super::Reader;
 use super::condition::is_trivial;
-use super::scope::Scope;
+use super::scope::{Found, Scope};
 use super::uses::Told;
 use crate::flow::{self, Cell, Rows, add, constant};
 
@@ -338,7 +338,7 @@ impl Reader<'_> {
         }
         // An alias may give the name to another of its columns.
         let own = relation.columns.iter().find(|c| c.name == "name")?;
-        if Scope::column_of(item, "name") != Some(flow::column(relation.oid, own.attnum)) {
+        if Scope::column_of(item, "name") != Found::Column(flow::column(relation.oid, own.attnum)) {
             return None;
         }
         let token = self.tokens.get((value.span.start.column as usize).checked_sub(1)?)?;

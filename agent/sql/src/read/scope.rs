@@ -79,6 +79,7 @@ fn is_system_column(name: &str) -> bool {
 }
 
 /// What a name behind an item's is.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// A column, which carries this.
     Column(Lineage),
@@ -88,19 +89,11 @@ pub(super) enum Found {
     None,
 }
 
-/// What a name of one item's column gave.
-enum Hit {
-    Sure(Lineage),
-    /// It may be one of the item's columns.
-    Perhaps(Lineage),
-    None,
-}
-
-fn hit(item: &Item, name: &str) -> Hit {
+fn hit(item: &Item, name: &str) -> Found {
     match &item.rows {
         Rows::Any(lineage) => {
             item.read_every();
-            Hit::Perhaps(lineage.clone())
+            Found::Perhaps(lineage.clone())
         }
         Rows::Columns(cells) => {
             let mut sure = None;
@@ -117,12 +110,12 @@ fn hit(item: &Item, name: &str) -> Hit {
                 add(slot.get_or_insert_with(constant), cell.lineage.clone());
             }
             if sure.is_none() && item.system_columns && is_system_column(name) {
-                return Hit::Sure(constant());
+                return Found::Column(constant());
             }
             match (sure, perhaps) {
-                (Some(lineage), _) => Hit::Sure(lineage),
-                (None, Some(lineage)) => Hit::Perhaps(lineage),
-                (None, None) => Hit::None,
+                (Some(lineage), _) => Found::Column(lineage),
+                (None, Some(lineage)) => Found::Perhaps(lineage),
+                (None, None) => Found::None,
             }
         }
     }
@@ -145,12 +138,12 @@ impl<'p> Scope<'p> {
             let mut sure = false;
             for item in &level.items {
                 let lineage = match hit(item, name) {
-                    Hit::Sure(lineage) => {
+                    Found::Column(lineage) => {
                         sure = true;
                         lineage
                     }
-                    Hit::Perhaps(lineage) => lineage,
-                    Hit::None => continue,
+                    Found::Perhaps(lineage) => lineage,
+                    Found::None => continue,
                 };
                 add(sum.get_or_insert_with(constant), lineage);
             }
@@ -185,11 +178,7 @@ impl<'p> Scope<'p> {
 
     /// What `item.name` is.
     pub(super) fn column_of(item: &Item, name: &str) -> Found {
-        match hit(item, name) {
-            Hit::Sure(lineage) => Found::Column(lineage),
-            Hit::Perhaps(lineage) => Found::Perhaps(lineage),
-            Hit::None => Found::None,
-        }
+        hit(item, name)
     }
 
     /// All columns of this level, as `*` gives them.
