@@ -359,8 +359,9 @@ pub struct Action {
     pub verb: Verb,
     /// To what.
     pub object: Object,
-    /// True where the relation was not named but comes along by inheritance or partitioning with one that
-    /// was. Rules that deny or hold apply to it; it needs no rule of its own that allows it.
+    /// True where it was not asked for but comes along: by inheritance or partitioning, by CASCADE, by what hangs on a
+    /// relation that is written, or by the body of a function that is called. Rules that deny or hold apply to it; it
+    /// needs no rule of its own that allows it.
     pub implied: bool,
     /// More about it, for rules with conditions.
     pub detail: Detail,

@@ -41,9 +41,9 @@
 //!   with any of its values. An executable is what a job chooses, and others may act through it (a shell, a library
 //!   that is loaded into it): grant by what the job cannot choose (user, unit, container), and narrow by executable.
 //! - `actions`: a verb ([`crate::Verb::name`]), a verb and a class ([`crate::action::CLASSES`]: `drop table`), a
-//!   group, or `*` for every verb but `predicate`, `replicate` and `opaque`. Groups: `read` (select, copy-out), `write` (insert, update,
-//!   delete, lock, copy-in), `destructive` (update-all, delete-all, truncate, drop), `ddl` (create, alter, drop),
-//!   `session` (transaction, set, show, prepare, cursor, explain).
+//!   group, or `*` for every verb but `predicate`, `replicate` and `opaque`. Groups: `read` (select, copy-out), `write`
+//!   (insert, update, delete, lock, copy-in), `destructive` (update-all, delete-all, truncate, drop), `ddl` (create,
+//!   references, alter, drop), `session` (transaction, set, show, prepare, cursor, explain).
 //! - `relations` and `functions` (`schema.name`), `schemas`, `roles`, `settings` (`name`): with any of these the
 //!   rule is about actions on objects of those kinds alone. `COPY (query) TO` is done to no relation.
 //! - `when`: all that it asks must hold. It is asked of the verbs that can answer, and a rule with a condition is about

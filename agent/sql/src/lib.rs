@@ -36,7 +36,7 @@ pub use settings::{Limits, SearchPath, Settings};
 pub use shape::{Shape, stands_for_all};
 pub use split::{split, tokens};
 
-use policy::{Action, Catalog, Verb};
+use policy::{Action, Catalog, Oid, Verb};
 
 /// Reads the whole text of a Query or Parse message.
 ///
@@ -83,4 +83,15 @@ pub fn analyse(text: &[u8], settings: &Settings, catalog: &Catalog, limits: &Lim
             Analysis { statements: vec![statement], places: vec![place] }
         }
     }
+}
+
+/// What a call of a function by its number does, which no text names: the call itself, and what it runs. Where names in its
+/// body are looked for is not asked: any schema counts.
+pub fn called(function: Oid, catalog: &Catalog, limits: &Limits) -> Vec<Action> {
+    let names =
+        names::Names { catalog, path: &SearchPath::Unknown, moved: false, uncertain: &[], functions: &[] };
+    let mut reader = read::Reader::new("", &names, &[], limits);
+    reader.call_member(function);
+    reader.tell();
+    reader.actions
 }

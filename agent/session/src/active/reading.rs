@@ -78,10 +78,18 @@ impl Reading {
         &self.meaning
     }
 
-    /// A FunctionCall: no text, one action, and whatever the function may change.
-    pub(crate) fn of_function(action: Action) -> Self {
+    /// A FunctionCall: no text, the call and what it runs, and whatever the function may change.
+    pub(crate) fn of_function(action: Action, runs: Vec<Action>) -> Self {
         let mut reading = Self::of_action(0, action);
         let meaning = Rc::make_mut(&mut reading.meaning);
+        for action in runs {
+            if !meaning.actions.contains(&action) {
+                meaning.actions.push(action);
+            }
+        }
+        for statement in &mut meaning.statements {
+            statement.actions.clone_from(&meaning.actions);
+        }
         meaning.changes = Changes { hangs_code: false, ..Changes::anything() };
         meaning.function = true;
         reading

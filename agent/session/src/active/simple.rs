@@ -7,6 +7,7 @@ use bytes::Bytes;
 use evidence::{Protocol, Ruling, Statement};
 use pgwire::frontend::FunctionCall;
 use policy::{Action, Detail, Object, ObjectKind, Permit, Verb};
+use sql::Limits;
 
 use super::Active;
 use super::expected::Expected;
@@ -135,7 +136,9 @@ impl Active {
             },
             None => Action::opaque(format!("function with OID {function} is not in the catalog")),
         };
-        self.rule(Rc::new(Reading::of_function(action)))
+        let (catalog, _) = self.facts.catalog();
+        let runs = sql::called(function, catalog, &Limits::default());
+        self.rule(Rc::new(Reading::of_function(action, runs)))
     }
 
     pub(super) fn send_function_call(

@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A function that another calls, by its OID.
-    pub(super) fn call_member(&mut self, oid: Oid) {
+    pub(crate) fn call_member(&mut self, oid: Oid) {
         match self.names.catalog.function(oid) {
             Some(function) => self.call_known(function),
             None => self.opaque("it calls a function that is not in the catalog"),

@@ -128,6 +128,22 @@ fn a_body_does_what_it_names() {
 }
 
 #[test]
+fn a_call_by_number_does_the_same() {
+    let catalog = with(|_| {});
+    let called = |oid| {
+        let actions = crate::called(oid, &catalog, &Limits::default());
+        actions
+            .iter()
+            .map(|a| format!("{}{a}", if a.implied { "*" } else { "" }))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    assert_eq!(called(600), "function public.reads, *select table public.secret");
+    assert!(called(610).contains("opaque") && called(523).contains("opaque") && called(9).contains("opaque"));
+    assert_eq!(called(503), "");
+}
+
+#[test]
 fn a_body_that_may_be_another_is_not_trusted() {
     let catalog = with(|_| {});
     for text in [
