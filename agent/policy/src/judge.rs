@@ -203,7 +203,12 @@ impl SubjectPolicy {
         let stores_masked = stores_masked && !self.masks.is_empty();
         let around = Around { reads_masked, stores_masked, at };
         let findings = actions.into_iter().map(|action| self.find(action, around)).collect();
-        Judgement::new(findings, self.policy.digest)
+        let mut judgement = Judgement::new(findings, self.policy.digest);
+        // Once for a statement, however many of its actions are refused: it looks at every rule.
+        if let Some(finding) = judgement.decisive_mut().filter(|finding| finding.cause == Cause::NoRule) {
+            finding.instead = self.instead(&finding.action, around);
+        }
+        judgement
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Finding {
     pub message: Option<Arc<str>>,
     /// What would have been decided if what is only observed counted, where that is something else.
     pub would: Option<Box<Finding>>,
-    /// What is allowed in its place, for people: of what no rule allows.
+    /// What is allowed in its place, for people: of what no rule allows, where it decides.
     pub instead: Option<String>,
 }
 
@@ -98,6 +98,11 @@ impl Judgement {
     /// The finding that decided; `None` for a statement without actions.
     pub fn decisive(&self) -> Option<&Finding> {
         self.findings.get(self.decisive)
+    }
+
+    /// The same, to say more of it.
+    pub(crate) fn decisive_mut(&mut self) -> Option<&mut Finding> {
+        self.findings.get_mut(self.decisive)
     }
 
     /// What would have been decided if what is only observed counted: where it is something else, the finding that

@@ -42,9 +42,6 @@ impl SubjectPolicy {
             return self.only_observed(self.decide(action, around, Counting::All), around);
         }
         let mut finding = self.decide(action, around, Counting::Enforced);
-        if finding.cause == Cause::NoRule {
-            finding.instead = self.instead(action, around);
-        }
         if self.ranked.observes {
             let all = self.decide(action, around, Counting::All);
             if all.decision != finding.decision {
@@ -77,7 +74,7 @@ impl SubjectPolicy {
 
     /// What may be done to the same object, or under which condition the same: most often what was meant can be written
     /// so.
-    fn instead(&self, action: &Action, around: Around) -> Option<String> {
+    pub(super) fn instead(&self, action: &Action, around: Around) -> Option<String> {
         let object = &action.object;
         if object.kind == ObjectKind::Other {
             return None;
