@@ -552,6 +552,31 @@ fn where_the_base_is_named_from_outside_no_document_can_name_itself() {
     assert!(Policy::parse(&[base, claims]).is_ok());
 }
 
+/// What is known of an action, and what is not.
+fn any_detail() -> impl Strategy<Value = Detail> {
+    let columns = prop::option::of(prop::sample::subsequence(vec!["x", "y"], 0..=2));
+    let limit = prop::option::of(prop::sample::select(vec![1, 10, 100]));
+    let roles = prop::sample::subsequence(vec!["app", "public"], 0..=2);
+    (columns, prop::option::of(any::<bool>()), limit, roles).prop_map(|(columns, condition, limit, roles)| {
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        Detail { columns: columns.map(owned), condition, limit, roles: owned(roles), position: None }
+    })
+}
+
+/// `when` of a rule with that decision, or none.
+fn any_when() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "",
+        "",
+        "",
+        "when: { condition: present }, ",
+        "when: { columns: '*.*.x' }, ",
+        "when: { columns: ['*.a.x', 'public.*.*'] }, ",
+        "when: { time: { days: thu } }, ",
+        "when: { time: { days: fri-wed } }, ",
+    ])
+}
+
 fn any_action() -> impl Strategy<Value = Action> {
     let names = prop::sample::select(vec!["a", "b", "c"]);
     let schemas = prop::option::of(prop::sample::select(vec!["public", "hr"]));
@@ -561,8 +586,8 @@ fn any_action() -> impl Strategy<Value = Action> {
         (ObjectKind::Schema, "schema"),
         (ObjectKind::Other, ""),
     ]);
-    (prop::sample::select(Verb::ALL.to_vec()), kinds, schemas, names, any::<bool>()).prop_map(
-        |(verb, (kind, class), schema, name, implied)| Action {
+    (prop::sample::select(Verb::ALL.to_vec()), kinds, schemas, names, any::<bool>(), any_detail()).prop_map(
+        |(verb, (kind, class), schema, name, implied, detail)| Action {
             verb,
             object: Object {
                 kind,
@@ -572,7 +597,7 @@ fn any_action() -> impl Strategy<Value = Action> {
                 oid: None,
             },
             implied,
-            detail: Detail::NONE,
+            detail,
         },
     )
 }
@@ -598,8 +623,14 @@ fn any_rule(decision: impl Strategy<Value = &'static str>) -> impl Strategy<Valu
         "actions: [function], functions: [hr.*], ",
     ]);
     let mask = prop::sample::select(vec!["", "", "", "mask: a.b.c, "]);
-    (who, actions, mask, decision)
-        .prop_map(|(who, actions, mask, decision)| format!("{who}{actions}{mask}decision: {decision}"))
+    (who, actions, any_when(), mask, decision).prop_map(|(who, actions, when, mask, decision)| {
+        // It is asked of none of these.
+        let asks = when.is_empty()
+            || when.contains("time")
+            || ["'*'", "read", "select"].iter().any(|a| actions.contains(a));
+        let when = if asks { when } else { "" };
+        format!("{who}{actions}{when}{mask}decision: {decision}")
+    })
 }
 
 fn numbered(rules: &[String]) -> Arc<Policy> {
@@ -781,11 +812,11 @@ fn any_action_at_all() -> impl Strategy<Value = Action> {
         prop::sample::select(vec!["public", "hr", "pg_temp", "pg_temp_3", "other"]),
     );
     let names = prop::sample::select(vec!["a", "b", "ab", "public", ""]);
-    (prop::sample::select(Verb::ALL.to_vec()), kinds, schemas, names, any::<bool>()).prop_map(
-        |(verb, (kind, class), schema, name, implied)| {
+    (prop::sample::select(Verb::ALL.to_vec()), kinds, schemas, names, any::<bool>(), any_detail()).prop_map(
+        |(verb, (kind, class), schema, name, implied, detail)| {
             let schema = schema.map(str::to_owned);
             let object = Object { kind, class, schema, name: name.to_owned(), oid: None };
-            Action { verb, object, implied, detail: Detail::NONE }
+            Action { verb, object, implied, detail }
         },
     )
 }
@@ -798,7 +829,7 @@ proptest! {
         rules in prop::collection::vec(
             (
                 prop::sample::select(vec!["'*'", "read", "write, opaque", "'drop table', select", "set, show"]),
-                any_objects(),
+                (any_objects(), any_when()),
                 prop::sample::select(vec!["allow", "hold", "deny", "allow, mode: observe", "deny, mode: observe"]),
             ),
             1..12,
@@ -807,7 +838,9 @@ proptest! {
     ) {
         let rules: Vec<String> = rules
             .into_iter()
-            .map(|(verbs, objects, decision)| format!("actions: [{verbs}], {objects}decision: {decision}"))
+            .map(|(verbs, (objects, when), decision)| {
+                format!("actions: [{verbs}], {objects}{when}decision: {decision}")
+            })
             .collect();
         let parsed = |rules: &[&String]| {
             let rules = rules.iter().enumerate();
