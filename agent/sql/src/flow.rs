@@ -68,6 +68,26 @@ impl Rows {
         }
     }
 
+    /// How many columns are known.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Rows::Any(_) => 0,
+            Rows::Columns(cells) => cells.len(),
+        }
+    }
+
+    /// What a copy of them takes, in units of a column.
+    pub(crate) fn size(&self) -> usize {
+        let of = |lineage: &Lineage| match lineage {
+            Lineage::From(columns) => 1 + columns.len() / 8,
+            Lineage::Unknown => 1,
+        };
+        match self {
+            Rows::Any(lineage) => of(lineage),
+            Rows::Columns(cells) => cells.iter().map(|cell| of(&cell.lineage)).sum(),
+        }
+    }
+
     /// Appends columns; from then on uncertain if either is.
     pub(crate) fn append(&mut self, more: Rows) {
         match (&mut *self, more) {

@@ -67,6 +67,8 @@ pub(crate) struct Reader<'a> {
     ctes: Vec<(String, Rows)>,
     /// A WITH RECURSIVE is being read, whose queries may run many times.
     recursive: bool,
+    /// What is left of [`Limits::work`].
+    work: usize,
     /// The one row of pg_settings that the SELECT at hand is of, by its name.
     chosen_setting: Option<String>,
     pub(crate) limits: &'a Limits,
@@ -97,6 +99,7 @@ impl<'a> Reader<'a> {
             wants: Wants::default(),
             ctes: Vec::new(),
             recursive: false,
+            work: limits.work,
             chosen_setting: None,
             limits,
             implies: false,
@@ -121,6 +124,21 @@ impl<'a> Reader<'a> {
         self.met = outer_met;
         self.ctes = outer_ctes;
         result
+    }
+
+    /// Whether so many names may be gone through; opaque otherwise, for the rest of the statement.
+    pub(crate) fn spend(&mut self, names: usize) -> bool {
+        match self.work.checked_sub(names) {
+            Some(left) if left > 0 => {
+                self.work = left;
+                true
+            }
+            _ => {
+                self.work = 0;
+                self.opaque("too many names in too many relations");
+                false
+            }
+        }
     }
 
     pub(crate) fn act(&mut self, action: Action) {

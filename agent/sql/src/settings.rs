@@ -60,10 +60,22 @@ pub struct Limits {
     pub comment_depth: usize,
     /// Depth of the tree that operators, set operations and parentheses can make together.
     pub depth: usize,
+    /// What the tree of one statement may weigh: about so many literals, a quarter as many names, a sixtieth of queries.
+    pub weight: usize,
+    /// Columns and names that may be gone through while names are resolved.
+    pub work: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { statements: 20_000, tokens: 1_000_000, nesting: 150, comment_depth: 100, depth: 4_000 }
+        Limits {
+            statements: 20_000,
+            tokens: 1_000_000,
+            nesting: 150,
+            comment_depth: 100,
+            depth: 4_000,
+            weight: 500_000,
+            work: 10_000_000,
+        }
     }
 }

@@ -45,6 +45,9 @@ fn new_item(name: &Name, columns: &[String], more: bool) -> Item {
 
 pub(super) use arguments::is_value_word;
 
+/// What copying a column takes, beside looking at its name.
+pub(super) const COPY: usize = 16;
+
 /// The names with dots between at the head of `x.y[1]`, and what follows them: without parentheses they are a column
 /// with what it is of, as they are without a subscript, and never a field of a column that is called `x`.
 fn reference<'e>(root: &Expr, chain: &'e [AccessExpr]) -> (Vec<Ident>, &'e [AccessExpr]) {
@@ -119,7 +122,8 @@ impl Reader<'_> {
         match expr {
             Expr::Nested(inner) => self.starred(inner, scope),
             Expr::CompoundIdentifier(parts) => match self.starred_item(parts, scope) {
-                Some(item) => item.every_column(),
+                Some(item) if self.spend(COPY * item.rows.size()) => item.every_column(),
+                Some(_) => Rows::Any(Lineage::Unknown),
                 None => Rows::Any(Lineage::Unknown),
             },
             expr => Rows::Any(self.expr(expr, scope)),
@@ -131,6 +135,9 @@ impl Reader<'_> {
         let mut names = Vec::with_capacity(parts.len());
         for (index, part) in parts.iter().enumerate() {
             names.push(if index == 0 { self.name(part) } else { self.part(part) });
+        }
+        if !self.spend(scope.width()) {
+            return None;
         }
         match names.as_slice() {
             [item, _] => scope.item(None, item),
@@ -380,6 +387,9 @@ impl Reader<'_> {
         }
         let name = self.name(ident);
         // Not found: the server will refuse it, or knows more than the catalog.
+        if !self.spend(scope.width()) {
+            return Lineage::Unknown;
+        }
         scope.column(&name).unwrap_or(Lineage::Unknown)
     }
 
@@ -388,6 +398,9 @@ impl Reader<'_> {
         let mut names = Vec::with_capacity(parts.len());
         for (index, part) in parts.iter().enumerate() {
             names.push(if index == 0 { self.name(part) } else { self.part(part) });
+        }
+        if !self.spend(scope.width()) {
+            return Lineage::Unknown;
         }
         let (item, column) = match names.as_slice() {
             [item, column] => (scope.item(None, item), column),

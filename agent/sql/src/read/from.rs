@@ -11,6 +11,7 @@ use sqlparser::ast::{
 use super::Reader;
 use super::access::Target;
 use super::call::Called;
+use super::expr::COPY;
 use super::scope::{Item, Scope, has_system_columns};
 use super::uses::{Told, Used};
 use crate::flow::{Cell, Rows, add};
@@ -79,7 +80,8 @@ impl Reader<'_> {
                     if is_alias {
                         alias = Some(name.name);
                     } else {
-                        let lineage = scope.column(&name.name).unwrap_or(policy::Lineage::Unknown);
+                        let found = if self.spend(scope.width()) { scope.column(&name.name) } else { None };
+                        let lineage = found.unwrap_or(policy::Lineage::Unknown);
                         self.steer(lineage.clone());
                         cells.push(Cell { name: Some(name.name), lineage });
                     }
@@ -213,9 +215,11 @@ impl Reader<'_> {
     /// A WITH query of that name, else a relation, which is read.
     fn relation_item(&mut self, name: &Name, alias: Alias) -> Item {
         if name.schema.is_none()
-            && let Some((_, rows)) = self.ctes.iter().rev().find(|(cte, _)| *cte == name.name)
+            && self.spend(self.ctes.len().max(1))
+            && let Some(at) = self.ctes.iter().rposition(|(cte, _)| *cte == name.name)
         {
-            let rows = rows.clone();
+            let fits = self.spend(COPY * self.ctes[at].1.size());
+            let rows = if fits { self.ctes[at].1.clone() } else { Rows::Any(policy::Lineage::Unknown) };
             let name = alias.name.or_else(|| Some(name.name.clone()));
             return Item {
                 name,
@@ -230,7 +234,10 @@ impl Reader<'_> {
         let (schema, relation, rows) =
             match self.touch_telling(Verb::Select, name, &Told::Read(Rc::clone(&used))) {
                 Target::Known(relation) => {
-                    (Some(relation.schema.clone()), Some(relation.oid), Self::columns_of(relation))
+                    let fits = self.spend(COPY * relation.columns.len());
+                    let rows =
+                        if fits { Self::columns_of(relation) } else { Rows::Any(policy::Lineage::Unknown) };
+                    (Some(relation.schema.clone()), Some(relation.oid), rows)
                 }
                 Target::Created(_) | Target::Missing => (None, None, Rows::Any(policy::Lineage::Unknown)),
             };
@@ -284,7 +291,10 @@ impl Reader<'_> {
     ) -> Item {
         let (schema, relation, rows) = match target {
             Target::Known(relation) => {
-                (Some(relation.schema.clone()), Some(relation.oid), Self::columns_of(relation))
+                let fits = self.spend(COPY * relation.columns.len());
+                let rows =
+                    if fits { Self::columns_of(relation) } else { Rows::Any(policy::Lineage::Unknown) };
+                (Some(relation.schema.clone()), Some(relation.oid), rows)
             }
             Target::Created(_) | Target::Missing => (None, None, Rows::Any(policy::Lineage::Unknown)),
         };

@@ -9,6 +9,7 @@ use sqlparser::ast::{
 
 use super::Reader;
 use super::condition::is_trivial;
+use super::expr::COPY;
 use super::scope::{Found, Scope};
 use super::uses::Told;
 use crate::flow::{self, Cell, Rows, add, constant};
@@ -399,7 +400,8 @@ impl Reader<'_> {
                 }
                 SelectItem::Wildcard(options) => {
                     self.wildcard_options(options);
-                    scope.wildcard()
+                    let size: usize = scope.items.iter().map(|item| item.rows.size()).sum();
+                    if self.spend(COPY * size) { scope.wildcard() } else { Rows::Any(Lineage::Unknown) }
                 }
                 // The bridge makes them references that end in a star.
                 SelectItem::QualifiedWildcard(..) => {

@@ -126,6 +126,11 @@ impl<'p> Scope<'p> {
         Scope { outer, items: Vec::new(), merged: false, gathers: Cell::new(false) }
     }
 
+    /// What it takes to look through all of its levels.
+    pub(super) fn width(&self) -> usize {
+        self.levels().map(|level| level.items.iter().map(|item| 1 + item.rows.width()).sum::<usize>()).sum()
+    }
+
     fn levels(&self) -> impl Iterator<Item = &Scope<'p>> {
         std::iter::successors(Some(self), |scope| scope.outer)
     }

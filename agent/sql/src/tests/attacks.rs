@@ -183,3 +183,56 @@ fn names_are_cut_at_63_bytes_and_folded_in_ascii_alone() {
     // The Kelvin sign does not fold to k.
     assert!(actions("SELECT 1 FROM \u{212A}").contains("is not in the catalog"));
 }
+
+/// A megabyte of one shape.
+fn megabyte(head: &str, part: impl Fn(usize) -> String, tail: &str) -> String {
+    let mut text = head.to_owned();
+    let mut number = 0;
+    while text.len() < 1_000_000 {
+        text.push_str(&part(number));
+        number += 1;
+    }
+    text + tail
+}
+
+#[test]
+fn what_would_take_too_much_to_read_is_not_read() {
+    let same = |part: &'static str| move |_: usize| part.to_owned();
+    let columns = (0..1600).map(|n| format!("{n} AS c{n}")).collect::<Vec<_>>().join(", ");
+    let wide = format!("WITH w AS (SELECT {columns}) SELECT 1 FROM ");
+    let items = (0..5000).map(|n| format!("customers c{n}, ")).collect::<String>();
+    let many = format!("SELECT {} 1 FROM {items} t", "missing, ".repeat(10_000));
+    let few = format!(
+        "SELECT {} 1 FROM {items} t",
+        (0..10_000).map(|n| format!("c{}.id, ", n % 5000)).collect::<String>()
+    );
+    for (text, reason) in [
+        (
+            megabyte("WITH ", |n| format!("c{n} AS (SELECT 1), "), "z AS (SELECT 1) SELECT 1"),
+            "the statement is too long",
+        ),
+        (megabyte("SELECT ", same("(SELECT ssn FROM customers), "), "1"), "the statement is too long"),
+        (megabyte("SELECT 1 FROM t", |n| format!(", t t{n}"), ""), "the statement is too long"),
+        (megabyte("UPDATE t SET ", same("a[1] = 2, "), "a = 1"), "the statement is too long"),
+        (megabyte("SELECT ", same("json_object('a':1),"), "1"), "the statement is too long"),
+        (
+            megabyte("INSERT INTO t VALUES (1) ", same("ON CONFLICT (a + 1) WHERE b "), "DO NOTHING"),
+            "the statement is nested too deeply",
+        ),
+        (many, "too many names in too many relations"),
+        (few, "too many names in too many relations"),
+        (format!("{wide}{} t", "w, ".repeat(2000)), "too many names in too many relations"),
+        (
+            format!("{wide}w, (SELECT {} 1 FROM w) x", "w.*, ".repeat(2000)),
+            "too many names in too many relations",
+        ),
+    ] {
+        let said = actions(&text);
+        assert!(said.contains(reason), "{}... gave {}", &text[..60], &said[..said.len().min(300)]);
+    }
+    // What honest clients send is far from it.
+    let rows = format!("INSERT INTO t VALUES {}(1, 'x')", "(1, 'x'), ".repeat(40_000));
+    assert_eq!(actions(&rows), "insert table public.t");
+    let names = format!("SELECT {} 1 FROM customers c, orders o, t", "c.ssn, o.id, a, ".repeat(5000));
+    assert!(!is_opaque(&names));
+}
