@@ -40,6 +40,9 @@ struct Args {
     /// Which mutated texts
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The number of the first mutated text, as an earlier run told it
+    #[arg(long, default_value_t = 0)]
+    first: u64,
     /// So many causes of what is not understood
     #[arg(long, default_value_t = 25)]
     causes: usize,
@@ -106,7 +109,7 @@ fn run(args: &Args) -> Result<()> {
     if args.mutations > 0 || args.minutes.is_some() {
         let until = args.minutes.map(|minutes| Instant::now() + Duration::from_secs_f64(minutes * 60.0));
         let count = if until.is_some() && args.mutations == 0 { u64::MAX } else { args.mutations };
-        findings.merge(mutate::run(&corpora, args.seed, count, until)?);
+        findings.merge(mutate::run(&corpora, args.seed, args.first, count, until)?);
     }
     println!("differences:");
     let new = findings.tell(&known);

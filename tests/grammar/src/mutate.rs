@@ -196,6 +196,7 @@ const LONGEST: usize = 1500;
 
 struct Run<'a> {
     texts: &'a [Vec<String>],
+    seed: u64,
     numbers: Numbers,
 }
 
@@ -204,7 +205,13 @@ struct Run<'a> {
 /// # Errors
 ///
 /// No thread can be made.
-pub fn run(corpora: &[Corpus], seed: u64, count: u64, until: Option<Instant>) -> Result<Findings> {
+pub fn run(
+    corpora: &[Corpus],
+    seed: u64,
+    first: u64,
+    count: u64,
+    until: Option<Instant>,
+) -> Result<Findings> {
     let mut texts = Vec::new();
     for text in corpora.iter().flat_map(|corpus| &corpus.texts).filter(|text| text.len() <= LONGEST) {
         let Some(reading) = oracle::read(text) else { continue };
@@ -214,14 +221,13 @@ pub fn run(corpora: &[Corpus], seed: u64, count: u64, until: Option<Instant>) ->
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let begun = Instant::now();
     let mut all = Findings::default();
-    let (mut tried, mut valid, mut understood) = (0, 0, 0);
+    let (mut tried, mut valid, mut understood, mut next) = (0, 0, 0, u64::MAX);
     let results = std::thread::scope(|scope| {
         let mut threads = Vec::new();
         for core in 0..cores {
             let texts = &texts;
             let work = move || {
-                let numbers = Numbers(seed.wrapping_mul(0x1_0000_0001).wrapping_add(core));
-                Run { texts, numbers }.many(count / cores, until)
+                Run { texts, seed, numbers: Numbers(seed) }.many(first + core, cores, count / cores, until)
             };
             threads.push(std::thread::Builder::new().stack_size(crate::STACK).spawn_scoped(scope, work)?);
         }
@@ -234,10 +240,11 @@ pub fn run(corpora: &[Corpus], seed: u64, count: u64, until: Option<Instant>) ->
         tried += result.tried;
         valid += result.valid;
         understood += result.understood;
+        next = next.min(result.next);
         all.merge(result.findings);
     }
     println!(
-        "mutations: {tried} tried, {valid} valid for PostgreSQL, {understood} of those understood, seed {seed}, {:.0} s",
+        "mutations: {tried} tried, {valid} valid for PostgreSQL, {understood} of those understood, seed {seed}, {:.0} s; go on with --first {next}",
         begun.elapsed().as_secs_f64()
     );
     Ok(all)
@@ -248,16 +255,21 @@ struct Tried {
     tried: u64,
     valid: u64,
     understood: u64,
+    /// The number of the text that would have been next.
+    next: u64,
     findings: Findings,
 }
 
 impl Run<'_> {
-    fn many(mut self, count: u64, until: Option<Instant>) -> Tried {
-        let mut done = Tried::default();
+    /// Tries every so manieth text from `first` on. Each has numbers of its own, so that a run can go on from any of them.
+    fn many(mut self, first: u64, step: u64, count: u64, until: Option<Instant>) -> Tried {
+        let mut done = Tried { next: first, ..Tried::default() };
         while done.tried < count && (done.tried % 64 != 0 || until.is_none_or(|until| Instant::now() < until))
         {
+            self.numbers = Numbers(Numbers(self.seed ^ done.next.wrapping_mul(0x2545_f491_4f6c_dd1d)).next());
             let text = self.text();
             done.tried += 1;
+            done.next += step;
             let Some(reading) = oracle::read(&text) else {
                 // What PostgreSQL refuses may still not end us; one in eight is enough to see it.
                 if done.tried % 8 == 0 && crate::compare::panics(&text) {

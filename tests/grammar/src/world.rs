@@ -47,6 +47,14 @@ pub fn schema(name: &Name) -> &str {
     }
 }
 
+/// The same for a relation: what is called as PostgreSQL's own are is one of them.
+fn relation_schema(name: &Name) -> &str {
+    match &name.schema {
+        None if name.name.starts_with("pg_") => "pg_catalog",
+        _ => schema(name),
+    }
+}
+
 impl World {
     pub fn of(reading: &Reading) -> Self {
         let mut columns = BTreeSet::new();
@@ -55,7 +63,9 @@ impl World {
         for statement in &reading.statements {
             let facts = &statement.facts;
             columns.extend(facts.columns.iter().filter(|name| !name.is_empty()).cloned());
-            names.extend(facts.relations.keys().map(|name| (schema(name).to_owned(), name.name.clone())));
+            names.extend(
+                facts.relations.keys().map(|name| (relation_schema(name).to_owned(), name.name.clone())),
+            );
             functions.extend(facts.functions.keys().map(|name| (schema(name).to_owned(), name.name.clone())));
             let named = facts.types.keys().chain(&facts.named_types);
             types.extend(named.map(|name| (schema(name).to_owned(), name.name.clone())));
@@ -114,7 +124,7 @@ impl World {
     /// The schema in which a relation of that name is found: PostgreSQL's own come first.
     pub fn schema_of<'n>(&self, name: &'n Name) -> &'n str {
         let own = name.schema.is_none() && self.catalog.relation_named("pg_catalog", &name.name).is_some();
-        if own { "pg_catalog" } else { schema(name) }
+        if own { "pg_catalog" } else { relation_schema(name) }
     }
 
     /// The column of that number: every relation has the same.

@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// Which mutated texts
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The number of the first mutated text, as an earlier run told it
+    #[arg(long, default_value_t = 0)]
+    first: u64,
     /// So many causes of what is not understood
     #[arg(long, default_value_t = 25)]
     causes: usize,
@@ -72,6 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut option = |name: &str, value: String| words.extend([OsString::from(name), value.into()]);
     option("--mutations", args.mutations.to_string());
     option("--seed", args.seed.to_string());
+    option("--first", args.first.to_string());
     option("--causes", args.causes.to_string());
     if let Some(minutes) = args.minutes {
         option("--minutes", minutes.to_string());
