@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use policy::catalog::{Body, Writes};
 use policy::{Catalog, Column, Function, Oid, Relation, RelationKind, Volatility};
 
 const TABLES: [(&str, &str, Oid, &[&str]); 3] = [
@@ -35,6 +36,7 @@ pub fn catalog() -> Arc<Catalog> {
             children: Vec::new(),
             has_rules: false,
             has_triggers: false,
+            writes: Writes::default(),
         });
         let function = Function {
             oid: 21_000,
@@ -44,6 +46,8 @@ pub fn catalog() -> Arc<Catalog> {
             security_definer: false,
             language: "sql".to_owned(),
             procedure: false,
+            body: Body::Foreign,
+            config: Vec::new(),
         };
         let schemas = ["pg_catalog", "public", "vault"].map(str::to_owned);
         Arc::new(Catalog::new(1, schemas, relations, [function]))
