@@ -62,7 +62,7 @@ impl Explain {
         let subject = Subject { principal: &principal, resource: &self.resource, database: &self.database };
         let judged = judge(&policy, &subject, (&catalog, &search_path), &self.sql, at);
         writeln!(out, "{} by rule \"{}\"", judged.judgement.decision(), judged.judgement.rule())?;
-        writeln!(out, "  {}", judged.judgement.message())?;
+        writeln!(out, "  {}", judged.judgement.refusal())?;
         if let Some(would) = judged.judgement.would() {
             writeln!(
                 out,
@@ -70,9 +70,6 @@ impl Explain {
                 would.decision.participle(),
                 would.rule
             )?;
-        }
-        if let Some(hint) = judged.judgement.hint() {
-            writeln!(out, "  {hint}")?;
         }
         let rules = policy.for_subject(&subject);
         let mut findings = judged.judgement.findings().iter();

@@ -152,9 +152,8 @@ fn each_rule_is_explained_with_why_it_decides_or_does_not() {
     assert_eq!(result, Ok(true));
     let expect = format!(
         "hold by rule \"late\"
-  select table public.orders is held by rule \"late\"
+  select table public.orders is held by rule \"late\": a reviewer decides whether it runs
   only observed: it would be denied by rule \"watched\"
-  A reviewer decides whether it runs.
 SELECT id FROM orders WHERE id = 1
   hold   select table public.orders  by rule \"late\" ({policy}:5:5)
            columns id; by a condition
@@ -242,7 +241,7 @@ fn an_explanation_names_the_decision_the_rule_and_its_place() {
     };
     let out = arguments("BEGIN; DELETE FROM orders");
     assert!(out.starts_with("deny by rule \"shop-whole-tables\"\n"), "{out}");
-    assert!(out.contains("  Give the statement a condition."), "{out}");
+    assert!(out.contains(": Give the statement a condition."), "{out}");
     assert!(out.contains("application.yaml:33:5"), "{out}");
     assert!(out.contains("  allow  transaction"), "{out}");
     assert!(arguments("SELECT 1").starts_with("allow"), "constants alone");
