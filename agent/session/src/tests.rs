@@ -1,7 +1,7 @@
 //! Sessions between a client that sends what it likes and a model of PostgreSQL.
 
 mod client;
-mod fixture;
+pub(crate) mod fixture;
 mod journal;
 mod server;
 mod world;

@@ -80,6 +80,7 @@ impl Active {
             strings: self.facts.strings(),
             inside: false,
             record,
+            reading: ruled.reading().weight(),
             judged: RefCell::new(Some(ruled.judged().clone())),
         };
         let change = self.names.prepare(name, Rc::new(prepared));
@@ -342,6 +343,7 @@ impl Active {
                     strings: self.facts.strings(),
                     inside: true,
                     record,
+                    reading: reading.weight_of(index),
                     // PREPARE's and DECLARE's own actions are those of what they name.
                     judged: RefCell::new(None),
                 })

@@ -27,6 +27,8 @@ pub(crate) struct Prepared {
     pub(crate) inside: bool,
     /// Sequence in the session of the record that holds the text.
     pub(crate) record: u64,
+    /// About what its reading takes in memory, in bytes: what is read again is about the same.
+    pub(crate) reading: usize,
     /// The last reading, good for one epoch.
     pub(crate) judged: RefCell<Option<Judged>>,
 }
@@ -324,13 +326,13 @@ trait Weighs {
 
 impl Weighs for Prepared {
     fn weight(&self) -> usize {
-        256 + self.text.len()
+        256 + self.text.len() + self.reading
     }
 }
 
 impl Weighs for Portal {
     fn weight(&self) -> usize {
-        512 + self.prepared.text.len()
+        256 + self.prepared.weight()
     }
 }
 

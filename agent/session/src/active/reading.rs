@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use policy::{Action, Lineage, Oid, Output};
+use policy::{Action, ColumnRef, Lineage, Oid, Output};
 use sql::{Analysis, Place, Statement, TransactionEffect};
 
 /// What a text changes that the reading of later texts depends on.
@@ -30,6 +30,9 @@ impl Changes {
         Changes { search_path, string_syntax, ddl, hangs_code, ..Changes::default() }
     }
 }
+
+/// What a reading takes beside its statements, in bytes.
+const READING: usize = 2 << 10;
 
 /// A text, read: what it means, and where in it what stands.
 #[derive(Debug, Clone)]
@@ -142,6 +145,43 @@ impl Reading {
         self.meaning.statements.iter().map(|s| &s.output)
     }
 
+    /// About what it takes in memory, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        READING + (0..self.statements().len()).map(|at| self.weight_of(at)).sum::<usize>()
+    }
+
+    /// What one of its statements takes of that.
+    pub(crate) fn weight_of(&self, at: usize) -> usize {
+        let (Some(statement), Some(place)) = (self.statements().get(at), self.places.get(at)) else {
+            return 0;
+        };
+        let carried = |columns: &[ColumnRef]| std::mem::size_of_val(columns);
+        let lineage = |lineage: &Lineage| match lineage {
+            Lineage::From(columns) => size_of::<Lineage>() + carried(columns),
+            Lineage::Unknown => size_of::<Lineage>(),
+        };
+        let output = match &statement.output {
+            Output::Columns(columns) => columns.iter().map(lineage).sum(),
+            Output::Within(columns) => carried(columns),
+            Output::None | Output::Inherited(_) | Output::Unknown => 0,
+        };
+        // Each action is told once for the statement, once for the text, and once with what was found on it.
+        let action = |action: &Action| {
+            let names = action.object.name.len() + action.object.schema.as_ref().map_or(0, String::len);
+            let columns = action.detail.columns.iter().flatten().map(|name| size_of::<String>() + name.len());
+            3 * (size_of::<Action>() + names + columns.sum::<usize>())
+        };
+        size_of::<Statement>()
+            + statement.actions.iter().map(action).sum::<usize>()
+            + output
+            + lineage(&statement.written)
+            + lineage(&statement.steers)
+            + std::mem::size_of_val(statement.relations.as_slice())
+            + size_of::<Place>()
+            + std::mem::size_of_val(place.constants.as_slice())
+            + std::mem::size_of_val(place.secrets.as_slice())
+    }
+
     /// How far its last statement reaches into the text, in bytes.
     pub(crate) fn text_len(&self) -> usize {
         self.places.last().map_or(0, |place| place.range.end)
@@ -228,3 +268,6 @@ impl Reading {
         self.statements().iter().any(|s| s.effects.executes.is_some() || s.effects.fetches.is_some())
     }
 }
+
+#[cfg(test)]
+mod tests;
