@@ -99,6 +99,7 @@ impl World {
                     children: Vec::new(),
                     has_rules: false,
                     has_triggers: false,
+                    writes: policy::catalog::Writes::default(),
                 });
             }
             oid += 2;
@@ -111,6 +112,8 @@ impl World {
             security_definer: false,
             language: "plpgsql".to_owned(),
             procedure: false,
+            body: policy::catalog::Body::Foreign,
+            config: Vec::new(),
         });
         // A relation's name is its row type's.
         let types = types.into_iter().filter(|name| name.0 != "pg_catalog" && !names.contains(name));
