@@ -13,6 +13,7 @@ mod from;
 mod given;
 mod query;
 mod scope;
+mod statements;
 mod texts;
 mod types;
 mod uses;
