@@ -3,10 +3,12 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use e2e::process::output;
 use e2e::wire::{self, Wire};
 use e2e::{Setup, World, eventually, story};
 use rustls::pki_types::pem::PemObject as _;
@@ -315,4 +317,26 @@ fn startup() -> Result<Vec<u8>> {
     startup.extend_from_slice(b"user\0job\0database\0shop\0\0");
     let length = u32::try_from(startup.len() + 4)?.to_be_bytes();
     Ok([&length[..], &startup].concat())
+}
+
+/// A peer that is gone without a word is noticed, as libpq and the server notice it: both of our legs ask for it.
+#[test]
+fn both_legs_of_a_session_are_kept_alive() -> Result<()> {
+    story(&Setup::default(), |world| {
+        let mut wire = world.wire()?;
+        wire.send(&wire::query("SELECT 1"))?;
+        wire.until_ready()?;
+        let owner = format!("pid={},", world.daemon.child()?.id());
+        // While something is not acknowledged its own timer is shown instead.
+        eventually("every connection of the daemon is kept alive", || {
+            let sockets = output(Command::new("ss").args(["-Htnop", "state", "established"]))?;
+            let ours: Vec<&str> = sockets.lines().filter(|line| line.contains(&owner)).collect();
+            // The client's, the server's, and that by which the catalog is read.
+            ensure!(ours.len() >= 2, "{sockets}");
+            let without = ours.iter().find(|line| !line.contains("timer:(keepalive,"));
+            ensure!(without.is_none(), "{without:?}");
+            Ok(())
+        })?;
+        Ok(())
+    })
 }
