@@ -13,7 +13,6 @@ mod from;
 mod given;
 mod query;
 mod scope;
-mod statements;
 mod texts;
 mod types;
 mod uses;

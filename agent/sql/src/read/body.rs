@@ -147,9 +147,6 @@ impl<'a> Reader<'a> {
             .filter(|(word, _)| tokens.iter().any(|t| t.is(text, word)))
             .map(|(_, v)| *v)
             .collect();
-        for verb in super::statements::of_no_relation(text, tokens) {
-            self.act(Action::bare(verb));
-        }
         let mut at = 0;
         while let Some(token) = tokens.get(at).copied() {
             if is(at, "execute")

@@ -44,16 +44,6 @@ const BODIES: &[(&str, &str)] = &[
     ("plain", "BEGIN RETURN lower($1) || 'secret' /* secret */; END -- secret"),
     ("broken", "BEGIN 'x"),
     ("attribute", "BEGIN RETURN NEW.reads; END"),
-    ("programs", "BEGIN COPY (SELECT 1) TO PROGRAM 'sh'; END"),
-    ("files", "BEGIN IF x THEN COPY (SELECT 1) TO '/tmp/x'; END IF; END"),
-    ("makes_roles", "<<l>> BEGIN CREATE ROLE x; EXCEPTION WHEN OTHERS THEN DROP USER y; END"),
-    ("configures", "BEGIN LOOP ALTER SYSTEM SET x = 1; END LOOP; END"),
-    ("grants_role", "GRANT admin TO job"),
-    ("tells", "BEGIN NOTIFY x; END"),
-    (
-        "has_such_names",
-        "DECLARE load int; BEGIN load := 1; load = 2; comment.x := 1; RETURN copy(create_x); END",
-    ),
 ];
 
 fn with(change: impl FnOnce(&mut Changes)) -> Catalog {
@@ -116,7 +106,7 @@ fn a_body_does_what_it_names() {
         ("becomes", ", *set-role admin"),
         ("sets", ", *set-role admin, *function pg_catalog.set_config"),
         ("sets_own", ", *set my.x, *function pg_catalog.set_config"),
-        ("moves_path", ", *set, *select table other.notes"),
+        ("moves_path", ", *select table other.notes"),
         ("plain", ""),
         ("attribute", ", *function public.reads, *select table public.secret"),
         ("gathers", ", *function public.reads, *select table public.secret"),
@@ -281,21 +271,4 @@ fn a_text_that_is_run_is_read() {
     ] {
         assert!(actions(&catalog, text).contains("opaque"), "{text}");
     }
-}
-
-#[test]
-fn what_a_body_does_to_no_relation_is_told() {
-    let catalog = with(|_| {});
-    for (name, expected) in [
-        ("programs", "*copy-program"),
-        ("files", "*copy-server"),
-        ("makes_roles", "*role"),
-        ("configures", "*system"),
-        ("grants_role", "*grant"),
-        ("tells", "*notify"),
-    ] {
-        let found = actions(&catalog, &format!("SELECT {name}()"));
-        assert_eq!(found, format!("function public.{name}, {expected}"));
-    }
-    check(&catalog, "SELECT has_such_names()", "function public.has_such_names");
 }
