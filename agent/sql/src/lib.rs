@@ -88,8 +88,14 @@ pub fn analyse(text: &[u8], settings: &Settings, catalog: &Catalog, limits: &Lim
 /// What a call of a function by its number does, which no text names: the call itself, and what it runs. Where names in its
 /// body are looked for is not asked: any schema counts.
 pub fn called(function: Oid, catalog: &Catalog, limits: &Limits) -> Vec<Action> {
-    let names =
-        names::Names { catalog, path: &SearchPath::Unknown, moved: false, uncertain: &[], functions: &[] };
+    let names = names::Names {
+        catalog,
+        path: &SearchPath::Unknown,
+        moved: false,
+        uncertain: &[],
+        conforming: false,
+        functions: &[],
+    };
     let mut reader = read::Reader::new("", &names, &[], limits);
     reader.call_member(function);
     reader.tell();

@@ -46,6 +46,8 @@ pub(crate) struct Names<'a> {
     pub(crate) moved: bool,
     /// Names of relations that may stand for nothing now, since an earlier statement of the same text.
     pub(crate) uncertain: &'a [Name],
+    /// `standard_conforming_strings` is on, for certain.
+    pub(crate) conforming: bool,
     /// Functions that an earlier statement of the same text makes or alters.
     pub(crate) functions: &'a [Name],
 }

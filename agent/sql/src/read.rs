@@ -76,6 +76,10 @@ pub(crate) struct Reader<'a> {
     pub(crate) implies: bool,
     /// Functions whose bodies have been read.
     bodies: BTreeSet<Oid>,
+    /// One of them has a backslash: its strings may be read otherwise.
+    escapes_in_bodies: bool,
+    /// How strings are read may have changed when one of them runs.
+    bodies_move_strings: bool,
     /// Relations whose triggers and their like have been read, and for which verb.
     written_to: BTreeSet<(Oid, Verb)>,
     /// Which of `tokens` the tree has been seen to hold.
@@ -104,6 +108,8 @@ impl<'a> Reader<'a> {
             limits,
             implies: false,
             bodies: BTreeSet::new(),
+            escapes_in_bodies: false,
+            bodies_move_strings: false,
             written_to: BTreeSet::new(),
             met: Vec::new(),
         }

@@ -32,6 +32,8 @@ pub(crate) struct Before {
     moved: bool,
     /// Any relation may run what changes settings.
     hangs_code: bool,
+    /// How strings are read may have changed.
+    string_syntax: bool,
 }
 
 impl Before {
@@ -42,6 +44,7 @@ impl Before {
         self.search_path |= statement.moves_path() || (takes_back && unsettled);
         self.ddl |= effects.ddl;
         self.hangs_code |= effects.hangs_code;
+        self.string_syntax |= effects.string_syntax;
         self.moved |= effects.renames || (takes_back && provisional);
         if takes_back {
             // What a transaction created it may keep, and what it dropped it may have back.
@@ -78,6 +81,7 @@ pub(crate) fn read(
         path,
         moved: before.moved,
         uncertain: &before.uncertain,
+        conforming: settings.standard_conforming_strings && !before.string_syntax,
         functions: &before.functions,
     };
     let mut reader = Reader::new(text, &names, &before.created, limits);

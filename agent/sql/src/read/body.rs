@@ -47,6 +47,11 @@ impl<'a> Reader<'a> {
             self.opaque(format!("what {} runs, which is made or altered by what is not committed", shown()));
             return;
         }
+        for (setting, value) in function.config.iter().filter_map(|setting| setting.split_once('=')) {
+            if matches!(setting, "role" | "session_authorization") {
+                self.implying(|reader| reader.assign(setting, Some(value)));
+            }
+        }
         match &function.body {
             Body::Foreign if runs_text_elsewhere(&function.name) => {
                 self.opaque(format!("{} runs a text", shown()));
@@ -125,8 +130,16 @@ impl<'a> Reader<'a> {
         };
         let moves = tokens.iter().any(|token| token.is(text, "search_path") || token.is(text, "set_config"));
         let path = if moves { &SearchPath::Unknown } else { path };
+        // Where `\\` escapes, other parts of it are strings.
+        self.escapes_in_bodies |= text.contains('\\');
+        self.bodies_move_strings |=
+            !self.names.conforming || text.to_ascii_lowercase().contains("standard_conforming_strings");
+        if self.escapes_in_bodies && self.bodies_move_strings {
+            self.opaque(format!("what {shown} runs, by strings that are read otherwise"));
+        }
         for segment in tokens.split(|token| token.kind == Kind::Semicolon) {
             self.segment(text, segment, path, dynamic, shown, depth);
+            self.utilities_in_body(text, segment, path);
         }
         self.hidden_calls(text, &tokens, path);
     }
@@ -149,10 +162,7 @@ impl<'a> Reader<'a> {
             .collect();
         let mut at = 0;
         while let Some(token) = tokens.get(at).copied() {
-            if is(at, "execute")
-                && (dynamic || depth > 0)
-                && !["function", "procedure", "on"].iter().any(|w| is(at + 1, w))
-            {
+            if is(at, "execute") && (dynamic || depth > 0) && !is_privilege(text, &tokens[at + 1..]) {
                 let next = tokens.get(at + 2);
                 let alone = next.is_none_or(|t| ["into", "using", "loop"].iter().any(|w| t.is(text, w)));
                 self.nested(text, tokens.get(at + 1).copied().filter(|_| alone), path, shown, depth);
@@ -176,7 +186,8 @@ impl<'a> Reader<'a> {
             cursor.next();
             let qualified = cursor.eat_kind(Kind::Dot).then(|| cursor.label()).flatten();
             let called = cursor.sees_kind(Kind::LeftParen);
-            if let Some(name) = qualified.as_ref().filter(|_| !behind_dot) {
+            // The name of the database may stand before that of the schema.
+            if let Some(name) = &qualified {
                 let name = Name { schema: Some(first.clone()), name: name.clone().into_owned() };
                 self.mention(&name, text, tokens, at, path, &whole);
                 if called {
@@ -201,6 +212,27 @@ impl<'a> Reader<'a> {
                 }
             }
             at += 1;
+        }
+    }
+
+    /// Statements that plpgsql hands on as they are, with no variables in them: they are read as anywhere else.
+    fn utilities_in_body(&mut self, text: &str, tokens: &[Token], path: &SearchPath) {
+        for (at, token) in tokens.iter().enumerate() {
+            let begins = at.checked_sub(1).map(|before| tokens[before]).is_none_or(|before| {
+                before.written(text) == ">>"
+                    || ["begin", "then", "else", "loop"].iter().any(|word| before.is(text, word))
+            });
+            let next = tokens.get(at + 1);
+            let assigned = next.is_some_and(|next| {
+                matches!(next.kind, Kind::Dot | Kind::ColonEquals | Kind::LeftBracket)
+                    || next.written(text) == "="
+            });
+            if !begins || assigned || !UTILITIES.iter().any(|word| token.is(text, word)) {
+                continue;
+            }
+            let last = tokens[tokens.len() - 1];
+            let settings = Settings { utf8: true, search_path: path.clone(), ..Settings::default() };
+            self.given_statements(&text[token.range().start..last.range().end], &settings);
         }
     }
 
@@ -382,8 +414,60 @@ const OF_STATEMENTS: [(&str, Verb); 12] = [
     ("create", Verb::Create),
 ];
 
+/// Statements that are neither queries nor the language's own.
+const UTILITIES: [&str; 29] = [
+    "alter",
+    "analyse",
+    "analyze",
+    "checkpoint",
+    "cluster",
+    "comment",
+    "copy",
+    "create",
+    "discard",
+    "do",
+    "drop",
+    "grant",
+    "import",
+    "listen",
+    "load",
+    "lock",
+    "notify",
+    "prepare",
+    "reassign",
+    "refresh",
+    "reindex",
+    "reset",
+    "revoke",
+    "security",
+    "set",
+    "truncate",
+    "unlisten",
+    "vacuum",
+    "show",
+];
+
+/// Whether these tokens behind EXECUTE go on with the privilege, or with what a trigger executes: `function` and
+/// `procedure` are names of variables, too.
+fn is_privilege(text: &str, tokens: &[Token]) -> bool {
+    let mut cursor = Cursor::new(text, tokens);
+    if cursor.eat("on") {
+        return true;
+    }
+    (cursor.eat("function") || cursor.eat("procedure"))
+        && cursor.qualified().is_some()
+        && cursor.sees_kind(Kind::LeftParen)
+}
+
 /// What is done to the relation whose name stands there, beside being read.
-fn written_at(text: &str, tokens: &[Token], at: usize) -> &'static [Verb] {
+fn written_at(text: &str, tokens: &[Token], mut at: usize) -> &'static [Verb] {
+    // To the front of `database.schema.name`, out of `ONLY (name)`.
+    while at >= 2 && tokens[at - 1].kind == Kind::Dot {
+        at -= 2;
+    }
+    while at >= 1 && tokens[at - 1].kind == Kind::LeftParen {
+        at -= 1;
+    }
     let is =
         |back: usize, word: &str| at.checked_sub(back).is_some_and(|before| tokens[before].is(text, word));
     let from = if is(1, "only") { 2 } else { 1 };

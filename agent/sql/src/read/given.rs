@@ -65,8 +65,17 @@ impl<'a> Reader<'a> {
             return;
         }
         let settings = Settings { utf8: true, search_path: self.names.path.clone(), ..Settings::default() };
-        let analysis = analyse(text.as_bytes(), &settings, self.names.catalog, self.limits);
+        self.given_statements(text, &settings);
+    }
+
+    /// Adds what the statements of another text do.
+    pub(super) fn given_statements(&mut self, text: &str, settings: &Settings) {
+        let analysis = analyse(text.as_bytes(), settings, self.names.catalog, self.limits);
         for statement in analysis.statements {
+            self.effects.ddl |= statement.effects.ddl;
+            self.effects.search_path |= statement.effects.search_path;
+            self.effects.string_syntax |= statement.effects.string_syntax;
+            self.effects.hangs_code |= statement.effects.hangs_code;
             self.relations.extend(statement.relations);
             statement.actions.into_iter().for_each(|action| self.act(action));
             self.wants.catalog |= statement.wants.catalog;

@@ -106,7 +106,7 @@ fn a_body_does_what_it_names() {
         ("becomes", ", *set-role admin"),
         ("sets", ", *set-role admin, *function pg_catalog.set_config"),
         ("sets_own", ", *set my.x, *function pg_catalog.set_config"),
-        ("moves_path", ", *select table other.notes"),
+        ("moves_path", ", *set search_path, *select table other.notes"),
         ("plain", ""),
         ("attribute", ", *function public.reads, *select table public.secret"),
         ("gathers", ", *function public.reads, *select table public.secret"),
@@ -271,4 +271,64 @@ fn a_text_that_is_run_is_read() {
     ] {
         assert!(actions(&catalog, text).contains("opaque"), "{text}");
     }
+}
+
+#[test]
+fn what_a_body_hands_on_is_read_as_anywhere_else() {
+    let run = |language: &str, config: &[&str], body: &str, text: &str, settings: &crate::Settings| {
+        let catalog = with(|changes| {
+            let mut f = function(800, "f", language, Body::Text(body.into()));
+            f.config = config.iter().map(|setting| (*setting).to_owned()).collect();
+            changes.functions.push(f);
+        });
+        let analysis = analyse(text.as_bytes(), settings, &catalog, &Limits::default());
+        let of = |a: &policy::Action| format!("{}{a}", if a.implied { "*" } else { "" });
+        let last = analysis.statements.last().unwrap();
+        last.actions.iter().map(of).collect::<Vec<_>>().join(", ")
+    };
+    for (body, found) in [
+        ("BEGIN SET \"role\" TO admin; END", "*set-role admin"),
+        ("BEGIN SET U&\"rol\\0065\" TO admin; END", "*set-role admin"),
+        ("BEGIN SET session_authorization TO admin; END", "*set-role admin"),
+        ("BEGIN RESET ROLE; END", "*set-role default"),
+        ("BEGIN COPY (SELECT 1) TO PROGRAM 'id'; END", "*copy-program"),
+        ("BEGIN IF a THEN COPY t TO PROGRAM 'id'; END IF; END", "*copy-program"),
+        ("BEGIN <<x>> LOOP COPY (SELECT 1) TO '/x'; END LOOP; END", "*copy-server"),
+        ("BEGIN CREATE ROLE x SUPERUSER; END", "*role x"),
+        ("BEGIN ALTER SYSTEM SET x = 1; END", "*system x"),
+        ("BEGIN GRANT admin TO x; END", "*grant role admin"),
+        ("BEGIN GRANT ALL ON ALL TABLES IN SCHEMA public TO x; END", "*grant table public.secret"),
+        ("BEGIN DROP SCHEMA public CASCADE; END", "*drop table public.secret"),
+        ("BEGIN CREATE EXTENSION x; END", "*create extension x"),
+        ("BEGIN EXECUTE 'DROP SCHEMA public CASCADE'; END", "*drop table public.secret"),
+        ("BEGIN DO LANGUAGE plpgsql 'x'; END", "opaque"),
+        ("BEGIN CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1'; END", "opaque"),
+        ("BEGIN DELETE FROM db.public.secret; END", "*delete table public.secret"),
+        ("BEGIN UPDATE ONLY (secret) SET pw = 1; END", "*update table public.secret"),
+        ("BEGIN DELETE FROM ONLY (db.public.secret); END", "*delete table public.secret"),
+        ("BEGIN PERFORM db.public.reads(); END", "*function public.reads"),
+        ("DECLARE function text; BEGIN EXECUTE function; END", "opaque"),
+        ("DECLARE function text; BEGIN EXECUTE function x; END", "opaque"),
+        ("DECLARE procedure text; BEGIN EXECUTE procedure INTO x; END", "opaque"),
+        ("BEGIN SET standard_conforming_strings = off; RETURN '\\'' , (SELECT 1) --'; END", "opaque"),
+    ] {
+        let all = run("plpgsql", &[], body, "SELECT f()", &settings());
+        assert!(all.contains(found), "{body} gave {all}");
+    }
+    for body in [
+        "BEGIN CREATE TRIGGER x BEFORE INSERT ON t EXECUTE FUNCTION reads(); END",
+        "DECLARE comment text; BEGIN comment := 'x'; lock = 1; RETURN regexp_replace(x, '\\d', ''); END",
+        "BEGIN DROP TABLE IF EXISTS x; CREATE TEMP TABLE x AS SELECT a FROM t; END",
+    ] {
+        let all = run("plpgsql", &[], body, "SELECT f()", &settings());
+        assert!(!all.contains("opaque"), "{body} gave {all}");
+    }
+    assert!(run("sql", &["role=admin"], "SELECT 1", "SELECT f()", &settings()).contains("*set-role admin"));
+    // Where `\\` escapes, what stands in a string may be code.
+    let hides = "SELECT '\\'' || (SELECT pw FROM x) --'";
+    let off = crate::Settings { standard_conforming_strings: false, ..settings() };
+    assert!(run("sql", &[], hides, "SELECT f()", &off).contains("opaque"));
+    assert!(!run("sql", &[], "SELECT 1", "SELECT f()", &off).contains("opaque"));
+    let turned = "SET standard_conforming_strings = off; SELECT f()";
+    assert!(run("sql", &[], hides, turned, &settings()).contains("opaque"));
 }
