@@ -205,8 +205,11 @@ impl<'a> Reader<'a> {
                 self.call_in_body(&name, path, text, arguments, shown);
             } else if behind_dot && !calls {
                 // Attribute notation.
+                let of_value = at.checked_sub(2).is_some_and(|before| {
+                    matches!(tokens[before].kind, Kind::RightParen | Kind::RightBracket | Kind::Parameter)
+                });
                 for function in self.names.functions_along(path, &name) {
-                    if function.schema != "pg_catalog" {
+                    if of_value || function.schema != "pg_catalog" {
                         self.call_known(function);
                     }
                 }

@@ -3,6 +3,7 @@
 use policy::{Action, Detail, Function, Lineage, Object, ObjectKind, Oid, Verb, Volatility};
 
 use super::Reader;
+use super::texts::is_told_by_literal;
 use crate::flow::constant;
 use crate::names::{Builtin, Name, builtin, is_aggregate};
 
@@ -116,6 +117,10 @@ impl<'a> Reader<'a> {
         let name = Name { schema: None, name: name.to_owned() };
         if builtin(&name.name) != Builtin::Harmless && self.names.functions(&name).is_empty() {
             return Called { carried: constant(), keeps: false, gathers: false };
+        }
+        if is_told_by_literal(&name.name) {
+            // What it is given stands before the dot, where nobody looks for it.
+            self.opaque(format!("{} in attribute notation", name.name));
         }
         self.call(Verb::Function, &name)
     }

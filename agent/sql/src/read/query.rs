@@ -349,10 +349,28 @@ impl Reader<'_> {
     /// What a key of ORDER BY, GROUP BY or DISTINCT ON carries: of a number or the name of an output column, that column.
     fn sort_key(&mut self, expr: &Expr, lineage: Lineage, rows: &Rows) -> Lineage {
         let Rows::Columns(cells) = rows else {
-            let named = matches!(expr, Expr::Identifier(_) | Expr::Value(_));
+            let mut inner = expr;
+            while let Expr::Nested(within) = inner {
+                inner = within;
+            }
+            let named = matches!(
+                inner,
+                Expr::Identifier(_)
+                    | Expr::Value(_)
+                    | Expr::Tuple(_)
+                    | Expr::Rollup(_)
+                    | Expr::Cube(_)
+                    | Expr::GroupingSets(_)
+            );
             return if named { rows.all() } else { lineage };
         };
         match expr {
+            // Parentheses leave nothing behind; a row, or a grouping set, is made of keys.
+            Expr::Nested(inner) => self.sort_key(inner, lineage, rows),
+            Expr::Tuple(keys) => self.sort_keys(keys.iter(), lineage, rows),
+            Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) => {
+                self.sort_keys(sets.iter().flatten(), lineage, rows)
+            }
             Expr::Value(_) => {
                 let number = self.literal_count(expr).and_then(|number| usize::try_from(number).ok());
                 let cell = number.and_then(|number| cells.get(number.checked_sub(1)?));
@@ -370,6 +388,21 @@ impl Reader<'_> {
             }
             _ => lineage,
         }
+    }
+
+    /// The sum of some keys; `lineage` is what all of them read.
+    fn sort_keys<'e>(
+        &mut self,
+        keys: impl Iterator<Item = &'e Expr>,
+        lineage: Lineage,
+        rows: &Rows,
+    ) -> Lineage {
+        let mut sum = lineage;
+        for key in keys {
+            let more = self.sort_key(key, constant(), rows);
+            add(&mut sum, more);
+        }
+        sum
     }
 
     /// The columns of a SELECT or RETURNING list.

@@ -268,6 +268,7 @@ fn a_text_that_is_run_is_read() {
     for text in [
         "SELECT schema_to_xml('public', true, true, '')",
         "SELECT table_to_xml(a::regclass, true, true, '') FROM t",
+        "SELECT ('SELECT pw FROM secret'::text).ts_stat",
     ] {
         assert!(actions(&catalog, text).contains("opaque"), "{text}");
     }
@@ -307,6 +308,9 @@ fn what_a_body_hands_on_is_read_as_anywhere_else() {
         ("BEGIN UPDATE ONLY (secret) SET pw = 1; END", "*update table public.secret"),
         ("BEGIN DELETE FROM ONLY (db.public.secret); END", "*delete table public.secret"),
         ("BEGIN PERFORM db.public.reads(); END", "*function public.reads"),
+        ("BEGIN x := (a).pg_read_file; END", "*function pg_catalog.pg_read_file"),
+        ("BEGIN x := $1.pg_read_file; END", "*function pg_catalog.pg_read_file"),
+        ("BEGIN x := a[1].ts_stat; END", "opaque"),
         ("DECLARE function text; BEGIN EXECUTE function; END", "opaque"),
         ("DECLARE function text; BEGIN EXECUTE function x; END", "opaque"),
         ("DECLARE procedure text; BEGIN EXECUTE procedure INTO x; END", "opaque"),

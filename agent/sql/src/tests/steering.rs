@@ -67,6 +67,13 @@ fn numbers_and_labels_of_output_columns_are_what_stands_there() {
         ("SELECT * FROM customers ORDER BY 3", "100.3"),
         ("SELECT ssn FROM customers UNION ALL SELECT b FROM t ORDER BY 1", "100.3+103.2"),
         ("SELECT id, ssn FROM customers ORDER BY 2 + 0", "-"),
+        ("SELECT id, ssn FROM customers ORDER BY ((2))", "100.3"),
+        ("SELECT ssn, count(*) FROM customers GROUP BY (1)", "100.3"),
+        ("SELECT DISTINCT ON ((1)) ssn FROM customers", "100.3"),
+        ("SELECT (c).* FROM customers c ORDER BY (3)", "100.0"),
+        ("SELECT ssn, count(*) FROM customers GROUP BY ROLLUP (1)", "100.3"),
+        ("SELECT ssn, count(*) FROM customers GROUP BY CUBE ((1), 1)", "100.3"),
+        ("SELECT ssn, id FROM customers GROUP BY GROUPING SETS ((1, id), ((1)), ())", "100.1+100.3"),
     ] {
         check(text, expected);
     }
