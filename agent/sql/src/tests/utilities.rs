@@ -206,6 +206,14 @@ fn definitions_are_told_by_kind() {
     assert!(is_opaque("DROP SERVER x, y z"));
     check("COMMENT ON COLUMN t.a IS 'x'", "alter table public.t");
     check("COMMENT ON TABLE t IS NULL", "alter table public.t");
+    check("COMMENT ON CONSTRAINT c ON t IS 'x'", "alter table public.t");
+    check("COMMENT ON CONSTRAINT c ON DOMAIN email IS 'x'", "alter domain email");
+    // A table that is called so.
+    let created = "CREATE TABLE domain (a int); ";
+    for text in ["COMMENT ON CONSTRAINT c ON domain IS 'x'", "COMMENT ON TRIGGER c ON public.domain IS 'x'"] {
+        let found = actions(&format!("{created}{text}"));
+        assert!(found.ends_with("alter table public.domain"), "{text}: {found}");
+    }
     check("GRANT SELECT, UPDATE (a) ON t TO x WITH GRANT OPTION", "grant table public.t");
     check(
         "REVOKE ALL PRIVILEGES ON ALL TABLES IN SCHEMA other FROM public",

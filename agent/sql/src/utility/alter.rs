@@ -292,7 +292,12 @@ impl<'a> Reader<'a> {
                 if !cursor.eat("on") {
                     return None;
                 }
-                if cursor.eat("domain") {
+                // A table may be called so.
+                let named = cursor
+                    .rest
+                    .get(1)
+                    .is_none_or(|next| next.kind == crate::lexer::Kind::Dot || next.is(cursor.text, "is"));
+                if !named && cursor.eat("domain") {
                     let name = cursor.qualified();
                     self.alter_other(Verb::Alter, ObjectKind::Other, "domain", name);
                 } else {
