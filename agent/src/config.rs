@@ -209,7 +209,6 @@ mod tests {
             ("tls: {mode: require}, channel_binding: require, authentication: [md5]", "needs scram-sha-256"),
             ("authentication: [scram]", "scram-sha-256"),
             ("authentification: [md5]", "did you mean `authentication`?"),
-            ("tls: {mode: allow}", "write `prefer`"),
             ("tls: {mode: verify-ca}", "needs `ca_file`"),
         ] {
             error(&one(more), "p.yaml:3:");

@@ -180,6 +180,31 @@ fn a_server_that_wants_a_certificate_is_shown_ours() -> Result<()> {
 }
 
 #[test]
+fn a_server_that_may_be_spoken_to_either_way_is_logged_in_to_by_the_one_that_it_takes() -> Result<()> {
+    const ENCRYPTED: &str = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    for (mode, rules, encrypted) in [
+        ("allow", "host all all all scram-sha-256", "f"),
+        ("allow", "hostssl all all all scram-sha-256", "t"),
+        ("prefer", "host all all all scram-sha-256", "t"),
+        ("prefer", "hostnossl all all all scram-sha-256", "f"),
+    ] {
+        story(&setup(&format!("{{mode: {mode}}}"), ""), |world| {
+            world.server.let_in(rules)?;
+            let shown = world.rows(&[ENCRYPTED])?;
+            ensure!(shown.trim() == encrypted, "{mode}, {rules}: {shown}");
+            Ok(())
+        })?;
+    }
+    for (mode, rules) in [("disable", "hostssl"), ("require", "hostnossl")] {
+        story(&setup(&format!("{{mode: {mode}}}"), ""), |world| {
+            world.server.let_in(&format!("{rules} all all all scram-sha-256"))?;
+            check(world, Err("no pg_hba.conf entry"))
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_login_that_the_server_refuses_is_told_with_its_code_and_whose_it_was() -> Result<()> {
     let refused = |world: &World, database: &str, sqlstate: &str, why: &str| -> Result<()> {
         let address = format!("postgresql://job@{}/{database}", world.destination());

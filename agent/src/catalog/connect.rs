@@ -45,4 +45,13 @@ pub type Connecting<'a> =
 pub trait Connect: Send + Sync {
     /// A new connection to the server of that database.
     fn connect<'a>(&'a self, key: &'a Key) -> Connecting<'a>;
+
+    /// The server has refused a login over such a connection. Whether there is another way to connect to it, which the next
+    /// connection takes.
+    fn turn(&self, _key: &Key) -> bool {
+        false
+    }
+
+    /// The next connection is made in the way that is tried first.
+    fn begin(&self, _key: &Key) {}
 }

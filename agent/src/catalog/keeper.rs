@@ -146,6 +146,21 @@ impl Keeper {
     }
 
     async fn login(&self) -> Result<Side, Error> {
+        let connector = &self.shared.connector;
+        connector.begin(&self.key);
+        match self.try_login().await {
+            Err(Error::Server { source, .. }) if is_of_login(&source) && connector.turn(&self.key) => {
+                let again = self.try_login().await;
+                if again.is_err() {
+                    connector.begin(&self.key);
+                }
+                again
+            }
+            tried => tried,
+        }
+    }
+
+    async fn try_login(&self) -> Result<Side, Error> {
         let server = |error| self.server(error);
         let connected = self.shared.connector.connect(&self.key).await;
         let connected = connected.map_err(|source| Error::Connect { key: self.key.clone(), source })?;
@@ -383,4 +398,10 @@ async fn unused(known: Option<&Known>) {
 /// The server's refusal, or the end of the connection.
 pub(super) fn server(key: &Key, error: tokio_postgres::Error) -> Error {
     Error::Server { key: key.clone(), source: Arc::new(error) }
+}
+
+/// Whether the server refuses the login itself: `invalid_authorization_specification`, as where `pg_hba.conf` asks for TLS
+/// or for none.
+fn is_of_login(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| code.code().starts_with("28"))
 }

@@ -79,7 +79,14 @@ pub async fn connect(
 ) -> Result<BackendStream, Error> {
     let connected = tokio::time::timeout(patience, async {
         let stream = own_sockets.connect(route, server).await?;
-        secure(stream, tls).await
+        match secure(stream, tls).await {
+            // As libpq does: what need not be encrypted goes on without.
+            Err(Error::Handshake(_)) if tls.turn() => {
+                let stream = own_sockets.connect(route, server).await?;
+                secure(stream, tls).await
+            }
+            secured => secured,
+        }
     });
     connected.await.unwrap_or(Err(Error::Slow(patience)))
 }

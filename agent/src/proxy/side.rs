@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use super::{Authenticating, BackendError, Resources, connect_backend, current};
+use super::{Authenticating, BackendError, Resources, Tls, connect_backend, current};
 use crate::catalog::{Connect, Connected, Connecting, Key};
 use crate::credentials::{self, Credentials};
 use crate::intercept::OwnSockets;
@@ -53,7 +53,23 @@ impl SideConnector {
     }
 }
 
+impl SideConnector {
+    fn tls(&self, key: &Key) -> Option<Tls> {
+        current(&self.resources).named(&key.resource).map(|resource| resource.tls.clone())
+    }
+}
+
 impl Connect for SideConnector {
+    fn turn(&self, key: &Key) -> bool {
+        self.tls(key).is_some_and(|tls| tls.turn())
+    }
+
+    fn begin(&self, key: &Key) {
+        if let Some(tls) = self.tls(key) {
+            tls.begin();
+        }
+    }
+
     fn connect<'a>(&'a self, key: &'a Key) -> Connecting<'a> {
         Box::pin(async move {
             self.try_connect(key).await.map_err(|error| Arc::new(error) as Arc<dyn StdError + Send + Sync>)

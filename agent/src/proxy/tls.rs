@@ -8,6 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgwire::startup::ALPN;
 use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
@@ -34,9 +35,18 @@ pub struct Tls(Option<Ready>);
 struct Ready {
     config: Arc<ClientConfig>,
     name: Option<ServerName<'static>>,
-    /// Whether a server that has no TLS is spoken to in clear text.
-    optional: bool,
+    /// Which way is taken first, where either may be.
+    optional: Option<Ways>,
     negotiation: Negotiation,
+}
+
+/// Of a server that may be spoken to in clear text or not, as libpq's `allow` and `prefer` have it.
+#[derive(Clone)]
+struct Ways {
+    /// It is begun with clear text.
+    clear_first: bool,
+    /// The way that is taken now: all connections to the server take the one by which the last login came through.
+    clear: Arc<AtomicBool>,
 }
 
 /// What one connection needs to be encrypted.
@@ -137,7 +147,7 @@ impl Tls {
             .dangerous();
         let trust = match &config.mode {
             Mode::Disable => return Ok(Tls(None)),
-            Mode::Prefer | Mode::Require => Trust::Anyone,
+            Mode::Allow | Mode::Prefer | Mode::Require => Trust::Anyone,
             Mode::VerifyCa(authorities) => trust(authorities, &provider, true)?,
             Mode::VerifyFull(authorities) => trust(authorities, &provider, false)?,
         };
@@ -161,7 +171,10 @@ impl Tls {
         Ok(Tls(Some(Ready {
             config: Arc::new(ready),
             name: name.transpose()?,
-            optional: config.mode == Mode::Prefer,
+            optional: config.mode.is_optional().then(|| {
+                let clear_first = config.mode == Mode::Allow;
+                Ways { clear_first, clear: Arc::new(AtomicBool::new(clear_first)) }
+            }),
             negotiation: config.negotiation,
         })))
     }
@@ -171,13 +184,30 @@ impl Tls {
         self.0.is_some()
     }
 
+    /// The way that is tried first is taken again.
+    pub(super) fn begin(&self) {
+        if let Some(Ready { optional: Some(ways), .. }) = &self.0 {
+            ways.clear.store(ways.clear_first, Ordering::Relaxed);
+        }
+    }
+
+    /// The other way is taken from now on. False: there is none.
+    pub(super) fn turn(&self) -> bool {
+        let Some(Ready { optional: Some(ways), .. }) = &self.0 else { return false };
+        ways.clear.store(!ways.clear_first, Ordering::Relaxed);
+        true
+    }
+
     /// Whether the connection is to be encrypted, and how; `server` is where it goes.
     pub(super) fn handshake(&self, server: IpAddr) -> Option<Handshake> {
         let Ready { config, name, optional, negotiation } = self.0.as_ref()?;
+        if optional.as_ref().is_some_and(|ways| ways.clear.load(Ordering::Relaxed)) {
+            return None;
+        }
         Some(Handshake {
             connector: Arc::clone(config).into(),
             name: name.clone().unwrap_or_else(|| ServerName::IpAddress(server.into())),
-            optional: *optional,
+            optional: optional.is_some(),
             negotiation: *negotiation,
         })
     }

@@ -25,7 +25,9 @@ pub enum Mode {
     /// In clear text.
     #[default]
     Disable,
-    /// Encrypted where the server speaks TLS, without a look at who it is; else in clear text.
+    /// In clear text where the server lets us in so, else encrypted, without a look at who it is.
+    Allow,
+    /// Encrypted where the server speaks TLS and lets us in so, without a look at who it is; else in clear text.
     Prefer,
     /// Encrypted, without a look at who the server is.
     Require,
@@ -33,6 +35,13 @@ pub enum Mode {
     VerifyCa(Authorities),
     /// Encrypted, with a certificate that one of the authorities has given for the server's name.
     VerifyFull(Authorities),
+}
+
+impl Mode {
+    /// Whether it goes either way.
+    pub const fn is_optional(&self) -> bool {
+        matches!(self, Mode::Allow | Mode::Prefer)
+    }
 }
 
 /// Who may vouch for a server.
@@ -106,7 +115,7 @@ pub enum WrittenMode {
     /// [`Mode::Disable`].
     #[default]
     Disable,
-    /// Not to be had.
+    /// [`Mode::Allow`].
     Allow,
     /// [`Mode::Prefer`].
     Prefer,
@@ -134,12 +143,6 @@ impl WrittenMode {
 /// What does not fit together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Mistake {
-    /// It would ask for TLS only after the server has refused to speak without.
-    #[error(
-        "`mode: allow` is not spoken here: it begins in clear text with every server; write `prefer` to have TLS \
-         where the server has it, or `require`"
-    )]
-    Allow,
     /// A certificate is to be checked, and nobody says against what.
     #[error(
         "`mode: {0}` needs `ca_file`: a file with the certificates of authorities in PEM, or `system` for the \
@@ -197,7 +200,7 @@ impl TryFrom<Written> for Config {
             Ok(Authorities { certificates, crl_file })
         };
         let mode = match mode {
-            WrittenMode::Allow => return Err(Mistake::Allow),
+            WrittenMode::Allow => Mode::Allow,
             WrittenMode::Disable => Mode::Disable,
             WrittenMode::Prefer => Mode::Prefer,
             WrittenMode::Require => Mode::Require,
@@ -220,7 +223,7 @@ impl TryFrom<Written> for Config {
                 }
             }
         }
-        if negotiation == Negotiation::Direct && matches!(mode, Mode::Disable | Mode::Prefer) {
+        if negotiation == Negotiation::Direct && (mode == Mode::Disable || mode.is_optional()) {
             return Err(Mistake::WeakDirect);
         }
         Ok(Config { mode, negotiation, server_name, client })
@@ -230,7 +233,7 @@ impl TryFrom<Written> for Config {
 impl Config {
     /// Whether nothing is said that TLS does not protect.
     pub fn is_encrypted(&self) -> bool {
-        !matches!(self.mode, Mode::Disable | Mode::Prefer)
+        self.mode != Mode::Disable && !self.mode.is_optional()
     }
 
     /// Whether nobody but the server is spoken to.
@@ -253,6 +256,7 @@ mod tests {
         let file = || Certificates::File("/ca".into());
         for (text, mode) in [
             ("{mode: disable}", Mode::Disable),
+            ("{mode: allow}", Mode::Allow),
             ("{mode: prefer}", Mode::Prefer),
             ("{mode: require}", Mode::Require),
             ("{mode: verify-ca, ca_file: /ca}", Mode::VerifyCa(authorities(file()))),
@@ -276,8 +280,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_together_is_told_with_the_cure() {
         for (text, expect) in [
-            ("{mode: allow}", "write `prefer`"),
-            ("{mode: allow, ca_file: /ca}", "write `prefer`"),
+            ("{mode: allow, ca_file: /ca}", "`ca_file` does nothing with `mode: allow`"),
+            ("{mode: allow, negotiation: direct}", "needs `mode: require`"),
             ("{mode: verify-ca}", "needs `ca_file`"),
             ("{mode: verify-full, crl_file: /crl}", "needs `ca_file`"),
             ("{mode: require, ca_file: /ca}", "`ca_file` does nothing with `mode: require`"),

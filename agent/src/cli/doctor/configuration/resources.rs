@@ -56,6 +56,9 @@ fn clear_text(config: &Config, addresses: &[(String, Address)]) -> Vec<Finding> 
     let finding = |(name, mode): (&String, &Mode)| {
         let how = match mode {
             Mode::Disable => "is spoken to in clear text",
+            Mode::Allow => {
+                "is spoken to in clear text where its server, or somebody in its place, takes that"
+            }
             Mode::Prefer => {
                 "is spoken to in clear text where its server, or somebody in its place, says that it has no TLS"
             }
