@@ -202,6 +202,11 @@ pub(super) fn steers(text: &str) -> String {
     lineage(&read(text).statements.remove(0).steers)
 }
 
+/// What a text's only statement stores.
+pub(super) fn written(text: &str) -> String {
+    lineage(&read(text).statements.remove(0).written)
+}
+
 fn lineage(lineage: &Lineage) -> String {
     match lineage {
         Lineage::From(columns) if columns.is_empty() => "-".to_owned(),

@@ -1,6 +1,6 @@
 //! What decides about rows and is not shown itself: who may choose it finds out what a mask hides.
 
-use super::fixture::{is_opaque, steers};
+use super::fixture::{is_opaque, steers, written};
 
 #[track_caller]
 fn check(text: &str, expected: &str) {
@@ -82,4 +82,42 @@ fn numbers_and_labels_of_output_columns_are_what_stands_there() {
 #[test]
 fn what_was_not_understood_may_have_been_decided_by_anything() {
     assert_eq!(steers("SELECT 1 FROM customers ELSEWHERE ssn"), "?");
+}
+
+#[test]
+fn what_a_definition_computes_of_rows_decides() {
+    for (text, expected) in [
+        ("ALTER TABLE customers ADD CHECK (ssn <> 'x')", "100.3"),
+        ("ALTER TABLE customers ADD x int CHECK (length(ssn) > 3)", "100.3"),
+        ("ALTER TABLE customers ADD UNIQUE (ssn)", "100.3"),
+        ("ALTER TABLE customers ADD PRIMARY KEY (id)", "100.1"),
+        ("ALTER TABLE customers ADD FOREIGN KEY (ssn) REFERENCES t (a)", "100.3"),
+        ("ALTER TABLE customers ADD EXCLUDE (ssn WITH =)", "100.3"),
+        ("ALTER TABLE customers ADD x text GENERATED ALWAYS AS (ssn) STORED", "100.3"),
+        ("ALTER TABLE customers ALTER ssn TYPE int", "100.3"),
+        ("ALTER TABLE customers ALTER name TYPE text USING lower(ssn)", "100.2+100.3"),
+        ("ALTER TABLE customers VALIDATE CONSTRAINT x", "100.0"),
+        ("CREATE INDEX i ON customers (id) WHERE ssn = 'x'", "100.3"),
+        ("CREATE INDEX i ON customers ((1 / length(ssn)))", "100.3"),
+        ("CREATE UNIQUE INDEX i ON customers (ssn)", "100.3"),
+        ("CREATE INDEX i ON customers (ssn)", "-"),
+        ("CREATE POLICY p ON customers USING (ssn = 'x')", "100.3"),
+        ("CREATE PUBLICATION p FOR TABLE customers WHERE (ssn = 'x')", "100.3"),
+        ("CREATE TABLE x (a int CHECK (a > 1), b int GENERATED ALWAYS AS (a) STORED)", "-"),
+        ("ALTER TABLE customers ADD x int DEFAULT 1", "-"),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn what_a_definition_computes_is_stored() {
+    for (text, expected) in [
+        ("ALTER TABLE customers ALTER name TYPE text USING lower(ssn)", "100.3"),
+        ("ALTER TABLE customers ADD x text GENERATED ALWAYS AS (ssn) STORED", "100.3"),
+        ("ALTER TABLE customers ADD CHECK (ssn <> 'x')", "-"),
+        ("CREATE TABLE x (a int, b int GENERATED ALWAYS AS (a) STORED)", "-"),
+    ] {
+        assert_eq!(written(text), expected, "{text}");
+    }
 }

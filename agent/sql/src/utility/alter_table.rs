@@ -105,6 +105,9 @@ impl<'a> Reader<'a> {
         if cursor.eat_all(&["validate", "constraint"]) {
             // A value that does not fit is told.
             self.reads_rows(defined);
+            if let Some(relation) = self.names.relation(name) {
+                self.steer(crate::flow::column(relation.oid, 0));
+            }
             return cursor.name().map(|_| ());
         }
         if cursor.eat_all(&["alter", "constraint"]) {
@@ -138,6 +141,7 @@ impl<'a> Reader<'a> {
     fn alter_column(&mut self, cursor: &mut Cursor<'a>, defined: Defined<'_>) -> Option<()> {
         cursor.eat_one(&["column", "attribute"]);
         // Of an index, a number.
+        let altered = cursor.rest.get(..1).unwrap_or_default();
         if cursor.name().is_none() {
             cursor.next()?;
         }
@@ -149,12 +153,13 @@ impl<'a> Reader<'a> {
         }
         if cursor.eat_all(&["set", "expression", "as"]) {
             let value = cursor.group()?;
-            self.defining(value, defined);
+            self.storing(value, defined);
             return Some(());
         }
         if cursor.eat("type") || cursor.eat_all(&["set", "data", "type"]) {
             // Every value is cast, and one that cannot be is told.
             self.reads_rows(defined);
+            self.decides_by(altered, defined);
             self.column_type(cursor, When::Now)?;
             if cursor.eat("collate") {
                 cursor.chain()?;
@@ -162,7 +167,7 @@ impl<'a> Reader<'a> {
             if cursor.eat("using") {
                 let value = cursor.rest;
                 cursor.rest = &[];
-                self.defining(value, defined);
+                self.storing(value, defined);
             }
             cursor.eat_one(&["cascade", "restrict"]);
             return Some(());

@@ -3,10 +3,11 @@
 //! What is an expression is read as one, over the columns of the relation that is defined; what names a relation or a
 //! function is told. What is not understood ends the reading, so that the statement is opaque.
 
-use policy::{Action, Detail, Object, ObjectKind, Relation, Verb};
+use policy::{Action, Detail, Lineage, Object, ObjectKind, Relation, Verb};
 
 use super::expression::comma_parts;
 use crate::cursor::Cursor;
+use crate::flow::{column, constant};
 use crate::lexer::{Kind, Token};
 use crate::names::Name;
 use crate::read::{Over, Reader, Target, relation_object};
@@ -30,10 +31,39 @@ pub(super) struct Defined<'d> {
 
 impl<'a> Reader<'a> {
     /// An expression of a definition. Where rows are there already, what it reads of them is selected.
+    /// It decides: about an error now, or about what statements do that come.
     pub(super) fn defining(&mut self, tokens: &'a [Token], defined: Defined<'_>) {
-        let read = self.expression_over(tokens, defined.over);
+        self.computing(tokens, defined);
+    }
+
+    /// One whose values are stored.
+    pub(super) fn storing(&mut self, tokens: &'a [Token], defined: Defined<'_>) {
+        let carried = self.computing(tokens, defined);
+        self.store(carried);
+    }
+
+    /// Gives what it carries of rows that are there, or come to be.
+    fn computing(&mut self, tokens: &'a [Token], defined: Defined<'_>) -> Lineage {
+        let (carried, read) = self.expression_read(tokens, defined.over);
         if read && defined.when == When::Now {
             self.reads_rows(defined);
+        }
+        if !read {
+            return constant();
+        }
+        self.steer(carried.clone());
+        carried
+    }
+
+    /// Values of the columns that are named here are compared or cast, and an error may tell them.
+    pub(super) fn decides_by(&mut self, tokens: &[Token], defined: Defined<'_>) {
+        let (Over::Relation(name), When::Now) = (defined.over, defined.when) else { return };
+        let Some(relation) = self.names.relation(name) else { return };
+        for token in tokens.iter().filter(|token| token.kind.is_name()) {
+            let name = token.name(self.text);
+            if let Some(named) = relation.columns.iter().find(|column| column.name == *name) {
+                self.steer(column(relation.oid, named.attnum));
+            }
         }
     }
 
@@ -164,7 +194,7 @@ impl<'a> Reader<'a> {
                     cursor.group();
                 } else {
                     let value = cursor.group()?;
-                    self.defining(value, defined);
+                    self.storing(value, defined);
                     cursor.eat_one(&["stored", "virtual"]);
                 }
             } else if cursor.sees("references") {
@@ -233,7 +263,8 @@ impl<'a> Reader<'a> {
             if cursor.eat_all(&["using", "index"]) {
                 cursor.name()?;
             } else {
-                cursor.group()?;
+                let columns = cursor.group()?;
+                self.decides_by(columns, defined);
                 index_parameters(cursor)?;
             }
         } else if cursor.eat("exclude") {
@@ -242,6 +273,7 @@ impl<'a> Reader<'a> {
                 cursor.name()?;
             }
             for element in comma_parts(cursor.group()?) {
+                self.decides_by(element, defined);
                 let mut element = Cursor::new(self.text, element);
                 self.index_element(&mut element, defined)?;
                 if !element.eat("with") {
@@ -259,7 +291,8 @@ impl<'a> Reader<'a> {
             }
         } else if cursor.eat_all(&["foreign", "key"]) {
             self.reads_rows(defined);
-            cursor.group()?;
+            let columns = cursor.group()?;
+            self.decides_by(columns, defined);
             self.references(cursor)?;
         } else if cursor.eat_all(&["not", "null"]) {
             // A domain has no column to name.

@@ -34,12 +34,8 @@ impl<'a> Reader<'a> {
         self.expression_read(tokens, over).0
     }
 
-    /// The same; gives whether it reads a column of what it is over.
-    pub(super) fn expression_over(&mut self, tokens: &'a [Token], over: Over<'_>) -> bool {
-        self.expression_read(tokens, over).1
-    }
-
-    fn expression_read(&mut self, tokens: &'a [Token], over: Over<'_>) -> (Lineage, bool) {
+    /// The same; gives as well whether it reads a column of what it is over.
+    pub(super) fn expression_read(&mut self, tokens: &'a [Token], over: Over<'_>) -> (Lineage, bool) {
         if !self.fits(tokens) {
             return (Lineage::Unknown, true);
         }

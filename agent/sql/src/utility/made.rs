@@ -87,6 +87,9 @@ impl<'a> Reader<'a> {
             cursor.name()?;
         }
         for element in comma_parts(cursor.group()?) {
+            if unique {
+                self.decides_by(element, defined);
+            }
             let mut element = Cursor::new(self.text, element);
             self.index_element(&mut element, defined)?;
             if !element.is_end() {
