@@ -44,10 +44,16 @@ enum Literal {
 
 impl Literal {
     /// What the token at that place is, where it may be left out. Every other literal is part of the shape, and so is the
-    /// number of a LIMIT, which an action tells.
-    fn at(tokens: &[Token], at: usize, text: &str) -> Option<Self> {
+    /// number of a LIMIT, which an action tells, and that of a column behind `keys`.
+    fn at(tokens: &[Token], at: usize, text: &str, keys: usize) -> Option<Self> {
         let token = *tokens.get(at)?;
         let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+        let begins = before.is_some_and(|before| {
+            matches!(before.kind, Kind::LeftParen | Kind::Comma) || before.is(text, "by")
+        });
+        if at > keys && begins && token.kind == Kind::Integer {
+            return None;
+        }
         if before.is_some_and(|before| ["limit", "first", "next"].iter().any(|word| before.is(text, word))) {
             return None;
         }
@@ -87,6 +93,16 @@ impl Literal {
     }
 }
 
+/// Where the first clause begins in which a number may mean a column: ORDER BY, GROUP BY, DISTINCT ON.
+fn first_keys(tokens: &[Token], text: &str) -> usize {
+    let begins = |at: usize| {
+        let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+        tokens[at].is(text, "by")
+            || (tokens[at].is(text, "on") && before.is_some_and(|before| before.is(text, "distinct")))
+    };
+    (0..tokens.len()).find(|at| begins(*at)).unwrap_or(tokens.len())
+}
+
 impl Shape {
     /// The shape of a text; `None` where it is not one statement that reads or writes rows, or where its literals may
     /// say what it does.
@@ -102,8 +118,9 @@ impl Shape {
             return None;
         }
         let mut key = Vec::with_capacity(text.len() + tokens.len());
+        let keys = first_keys(tokens, text);
         for (at, token) in tokens.iter().enumerate() {
-            if let Some(literal) = Literal::at(tokens, at, text) {
+            if let Some(literal) = Literal::at(tokens, at, text, keys) {
                 key.push(literal.mark());
                 continue;
             }
@@ -162,9 +179,10 @@ fn replaced(
 ) -> Option<String> {
     let (text, tokens) = lex(text, settings, limits).ok()?;
     let mut out = String::with_capacity(text.len() * 2);
+    let keys = first_keys(&tokens, text);
     for (number, token) in tokens.iter().enumerate() {
         // Writing to a String does not fail.
-        let _ = match Literal::at(&tokens, number, text) {
+        let _ = match Literal::at(&tokens, number, text, keys) {
             Some(literal) => write!(out, "{} ", replace(literal, number)),
             None => write!(out, "{} ", token.written(text)),
         };

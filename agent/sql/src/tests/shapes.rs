@@ -254,3 +254,24 @@ fn no_two_shapes_share_a_key() {
         assert_ne!(key(one), key(other), "{one} | {other}");
     }
 }
+
+#[test]
+fn a_number_that_may_mean_a_column_is_of_the_shape() {
+    for (one, other) in [
+        ("SELECT 1, ssn FROM customers ORDER BY 1", "SELECT 1, ssn FROM customers ORDER BY 2"),
+        ("SELECT 1, ssn FROM customers ORDER BY id, (1)", "SELECT 1, ssn FROM customers ORDER BY id, (2)"),
+        ("SELECT 'x', ssn FROM customers GROUP BY 1", "SELECT 'x', ssn FROM customers GROUP BY 2"),
+        ("SELECT DISTINCT ON (1) 1, ssn FROM customers", "SELECT DISTINCT ON (2) 1, ssn FROM customers"),
+        (
+            "SELECT 1, ssn FROM customers GROUP BY ROLLUP (1)",
+            "SELECT 1, ssn FROM customers GROUP BY ROLLUP (2)",
+        ),
+    ] {
+        assert_ne!(read(one).statements[0].steers, read(other).statements[0].steers, "{one}");
+        assert!(!stands(one) || shape(one) != shape(other), "{one}");
+    }
+    assert_eq!(
+        shape("SELECT a FROM t WHERE a IN (1, 2) ORDER BY a"),
+        shape("SELECT a FROM t WHERE a IN (3, 4) ORDER BY a")
+    );
+}
