@@ -137,10 +137,14 @@ impl<'a> Reader<'a> {
         if self.escapes_in_bodies && self.bodies_move_strings {
             self.opaque(format!("what {shown} runs, by strings that are read otherwise"));
         }
+        let mut handed_on = String::new();
         for segment in tokens.split(|token| token.kind == Kind::Semicolon) {
             self.segment(text, segment, path, dynamic, shown, depth);
-            self.utilities_in_body(text, segment, path);
+            utilities(text, segment, &mut handed_on);
         }
+        // All at once: what one of them creates another may name.
+        let settings = Settings { utf8: true, search_path: path.clone(), ..Settings::default() };
+        self.given_statements(&handed_on, &settings);
         self.hidden_calls(text, &tokens, path);
     }
 
@@ -215,27 +219,6 @@ impl<'a> Reader<'a> {
                 }
             }
             at += 1;
-        }
-    }
-
-    /// Statements that plpgsql hands on as they are, with no variables in them: they are read as anywhere else.
-    fn utilities_in_body(&mut self, text: &str, tokens: &[Token], path: &SearchPath) {
-        for (at, token) in tokens.iter().enumerate() {
-            let begins = at.checked_sub(1).map(|before| tokens[before]).is_none_or(|before| {
-                before.written(text) == ">>"
-                    || ["begin", "then", "else", "loop"].iter().any(|word| before.is(text, word))
-            });
-            let next = tokens.get(at + 1);
-            let assigned = next.is_some_and(|next| {
-                matches!(next.kind, Kind::Dot | Kind::ColonEquals | Kind::LeftBracket)
-                    || next.written(text) == "="
-            });
-            if !begins || assigned || !UTILITIES.iter().any(|word| token.is(text, word)) {
-                continue;
-            }
-            let last = tokens[tokens.len() - 1];
-            let settings = Settings { utf8: true, search_path: path.clone(), ..Settings::default() };
-            self.given_statements(&text[token.range().start..last.range().end], &settings);
         }
     }
 
@@ -449,6 +432,25 @@ const UTILITIES: [&str; 29] = [
     "vacuum",
     "show",
 ];
+
+/// Adds the statements that plpgsql hands on as they are, with no variables in them: they are read as anywhere else.
+fn utilities(text: &str, tokens: &[Token], handed_on: &mut String) {
+    let Some(last) = tokens.last() else { return };
+    for (at, token) in tokens.iter().enumerate() {
+        let begins = at.checked_sub(1).map(|before| tokens[before]).is_none_or(|before| {
+            before.written(text) == ">>"
+                || ["begin", "then", "else", "loop"].iter().any(|word| before.is(text, word))
+        });
+        let assigned = tokens.get(at + 1).is_some_and(|next| {
+            matches!(next.kind, Kind::Dot | Kind::ColonEquals | Kind::LeftBracket)
+                || next.written(text) == "="
+        });
+        if begins && !assigned && UTILITIES.iter().any(|word| token.is(text, word)) {
+            handed_on.push_str(&text[token.range().start..last.range().end]);
+            handed_on.push_str(";\n");
+        }
+    }
+}
 
 /// Whether these tokens behind EXECUTE go on with the privilege, or with what a trigger executes: `function` and
 /// `procedure` are names of variables, too.

@@ -106,7 +106,7 @@ fn a_body_does_what_it_names() {
         ("becomes", ", *set-role admin"),
         ("sets", ", *set-role admin, *function pg_catalog.set_config"),
         ("sets_own", ", *set my.x, *function pg_catalog.set_config"),
-        ("moves_path", ", *set search_path, *select table other.notes"),
+        ("moves_path", ", *select table other.notes, *set search_path"),
         ("plain", ""),
         ("attribute", ", *function public.reads, *select table public.secret"),
         ("gathers", ", *function public.reads, *select table public.secret"),
@@ -323,6 +323,7 @@ fn what_a_body_hands_on_is_read_as_anywhere_else() {
         "BEGIN CREATE TRIGGER x BEFORE INSERT ON t EXECUTE FUNCTION reads(); END",
         "DECLARE comment text; BEGIN comment := 'x'; lock = 1; RETURN regexp_replace(x, '\\d', ''); END",
         "BEGIN DROP TABLE IF EXISTS x; CREATE TEMP TABLE x AS SELECT a FROM t; END",
+        "BEGIN CREATE TEMP TABLE x (a int); INSERT INTO x VALUES (1); CREATE INDEX ON x (a); TRUNCATE x; END",
     ] {
         let all = run("plpgsql", &[], body, "SELECT f()", &settings());
         assert!(!all.contains("opaque"), "{body} gave {all}");
