@@ -16,6 +16,36 @@ use crate::names::Name;
 mod arguments;
 mod operators;
 
+/// Whether a function of that name gives rows: none, or many.
+fn returns_rows(function: &str) -> bool {
+    const OTHERS: [&str; 10] = [
+        "aclexplode",
+        "generate_series",
+        "generate_subscripts",
+        "regexp_matches",
+        "regexp_split_to_table",
+        "string_to_table",
+        "ts_debug",
+        "ts_parse",
+        "ts_token_type",
+        "unnest",
+    ];
+    const OF_JSON: [&str; 7] = [
+        "_array_elements",
+        "_array_elements_text",
+        "_each",
+        "_each_text",
+        "_object_keys",
+        "_populate_recordset",
+        "_to_recordset",
+    ];
+    OTHERS.contains(&function)
+        || matches!(function, "jsonb_path_query" | "jsonb_path_query_tz")
+        || ["json", "jsonb"]
+            .iter()
+            .any(|kind| function.strip_prefix(kind).is_some_and(|rest| OF_JSON.contains(&rest)))
+}
+
 /// What the names in an expression that stands alone mean.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Over<'o> {
@@ -360,6 +390,9 @@ impl Reader<'_> {
                 }
                 if called.keeps {
                     self.store(value.clone());
+                }
+                if returns_rows(&name) {
+                    self.steer(value.clone());
                 }
                 called.carried
             }

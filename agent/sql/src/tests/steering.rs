@@ -67,6 +67,12 @@ fn numbers_and_labels_of_output_columns_are_what_stands_there() {
         ("SELECT * FROM customers ORDER BY 3", "100.3"),
         ("SELECT ssn FROM customers UNION ALL SELECT b FROM t ORDER BY 1", "100.3+103.2"),
         ("SELECT id, ssn FROM customers ORDER BY 2 + 0", "-"),
+        // Rows come of what a function is given.
+        ("SELECT id, regexp_matches(ssn, '^1') FROM customers", "100.3"),
+        ("SELECT id, pg_catalog.generate_series(1, length(ssn)) FROM customers", "100.3"),
+        ("SELECT id, jsonb_array_elements_text(ssn::jsonb) FROM customers", "100.3"),
+        ("SELECT id, (string_to_array(ssn, '')).unnest FROM customers", "100.3"),
+        ("SELECT id, unnest(ARRAY[1, 2]) FROM customers", "-"),
         ("SELECT id, ssn FROM customers ORDER BY ((2))", "100.3"),
         ("SELECT ssn, count(*) FROM customers GROUP BY (1)", "100.3"),
         ("SELECT DISTINCT ON ((1)) ssn FROM customers", "100.3"),

@@ -9,6 +9,7 @@ use sqlparser::ast::{
 use super::super::Reader;
 use super::super::call::Called;
 use super::super::scope::Scope;
+use super::returns_rows;
 use crate::flow::{add, constant};
 use crate::keywords::{is_reserved, may_name_function};
 use crate::names::{Builtin, builtin};
@@ -54,6 +55,10 @@ impl Reader<'_> {
                         self.store(lineage.clone());
                     }
                     add(&mut sum, lineage);
+                }
+                if name.0.last().and_then(|part| part.as_ident()).is_some_and(|i| returns_rows(&i.value)) {
+                    // How many rows there are tells what it is given.
+                    self.steer(sum.clone());
                 }
                 for clause in &list.clauses {
                     add(&mut sum, self.argument_clause(clause, scope));
