@@ -165,7 +165,12 @@ fn a_pipeline_behind_a_statement_that_runs_long_waits() -> Result<()> {
                 written.join().map_err(|_| anyhow::anyhow!("the writer panicked"))??;
                 Ok(counted)
             })?;
-            ensure!(counted.get(&'D').is_some_and(|(got, _)| *got == rows), "{counted:?}");
+            if counted.get(&'D').is_none_or(|(got, _)| *got != rows) {
+                let ends =
+                    world.daemon.export()?.into_iter().filter(|record| record["kind"] == "statement-end");
+                let failed: Vec<_> = ends.filter(|end| end["body"]["sqlstate"] != "").collect();
+                bail!("{counted:?}, {failed:?}");
+            }
         }
         Ok(())
     })
