@@ -141,7 +141,10 @@ fn a_pipeline_of_a_hundred_thousand_statements_passes() -> Result<()> {
 fn a_pipeline_behind_a_statement_that_runs_long_waits() -> Result<()> {
     story(&Setup::default(), |world| {
         for (count, text) in [(50_000, String::new()), (400, "SELECT 1;".repeat(1000))] {
-            let rows = count * (1 + text.len() / "SELECT 1;".len());
+            let of_each = 1 + text.len() / "SELECT 1;".len();
+            // The server sends its backend two signals for a request to cancel, one to the process and one to its group
+            // (`signal_child`): the second may meet the next Query.
+            let least = (count - 1) * of_each;
             let counted = bounded(world, |wire| {
                 wire.send(&wire::query("SELECT pg_sleep(600)"))?;
                 world.server.runs("SELECT pg_sleep%", 1)?;
@@ -165,7 +168,7 @@ fn a_pipeline_behind_a_statement_that_runs_long_waits() -> Result<()> {
                 written.join().map_err(|_| anyhow::anyhow!("the writer panicked"))??;
                 Ok(counted)
             })?;
-            if counted.get(&'D').is_none_or(|(got, _)| *got != rows) {
+            if counted.get(&'D').is_none_or(|(got, _)| !(least..=count * of_each).contains(got)) {
                 let ends =
                     world.daemon.export()?.into_iter().filter(|record| record["kind"] == "statement-end");
                 let failed: Vec<_> = ends.filter(|end| end["body"]["sqlstate"] != "").collect();
