@@ -187,7 +187,7 @@ impl TryFrom<Written> for Config {
         let idle = |key, cure| Mistake::Idle { key, mode: name, cure };
         let checks = matches!(mode, WrittenMode::VerifyCa | WrittenMode::VerifyFull);
         for (key, given) in [("ca_file", ca_file.is_some()), ("crl_file", crl_file.is_some())] {
-            if given && !checks && mode != WrittenMode::Allow {
+            if given && !checks {
                 return Err(idle(key, "verify-ca or verify-full"));
             }
         }
