@@ -135,21 +135,7 @@ impl<'a> Reader<'a> {
     }
 
     fn at_quality(&self, cursor: &Cursor<'_>) -> bool {
-        let words = [
-            "constraint",
-            "not",
-            "null",
-            "unique",
-            "primary",
-            "check",
-            "default",
-            "generated",
-            "references",
-            "collate",
-            "deferrable",
-            "initially",
-        ];
-        cursor.is_end() || words.iter().any(|word| cursor.sees(word))
+        cursor.is_end() || QUALITIES.iter().any(|word| cursor.sees(word))
     }
 
     /// A column's type. Rows that are there already are computed for it, and its checks run.
@@ -422,33 +408,31 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What a quality of a column begins with, where nothing else of the column may.
+const QUALITIES: [&str; 12] = [
+    "constraint",
+    "not",
+    "null",
+    "unique",
+    "primary",
+    "check",
+    "default",
+    "generated",
+    "references",
+    "collate",
+    "deferrable",
+    "initially",
+];
+
 /// The tokens of a default: up to what can only be the next quality of the column (`b_expr`).
 fn default_value<'a>(cursor: &mut Cursor<'a>) -> &'a [Token] {
-    const ENDS: &[&str] = &[
-        "constraint",
-        "not",
-        "null",
-        "unique",
-        "primary",
-        "check",
-        "default",
-        "generated",
-        "references",
-        "collate",
-        "deferrable",
-        "initially",
-        "no",
-        "storage",
-        "compression",
-        "options",
-        "enforced",
-    ];
+    const OTHERS: [&str; 5] = ["no", "storage", "compression", "options", "enforced"];
     let (mut depth, mut cases) = (0_usize, 0_usize);
     let mut operand = false;
     let mut length = cursor.rest.len();
     for (index, token) in cursor.rest.iter().enumerate() {
         let is = |word: &str| token.is(cursor.text, word);
-        if operand && depth == 0 && cases == 0 && ENDS.iter().any(|word| is(word)) {
+        if operand && depth == 0 && cases == 0 && QUALITIES.iter().chain(&OTHERS).any(|word| is(word)) {
             length = index;
             break;
         }
