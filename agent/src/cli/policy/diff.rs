@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use evidence::SessionId;
-use policy::{Action, Decision, Judgement, Moment, Object, Policy, Subject, SubjectPolicy, Verb};
+use policy::{Action, Decision, Judgement, Moment, Policy, Subject, SubjectPolicy, Verb};
 use serde_json::json;
 
 use super::recorded::{self, Recorded, Start};
@@ -99,8 +99,14 @@ struct Outcome {
 
 impl Outcome {
     fn of(policy: &SubjectPolicy, actions: &[Action], at: Moment) -> (Outcome, Judgement) {
-        let judgement = policy.judge(actions, at);
-        let storing = policy.judge_storing(actions, reads_masked(policy, actions), at).decision();
+        // A predicate was told by the masks that held then: where nothing of it is masked it is none.
+        let told = |action: &&Action| action.verb != Verb::Predicate || has_masked(policy, action);
+        let actions: Vec<&Action> = actions.iter().filter(told).collect();
+        // Only where a masked column is among what is read may what is stored be one.
+        let reads_masked =
+            actions.iter().any(|action| action.verb == Verb::Select && has_masked(policy, action));
+        let judgement = policy.judge(actions.iter().copied(), at);
+        let storing = policy.judge_storing(actions, reads_masked, at).decision();
         let outcome = Outcome {
             decision: judgement.decision().name(),
             storing: (storing != judgement.decision()).then(|| storing.name()),
@@ -233,6 +239,12 @@ impl Found {
         for ((column, was, would), cases) in &self.columns {
             writeln!(out, "{column}: {was} -> {would}: read by {}", cases.counted())?;
         }
+        if !self.columns.is_empty() {
+            writeln!(
+                out,
+                "What chooses or orders rows by a column that only the new policy masks is NOT told: it needs `predicate`"
+            )?;
+        }
         if self.untold > 0 {
             writeln!(
                 out,
@@ -285,16 +297,14 @@ impl Found {
     }
 }
 
-/// Whether a masked column is among what is read: only then may what is stored be one.
-fn reads_masked(policy: &SubjectPolicy, actions: &[Action]) -> bool {
-    let masked = |object: &Object, column: &String| match &object.schema {
-        Some(schema) => policy.masks().method(schema, &object.name, column).is_some(),
-        None => !policy.masks().is_empty(),
-    };
-    actions.iter().filter(|action| action.verb == Verb::Select).any(|action| match &action.detail.columns {
-        Some(columns) => columns.iter().any(|column| masked(&action.object, column)),
-        None => !policy.masks().is_empty(),
-    })
+/// Whether one of the columns that an action is about is masked.
+fn has_masked(policy: &SubjectPolicy, Action { object, detail, .. }: &Action) -> bool {
+    match (&object.schema, &detail.columns) {
+        (Some(schema), Some(columns)) => {
+            columns.iter().any(|column| policy.masks().method(schema, &object.name, column).is_some())
+        }
+        _ => !policy.masks().is_empty(),
+    }
 }
 
 /// The columns that the actions read and that the two policies mask in different ways.

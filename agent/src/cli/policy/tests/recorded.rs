@@ -255,3 +255,19 @@ fn what_was_recorded_without_parts_is_said_not_to_be_compared() {
     let (_, text) = run(&["diff", &old, &new, "--over", records.path().to_str().unwrap()]);
     assert!(text.contains("1 statements were NOT compared") && text.contains("0 of 6"), "{text}");
 }
+
+/// The masks of the old policy made that action: by another policy's it is none.
+#[test]
+fn a_predicate_on_what_is_not_masked_any_more_is_none() {
+    let (select, predicate) =
+        (on(Verb::Select, "table", "orders", &["id"]), on(Verb::Predicate, "table", "orders", &["id"]));
+    let records =
+        recorded(vec![simple("SELECT 1 FROM orders WHERE id = 1", Ruling::Deny, vec![select, predicate])]);
+    let folder = tempfile::tempdir().unwrap();
+    let masked = "  - { name: all, actions: [\"*\"], decision: allow, mask: [public.orders.id] }\n";
+    let clear = "  - { name: all, actions: [\"*\"], decision: allow }\n";
+    let [old, new] = policies(&folder, [masked, clear]);
+    let (_, text) = run(&["diff", &old, &new, "--over", records.path().to_str().unwrap()]);
+    assert!(text.contains("deny -> allow: 1 statements"), "{text}");
+    assert!(text.contains("old: predicate table public.orders (id) is denied"), "{text}");
+}
