@@ -35,7 +35,7 @@ mod marks;
 mod queries;
 mod read;
 
-pub use connect::{Connect, Connected, Connecting, Stream};
+pub use connect::{Connect, Connected, Connecting, Stream, Way};
 use keeper::{Keeper, Request, View};
 
 /// The catalog's part of the daemon's configuration. Every key has a default.
@@ -256,7 +256,12 @@ impl Catalogs {
                 continue;
             }
             if let Ok(answer) = answer.await {
-                return answer.map(|View { catalog, unchecked }| Live { catalog, requests, unchecked });
+                return answer.map(|View { catalog, unchecked, way }| Live {
+                    catalog,
+                    requests,
+                    unchecked,
+                    way,
+                });
             }
         }
         Err(Error::Stopped)
@@ -299,6 +304,7 @@ pub struct Live {
     catalog: watch::Receiver<Arc<Catalog>>,
     requests: mpsc::Sender<Request>,
     unchecked: bool,
+    way: Way,
 }
 
 impl Live {
@@ -306,6 +312,11 @@ impl Live {
     /// before anything is judged by it.
     pub const fn is_unchecked(&self) -> bool {
         self.unchecked
+    }
+
+    /// By which way the server let its keeper log in.
+    pub const fn way(&self) -> Way {
+        self.way
     }
 
     /// The newest catalog that has been read.

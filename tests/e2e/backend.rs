@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use e2e::certificates;
 use e2e::middleman::Middleman;
 use e2e::process::finish;
+use e2e::wire::{self, Message, Wire};
 use e2e::world::{PASSWORD, ROLE, text};
 use e2e::{Setup, World, story};
 
@@ -179,9 +180,10 @@ fn a_server_that_wants_a_certificate_is_shown_ours() -> Result<()> {
     })
 }
 
+const ENCRYPTED: &str = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+
 #[test]
 fn a_server_that_may_be_spoken_to_either_way_is_logged_in_to_by_the_one_that_it_takes() -> Result<()> {
-    const ENCRYPTED: &str = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     for (mode, rules, encrypted) in [
         ("allow", "host all all all scram-sha-256", "f"),
         ("allow", "hostssl all all all scram-sha-256", "t"),
@@ -202,6 +204,24 @@ fn a_server_that_may_be_spoken_to_either_way_is_logged_in_to_by_the_one_that_it_
         })?;
     }
     Ok(())
+}
+
+/// The way is each database's own, also while sessions of the others are open.
+#[test]
+fn databases_of_one_server_may_each_want_another_way() -> Result<()> {
+    story(&setup("{mode: prefer}", ""), |world| {
+        world.server.sql("postgres", "CREATE DATABASE plain")?;
+        world.server.let_in("hostssl shop all all scram-sha-256\nhostnossl plain all all scram-sha-256")?;
+        let mut open = Vec::new();
+        for (database, encrypted) in [("shop", "t"), ("plain", "f"), ("shop", "t"), ("plain", "f")] {
+            let mut session = Wire::connect(world.destination(), database)?;
+            session.send(&wire::query(ENCRYPTED))?;
+            let lines: Vec<String> = session.until_ready()?.iter().map(Message::line).collect();
+            ensure!(lines.contains(&format!("D {encrypted}")), "{database}: {lines:?}");
+            open.push(session);
+        }
+        Ok(())
+    })
 }
 
 #[test]

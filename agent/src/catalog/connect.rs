@@ -39,19 +39,25 @@ impl fmt::Debug for Connected {
 pub type Connecting<'a> =
     Pin<Box<dyn Future<Output = Result<Connected, Arc<dyn StdError + Send + Sync>>> + Send + 'a>>;
 
+/// Which way a connection to a server takes, where there are two: with TLS or without.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Way {
+    /// The one that is tried first.
+    #[default]
+    First,
+    /// The one that is taken where the server refuses a login over the first.
+    Other,
+}
+
 /// Makes connections for keepers. It is awaited on the catalogs' own thread, so that a socket belongs to that
 /// thread's runtime. The error is the daemon's own and only shown. A keeper gives up after
 /// [`super::Config::connect_seconds`].
 pub trait Connect: Send + Sync {
     /// A new connection to the server of that database.
-    fn connect<'a>(&'a self, key: &'a Key) -> Connecting<'a>;
+    fn connect<'a>(&'a self, key: &'a Key, way: Way) -> Connecting<'a>;
 
-    /// The server has refused a login over such a connection. Whether there is another way to connect to it, which the next
-    /// connection takes.
-    fn turn(&self, _key: &Key) -> bool {
+    /// Whether there is [`Way::Other`].
+    fn has_other_way(&self, _key: &Key) -> bool {
         false
     }
-
-    /// The next connection is made in the way that is tried first.
-    fn begin(&self, _key: &Key) {}
 }

@@ -17,7 +17,7 @@ use tokio_postgres::{Client, NoTls, config::SslMode};
 use tracing::{debug, info, warn};
 
 use super::read::{self, Memory};
-use super::{Error, Key, Shared};
+use super::{Error, Key, Shared, Way};
 
 /// What is asked of a keeper.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(super) struct View {
     pub(super) catalog: watch::Receiver<Arc<Catalog>>,
     /// Nobody has looked at the server since it was let go.
     pub(super) unchecked: bool,
+    /// The way of the last login.
+    pub(super) way: Way,
 }
 
 /// The first and the longest pause before connecting again.
@@ -57,6 +59,8 @@ pub(super) struct Keeper {
     /// What ended a time without connection; it is answered when there is one, before the queue.
     waiting: Option<Request>,
     known: Option<Known>,
+    /// The way by which the last login came through.
+    way: Way,
 }
 
 /// Why a keeper needs its connection no more.
@@ -91,7 +95,7 @@ impl Drop for Side {
 
 impl Keeper {
     pub(super) fn new(shared: Arc<Shared>, key: Key, queue: mpsc::Receiver<Request>) -> Self {
-        Keeper { shared, key, queue, waiting: None, known: None }
+        Keeper { shared, key, queue, waiting: None, known: None, way: Way::First }
     }
 
     /// Runs until the database could not be read the first time or has been idle for long.
@@ -145,24 +149,22 @@ impl Keeper {
         Ok(side)
     }
 
-    async fn login(&self) -> Result<Side, Error> {
-        let connector = &self.shared.connector;
-        connector.begin(&self.key);
-        match self.try_login().await {
-            Err(Error::Server { source, .. }) if is_of_login(&source) && connector.turn(&self.key) => {
-                let again = self.try_login().await;
-                if again.is_err() {
-                    connector.begin(&self.key);
-                }
-                again
+    async fn login(&mut self) -> Result<Side, Error> {
+        let (side, way) = match self.try_login(Way::First).await {
+            Err(Error::Server { source, .. })
+                if is_of_login(&source) && self.shared.connector.has_other_way(&self.key) =>
+            {
+                (self.try_login(Way::Other).await?, Way::Other)
             }
-            tried => tried,
-        }
+            tried => (tried?, Way::First),
+        };
+        self.way = way;
+        Ok(side)
     }
 
-    async fn try_login(&self) -> Result<Side, Error> {
+    async fn try_login(&self, way: Way) -> Result<Side, Error> {
         let server = |error| self.server(error);
-        let connected = self.shared.connector.connect(&self.key).await;
+        let connected = self.shared.connector.connect(&self.key, way).await;
         let connected = connected.map_err(|source| Error::Connect { key: self.key.clone(), source })?;
         let mut config = tokio_postgres::Config::new();
         config
@@ -310,7 +312,7 @@ impl Keeper {
         known.idle = None;
         let answer = match stale {
             Some(lost) => Err(Error::Stale { key: self.key.clone(), lost }),
-            None => Ok(View { catalog: known.catalog.subscribe(), unchecked }),
+            None => Ok(View { catalog: known.catalog.subscribe(), unchecked, way: self.way }),
         };
         let _ = reply.send(answer);
     }

@@ -23,7 +23,7 @@ fn key(database: &str) -> Key {
 struct Refuses(AtomicUsize);
 
 impl Connect for Refuses {
-    fn connect<'a>(&'a self, _: &'a Key) -> Connecting<'a> {
+    fn connect<'a>(&'a self, _: &'a Key, _: Way) -> Connecting<'a> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Box::pin(async { Err(Arc::new(io::Error::from(io::ErrorKind::ConnectionRefused)) as _) })
     }
@@ -45,7 +45,7 @@ fn a_catalog_that_cannot_be_had_is_an_error_and_the_next_session_tries_again() {
 struct Silent;
 
 impl Connect for Silent {
-    fn connect<'a>(&'a self, _: &'a Key) -> Connecting<'a> {
+    fn connect<'a>(&'a self, _: &'a Key, _: Way) -> Connecting<'a> {
         Box::pin(async {
             let (stream, other) = tokio::io::duplex(64);
             std::mem::forget(other);

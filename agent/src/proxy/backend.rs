@@ -79,13 +79,13 @@ pub async fn connect(
 ) -> Result<BackendStream, Error> {
     let connected = tokio::time::timeout(patience, async {
         let stream = own_sockets.connect(route, server).await?;
-        match secure(stream, tls).await {
+        match (secure(stream, tls).await, tls.other_way()) {
             // As libpq does: what need not be encrypted goes on without.
-            Err(Error::Handshake(_)) if tls.turn() => {
+            (Err(Error::Handshake(_)), Some(clear)) => {
                 let stream = own_sockets.connect(route, server).await?;
-                secure(stream, tls).await
+                secure(stream, &clear).await
             }
-            secured => secured,
+            (secured, _) => secured,
         }
     });
     connected.await.unwrap_or(Err(Error::Slow(patience)))

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::authenticating;
 use super::backend::{self, connect};
 use super::{BackendStream, Resource, Shared, current};
-use crate::catalog::{self, Key, Live};
+use crate::catalog::{self, Key, Live, Way};
 use crate::credentials::Lease;
 use crate::intercept::Route;
 
@@ -60,7 +60,8 @@ pub(super) async fn log_in(
         authenticating::refusal(&source, (name, &lease.role, &lease.database)).unwrap_or(told)
     })?;
     let patience = Duration::from_secs(shared.config.connect_seconds);
-    let stream = connect(&shared.own_sockets, &route, destination, &resource.tls, patience)
+    let tls = resource.tls.by(live.as_ref().map(Live::way).unwrap_or_default());
+    let stream = connect(&shared.own_sockets, &route, destination, &tls, patience)
         .await
         .map_err(|e| refused("connection", &e))?;
     Ok(LoggedIn { stream, lease, live })
@@ -89,16 +90,17 @@ async fn catalog(
     }
 }
 
-/// Sends a CancelRequest to the server, over a connection of its own, and waits until it has acted on it.
+/// Sends a CancelRequest to the server, over a connection of its own that goes the session's way, and waits until it
+/// has acted on it.
 pub(super) async fn cancel(
     shared: &Shared,
-    resource: &Resource,
+    (resource, way): (&Resource, Way),
     (route, destination): (&Route, SocketAddr),
-    process_id: i32,
-    secret: &[u8],
+    (process_id, secret): (i32, &[u8]),
 ) -> Result<(), backend::Error> {
     let patience = Duration::from_secs(shared.config.connect_seconds);
-    let mut stream = connect(&shared.own_sockets, route, destination, &resource.tls, patience).await?;
+    let mut stream =
+        connect(&shared.own_sockets, route, destination, &resource.tls.by(way), patience).await?;
     let mut packet = BytesMut::new();
     if (Packet::Cancel { process_id, secret }).encode(&mut packet).is_ok() {
         stream.write_all(&packet).await?;

@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use super::{Authenticating, BackendError, Resources, Tls, connect_backend, current};
-use crate::catalog::{Connect, Connected, Connecting, Key};
+use super::{Authenticating, BackendError, Resources, connect_backend, current};
+use crate::catalog::{Connect, Connected, Connecting, Key, Way};
 use crate::credentials::{self, Credentials};
 use crate::intercept::OwnSockets;
 
@@ -37,7 +37,7 @@ enum Error {
 }
 
 impl SideConnector {
-    async fn try_connect(&self, key: &Key) -> Result<Connected, Error> {
+    async fn try_connect(&self, key: &Key, way: Way) -> Result<Connected, Error> {
         let resource = current(&self.resources).named(&key.resource).cloned();
         let resource = resource.ok_or_else(|| Error::Unknown(key.resource.clone()))?;
         let nowhere = || match key.netns {
@@ -46,33 +46,26 @@ impl SideConnector {
         };
         let (route, server) = resource.home(key.netns).ok_or_else(nowhere)?;
         let lease = current(&self.credentials).lease(&key.resource, &key.database).await?;
-        let stream = connect_backend(&self.own_sockets, &route, server, &resource.tls, self.patience).await?;
+        let stream =
+            connect_backend(&self.own_sockets, &route, server, &resource.tls.by(way), self.patience).await?;
         let (channel, password) = (stream.channel(), lease.password.as_ref());
         let stream = Authenticating::new(stream, channel, &lease.role, password, &resource.rules);
         Ok(Connected { stream: Box::new(stream), role: lease.role, database: lease.database })
     }
 }
 
-impl SideConnector {
-    fn tls(&self, key: &Key) -> Option<Tls> {
-        current(&self.resources).named(&key.resource).map(|resource| resource.tls.clone())
-    }
-}
-
 impl Connect for SideConnector {
-    fn turn(&self, key: &Key) -> bool {
-        self.tls(key).is_some_and(|tls| tls.turn())
+    fn has_other_way(&self, key: &Key) -> bool {
+        current(&self.resources)
+            .named(&key.resource)
+            .is_some_and(|resource| resource.tls.other_way().is_some())
     }
 
-    fn begin(&self, key: &Key) {
-        if let Some(tls) = self.tls(key) {
-            tls.begin();
-        }
-    }
-
-    fn connect<'a>(&'a self, key: &'a Key) -> Connecting<'a> {
+    fn connect<'a>(&'a self, key: &'a Key, way: Way) -> Connecting<'a> {
         Box::pin(async move {
-            self.try_connect(key).await.map_err(|error| Arc::new(error) as Arc<dyn StdError + Send + Sync>)
+            self.try_connect(key, way)
+                .await
+                .map_err(|error| Arc::new(error) as Arc<dyn StdError + Send + Sync>)
         })
     }
 }

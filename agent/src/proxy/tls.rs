@@ -8,7 +8,6 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgwire::startup::ALPN;
 use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
@@ -17,6 +16,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
+use crate::catalog::Way;
 use crate::secret::{self, Secret};
 
 pub use config::{
@@ -35,18 +35,17 @@ pub struct Tls(Option<Ready>);
 struct Ready {
     config: Arc<ClientConfig>,
     name: Option<ServerName<'static>>,
-    /// Which way is taken first, where either may be.
-    optional: Option<Ways>,
+    /// Where either way may be taken.
+    optional: Option<Optional>,
     negotiation: Negotiation,
 }
 
 /// Of a server that may be spoken to in clear text or not, as libpq's `allow` and `prefer` have it.
-#[derive(Clone)]
-struct Ways {
-    /// It is begun with clear text.
-    clear_first: bool,
-    /// The way that is taken now: all connections to the server take the one by which the last login came through.
-    clear: Arc<AtomicBool>,
+#[derive(Clone, Copy)]
+struct Optional {
+    /// It is spoken to in clear text.
+    clear: bool,
+    way: Way,
 }
 
 /// What one connection needs to be encrypted.
@@ -171,10 +170,10 @@ impl Tls {
         Ok(Tls(Some(Ready {
             config: Arc::new(ready),
             name: name.transpose()?,
-            optional: config.mode.is_optional().then(|| {
-                let clear_first = config.mode == Mode::Allow;
-                Ways { clear_first, clear: Arc::new(AtomicBool::new(clear_first)) }
-            }),
+            optional: config
+                .mode
+                .is_optional()
+                .then_some(Optional { clear: config.mode == Mode::Allow, way: Way::First }),
             negotiation: config.negotiation,
         })))
     }
@@ -184,24 +183,27 @@ impl Tls {
         self.0.is_some()
     }
 
-    /// The way that is tried first is taken again.
-    pub(super) fn begin(&self) {
-        if let Some(Ready { optional: Some(ways), .. }) = &self.0 {
-            ways.clear.store(ways.clear_first, Ordering::Relaxed);
-        }
+    /// The same for a server that is spoken to in the other way; none where there is only one, or this is the other.
+    pub(super) fn other_way(&self) -> Option<Self> {
+        let Ready { optional: Some(Optional { clear, way: Way::First }), .. } = self.0.as_ref()? else {
+            return None;
+        };
+        let other = Optional { clear: !clear, way: Way::Other };
+        Some(Tls(Some(Ready { optional: Some(other), ..self.0.clone()? })))
     }
 
-    /// The other way is taken from now on. False: there is none.
-    pub(super) fn turn(&self) -> bool {
-        let Some(Ready { optional: Some(ways), .. }) = &self.0 else { return false };
-        ways.clear.store(!ways.clear_first, Ordering::Relaxed);
-        true
+    /// The same by that way, where there is such a one.
+    pub(super) fn by(&self, way: Way) -> Self {
+        match way {
+            Way::First => self.clone(),
+            Way::Other => self.other_way().unwrap_or_else(|| self.clone()),
+        }
     }
 
     /// Whether the connection is to be encrypted, and how; `server` is where it goes.
     pub(super) fn handshake(&self, server: IpAddr) -> Option<Handshake> {
         let Ready { config, name, optional, negotiation } = self.0.as_ref()?;
-        if optional.as_ref().is_some_and(|ways| ways.clear.load(Ordering::Relaxed)) {
+        if optional.is_some_and(|optional| optional.clear) {
             return None;
         }
         Some(Handshake {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
 use tokio_postgres::{Client, NoTls};
 
-use super::super::{Connect, Connected, Connecting, Key};
+use super::super::{Connect, Connected, Connecting, Key, Way};
 
 /// A running server; dropping it stops it.
 pub(super) struct Server {
@@ -161,7 +161,7 @@ pub(super) struct Socket {
 }
 
 impl Connect for Socket {
-    fn connect<'a>(&'a self, key: &'a Key) -> Connecting<'a> {
+    fn connect<'a>(&'a self, key: &'a Key, _: Way) -> Connecting<'a> {
         Box::pin(async {
             let failed =
                 |error: std::io::Error| -> Arc<dyn std::error::Error + Send + Sync> { Arc::new(error) };

@@ -36,11 +36,12 @@ impl Connection {
                     let shared = Arc::clone(&self.local.shared);
                     let resource = Arc::clone(&self.resource);
                     let (route, server) = self.server.clone();
+                    let way = self.live.as_ref().map(Live::way).unwrap_or_default();
                     let cancelling = std::mem::take(&mut self.cancelling);
                     tokio::task::spawn_local(async move {
-                        if let Err(error) =
-                            login::cancel(&shared, &resource, (&route, server), process_id, &secret).await
-                        {
+                        let key = (process_id, &secret[..]);
+                        let cancelled = login::cancel(&shared, (&resource, way), (&route, server), key).await;
+                        if let Err(error) = cancelled {
                             tracing::warn!(%error, resource = resource.name, "a cancel request was lost");
                         }
                         drop(cancelling);
