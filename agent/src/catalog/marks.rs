@@ -18,6 +18,8 @@ pub(super) struct State {
     place: (String, Oid),
     /// The transactions whose work is seen: which of them have ended, as the server tells it. None where it cannot.
     seen: Option<String>,
+    /// When the server read its configuration.
+    configured: String,
 }
 
 /// One state of the system catalogs.
@@ -60,6 +62,9 @@ pub(super) struct Stale {
 const OF_RELATIONS: [&str; 6] =
     ["pg_class", "pg_attribute", "pg_rewrite", "pg_trigger", "pg_inherits", "pg_policy"];
 
+/// Those of schemas, who may use them, and languages.
+const OF_NAMES: [&str; 3] = ["pg_namespace", "pg_auth_members", "pg_language"];
+
 /// Those on which [`queries::WRITES`] rests, and which relations have triggers.
 const OF_UNSEEN: [&str; 9] = [
     "pg_trigger",
@@ -86,7 +91,11 @@ impl State {
         let rows = client.query_typed(queries::STATE, &[]).await?;
         // A single row, which a server that answers at all gives.
         let Some(row) = rows.first() else { return Ok(State::default()) };
-        Ok(State { place: (row.try_get(0)?, row.try_get(1)?), seen: row.try_get(2)? })
+        Ok(State {
+            place: (row.try_get(0)?, row.try_get(1)?),
+            seen: row.try_get(2)?,
+            configured: row.try_get(3)?,
+        })
     }
 
     /// Whether nothing can have changed between the two: the same transactions are seen in the same place.
@@ -148,7 +157,8 @@ impl Marks {
             false => Wanted::Spans(spans),
         };
         Stale {
-            names: self.differs(before, "pg_namespace") || self.differs(before, "pg_language"),
+            names: self.state.configured != before.state.configured
+                || OF_NAMES.iter().any(|table| self.differs(before, table)),
             relations: wanted(relations, "pg_class"),
             unseen: OF_UNSEEN.iter().any(|table| self.differs(before, table)),
             hidden: OF_HIDDEN.iter().any(|table| self.differs(before, table)),

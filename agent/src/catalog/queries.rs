@@ -13,8 +13,8 @@ pub(super) const SETTINGS: &str = "SET search_path = pg_catalog; \
      SET work_mem = '16MB'; SET max_parallel_workers_per_gather = 0; \
      SET jit = off";
 
-/// One row: which server this is and which database, and which transactions a look sees (NULL on a standby, whose
-/// answer leaves out those that have not ended).
+/// One row: which server this is and which database, which transactions a look sees (NULL on a standby, whose answer leaves
+/// out those that have not ended), and when it read its configuration.
 ///
 /// A server says of itself when it was started, to the microsecond: one that was put in its place, from a backup or an
 /// empty folder, may have given the same numbers to other transactions.
@@ -22,7 +22,8 @@ pub(super) const STATE: &str = "\
     SELECT pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::text, \
            (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()), \
            CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL \
-                ELSE pg_catalog.pg_current_snapshot()::text END";
+                ELSE pg_catalog.pg_current_snapshot()::text END, \
+           pg_catalog.date_part('epoch', pg_catalog.pg_conf_load_time())::text";
 
 /// For each system catalog that matters and each span of OIDs that its rows belong to: (catalog, span, rows, versions).
 ///
@@ -50,7 +51,7 @@ pub(super) const SPAN_BITS: u32 = 6;
 
 /// The system catalogs that [`marks`] tells of: the column with the OID that a row belongs to, if spans are told apart, and
 /// which rows matter.
-const MARKED: [(&str, &str, &str); 17] = [
+const MARKED: [(&str, &str, &str); 18] = [
     ("pg_class", "oid", ""),
     ("pg_attribute", "attrelid", "WHERE attnum > 0"),
     ("pg_rewrite", "ev_class", ""),
@@ -68,11 +69,17 @@ const MARKED: [(&str, &str, &str); 17] = [
     ("pg_index", "", ""),
     ("pg_amproc", "", ""),
     ("pg_event_trigger", "", ""),
+    ("pg_auth_members", "", ""),
 ];
 
-/// All schemas: (oid, nspname, who may use it).
+/// All schemas: (oid, nspname, what tells whether it is in a session's effective search path). That is its owner and
+/// privileges, who is a member of whom, and when the server read its configuration: `search_path` may be another there, of
+/// which no session is told before version 18.
 pub(super) const SCHEMAS: &str = "\
-    SELECT oid, nspname, nspowner::text || coalesce(nspacl::text, '') FROM pg_catalog.pg_namespace";
+    SELECT oid, nspname, pg_catalog.concat_ws(' ', nspowner, nspacl, ( \
+        SELECT pg_catalog.sum(pg_catalog.hashtextextended(m::text, 0)) FROM pg_catalog.pg_auth_members m), \
+        pg_catalog.date_part('epoch', pg_catalog.pg_conf_load_time())) \
+    FROM pg_catalog.pg_namespace";
 
 /// All languages: (oid, lanname).
 pub(super) const LANGUAGES: &str = "SELECT oid, lanname FROM pg_catalog.pg_language";

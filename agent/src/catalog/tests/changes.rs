@@ -141,6 +141,8 @@ const STATEMENTS: &[&str] = &[
     "REVOKE USAGE ON SCHEMA s# FROM public",
     "ALTER SCHEMA s# OWNER TO pg_monitor",
     "ALTER SCHEMA s# OWNER TO postgres",
+    "GRANT pg_monitor TO pg_signal_backend",
+    "REVOKE pg_monitor FROM pg_signal_backend",
     // What only a superuser does.
     "UPDATE pg_catalog.pg_proc SET provolatile = 'v' WHERE proname = 'int4pl'",
     "UPDATE pg_catalog.pg_proc SET provolatile = 'i' WHERE proname = 'int4pl'",

@@ -1,5 +1,7 @@
 //! What writing to a relation runs unseen is followed, wherever it comes from and however far away that changes.
 
+use std::time::{Duration, Instant};
+
 use super::postgres::Server;
 use super::real::start;
 use super::*;
@@ -118,10 +120,20 @@ fn who_may_use_a_schema_and_what_policies_call_is_followed() {
                 false,
             ),
             ("CREATE SCHEMA three", false),
+            ("CREATE ROLE one_role; CREATE ROLE other_role", true),
+            ("GRANT one_role TO other_role", false),
+            ("REVOKE one_role FROM other_role", false),
         ] {
             let before = live.current();
             admin.batch_execute(statements).await.unwrap();
             assert_eq!(live.refresh().await.unwrap().has_same_schemas(&before), same, "{statements}");
+        }
+        // Another search path may be in the configuration. Each process of the server reads it in its own time.
+        let before = live.current();
+        admin.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        while live.refresh().await.unwrap().has_same_schemas(&before) {
+            assert!(Instant::now() < until, "a new configuration is not noticed");
         }
         for (statement, calls) in [
             ("CREATE POLICY p ON t USING (set_config('x.y', 'z', false) <> '')", &[2078][..]),
