@@ -188,3 +188,57 @@ fn a_rule_may_allow_by_name_to_find_rows_by_a_masked_column() -> Result<()> {
         Ok(())
     })
 }
+
+/// Functions that give names of the session's another meaning, or put what they read where it can be read.
+const AGAIN: &str = "
+    CREATE FUNCTION public.again() RETURNS void LANGUAGE plpgsql AS
+      $$ DECLARE c refcursor := 'c'; BEGIN CLOSE c; OPEN c FOR SELECT ssn || '' FROM public.customers; END $$;
+    CREATE FUNCTION public.prepares() RETURNS void LANGUAGE plpgsql AS
+      $$ BEGIN EXECUTE 'DEALLOCATE p'; EXECUTE 'PREPARE p AS SELECT ssn || '''' FROM public.customers'; END $$;
+    CREATE TABLE public.open_to_all (t text); GRANT ALL ON public.open_to_all TO public;
+    CREATE FUNCTION public.copies() RETURNS void LANGUAGE sql AS
+      $$ INSERT INTO public.open_to_all SELECT ssn FROM public.customers $$;
+    CREATE FUNCTION public.fetches() RETURNS void LANGUAGE plpgsql AS
+      $$ DECLARE c refcursor := 'c'; x text; BEGIN FETCH c INTO x; INSERT INTO public.open_to_all VALUES (x); END $$;
+    CREATE FUNCTION public.says() RETURNS void LANGUAGE plpgsql AS
+      $$ BEGIN RAISE NOTICE '%', (SELECT ssn FROM public.customers LIMIT 1); END $$";
+
+#[test]
+fn no_function_leads_around_a_mask() -> Result<()> {
+    const CURSOR: [&str; 5] = [
+        "BEGIN",
+        "DECLARE c CURSOR FOR SELECT name FROM customers",
+        "SELECT again()",
+        "FETCH ALL FROM c",
+        "COMMIT",
+    ];
+    const PREPARED: [&str; 3] = ["PREPARE p AS SELECT name FROM customers", "SELECT prepares()", "EXECUTE p"];
+    story(&Setup::policy(POLICY), |world| {
+        world.server.sql("shop", AGAIN)?;
+        const FETCHED: [&str; 5] = [
+            "BEGIN",
+            "DECLARE c CURSOR FOR SELECT ssn FROM customers",
+            "SELECT fetches()",
+            "SELECT t FROM open_to_all",
+            "ROLLBACK",
+        ];
+        const COPIED: [&str; 4] = ["BEGIN", "SELECT copies()", "SELECT t FROM open_to_all", "ROLLBACK"];
+        for script in [&CURSOR[..], &PREPARED, &FETCHED, &COPIED, &["SELECT says()"]] {
+            let mut direct = world.server.psql("shop");
+            for statement in script {
+                direct.args(["-c", statement]);
+            }
+            let output = direct.output()?;
+            let told = format!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            ensure!(no_secret(&told).is_err(), "nothing is there to be hidden: {told}");
+            for script in [script, &[script.join("; ").as_str()][..]] {
+                check(world, script)?;
+            }
+        }
+        Ok(())
+    })
+}

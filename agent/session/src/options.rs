@@ -9,7 +9,8 @@ use policy::Principal;
 
 use crate::ClientAuthentication;
 
-/// Bounds on what one session may hold in memory, and on what of a result is recorded. All in bytes.
+/// Bounds on what one session may hold in memory, and on what of a result is recorded. In bytes, where nothing else is
+/// said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// The longest Query or Parse.
@@ -21,12 +22,15 @@ pub struct Limits {
     pub row: usize,
     /// How much of one statement's result is recorded before it is cut.
     pub recorded: u64,
+    /// How many prepared statements with a name there may be at once, and how many portals: more than any honest client
+    /// has.
+    pub names: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         // A text and what is said of it are one record, which has at most 64 MiB (`evidence::segment`).
-        Limits { message: 60 << 20, bind: 1 << 20, row: 64 << 20, recorded: 64 << 20 }
+        Limits { message: 60 << 20, bind: 1 << 20, row: 64 << 20, recorded: 64 << 20, names: 100_000 }
     }
 }
 

@@ -115,6 +115,8 @@ pub struct Effects {
     pub renames: bool,
     /// Code may hang on relations afterwards, and change settings when one is read or written.
     pub hangs_code: bool,
+    /// Code may have closed cursors of the session, and opened others in their names.
+    pub reopens: bool,
     /// Relations that are gone afterwards, or may be: schema and name.
     pub drops: Vec<(String, String)>,
 }
@@ -122,8 +124,17 @@ pub struct Effects {
 impl Effects {
     /// Of a statement that was not understood: every setting and the catalog may have changed.
     pub fn anything() -> Self {
-        let (ddl, search_path, string_syntax, hangs_code) = (true, true, true, true);
-        Effects { ddl, search_path, string_syntax, hangs_code, ..Effects::default() }
+        let (ddl, search_path, string_syntax, hangs_code, reopens) = (true, true, true, true, true);
+        Effects { ddl, search_path, string_syntax, hangs_code, reopens, ..Effects::default() }
+    }
+
+    /// Whether names of the session's prepared statements and cursors are changed or used.
+    pub fn changes_names(&self) -> bool {
+        self.prepares.is_some()
+            || self.declares.is_some()
+            || self.deallocates.is_some()
+            || self.executes.is_some()
+            || self.fetches.is_some()
     }
 }
 

@@ -80,6 +80,12 @@ pub(crate) struct Reader<'a> {
     escapes_in_bodies: bool,
     /// How strings are read may have changed when one of them runs.
     bodies_move_strings: bool,
+    /// What they may read.
+    bodies_read: Lineage,
+    /// One of them may store what it has read, or hand it on.
+    bodies_store: bool,
+    /// What is read runs because of a write.
+    triggered: bool,
     /// Relations whose triggers and their like have been read, and for which verb.
     written_to: BTreeSet<(Oid, Verb)>,
     /// Which of `tokens` the tree has been seen to hold.
@@ -110,6 +116,9 @@ impl<'a> Reader<'a> {
             bodies: BTreeSet::new(),
             escapes_in_bodies: false,
             bodies_move_strings: false,
+            bodies_read: constant(),
+            bodies_store: false,
+            triggered: false,
             written_to: BTreeSet::new(),
             met: Vec::new(),
         }
@@ -155,6 +164,7 @@ impl<'a> Reader<'a> {
     /// roles count.
     fn add_action(&mut self, mut action: Action) -> Option<usize> {
         self.imply(&mut action);
+        self.note_in_body(&action);
         if let Some(place) = self.place_of(&action) {
             let roles = &mut self.actions[place].detail.roles;
             if *roles != action.detail.roles {

@@ -97,7 +97,9 @@ pub(crate) fn read(
         reader.effects.ddl |= anything.ddl;
         reader.effects.search_path |= anything.search_path;
         reader.effects.string_syntax |= anything.string_syntax;
+        reader.effects.reopens |= anything.reopens;
     }
+    reader.store_what_bodies_read();
     let on_relation = |a: &Action| a.object.kind == ObjectKind::Relation;
     let runs_code = before.hangs_code && reader.actions.iter().any(on_relation);
     let event = reader.effects.ddl && catalog.has_event_triggers();

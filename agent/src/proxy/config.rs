@@ -48,6 +48,7 @@ impl Config {
             bind: self.bind_bytes,
             row: self.row_bytes,
             recorded: self.recorded_bytes,
+            ..session::Limits::default()
         }
     }
 }

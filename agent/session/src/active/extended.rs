@@ -1,7 +1,7 @@
 //! Parse, Bind and Execute ("Extended Query" in PostgreSQL's manual): a text, then its values, then its rows, each
 //! judged before it moves on.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -28,6 +28,7 @@ impl Active {
         turn: &mut Turn<'_>,
     ) -> Result<Taken, Fault> {
         let Ready::Now(ruled) = self.judge(parse.query, None, turn) else { return Ok(Taken::NotYet) };
+        let ruled = self.with_room(ruled, (parse.name, b""));
         self.batch_open = true;
         let veiled = self.veils(ruled.reading());
         let shown = recordable(parse.query, ruled.reading(), veiled, &self.options.key);
@@ -110,6 +111,7 @@ impl Active {
             return Ok(Taken::Yes);
         };
         let Ready::Now(ruled) = self.judge_prepared(&prepared, turn) else { return Ok(Taken::NotYet) };
+        let ruled = self.with_room(ruled, (b"", bind.portal));
         self.batch_open = true;
         let veiled = self.veils(ruled.reading());
         let values = parameters(bind.parameters.clone(), bind.parameter_formats, veiled, &self.options.key);
@@ -168,6 +170,7 @@ impl Active {
             masks: self.masks.clone(),
             mask_rules: self.mask_rules,
             plan: OnceCell::new(),
+            reopened: Cell::new(false),
         });
         let change = Some(self.names.bind(name, Rc::clone(&portal)));
         let sent = Sent { record, begun: turn.now, veiled };
@@ -262,7 +265,7 @@ impl Active {
                         self.change_names(&portal.prepared.text, ruled.judged(), portal.prepared.record);
                 }
                 run.portal = Some(portal);
-                self.facts.sent(ruled.reading());
+                self.sent(ruled.reading());
                 self.expect(Expected::Execute { run, refusal: None }, turn)?;
             }
             None => {
@@ -279,7 +282,8 @@ impl Active {
     fn rejudge(&mut self, portal: &Portal) -> Ready<Ruled> {
         let bound = &portal.judged;
         let unmoved = bound.epoch == self.facts.epoch();
-        if unmoved && !bound.reading.inherits() {
+        let reopened = self.masks.is_some() && portal.reopened.get();
+        if unmoved && !reopened && !bound.reading.inherits() {
             return Ready::Now(self.ruled(bound.clone()));
         }
         let reading = match portal.is_planned() {
@@ -296,7 +300,7 @@ impl Active {
         let masks_moved = self.mask_rules != portal.mask_rules;
         let untold = !same && now.ruling() != Ruling::Allow;
         let unmasked = self.masks.is_some() && bound.reading.inherits() && !gives_same;
-        if untold || unmasked || masks_moved {
+        if untold || unmasked || masks_moved || reopened {
             let refusal = Refusal::because(
                 "what the portal does can no longer be told since it was bound",
                 Some("Bind it again after Sync.".to_owned()),
@@ -361,6 +365,7 @@ impl Active {
                     masks: self.masks.clone(),
                     mask_rules: self.mask_rules,
                     plan: OnceCell::new(),
+                    reopened: Cell::new(false),
                 };
                 changes.push((index, self.names.bind(name.as_bytes(), Rc::new(portal))));
             }

@@ -8,7 +8,6 @@ use pgwire::{FrameError, HEADER_LEN, Piece, Whole};
 use super::Active;
 use super::expected::Expected;
 use super::judging::Waiting;
-use super::names::MOST_NAMES;
 use super::reading::Reading;
 use super::run::Run;
 use super::streamed::HEAD;
@@ -111,7 +110,6 @@ impl Active {
             Ok(message) => message,
             Err(error) => return self.malformed(tag, body, error, turn),
         };
-        self.is_room_for_names()?;
         let taken = match message {
             Message::Query(text) => self.query(text, frame, turn)?,
             Message::Parse(parse) => self.parse(&parse, frame, turn)?,
@@ -180,13 +178,6 @@ impl Active {
         self.facts_asked = self.replicates;
     }
 
-    pub(super) fn is_room_for_names(&self) -> Result<(), Fault> {
-        match self.names.full() {
-            true => Err(Fault::Limit { what: "too many prepared statements or portals", limit: MOST_NAMES }),
-            false => Ok(()),
-        }
-    }
-
     /// While the server reads COPY data it ignores Sync, and answers it as soon as the COPY has failed: what becomes of
     /// one that crosses the failure is asked then. None is sent behind what may be a COPY of which it is not known yet
     /// whether it has begun.
@@ -236,6 +227,14 @@ impl Active {
         }
         turn.control(tag::COPY_DATA, bytes)?;
         Ok(Taken::Yes)
+    }
+
+    /// A statement with this reading is on its way to the server.
+    pub(super) fn sent(&mut self, reading: &Reading) {
+        if reading.changes().reopens {
+            self.names.reopen();
+        }
+        self.facts.sent(reading);
     }
 
     pub(super) fn run(&self, record: u64, reading: &Rc<Reading>, turn: &Turn<'_>) -> Box<Run> {

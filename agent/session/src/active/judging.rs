@@ -186,6 +186,25 @@ impl Active {
         Ruled::new(judged)
     }
 
+    /// Adds that there is no room for one more name, where it makes one: that of a statement, of a portal, or those in the
+    /// text itself. What has no name takes the place of what was there before.
+    pub(super) fn with_room(&self, ruled: Ruled, (statement, portal): (&[u8], &[u8])) -> Ruled {
+        let most = self.options.limits.names;
+        let makes = |of: fn(&Effects) -> bool| ruled.reading().statements().iter().any(|s| of(&s.effects));
+        let full = (self.names.statements_full(most)
+            && (!statement.is_empty() || makes(|effects| effects.prepares.is_some())))
+            || (self.names.portals_full(most)
+                && (!portal.is_empty() || makes(|effects| effects.declares.is_some())));
+        if !full || ruled.ruling() == Ruling::Deny {
+            return ruled;
+        }
+        let refusal = Refusal::limit(
+            format!("there is no room for one more prepared statement or portal: a session has up to {most}"),
+            "Close or DEALLOCATE those that are not used any more.",
+        );
+        Ruled::refused(ruled.judged, "limit", refusal)
+    }
+
     /// Results that are no rows cannot be masked. (What a statement stores is the policy's to refuse.)
     pub(super) fn unmaskable(&self, reading: &Reading) -> Option<Refusal> {
         self.masks.as_ref()?;
@@ -208,7 +227,7 @@ impl Active {
         let mut prepared_here: Vec<&str> = Vec::new();
         // What earlier statements of it change counts for what is run here, not for how that was read.
         let (mut path_moves, mut names_move) = (false, false);
-        let mut fetched = false;
+        let (mut fetched, mut reopened) = (false, false);
         for (index, statement) in reading.statements().iter().enumerate() {
             let effects = &statement.effects;
             if fetched && names_something(statement) {
@@ -222,6 +241,7 @@ impl Active {
                 continue;
             }
             prepared_here.extend(effects.prepares.as_deref());
+            reopened |= effects.reopens;
             path_moves |= statement.moves_path();
             names_move |= effects.renames || !effects.drops.is_empty();
             if effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back) {
@@ -230,6 +250,7 @@ impl Active {
             }
             if let Some(name) = &effects.fetches {
                 let cursor = self.names.portal(name.as_bytes());
+                let cursor = cursor.filter(|portal| !reopened && !portal.reopened.get());
                 let output = cursor.map_or(Output::Unknown, |portal| portal.output().clone());
                 resolved.inherit(index, &[], &[], output, Lineage::From(Vec::new()));
                 // The query runs as its rows are fetched.
@@ -409,6 +430,7 @@ fn acts_on_session(effects: &Effects, prepares_itself: bool) -> bool {
         temp,
         renames,
         hangs_code,
+        reopens,
         drops,
     } = effects;
     *ddl || *search_path
@@ -416,6 +438,7 @@ fn acts_on_session(effects: &Effects, prepares_itself: bool) -> bool {
         || *temp
         || *renames
         || *hangs_code
+        || *reopens
         || !drops.is_empty()
         || transaction.is_some()
         || prepares.is_some() != prepares_itself

@@ -5,7 +5,7 @@
 //! would skip all of that. Whatever comes later must not stand on it: the server may run another statement under
 //! that name than the one that was judged.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
@@ -59,6 +59,8 @@ pub(crate) struct Portal {
     pub(crate) mask_rules: u64,
     /// How its rows are masked; set by the answer to the session's own Describe.
     pub(crate) plan: OnceCell<RowPlan>,
+    /// Code may have closed it since, and opened another query in its name.
+    pub(crate) reopened: Cell<bool>,
 }
 
 impl Portal {
@@ -129,9 +131,8 @@ struct Pending<T> {
     value: Option<Rc<T>>,
 }
 
-/// More names, and more bytes behind them, than any honest client holds: the memory of a session is bounded.
-pub(crate) const MOST_NAMES: usize = 100_000;
-pub(crate) const MOST_BYTES: usize = 256 << 20;
+/// More bytes behind names than any honest client holds.
+const MOST_BYTES: usize = 256 << 20;
 
 impl Names {
     pub(crate) fn statement(&self, name: &[u8]) -> Option<&Rc<Prepared>> {
@@ -211,15 +212,33 @@ impl Names {
         self.undone(change);
     }
 
+    /// A statement goes that may close any portal, and open another query in its name.
+    pub(crate) fn reopen(&self) {
+        let Space { unnamed, named, .. } = &self.portals;
+        let entries = std::iter::once(unnamed).chain(named.values());
+        let portals = entries.flat_map(|entry| {
+            entry.settled.iter().chain(entry.pending.iter().filter_map(|pending| pending.value.as_ref()))
+        });
+        portals.for_each(|portal| portal.reopened.set(true));
+    }
+
     /// The transaction has ended, and with it every portal that the server has. Those on their way stay.
     pub(crate) fn end_of_transaction(&mut self) {
         self.portals.clear();
     }
 
-    pub(crate) fn full(&self) -> bool {
-        self.statements.named.len() >= MOST_NAMES
-            || self.portals.named.len() >= MOST_NAMES
-            || self.statements.bytes + self.portals.bytes >= MOST_BYTES
+    /// Whether there is no room for one more prepared statement with a name, where there may be so many.
+    pub(crate) fn statements_full(&self, most: usize) -> bool {
+        self.statements.has(most) || self.bytes_full()
+    }
+
+    /// The same for portals.
+    pub(crate) fn portals_full(&self, most: usize) -> bool {
+        self.portals.has(most) || self.bytes_full()
+    }
+
+    fn bytes_full(&self) -> bool {
+        self.statements.bytes + self.portals.bytes >= MOST_BYTES
     }
 
     fn number(&mut self) -> u64 {
@@ -266,6 +285,12 @@ impl<T: Weighs> Space<T> {
             Some(pending) => pending.value.as_ref(),
             None => entry.settled.as_ref(),
         }
+    }
+
+    /// Whether so many names, or more, stand for something once what is in flight has happened.
+    fn has(&self, most: usize) -> bool {
+        self.named.len() >= most
+            && self.named.keys().filter(|name| self.get(name).is_some()).take(most).count() == most
     }
 
     fn is_certain(&self, name: &[u8], stretch: u64) -> bool {

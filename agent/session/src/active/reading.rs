@@ -17,6 +17,8 @@ pub(crate) struct Changes {
     pub(crate) takes_back: bool,
     /// Code may hang on relations that did not before.
     pub(crate) hangs_code: bool,
+    /// Portals may stand for other queries afterwards.
+    pub(crate) reopens: bool,
 }
 
 impl Changes {
@@ -26,8 +28,8 @@ impl Changes {
     }
 
     fn anything() -> Self {
-        let (search_path, string_syntax, ddl, hangs_code) = (true, true, true, true);
-        Changes { search_path, string_syntax, ddl, hangs_code, ..Changes::default() }
+        let (search_path, string_syntax, ddl, hangs_code, reopens) = (true, true, true, true, true);
+        Changes { search_path, string_syntax, ddl, hangs_code, reopens, ..Changes::default() }
     }
 }
 
@@ -67,6 +69,7 @@ impl Reading {
                 statement.effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back);
             changes.renames |= statement.effects.renames;
             changes.hangs_code |= statement.effects.hangs_code;
+            changes.reopens |= statement.effects.reopens;
         }
         let meaning = Meaning { statements: analysis.statements, actions, changes, function: false };
         Reading { meaning: Rc::new(meaning), places: analysis.places }

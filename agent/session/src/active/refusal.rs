@@ -20,6 +20,8 @@ pub(crate) struct Refusal {
 
 /// `insufficient_privilege`, as PostgreSQL's own permission checks give.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// `program_limit_exceeded`.
+const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
 /// `query_canceled`.
 pub(super) const QUERY_CANCELED: &str = "57014";
 
@@ -55,6 +57,17 @@ impl Refusal {
     /// The client itself cancelled the statement before the server had it.
     pub(crate) fn cancelled() -> Self {
         Refusal::interrupted("canceling statement due to user request".to_owned())
+    }
+
+    /// There is more of something than a session may have.
+    pub(crate) fn limit(message: String, hint: &str) -> Self {
+        Refusal {
+            sqlstate: PROGRAM_LIMIT_EXCEEDED,
+            message,
+            hint: Some(hint.to_owned()),
+            position: None,
+            is_servers: false,
+        }
     }
 
     /// The server would have broken it off, with these words.

@@ -29,6 +29,7 @@ impl Active {
                 Ready::Wait => return Ok(Taken::NotYet),
             },
         };
+        let ruled = self.with_room(ruled, (b"", b""));
         let veiled = self.veils(ruled.reading());
         let shown = recordable(text, ruled.reading(), veiled, &self.options.key);
         let statement = Statement {
@@ -67,7 +68,7 @@ impl Active {
         let mut run = self.run(record, ruled.reading(), turn);
         run.changes = self.change_names(text, ruled.judged(), record);
         self.names.stretch_ends();
-        self.facts.sent(ruled.reading());
+        self.sent(ruled.reading());
         self.expect(Expected::Query { run, refusal: None }, turn)
     }
 
@@ -162,7 +163,7 @@ impl Active {
     ) -> Result<(), Fault> {
         let run = self.run(record, ruled.reading(), turn);
         self.names.stretch_ends();
-        self.facts.sent(ruled.reading());
+        self.sent(ruled.reading());
         self.expect(Expected::FunctionCall { run, refusal: None }, turn)
     }
 

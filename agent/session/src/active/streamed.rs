@@ -73,7 +73,6 @@ impl Active {
         let Some(Header { tag, body_len }) = Header::parse(bytes).map_err(Fault::Frontend)? else {
             return Ok(Taken::NotYet);
         };
-        self.is_room_for_names()?;
         let body = bytes.get(HEADER_LEN..).unwrap_or_default();
         let begun = match tag {
             tag::BIND => self.bind_begins(&Head::of_bind(body).map_err(Fault::Frontend)?, bytes, turn)?,
@@ -186,6 +185,7 @@ impl Active {
             return Ok(Some((record, veiled, fate)));
         }
         let Ready::Now(ruled) = self.judge_prepared(&prepared, turn) else { return Ok(None) };
+        let ruled = self.with_room(ruled, (b"", head.portal));
         self.batch_open = true;
         let veiled = self.veils(ruled.reading());
         let named = Statement { of: Some(prepared.record), ..named };
@@ -262,14 +262,10 @@ impl Active {
         };
         let limit = self.options.limits.message;
         let reading = self.rule(Rc::new(Reading::unreadable(b"", "a text beyond the limit")));
-        let refusal = Refusal {
-            // program_limit_exceeded
-            sqlstate: "54000",
-            message: format!("a text of {length} bytes is too long: it is read whole, up to {limit} bytes"),
-            hint: Some("Bind large values as parameters, or use COPY: these pass at any length.".to_owned()),
-            position: None,
-            is_servers: false,
-        };
+        let refusal = Refusal::limit(
+            format!("a text of {length} bytes is too long: it is read whole, up to {limit} bytes"),
+            "Bind large values as parameters, or use COPY: these pass at any length.",
+        );
         let ruled = Ruled::refused(reading.judged().clone(), "limit", refusal);
         let protocol = if tag == tag::PARSE { Protocol::Parse } else { Protocol::Simple };
         let statement = Statement { name: name.into(), ..Statement::new(protocol) };

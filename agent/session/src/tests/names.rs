@@ -5,6 +5,7 @@ use policy::Answer;
 use super::client::*;
 use super::fixture::*;
 use super::world::World;
+use crate::Limits;
 
 const DELETE: &str = "DELETE FROM orders WHERE id = 1";
 const HARMLESS: &str = "SELECT id FROM orders";
@@ -174,4 +175,41 @@ fn the_question_for_the_search_path_leaves_the_unnamed_statement_alone() {
     world.send(&[bind("", "set"), execute("", 0), sync()]);
     let got = world.send(&[bind("", ""), execute("", 1), sync()]);
     assert_eq!(got, ["bound", "row id#1", "suspended", "ready I"]);
+}
+
+#[test]
+fn one_name_too_many_is_refused_in_its_place_and_the_session_goes_on() {
+    const NO: &str =
+        "error 54000 there is no room for one more prepared statement or portal: a session has up to 2";
+    let mut world = World::with_limits(GUARDED, Limits { names: 2, ..Limits::default() });
+    world.send(&[query(HARMLESS), parse("a", HARMLESS), parse("b", HARMLESS), sync()]);
+    let got = world.send(&[parse("c", HARMLESS), bind("", "c"), sync()]);
+    assert_eq!(got, [NO, "ready I"]);
+    assert_eq!(world.send(&[query("PREPARE c AS SELECT id FROM orders")]), [NO, "ready I"]);
+    assert_eq!(
+        world.send(&[parse("", "PREPARE c AS SELECT id FROM orders"), bind("", ""), sync()]),
+        [NO, "ready I"]
+    );
+    // What has no name takes the place of the one before.
+    let got = world.send(&[
+        parse("", HARMLESS),
+        bind("", ""),
+        execute("", 1),
+        bind("", "a"),
+        execute("", 1),
+        sync(),
+    ]);
+    assert_eq!(
+        got,
+        ["parsed", "bound", "row id#1", "suspended", "bound", "row id#1", "suspended", "ready I"]
+    );
+    let got = world.send(&[close_statement("a"), sync(), parse("c", HARMLESS), sync()]);
+    assert_eq!(got, ["closed", "ready I", "parsed", "ready I"]);
+    // Portals are counted for themselves.
+    world.send(&[query("BEGIN"), bind("p", "b"), bind("q", "b"), sync()]);
+    assert_eq!(world.send(&[bind("r", "b"), sync()]), [NO, "ready E"]);
+    world.send(&[query("ROLLBACK")]);
+    let got = world.send(&[query("BEGIN"), bind("r", "b"), sync()]);
+    assert_eq!(got[got.len() - 2..], ["bound", "ready T"]);
+    assert_eq!(world.permits, world.statements_sent().0);
 }

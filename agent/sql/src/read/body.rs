@@ -8,6 +8,7 @@
 use policy::catalog::{Body, Referential};
 use policy::{Action, Function, Oid, Relation, Verb};
 
+use self::tokens::{OF_STATEMENTS, WRITING, is_privilege, utilities, written_at};
 use super::Reader;
 use super::texts::{reads_relation, runs_text, runs_text_elsewhere};
 use super::uses::Told;
@@ -16,6 +17,9 @@ use crate::keywords::is_reserved;
 use crate::lexer::{Kind, Token, lex_body};
 use crate::names::{Builtin, Name, builtin};
 use crate::{SearchPath, Settings};
+
+mod tokens;
+mod values;
 
 /// Bodies that one statement may run; of more it is not told what they do.
 const MAX_BODIES: usize = 300;
@@ -140,6 +144,7 @@ impl<'a> Reader<'a> {
         let mut handed_on = String::new();
         for segment in tokens.split(|token| token.kind == Kind::Semicolon) {
             self.segment(text, segment, path, dynamic, shown, depth);
+            self.cursors_in_body(text, segment, dynamic && depth == 0, shown);
             utilities(text, segment, &mut handed_on);
         }
         // All at once: what one of them creates another may name.
@@ -314,6 +319,7 @@ impl<'a> Reader<'a> {
             return;
         }
         self.written_to.insert(key);
+        let outer = std::mem::replace(&mut self.triggered, true);
         let deletes = matches!(verb, Verb::Delete | Verb::DeleteAll);
         let updates = matches!(verb, Verb::Update | Verb::UpdateAll);
         let inserts = matches!(verb, Verb::Insert | Verb::CopyIn);
@@ -345,6 +351,7 @@ impl<'a> Reader<'a> {
                 writes.functions.iter().for_each(|oid| reader.call_member(*oid));
             }
         });
+        self.triggered = outer;
     }
 
     /// The functions that operators and casts in these tokens call, and those that any expression may.
@@ -378,114 +385,6 @@ impl<'a> Reader<'a> {
     /// Marks an action that is found while what comes along is read.
     pub(super) fn imply(&self, action: &mut Action) {
         action.implied |= self.implies && action.verb != Verb::Opaque;
-    }
-}
-
-/// Verbs that change rows, where it is not told which.
-const WRITING: [Verb; 5] = [Verb::Insert, Verb::Update, Verb::UpdateAll, Verb::Delete, Verb::DeleteAll];
-
-/// Words of statements that are done to every relation in them.
-const OF_STATEMENTS: [(&str, Verb); 12] = [
-    ("truncate", Verb::Truncate),
-    ("drop", Verb::Drop),
-    ("alter", Verb::Alter),
-    ("lock", Verb::Lock),
-    ("copy", Verb::CopyServer),
-    ("grant", Verb::Grant),
-    ("revoke", Verb::Revoke),
-    ("comment", Verb::Alter),
-    ("references", Verb::References),
-    ("refresh", Verb::Maintain),
-    ("reindex", Verb::Maintain),
-    ("create", Verb::Create),
-];
-
-/// Statements that are neither queries nor the language's own.
-const UTILITIES: [&str; 29] = [
-    "alter",
-    "analyse",
-    "analyze",
-    "checkpoint",
-    "cluster",
-    "comment",
-    "copy",
-    "create",
-    "discard",
-    "do",
-    "drop",
-    "grant",
-    "import",
-    "listen",
-    "load",
-    "lock",
-    "notify",
-    "prepare",
-    "reassign",
-    "refresh",
-    "reindex",
-    "reset",
-    "revoke",
-    "security",
-    "set",
-    "truncate",
-    "unlisten",
-    "vacuum",
-    "show",
-];
-
-/// Adds the statements that plpgsql hands on as they are, with no variables in them: they are read as anywhere else.
-fn utilities(text: &str, tokens: &[Token], handed_on: &mut String) {
-    let Some(last) = tokens.last() else { return };
-    for (at, token) in tokens.iter().enumerate() {
-        let begins = at.checked_sub(1).map(|before| tokens[before]).is_none_or(|before| {
-            before.written(text) == ">>"
-                || ["begin", "then", "else", "loop"].iter().any(|word| before.is(text, word))
-        });
-        let assigned = tokens.get(at + 1).is_some_and(|next| {
-            matches!(next.kind, Kind::Dot | Kind::ColonEquals | Kind::LeftBracket)
-                || next.written(text) == "="
-        });
-        if begins && !assigned && UTILITIES.iter().any(|word| token.is(text, word)) {
-            handed_on.push_str(&text[token.range().start..last.range().end]);
-            handed_on.push_str(";\n");
-        }
-    }
-}
-
-/// Whether these tokens behind EXECUTE go on with the privilege, or with what a trigger executes: `function` and
-/// `procedure` are names of variables, too.
-fn is_privilege(text: &str, tokens: &[Token]) -> bool {
-    let mut cursor = Cursor::new(text, tokens);
-    if cursor.eat("on") {
-        return true;
-    }
-    (cursor.eat("function") || cursor.eat("procedure"))
-        && cursor.qualified().is_some()
-        && cursor.sees_kind(Kind::LeftParen)
-}
-
-/// What is done to the relation whose name stands there, beside being read.
-fn written_at(text: &str, tokens: &[Token], mut at: usize) -> &'static [Verb] {
-    // To the front of `database.schema.name`, out of `ONLY (name)`.
-    while at >= 2 && tokens[at - 1].kind == Kind::Dot {
-        at -= 2;
-    }
-    while at >= 1 && tokens[at - 1].kind == Kind::LeftParen {
-        at -= 1;
-    }
-    let is =
-        |back: usize, word: &str| at.checked_sub(back).is_some_and(|before| tokens[before].is(text, word));
-    let from = if is(1, "only") { 2 } else { 1 };
-    if is(from, "into") && is(from + 1, "insert") {
-        &[Verb::Insert]
-    } else if is(from, "into") && is(from + 1, "merge") {
-        &WRITING
-    } else if is(from, "update") {
-        &[Verb::Update, Verb::UpdateAll]
-    } else if is(from, "from") && is(from + 1, "delete") {
-        &[Verb::Delete, Verb::DeleteAll]
-    } else {
-        &[]
     }
 }
 

@@ -76,6 +76,15 @@ impl<'a> Reader<'a> {
             self.effects.search_path |= statement.effects.search_path;
             self.effects.string_syntax |= statement.effects.string_syntax;
             self.effects.hangs_code |= statement.effects.hangs_code;
+            self.effects.reopens |= statement.effects.reopens;
+            self.effects.temp |= statement.effects.temp;
+            self.effects.renames |= statement.effects.renames;
+            if statement.effects.changes_names() {
+                self.opaque("a text gives names of prepared statements or cursors another meaning");
+            }
+            self.effects.drops.extend(statement.effects.drops);
+            self.store(statement.written);
+            self.steer(statement.steers);
             self.relations.extend(statement.relations);
             statement.actions.into_iter().for_each(|action| self.act(action));
             self.wants.catalog |= statement.wants.catalog;

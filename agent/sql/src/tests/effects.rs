@@ -44,6 +44,13 @@ const BODIES: &[(&str, &str)] = &[
     ("plain", "BEGIN RETURN lower($1) || 'secret' /* secret */; END -- secret"),
     ("broken", "BEGIN 'x"),
     ("attribute", "BEGIN RETURN NEW.reads; END"),
+    ("renames", "BEGIN ALTER TABLE t RENAME TO u; END"),
+    ("drops", "BEGIN DROP TABLE secret; END"),
+    ("makes_temp", "BEGIN CREATE TEMP TABLE t (id int); END"),
+    ("hangs", "BEGIN CREATE TRIGGER x BEFORE INSERT ON t EXECUTE FUNCTION reads(); END"),
+    ("deallocates", "BEGIN EXECUTE 'DEALLOCATE p'; END"),
+    ("prepares", "BEGIN EXECUTE 'PREPARE p AS SELECT 1'; END"),
+    ("declares", "BEGIN EXECUTE 'CLOSE c'; EXECUTE 'DECLARE c CURSOR FOR SELECT 1'; END"),
 ];
 
 fn with(change: impl FnOnce(&mut Changes)) -> Catalog {
@@ -336,4 +343,27 @@ fn what_a_body_hands_on_is_read_as_anywhere_else() {
     assert!(!run("sql", &[], "SELECT 1", "SELECT f()", &off).contains("opaque"));
     let turned = "SET standard_conforming_strings = off; SELECT f()";
     assert!(run("sql", &[], hides, turned, &settings()).contains("opaque"));
+}
+
+#[test]
+fn what_a_body_does_to_the_session_is_an_effect_of_who_calls_it() {
+    let catalog = with(|_| {});
+    let effects = |call: &str| {
+        let text = format!("SELECT {call}()");
+        let mut analysis = analyse(text.as_bytes(), &settings(), &catalog, &Limits::default());
+        analysis.statements.remove(0).effects
+    };
+    assert!(effects("renames").renames);
+    assert!(effects("drops").drops.contains(&("public".to_owned(), "secret".to_owned())));
+    assert!(effects("makes_temp").temp);
+    assert!(effects("hangs").hangs_code);
+}
+
+#[test]
+fn a_text_that_gives_names_of_the_session_another_meaning_is_not_understood() {
+    let catalog = with(|_| {});
+    for call in ["deallocates", "prepares", "declares"] {
+        let told = actions(&catalog, &format!("SELECT {call}()"));
+        assert!(told.contains("opaque"), "{call}: {told}");
+    }
 }
