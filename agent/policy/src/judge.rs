@@ -168,6 +168,18 @@ pub struct SubjectPolicy {
 }
 
 impl SubjectPolicy {
+    /// Whether both judge all alike: the same rules of the same policy speak, and the same is masked.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let SubjectPolicy { policy, ranked, masks, opaque, opaque_by_all, masking, observed, windows } = self;
+        // Who has the same rules shares them.
+        Arc::ptr_eq(policy, &other.policy)
+            && Arc::ptr_eq(ranked, &other.ranked)
+            && (opaque, opaque_by_all, masking) == (&other.opaque, &other.opaque_by_all, &other.masking)
+            && *observed == other.observed
+            && *masks == other.masks
+            && *windows == other.windows
+    }
+
     /// The masks that hold for this subject.
     pub const fn masks(&self) -> &Masks {
         &self.masks

@@ -37,6 +37,7 @@ use pgwire::Splitter;
 use pgwire::backend::TransactionStatus;
 use policy::{Catalog, SubjectPolicy};
 
+use cache::Alike;
 pub use cache::Cache;
 pub use measured::Measured;
 
@@ -46,7 +47,6 @@ use expected::{Expected, Pushed, Queue};
 use facts::Facts;
 pub(crate) use hold::Ending;
 use hold::Held;
-use judged::Recent;
 use judging::Waiting;
 pub(crate) use ledger::Ledger;
 use names::Names;
@@ -63,7 +63,7 @@ pub(crate) struct Active {
     policy: Arc<SubjectPolicy>,
     /// Absent where nothing is masked for this principal.
     masks: Option<Rc<MaskSet>>,
-    recent: Recent,
+    judgements: Rc<Alike>,
     /// Rises when the policy masks other columns than before.
     mask_rules: u64,
     clock: clock::Clock,
@@ -111,6 +111,7 @@ impl Active {
         catalog: Arc<Catalog>,
     ) -> Self {
         let limits = options.limits.clone();
+        let judgements = cache.borrow_mut().judgements.of(&policy, None);
         let mut active = Active {
             ledger,
             options,
@@ -118,7 +119,7 @@ impl Active {
             database,
             policy,
             masks: None,
-            recent: Recent::default(),
+            judgements,
             mask_rules: 0,
             clock: clock::Clock::default(),
             facts: Facts::new(catalog),

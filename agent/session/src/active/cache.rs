@@ -1,8 +1,11 @@
-//! What the sessions of one worker share, so that none makes it anew: readings of texts, and resolved masks.
+//! What the sessions of one worker share, so that none makes it anew: readings of texts, judgements, and resolved masks.
 
+mod judgements;
 mod masks;
 mod readings;
 
+pub(super) use judgements::Alike;
+use judgements::Judgements;
 use masks::MaskSets;
 use readings::Readings;
 use sql::Limits;
@@ -10,12 +13,17 @@ use sql::Limits;
 /// What the sessions of one worker share.
 pub struct Cache {
     pub(super) readings: Readings,
+    pub(super) judgements: Judgements,
     pub(super) masks: MaskSets,
 }
 
 impl Cache {
     /// One that keeps readings of texts of about `budget` bytes.
     pub fn new(budget: usize, limits: Limits) -> Self {
-        Cache { readings: Readings::new(budget, limits), masks: MaskSets::default() }
+        Cache {
+            readings: Readings::new(budget, limits),
+            judgements: Judgements::default(),
+            masks: MaskSets::default(),
+        }
     }
 }

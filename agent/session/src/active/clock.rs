@@ -20,7 +20,7 @@ impl Clock {
     }
 
     /// False where a rule may speak now that was silent before, or the other way round. Clocks may be put back, too.
-    fn goes_on(&mut self, now: Moment, policy: &SubjectPolicy) -> bool {
+    pub(super) fn goes_on(&mut self, now: Moment, policy: &SubjectPolicy) -> bool {
         self.now = now;
         let steady = self.since <= now && now < self.until;
         if !steady {
@@ -40,7 +40,6 @@ impl Active {
     pub(crate) fn time_is(&mut self, now: Times) {
         if !self.clock.goes_on(Moment::from_micros(now.wall_us), &self.policy) {
             self.facts.moved();
-            self.recent.clear();
         }
     }
 }

@@ -4,13 +4,11 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Deref;
-use std::rc::Rc;
 
 use evidence::{Finding, Would};
 use policy::{Judgement, ObjectKind};
 
 use super::judging::ruling;
-use super::reading::Meaning;
 
 /// What the policy says of a reading.
 pub(crate) struct Told {
@@ -85,34 +83,4 @@ fn relations(findings: &[policy::Finding]) -> Vec<Cow<'static, str>> {
         }
     }
     relations
-}
-
-/// The last judgements of what texts mean, as long as the policy and its masks are as they were.
-#[derive(Default)]
-pub(crate) struct Recent {
-    judged: Vec<(Rc<Meaning>, Rc<Told>)>,
-    next: usize,
-}
-
-/// How many are kept: a loop over a few statements finds each of them.
-const KEPT: usize = 8;
-
-impl Recent {
-    pub(crate) fn get(&self, meaning: &Rc<Meaning>) -> Option<&Rc<Told>> {
-        self.judged.iter().find(|(known, _)| Rc::ptr_eq(known, meaning)).map(|(_, told)| told)
-    }
-
-    pub(crate) fn keep(&mut self, meaning: &Rc<Meaning>, told: &Rc<Told>) {
-        let entry = (Rc::clone(meaning), Rc::clone(told));
-        match self.judged.get_mut(self.next) {
-            Some(oldest) => *oldest = entry,
-            None => self.judged.push(entry),
-        }
-        self.next = (self.next + 1) % KEPT;
-    }
-
-    /// Another policy holds, or masks mean something else.
-    pub(crate) fn clear(&mut self) {
-        *self = Recent::default();
-    }
 }

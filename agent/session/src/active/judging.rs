@@ -149,19 +149,17 @@ impl Active {
     }
 
     /// What the policy says of a reading, as it is.
-    pub(super) fn judgement(&mut self, reading: &Reading) -> Rc<Told> {
-        if let Some(told) = self.recent.get(reading.meaning()) {
-            return Rc::clone(told);
-        }
-        let stores_masked = |masks: &Rc<masking::MaskSet>| {
-            reading.statements().iter().any(|statement| masks.hides(&statement.written))
-        };
-        let stores_masked = self.masks.as_ref().is_some_and(stores_masked);
-        let predicates = self.predicates(reading);
-        let actions = reading.actions().iter().chain(&predicates);
-        let told = Rc::new(Told::new(self.policy.judge_storing(actions, stores_masked, self.clock.now())));
-        self.recent.keep(reading.meaning(), &told);
-        told
+    pub(super) fn judgement(&self, reading: &Reading) -> Rc<Told> {
+        let now = self.clock.now();
+        self.judgements.judgement(reading.meaning(), now, || {
+            let stores_masked = |masks: &Rc<masking::MaskSet>| {
+                reading.statements().iter().any(|statement| masks.hides(&statement.written))
+            };
+            let stores_masked = self.masks.as_ref().is_some_and(stores_masked);
+            let predicates = self.predicates(reading);
+            let actions = reading.actions().iter().chain(&predicates);
+            Told::new(self.policy.judge_storing(actions, stores_masked, now))
+        })
     }
 
     /// What it asks of masked columns.
@@ -407,9 +405,10 @@ impl Active {
 
     /// Masks are by name; cells are by OID.
     pub(super) fn resolve_masks(&mut self) {
-        self.recent.clear();
         let mut cache = self.cache.borrow_mut();
         self.masks = cache.masks.resolve(self.policy.masks(), self.facts.committed_catalog());
+        self.judgements = cache.judgements.of(&self.policy, self.masks.as_ref());
+        self.policy = Arc::clone(self.judgements.policy());
     }
 }
 

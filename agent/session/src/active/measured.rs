@@ -1,28 +1,30 @@
 //! From a text to its decision as a session goes, and nothing else of a session: what benchmarks measure.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use policy::{Catalog, Decision, SubjectPolicy};
+use policy::{Catalog, Decision, Moment, SubjectPolicy};
 use sql::{Limits, Settings};
 
+use super::cache::Alike;
 use super::cache::Cache;
-use super::judged::{Recent, Told};
+use super::judged::Told;
 
 /// Reads and judges texts with what sessions keep between them.
 pub struct Measured {
     cache: Cache,
-    recent: Recent,
+    judgements: Rc<Alike>,
     database: Arc<str>,
     settings: Settings,
     catalog: Catalog,
-    policy: Arc<SubjectPolicy>,
 }
 
 impl Measured {
     /// Texts that stand in a session with these settings.
     pub fn new(settings: Settings, catalog: Catalog, policy: Arc<SubjectPolicy>) -> Self {
-        let cache = Cache::new(1 << 20, Limits::default());
-        Measured { cache, recent: Recent::default(), database: Arc::from("shop"), settings, catalog, policy }
+        let mut cache = Cache::new(1 << 20, Limits::default());
+        let judgements = cache.judgements.of(&policy, None);
+        Measured { cache, judgements, database: Arc::from("shop"), settings, catalog }
     }
 
     /// Reads a text that may have come before, and says how many statements stand in it.
@@ -33,12 +35,8 @@ impl Measured {
     /// Reads and judges it.
     pub fn decide(&mut self, text: &[u8]) -> Decision {
         let reading = self.cache.readings.read(&self.database, text, &self.settings, &self.catalog);
-        if let Some(told) = self.recent.get(reading.meaning()) {
-            return told.decision();
-        }
-        let told =
-            std::rc::Rc::new(Told::new(self.policy.judge(reading.actions(), policy::Moment::default())));
-        self.recent.keep(reading.meaning(), &told);
-        told.decision()
+        let (policy, now) = (self.judgements.policy(), Moment::default());
+        let judge = || Told::new(policy.judge(reading.actions(), now));
+        self.judgements.judgement(reading.meaning(), now, judge).decision()
     }
 }
