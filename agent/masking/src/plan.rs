@@ -7,7 +7,7 @@
 use bytes::{BufMut, BytesMut};
 use pgwire::backend::{Field, Message, RowDescription, tag};
 use pgwire::{FrameError, HEADER_LEN, Header, Values};
-use policy::{Lineage, MaskMethod, Output};
+use policy::{MaskMethod, Output};
 
 use crate::key::HashKey;
 use crate::set::{MaskSet, Verdict};
@@ -49,8 +49,9 @@ impl RowPlan {
     /// The plan for a result with these columns, of a statement whose output is `lineage`.
     ///
     /// A cell passes if the column that the server names as its origin is clear (see [`MaskSet::column`]), or if
-    /// it names none and the lineage holds only clear columns. A masked column is shown by its own method,
-    /// everything else that does not pass is redacted. The server's word on an origin is never overruled by the
+    /// it names none and the lineage holds only clear columns. A masked column is shown by its own method, by that origin or
+    /// where the lineage tells that nothing is computed from it (see [`MaskSet::lineage`]); everything else that does not
+    /// pass is redacted. The server's word on an origin is never overruled by the
     /// text's: names in the text may have been resolved otherwise than the server did.
     pub fn new(fields: RowDescription<'_>, lineage: &Output, set: &MaskSet) -> Self {
         if set.is_empty() {
@@ -58,21 +59,20 @@ impl RowPlan {
         }
         let count = fields.len();
         let within = match lineage {
-            Output::Within(columns) => columns.iter().all(|column| set.is_clear(*column)),
-            Output::None | Output::Columns(_) | Output::Inherited(_) | Output::Unknown => false,
+            Output::Within(columns) if columns.iter().all(|column| set.is_clear(*column)) => Verdict::Clear,
+            _ => Verdict::Unknown,
         };
-        let proven = |index: usize| match lineage {
-            Output::Columns(columns) if columns.len() == count => match columns.get(index) {
-                Some(Lineage::From(inputs)) => inputs.iter().all(|column| set.is_clear(*column)),
-                Some(Lineage::Unknown) | None => false,
-            },
+        let told = |index: usize| match lineage {
+            Output::Columns(columns) if columns.len() == count => {
+                columns.get(index).map_or(Verdict::Unknown, |lineage| set.lineage(lineage))
+            }
             Output::Within(_) => within,
-            Output::None | Output::Columns(_) | Output::Inherited(_) | Output::Unknown => false,
+            Output::None | Output::Columns(_) | Output::Inherited(_) | Output::Unknown => Verdict::Unknown,
         };
         let columns: Vec<_> = fields
             .enumerate()
             .map(|(index, field)| {
-                let method = method(&field, set, || proven(index))?;
+                let method = method(&field, set, || told(index))?;
                 let Field { type_oid, type_modifier, format, .. } = field;
                 Some((method, CellType { type_oid, type_modifier, format }))
             })
@@ -149,11 +149,10 @@ fn put_cell(out: &mut BytesMut, cell: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// How a column is masked; `None` if it passes.
-fn method(field: &Field<'_>, set: &MaskSet, proven: impl FnOnce() -> bool) -> Option<MaskMethod> {
+/// How a column is masked; `None` if it passes. `told` is what the text tells of it.
+fn method(field: &Field<'_>, set: &MaskSet, told: impl FnOnce() -> Verdict) -> Option<MaskMethod> {
     let verdict = match (field.table_oid, field.column_attnum) {
-        (0, _) if proven() => Verdict::Clear,
-        (0, _) => Verdict::Unknown,
+        (0, _) => told(),
         (relation, attnum) => set.column(relation, attnum),
     };
     match verdict {

@@ -129,11 +129,24 @@ impl MaskSet {
         self.column(column.relation, column.attnum) == Verdict::Clear
     }
 
+    /// What holds for a value of that lineage. A column's own value is shown by the column's mask; one of several columns',
+    /// where all have the same: beside a column that is masked otherwise, or not at all, whoever fills that one would be
+    /// shown what the mask makes of a value that they chose. What is computed from a masked column is not known.
+    pub fn lineage(&self, lineage: &Lineage) -> Verdict {
+        if !self.hides(lineage) {
+            return Verdict::Clear;
+        }
+        let Lineage::Exact(columns) = lineage else { return Verdict::Unknown };
+        let mut verdicts = columns.iter().map(|column| self.column(column.relation, column.attnum));
+        let first = verdicts.next().unwrap_or(Verdict::Unknown);
+        if verdicts.all(|verdict| verdict == first) { first } else { Verdict::Unknown }
+    }
+
     /// Whether a value of that lineage may hold something masked.
     pub fn hides(&self, lineage: &Lineage) -> bool {
-        match lineage {
-            Lineage::From(columns) => !columns.iter().all(|column| self.is_clear(*column)),
-            Lineage::Unknown => self.active,
+        match lineage.columns() {
+            Some(columns) => !columns.iter().all(|column| self.is_clear(*column)),
+            None => self.active,
         }
     }
 

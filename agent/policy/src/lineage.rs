@@ -11,13 +11,34 @@ pub struct ColumnRef {
     pub attnum: i16,
 }
 
-/// What one output column may carry.
+/// What a value may carry. Columns are sorted, without repetition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lineage {
-    /// Nothing but these columns (sorted, without repetition) and constants: empty means constants alone.
-    From(Vec<ColumnRef>),
+    /// It is one of these columns' own value, as it is stored there, or NULL.
+    Exact(Vec<ColumnRef>),
+    /// It is computed from nothing but these columns and constants: empty means constants alone.
+    Derived(Vec<ColumnRef>),
     /// It could not be told.
     Unknown,
+}
+
+impl Lineage {
+    /// All columns that it may carry; `None` where that could not be told.
+    pub fn columns(&self) -> Option<&[ColumnRef]> {
+        match self {
+            Lineage::Exact(columns) | Lineage::Derived(columns) => Some(columns),
+            Lineage::Unknown => None,
+        }
+    }
+
+    /// The same of a value that is computed from it.
+    #[must_use]
+    pub fn derived(self) -> Self {
+        match self {
+            Lineage::Exact(columns) => Lineage::Derived(columns),
+            lineage => lineage,
+        }
+    }
 }
 
 /// What the rows of one statement are made of.

@@ -2,39 +2,85 @@
 //!
 //! It errs to more: a sum never carries less than its parts.
 
-use policy::{ColumnRef, Lineage, Output};
+use policy::{Catalog, ColumnRef, Lineage, Oid, Output};
 
 /// Nothing but constants.
 pub(crate) const fn constant() -> Lineage {
-    Lineage::From(Vec::new())
+    Lineage::Derived(Vec::new())
 }
 
-/// One column, or a whole row with `attnum` 0.
-pub(crate) fn column(relation: policy::Oid, attnum: i16) -> Lineage {
-    Lineage::From(vec![ColumnRef { relation, attnum }])
+/// A column's own value.
+pub(crate) fn own(relation: Oid, attnum: i16) -> Lineage {
+    Lineage::Exact(vec![ColumnRef { relation, attnum }])
 }
 
-/// What either carries.
+/// What is made of one column, or of a whole row with `attnum` 0.
+pub(crate) fn column(relation: Oid, attnum: i16) -> Lineage {
+    own(relation, attnum).derived()
+}
+
+/// What is made of both.
 pub(crate) fn add(sum: &mut Lineage, part: Lineage) {
-    match (&mut *sum, part) {
-        (Lineage::Unknown, _) => {}
-        (_, Lineage::Unknown) => *sum = Lineage::Unknown,
-        (Lineage::From(sum), Lineage::From(part)) => {
-            if sum.is_empty() {
-                *sum = part;
-                return;
-            }
-            for column in part {
-                if let Err(at) = sum.binary_search(&column) {
-                    sum.insert(at, column);
-                }
-            }
+    *sum = match (std::mem::replace(sum, Lineage::Unknown), part) {
+        (Lineage::Unknown, _) | (_, Lineage::Unknown) => Lineage::Unknown,
+        (Lineage::Exact(one) | Lineage::Derived(one), Lineage::Exact(other) | Lineage::Derived(other)) => {
+            Lineage::Derived(united(one, other))
+        }
+    };
+}
+
+/// What one or the other is: exact where both are, unless one of them is converted to the type of the other.
+pub(crate) fn either(one: Lineage, other: Lineage, catalog: &Catalog) -> Lineage {
+    match (one, other) {
+        (Lineage::Exact(one), Lineage::Exact(other)) if are_alike(&one, &other, catalog) => {
+            Lineage::Exact(united(one, other))
+        }
+        (mut sum, other) => {
+            add(&mut sum, other);
+            sum
         }
     }
 }
 
+fn united(mut one: Vec<ColumnRef>, other: Vec<ColumnRef>) -> Vec<ColumnRef> {
+    if one.is_empty() {
+        return other;
+    }
+    for column in other {
+        if let Err(at) = one.binary_search(&column) {
+            one.insert(at, column);
+        }
+    }
+    one
+}
+
+/// `text` and `varchar` (src/include/catalog/pg_type.dat), which are stored alike.
+const TEXT: Oid = 25;
+const VARCHAR: Oid = 1043;
+
+/// Whether the columns of two exact values have one type. Those of each have, or they were not exact together.
+fn are_alike(one: &[ColumnRef], other: &[ColumnRef], catalog: &Catalog) -> bool {
+    let type_of = |columns: &[ColumnRef]| columns.first().and_then(|column| stored_as(*column, catalog));
+    type_of(one).is_some_and(|one| type_of(other) == Some(one))
+}
+
+/// Whether an exact value is text of any length.
+pub(crate) fn is_text(lineage: &Lineage, catalog: &Catalog) -> bool {
+    let Lineage::Exact(columns) = lineage else { return false };
+    columns.first().is_some_and(|column| stored_as(*column, catalog) == Some(TEXT))
+}
+
+fn stored_as(column: ColumnRef, catalog: &Catalog) -> Option<Oid> {
+    let columns = &catalog.relation(column.relation)?.columns;
+    let at = columns.binary_search_by_key(&column.attnum, |known| known.attnum).ok()?;
+    Some(match columns[at].type_oid {
+        VARCHAR => TEXT,
+        other => other,
+    })
+}
+
 /// One output column.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cell {
     /// Its name where it is certain; an unnamed one may have any name.
     pub(crate) name: Option<String>,
@@ -42,7 +88,7 @@ pub(crate) struct Cell {
 }
 
 /// The columns of a query, a relation or a function in FROM.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rows {
     /// All of them, left to right.
     Columns(Vec<Cell>),
@@ -68,6 +114,16 @@ impl Rows {
         }
     }
 
+    /// What the value of a query is that has one column.
+    pub(crate) fn value(self) -> Lineage {
+        match self {
+            Rows::Columns(cells) if cells.len() == 1 => {
+                cells.into_iter().next().map_or(Lineage::Unknown, |cell| cell.lineage)
+            }
+            rows => rows.all(),
+        }
+    }
+
     /// How many columns are known.
     pub(crate) fn width(&self) -> usize {
         match self {
@@ -79,7 +135,7 @@ impl Rows {
     /// What a copy of them takes, in units of a column.
     pub(crate) fn size(&self) -> usize {
         let of = |lineage: &Lineage| match lineage {
-            Lineage::From(columns) => 1 + columns.len() / 8,
+            Lineage::Exact(columns) | Lineage::Derived(columns) => 1 + columns.len() / 8,
             Lineage::Unknown => 1,
         };
         match self {
@@ -103,19 +159,34 @@ impl Rows {
     }
 
     /// The rows of a set operation: column by column, with the left side's names.
-    pub(crate) fn union(self, right: Rows) -> Rows {
+    pub(crate) fn union(self, right: Rows, catalog: &Catalog) -> Rows {
         match (self, right) {
-            (Rows::Columns(mut left), Rows::Columns(right)) if left.len() == right.len() => {
-                for (cell, other) in left.iter_mut().zip(right) {
-                    add(&mut cell.lineage, other.lineage);
-                }
-                Rows::Columns(left)
+            (Rows::Columns(left), Rows::Columns(right)) if left.len() == right.len() => {
+                let both = |(cell, other): (Cell, Cell)| Cell {
+                    name: cell.name,
+                    lineage: either(cell.lineage, other.lineage, catalog),
+                };
+                Rows::Columns(left.into_iter().zip(right).map(both).collect())
             }
             (left, right) => {
                 let mut sum = left.all();
                 add(&mut sum, right.all());
                 Rows::Any(sum)
             }
+        }
+    }
+
+    /// The same where each column may carry what all of them do.
+    pub(crate) fn mixed(self) -> Rows {
+        let all = self.all();
+        match self {
+            Rows::Columns(mut cells) => {
+                for cell in &mut cells {
+                    cell.lineage = all.clone();
+                }
+                Rows::Columns(cells)
+            }
+            Rows::Any(lineage) => Rows::Any(lineage),
         }
     }
 
@@ -135,7 +206,7 @@ impl Rows {
     pub(crate) fn into_output(self) -> Output {
         match self {
             Rows::Columns(cells) => Output::Columns(cells.into_iter().map(|c| c.lineage).collect()),
-            Rows::Any(Lineage::From(columns)) => Output::Within(columns),
+            Rows::Any(Lineage::Exact(columns) | Lineage::Derived(columns)) => Output::Within(columns),
             Rows::Any(Lineage::Unknown) => Output::Unknown,
         }
     }

@@ -10,6 +10,7 @@ mod diff;
 mod explain;
 mod files;
 mod judged;
+mod lineage;
 mod principal;
 mod recorded;
 mod suggest;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use policy::{Lineage, ObjectKind, Output, Verb};
+use policy::{ObjectKind, Output, Verb};
 use sql::{Analysis, Limits, Statement, TransactionEffect};
 
 use crate::oracle::{Facts, Name, Reading, Write};
@@ -282,12 +282,11 @@ impl Pair<'_> {
             Output::None => Vec::new(),
             Output::Columns(columns) => columns
                 .iter()
-                .map(|lineage| match lineage {
-                    Lineage::From(columns) if columns.iter().any(|c| c.attnum == 0) => None,
-                    Lineage::From(columns) => {
+                .map(|lineage| match lineage.columns() {
+                    Some(columns) if columns.iter().all(|c| c.attnum != 0) => {
                         Some(columns.iter().filter_map(|c| self.world.column(c.attnum)).collect())
                     }
-                    _ => None,
+                    Some(_) | None => None,
                 })
                 .collect(),
             Output::Within(columns) if columns.iter().any(|c| c.attnum == 0) => return,

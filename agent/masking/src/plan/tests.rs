@@ -2,11 +2,11 @@
 
 use pgwire::backend::encode;
 use pgwire::{Format, Oid};
-use policy::{Catalog, ColumnRef, Masks};
+use policy::{Catalog, ColumnRef, Lineage, Masks};
 use proptest::prelude::*;
 
 use super::*;
-use crate::set::tests::{CUSTOMERS, ORDERS, UNKNOWN, VIEW_CLEAR, VIEW_MASKED, catalog, masks};
+use crate::set::tests::{CUSTOMERS, ORDERS, PART, UNKNOWN, VIEW_CLEAR, VIEW_MASKED, catalog, masks};
 
 const TEXT: Oid = 25;
 
@@ -46,7 +46,11 @@ fn column(relation: Oid, attnum: i16) -> ColumnRef {
 }
 
 fn from(columns: &[(Oid, i16)]) -> Lineage {
-    Lineage::From(columns.iter().map(|(relation, attnum)| column(*relation, *attnum)).collect())
+    Lineage::Derived(columns.iter().map(|(relation, attnum)| column(*relation, *attnum)).collect())
+}
+
+fn exact(columns: &[(Oid, i16)]) -> Lineage {
+    Lineage::Exact(columns.iter().map(|(relation, attnum)| column(*relation, *attnum)).collect())
 }
 
 #[test]
@@ -82,6 +86,16 @@ fn a_cell_passes_by_its_origin_or_by_proof_and_in_no_other_way() {
     check(field(0, 0), from(&[(ORDERS, 0)]), None);
     check(field(0, 0), from(&[(VIEW_MASKED, 1)]), Some(Redact));
     check(field(0, 0), from(&[(UNKNOWN, 1)]), Some(Redact));
+    // A column's own value of which the server names no origin.
+    check(field(0, 0), exact(&[(CUSTOMERS, 1)]), None);
+    check(field(0, 0), exact(&[(CUSTOMERS, 2)]), Some(Last4));
+    check(field(0, 0), exact(&[(UNKNOWN, 1)]), Some(Redact));
+    check(field(0, 0), exact(&[(CUSTOMERS, 2), (CUSTOMERS, 2)]), Some(Last4));
+    // Another column's values may be anybody's: its mask is not lent to them.
+    check(field(0, 0), exact(&[(CUSTOMERS, 2), (ORDERS, 2)]), Some(Redact));
+    check(field(0, 0), exact(&[(CUSTOMERS, 2), (PART, 2)]), Some(Redact));
+    check(field(CUSTOMERS, 1), exact(&[(CUSTOMERS, 2)]), None);
+    check(field(CUSTOMERS, 2), exact(&[(CUSTOMERS, 1)]), Some(Last4));
 }
 
 #[test]

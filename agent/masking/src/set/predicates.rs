@@ -11,8 +11,8 @@ impl MaskSet {
         if self.is_empty() || !self.hides(steers) {
             return Vec::new();
         }
-        match steers {
-            Lineage::From(columns) => {
+        match steers.columns() {
+            Some(columns) => {
                 let mut hidden: Vec<_> = columns.iter().filter(|column| !self.is_clear(**column)).collect();
                 hidden.sort_unstable();
                 let of_relation = hidden.chunk_by(|one, other| one.relation == other.relation);
@@ -23,7 +23,7 @@ impl MaskSet {
                     })
                     .collect()
             }
-            Lineage::Unknown => {
+            None => {
                 let touched = relations.iter().filter(|relation| self.touches(**relation));
                 touched.map(|relation| self.predicate(*relation, None, catalog)).collect()
             }

@@ -250,7 +250,7 @@ impl Active {
                 let cursor = self.names.portal(name.as_bytes());
                 let cursor = cursor.filter(|portal| !reopened && !portal.reopened.get());
                 let output = cursor.map_or(Output::Unknown, |portal| portal.output().clone());
-                resolved.inherit(index, &[], &[], output, Lineage::From(Vec::new()));
+                resolved.inherit(index, &[], &[], output, Lineage::Derived(Vec::new()));
                 // The query runs as its rows are fetched.
                 if cursor.is_none_or(|portal| portal.judged.reading.changes().moves_settings()) {
                     resolved.moves_settings();

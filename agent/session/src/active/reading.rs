@@ -160,7 +160,7 @@ impl Reading {
         };
         let carried = |columns: &[ColumnRef]| std::mem::size_of_val(columns);
         let lineage = |lineage: &Lineage| match lineage {
-            Lineage::From(columns) => size_of::<Lineage>() + carried(columns),
+            Lineage::Exact(columns) | Lineage::Derived(columns) => size_of::<Lineage>() + carried(columns),
             Lineage::Unknown => size_of::<Lineage>(),
         };
         let output = match &statement.output {
@@ -222,7 +222,7 @@ impl Reading {
             statement.output = output;
             // What EXECUTE hands over as values counts beside what was prepared to be written.
             match (&mut statement.written, written) {
-                (Lineage::From(own), Lineage::From(more)) => own.extend(more),
+                (Lineage::Derived(own), Lineage::Exact(more) | Lineage::Derived(more)) => own.extend(more),
                 (own, _) => *own = Lineage::Unknown,
             }
         }

@@ -4,7 +4,7 @@ use policy::{Action, Detail, Object, ObjectKind, Oid, Relation, RelationKind, Ve
 
 use super::Reader;
 use super::uses::{Note, Told, is_told};
-use crate::flow::{Cell, Rows, column};
+use crate::flow::{Cell, Rows, own};
 use crate::names::Name;
 
 /// Objects below are PostgreSQL's own (`src/include/access/transam.h`).
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
             relation
                 .columns
                 .iter()
-                .map(|c| Cell { name: Some(c.name.clone()), lineage: column(relation.oid, c.attnum) })
+                .map(|c| Cell { name: Some(c.name.clone()), lineage: own(relation.oid, c.attnum) })
                 .collect(),
         )
     }

@@ -319,7 +319,7 @@ impl<'a> Reader<'a> {
                         }
                         for column in columns.iter().filter(|_| at.is_none()) {
                             let column = self.name(column);
-                            if matches!(Scope::column_of(&item, &column), Found::None) {
+                            if matches!(Scope::column_of(&item, &column, self.names.catalog), Found::None) {
                                 item.read_every();
                             }
                         }

@@ -3,13 +3,13 @@
 //! The match names every variant; what PostgreSQL does not have makes the statement opaque (guard 4).
 
 use policy::{Lineage, Verb};
-use sqlparser::ast::{AccessExpr, Expr, Ident, Subscript, UnaryOperator, Value, ValueWithSpan};
+use sqlparser::ast::{AccessExpr, DataType, Expr, Ident, Subscript, UnaryOperator, Value, ValueWithSpan};
 
 use super::Reader;
 use super::call::Called;
 use super::scope::{Found, Item, Scope};
 use super::uses::Used;
-use crate::flow::{Cell, Rows, add, constant};
+use crate::flow::{Cell, Rows, add, constant, is_text};
 use crate::lexer::Kind;
 use crate::names::Name;
 
@@ -92,6 +92,29 @@ fn reference<'e>(root: &Expr, chain: &'e [AccessExpr]) -> (Vec<Ident>, &'e [Acce
         rest = after;
     }
     (parts, rest)
+}
+
+/// Whether the value is what stands in the expression, as it is.
+const fn is_passed_on(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Identifier(_)
+            | Expr::CompoundIdentifier(_)
+            | Expr::Nested(_)
+            | Expr::Collate { .. }
+            | Expr::Subquery(_)
+    )
+}
+
+/// Whether a type is text of any length.
+const fn is_any_text(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Text
+            | DataType::Varchar(None)
+            | DataType::CharVarying(None)
+            | DataType::CharacterVarying(None)
+    )
 }
 
 impl Reader<'_> {
@@ -186,7 +209,7 @@ impl Reader<'_> {
 
     /// What the expression's value may carry.
     pub(super) fn expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Lineage {
-        match expr {
+        let lineage = match expr {
             Expr::Identifier(ident) => self.column_reference(ident, scope),
             // A whole row.
             Expr::CompoundIdentifier(parts) if self.is_starred(expr) => {
@@ -269,7 +292,12 @@ impl Reader<'_> {
             }
             Expr::Cast { kind: _, expr, data_type, format: None } => {
                 self.data_type(data_type);
-                self.expr(expr, scope)
+                let lineage = self.expr(expr, scope);
+                // Between text and varchar without a length nothing is converted: they are stored alike.
+                if is_any_text(data_type) && is_text(&lineage, self.names.catalog) {
+                    return lineage;
+                }
+                lineage
             }
             Expr::AtTimeZone { timestamp, time_zone } => self.exprs([&**timestamp, &**time_zone], scope),
             Expr::Extract { field, syntax: _, expr } => {
@@ -340,9 +368,8 @@ impl Reader<'_> {
                 add(&mut sum, self.exprs(else_result.as_deref(), scope));
                 sum
             }
-            Expr::Exists { subquery, negated: _ } | Expr::Subquery(subquery) => {
-                self.query(subquery, Some(scope)).all()
-            }
+            Expr::Exists { subquery, negated: _ } => self.query(subquery, Some(scope)).all(),
+            Expr::Subquery(subquery) => self.query(subquery, Some(scope)).value(),
             Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
                 self.exprs(sets.iter().flatten(), scope)
             }
@@ -372,7 +399,8 @@ impl Reader<'_> {
             | Expr::Prior(_)
             | Expr::Lambda(_)
             | Expr::MemberOf(_) => self.unsupported("not one of PostgreSQL's"),
-        }
+        };
+        if is_passed_on(expr) { lineage } else { lineage.derived() }
     }
 
     fn access(&mut self, access: &AccessExpr, value: &Lineage, scope: &Scope<'_>) -> Lineage {
@@ -423,7 +451,7 @@ impl Reader<'_> {
         if !self.spend(scope.width()) {
             return Lineage::Unknown;
         }
-        scope.column(&name).unwrap_or(Lineage::Unknown)
+        scope.column(&name, self.names.catalog).unwrap_or(Lineage::Unknown)
     }
 
     /// `item.column`, `schema.item.column`; what is no column of the item may be a call in attribute notation.
@@ -441,7 +469,7 @@ impl Reader<'_> {
             _ => return self.unsupported("a name of many parts"),
         };
         let Some(item) = item else { return Lineage::Unknown };
-        let mut sum = match Scope::column_of(item, column) {
+        let mut sum = match Scope::column_of(item, column, self.names.catalog) {
             Found::Column(lineage) => return lineage,
             // Where it is not certain which columns there are, it may be either.
             Found::Perhaps(lineage) => lineage,

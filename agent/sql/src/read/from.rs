@@ -80,7 +80,10 @@ impl Reader<'_> {
                     if is_alias {
                         alias = Some(name.name);
                     } else {
-                        let found = if self.spend(scope.width()) { scope.column(&name.name) } else { None };
+                        let found = match self.spend(scope.width()) {
+                            true => scope.column(&name.name, self.names.catalog),
+                            false => None,
+                        };
                         let lineage = found.unwrap_or(policy::Lineage::Unknown);
                         self.steer(lineage.clone());
                         cells.push(Cell { name: Some(name.name), lineage });

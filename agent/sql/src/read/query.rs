@@ -113,7 +113,13 @@ impl Reader<'_> {
             }
             let name = self.name(&alias.name);
             let names: Vec<String> = alias.columns.iter().map(|c| self.name(&c.name)).collect();
-            let mut rows = self.query(query, outer).renamed(names);
+            let mut rows = match recursive_arms(query) {
+                // One inside another would be read again and again.
+                Some(arms) if *recursive && !around => {
+                    self.recursive_query(arms, first + index, names, outer)
+                }
+                Some(_) | None => self.query(query, outer).renamed(names),
+            };
             let end = closing_paren_token.0.span.start.column as usize;
             if self.tokens.get(end).is_some_and(|t| t.is(self.text, "search") || t.is(self.text, "cycle")) {
                 // They add columns, of rows of the query's own.
@@ -127,6 +133,40 @@ impl Reader<'_> {
             }
         }
         self.recursive = around;
+    }
+
+    /// Reads a query of WITH RECURSIVE that may name itself, as the one at `own` in sight: its second arm is read until
+    /// what that adds is known of the name as well.
+    fn recursive_query(
+        &mut self,
+        (left, right, keeps_all): (&SetExpr, &SetExpr, bool),
+        own: usize,
+        names: Vec<String>,
+        outer: Option<&Scope<'_>>,
+    ) -> Rows {
+        let (first, _) = self.set_expr(left, outer, false);
+        let mut known = first.renamed(names);
+        for round in 1..=4 {
+            if round == 4 {
+                // Of columns that are handed on from one to the next each may carry what any does.
+                known = known.mixed();
+            }
+            self.ctes[own].1 = known.clone();
+            let (more, _) = self.set_expr(right, outer, false);
+            let sum = known.clone().union(more, self.names.catalog);
+            let is_all = sum == known;
+            known = sum;
+            if is_all {
+                break;
+            }
+            if !self.spend(self.tokens.len()) {
+                return Rows::Any(Lineage::Unknown);
+            }
+        }
+        if !keeps_all {
+            self.steer(known.all());
+        }
+        known
     }
 
     /// Gives the columns and the scope that ORDER BY and LIMIT see.
@@ -153,7 +193,7 @@ impl Reader<'_> {
                 let (left, _) = self.set_expr(left, outer, locks_rows);
                 let (right, _) = self.set_expr(right, outer, locks_rows);
                 let keeps_all = *op == SetOperator::Union && *set_quantifier == SetQuantifier::All;
-                let rows = left.union(right);
+                let rows = left.union(right, self.names.catalog);
                 if !keeps_all {
                     // Which rows there are depends on which are equal.
                     self.steer(rows.all());
@@ -170,7 +210,7 @@ impl Reader<'_> {
                     if row.content.iter().any(|expr| self.is_starred(expr)) {
                         let sum = Rows::Any(self.exprs(&row.content, &scope));
                         rows = Some(match rows {
-                            Some(rows) => rows.union(sum),
+                            Some(rows) => rows.union(sum, self.names.catalog),
                             None => sum,
                         });
                         continue;
@@ -186,7 +226,7 @@ impl Reader<'_> {
                         .collect();
                     let cells = Rows::Columns(cells);
                     rows = Some(match rows {
-                        Some(rows) => rows.union(cells),
+                        Some(rows) => rows.union(cells, self.names.catalog),
                         None => cells,
                     });
                 }
@@ -252,7 +292,7 @@ impl Reader<'_> {
             self.opaque("unsupported clause of a SELECT");
         }
         let before = self.actions.len();
-        let scope = self.from(from, outer);
+        let mut scope = self.from(from, outer);
         if locks_rows {
             // Every relation of FROM is locked, those that a named one brings along too.
             let locked: Vec<Action> = self.actions[before..]
@@ -298,7 +338,8 @@ impl Reader<'_> {
                 }
                 NamedWindowExpr::WindowSpec(spec) => {
                     let lineage = self.window(spec, &scope);
-                    self.steer(lineage);
+                    self.steer(lineage.clone());
+                    scope.windows.push((window.0.value.clone(), lineage));
                 }
             }
         }
@@ -339,7 +380,8 @@ impl Reader<'_> {
         }
         // An alias may give the name to another of its columns.
         let own = relation.columns.iter().find(|c| c.name == "name")?;
-        if Scope::column_of(item, "name") != Found::Column(flow::column(relation.oid, own.attnum)) {
+        let found = Scope::column_of(item, "name", self.names.catalog);
+        if found != Found::Column(flow::own(relation.oid, own.attnum)) {
             return None;
         }
         let token = self.tokens.get((value.span.start.column as usize).checked_sub(1)?)?;
@@ -498,6 +540,32 @@ impl Reader<'_> {
         }
         let Some(name) = self.object_name(&parts.into(), false) else { return };
         self.create("table", name, *temporary);
+    }
+}
+
+/// The arms of a query of WITH RECURSIVE that may name itself in the second one, and whether all rows are kept.
+fn recursive_arms(query: &Query) -> Option<(&SetExpr, &SetExpr, bool)> {
+    let is_bare = query.with.is_none()
+        && query.order_by.is_none()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none()
+        && query.locks.is_empty()
+        && query.for_clause.is_none()
+        && query.settings.is_none()
+        && query.format_clause.is_none()
+        && query.pipe_operators.is_empty();
+    match &*query.body {
+        SetExpr::SetOperation { left, op: SetOperator::Union, set_quantifier, right } if is_bare => {
+            let keeps_all = match set_quantifier {
+                SetQuantifier::All => true,
+                SetQuantifier::Distinct | SetQuantifier::None => false,
+                SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName => {
+                    return None;
+                }
+            };
+            Some((left, right, keeps_all))
+        }
+        _ => None,
     }
 }
 

@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use policy::{Lineage, Oid, RelationKind};
+use policy::{Catalog, Lineage, Oid, RelationKind};
 
 use super::uses::Used;
-use crate::flow::{Rows, add, column, constant};
+use crate::flow::{Rows, column, constant, either};
 
 /// One thing in FROM.
 pub(super) struct Item {
@@ -56,6 +56,8 @@ pub(super) struct Scope<'p> {
     pub(super) merged: bool,
     /// One row of the result may be made of many: an aggregate, or a window.
     pub(super) gathers: Cell<bool>,
+    /// What the windows read that WINDOW names.
+    pub(super) windows: Vec<(String, Lineage)>,
 }
 
 /// Whether relations of this kind have system columns. In a view such a name means nothing, so that it is looked for
@@ -89,11 +91,19 @@ pub(super) enum Found {
     None,
 }
 
-fn hit(item: &Item, name: &str) -> Found {
+/// Notes that a name may stand for this as well.
+fn put(slot: &mut Option<Lineage>, lineage: Lineage, catalog: &Catalog) {
+    *slot = Some(match slot.take() {
+        Some(known) => either(known, lineage, catalog),
+        None => lineage,
+    });
+}
+
+fn hit(item: &Item, name: &str, catalog: &Catalog) -> Found {
     match &item.rows {
         Rows::Any(lineage) => {
             item.read_every();
-            Found::Perhaps(lineage.clone())
+            Found::Perhaps(lineage.clone().derived())
         }
         Rows::Columns(cells) => {
             let mut sure = None;
@@ -107,14 +117,14 @@ fn hit(item: &Item, name: &str) -> Found {
                 if let Some(used) = &item.used {
                     used.read(position);
                 }
-                add(slot.get_or_insert_with(constant), cell.lineage.clone());
+                put(slot, cell.lineage.clone(), catalog);
             }
             if sure.is_none() && item.system_columns && is_system_column(name) {
                 return Found::Column(constant());
             }
             match (sure, perhaps) {
                 (Some(lineage), _) => Found::Column(lineage),
-                (None, Some(lineage)) => Found::Perhaps(lineage),
+                (None, Some(lineage)) => Found::Perhaps(lineage.derived()),
                 (None, None) => Found::None,
             }
         }
@@ -123,7 +133,7 @@ fn hit(item: &Item, name: &str) -> Found {
 
 impl<'p> Scope<'p> {
     pub(super) fn inside(outer: Option<&'p Scope<'p>>) -> Self {
-        Scope { outer, items: Vec::new(), merged: false, gathers: Cell::new(false) }
+        Scope { outer, items: Vec::new(), merged: false, gathers: Cell::new(false), windows: Vec::new() }
     }
 
     /// What it takes to look through all of its levels.
@@ -137,12 +147,14 @@ impl<'p> Scope<'p> {
 
     /// What `name` carries: a column of the innermost level that has it, else the whole row of an item so
     /// named (`colNameToVar`, then `refnameNamespaceItem`). `None`: nothing of that name.
-    pub(super) fn column(&self, name: &str) -> Option<Lineage> {
+    ///
+    /// Where more than one item of a level has it, a join has merged them: it is then one or the other's.
+    pub(super) fn column(&self, name: &str, catalog: &Catalog) -> Option<Lineage> {
         let mut sum: Option<Lineage> = None;
         for level in self.levels() {
             let mut sure = false;
             for item in &level.items {
-                let lineage = match hit(item, name) {
+                let lineage = match hit(item, name, catalog) {
                     Found::Column(lineage) => {
                         sure = true;
                         lineage
@@ -150,14 +162,14 @@ impl<'p> Scope<'p> {
                     Found::Perhaps(lineage) => lineage,
                     Found::None => continue,
                 };
-                add(sum.get_or_insert_with(constant), lineage);
+                put(&mut sum, lineage, catalog);
             }
             if sure {
                 return sum;
             }
         }
         if let Some(item) = self.item(None, name) {
-            add(sum.get_or_insert_with(constant), item.whole());
+            put(&mut sum, item.whole(), catalog);
         }
         if sum.is_none() {
             // The server may know a column that the catalog does not know yet.
@@ -176,14 +188,20 @@ impl<'p> Scope<'p> {
         })
     }
 
+    /// What the window of that name reads.
+    pub(super) fn window(&self, name: &str) -> Lineage {
+        let found = self.windows.iter().find(|(known, _)| known == name);
+        found.map_or(Lineage::Unknown, |(_, lineage)| lineage.clone())
+    }
+
     /// Notes that a row of the result may be made of many rows, whichever level the call belongs to.
     pub(super) fn gather(&self) {
         self.levels().for_each(|level| level.gathers.set(true));
     }
 
     /// What `item.name` is.
-    pub(super) fn column_of(item: &Item, name: &str) -> Found {
-        hit(item, name)
+    pub(super) fn column_of(item: &Item, name: &str, catalog: &Catalog) -> Found {
+        hit(item, name, catalog)
     }
 
     /// All columns of this level, as `*` gives them.

@@ -16,6 +16,15 @@ pub(super) const EVENTS: Oid = 120;
 pub(super) const EVENTS_2024: Oid = 121;
 pub(super) const PG_CLASS: Oid = 1259;
 
+/// `int4`, `numeric`, and `text` for the rest.
+fn type_of(column: &str) -> Oid {
+    match column {
+        "id" | "customer_id" => 23,
+        "total" => 1700,
+        _ => 25,
+    }
+}
+
 fn relation(oid: Oid, schema: &str, name: &str, kind: RelationKind, columns: &[&str]) -> Relation {
     Relation {
         oid,
@@ -25,7 +34,12 @@ fn relation(oid: Oid, schema: &str, name: &str, kind: RelationKind, columns: &[&
         columns: columns
             .iter()
             .zip(1..)
-            .map(|(name, attnum)| Column { attnum, name: (*name).to_owned(), type_oid: 25, generated: false })
+            .map(|(name, attnum)| Column {
+                attnum,
+                name: (*name).to_owned(),
+                type_oid: type_of(name),
+                generated: false,
+            })
             .collect(),
         bases: Vec::new(),
         functions: Vec::new(),
@@ -184,7 +198,8 @@ pub(super) fn is_opaque(text: &str) -> bool {
     read(text).statements.iter().any(|s| s.actions.iter().any(|a| a.verb == Verb::Opaque))
 }
 
-/// The output of the last statement: columns as `relation.attnum`, `?` for what is not known.
+/// The output of the last statement: columns as `relation.attnum`, behind `=` where the value is the column's own, `?` for
+/// what is not known.
 pub(super) fn output(text: &str) -> String {
     let analysis = read(text);
     let Some(statement) = analysis.statements.last() else { return String::new() };
@@ -209,8 +224,9 @@ pub(super) fn written(text: &str) -> String {
 
 fn lineage(lineage: &Lineage) -> String {
     match lineage {
-        Lineage::From(columns) if columns.is_empty() => "-".to_owned(),
-        Lineage::From(columns) => refs(columns),
+        Lineage::Derived(columns) if columns.is_empty() => "-".to_owned(),
+        Lineage::Derived(columns) => refs(columns),
+        Lineage::Exact(columns) => format!("={}", refs(columns)),
         Lineage::Unknown => "?".to_owned(),
     }
 }

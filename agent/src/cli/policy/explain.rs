@@ -11,7 +11,7 @@ use policy::{Action, CaseFile, Catalog, Considered, Masked, Moment, Subject};
 
 use super::files::{self, File};
 use super::judged::judge;
-use super::{Error, principal};
+use super::{Error, lineage, principal};
 use crate::config::PoliciesError;
 
 #[derive(Debug, Args)]
@@ -72,6 +72,7 @@ impl Explain {
             )?;
         }
         let rules = policy.for_subject(&subject);
+        let set = masking::MaskSet::resolve(rules.masks(), &catalog);
         let mut findings = judged.judgement.findings().iter();
         for (statement, place) in judged.analysis.statements.iter().zip(&judged.analysis.places) {
             let text = self.sql.get(place.range.clone()).unwrap_or_default();
@@ -91,6 +92,9 @@ impl Explain {
                     writeln!(out, "           {detail}")?;
                 }
                 self.considered(&rules.considered(&finding.action, at), out)?;
+            }
+            for line in lineage::lines(statement, &catalog, &set) {
+                writeln!(out, "  {line}")?;
             }
         }
         if judged.masked != Masked::Columns(Default::default()) {

@@ -164,6 +164,7 @@ SELECT id FROM orders WHERE id = 1
            \"watched\" matches, and would deny, but is only observed
            \"writes\" is about other actions
            \"of-hr\" is about other objects
+  column 1  exact    public.orders.id
 masks hold by \"veil\"
 not about this job here:
            \"elsewhere\" is about other resources
@@ -174,6 +175,55 @@ not about this job here:
 "
     );
     assert_eq!(out, expect);
+}
+
+#[test]
+fn each_column_is_explained_with_what_it_carries_and_how_it_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let masks = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow, mask: [{ columns: [public.orders.note], with: last4 }] }
+";
+    let (policy, cases) = (write("p.yaml", masks), write("p.cases.yaml", DATABASE));
+    let columns = |sql| {
+        let (result, out) = run(&["explain", "--policy", &policy, "--schema", &cases, "--as", "uid=1", sql]);
+        assert_eq!(result, Ok(true), "{out}");
+        let line = |line: &&str| line.starts_with("  column") || line.starts_with("  each column");
+        out.lines().filter(line).map(str::trim_start).collect::<Vec<_>>().join("\n")
+    };
+    for (sql, expected) in [
+        (
+            "SELECT id, note FROM orders",
+            "column 1  exact    public.orders.id\ncolumn 2  exact    public.orders.note, shown by last4",
+        ),
+        (
+            "SELECT note FROM orders UNION ALL SELECT id FROM orders",
+            "column 1  exact    public.orders.id or public.orders.note, shown by redact",
+        ),
+        (
+            "SELECT id || note FROM orders",
+            "column 1  derived  from public.orders.id, public.orders.note, shown by redact",
+        ),
+        ("SELECT o FROM orders o", "column 1  derived  from public.orders.*, shown by redact"),
+        (
+            "SELECT 1, current_setting('a')",
+            "column 1  derived  from no column\ncolumn 2  unknown, shown by redact",
+        ),
+        (
+            "SELECT * FROM orders JOIN orders o USING (id)",
+            "each column  derived  from public.orders.id, public.orders.note, shown by redact",
+        ),
+        ("FETCH c", "columns as of \"c\""),
+        ("BEGIN", ""),
+    ] {
+        assert_eq!(columns(sql), expected, "{sql}");
+    }
 }
 
 #[test]

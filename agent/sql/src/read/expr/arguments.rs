@@ -74,8 +74,8 @@ impl Reader<'_> {
             None => {}
             Some(WindowType::NamedWindow(ident)) => {
                 // What the window itself reads was read with its definition; ranks may carry it.
-                self.name(ident);
-                sum = Lineage::Unknown;
+                let name = self.name(ident);
+                add(&mut sum, scope.window(&name));
             }
             Some(WindowType::WindowSpec(spec)) => add(&mut sum, self.window(spec, scope)),
         }
@@ -172,8 +172,8 @@ impl Reader<'_> {
         let WindowSpec { window_name, partition_by, order_by, window_frame } = spec;
         let mut sum = constant();
         if let Some(name) = window_name {
-            self.name(name);
-            sum = Lineage::Unknown;
+            let name = self.name(name);
+            sum = scope.window(&name);
         }
         add(&mut sum, self.exprs(partition_by, scope));
         add(&mut sum, self.order_by_exprs(order_by, scope));
