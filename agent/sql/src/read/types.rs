@@ -1,6 +1,6 @@
 //! Types as casts name them. A cast to a type of a user's may run the user's code, so it is an action then.
 
-use sqlparser::ast::{ArrayElemTypeDef, DataType, Ident, ObjectName, ObjectNamePart};
+use sqlparser::ast::{ArrayElemTypeDef, DataType, GeometricTypeKind, Ident, ObjectName, ObjectNamePart};
 
 use super::Reader;
 use crate::names::{Name, TypeFound};
@@ -14,40 +14,49 @@ impl Reader<'_> {
             | DataType::CharacterVarying(_)
             | DataType::CharVarying(_)
             | DataType::Varchar(_)
-            | DataType::Uuid
             | DataType::Numeric(_)
             | DataType::Decimal(_)
             | DataType::Dec(_)
             | DataType::Float(_)
-            | DataType::Int2(_)
             | DataType::SmallInt(_)
             | DataType::Int(_)
-            | DataType::Int4(_)
-            | DataType::Int8(_)
             | DataType::Integer(_)
             | DataType::BigInt(_)
-            | DataType::Float4
-            | DataType::Float8
             | DataType::Real
-            | DataType::Double(_)
             | DataType::DoublePrecision
-            | DataType::Bool
             | DataType::Boolean
-            | DataType::Date
             | DataType::Time(..)
             | DataType::Timestamp(..)
             | DataType::Interval { .. }
-            | DataType::JSON
-            | DataType::JSONB
-            | DataType::Regclass
-            | DataType::Text
-            | DataType::Bytea
             | DataType::Bit(_)
-            | DataType::BitVarying(_)
-            | DataType::VarBit(_)
-            | DataType::GeometricType(_)
-            | DataType::TsVector
-            | DataType::TsQuery => {}
+            | DataType::BitVarying(_) => {}
+            // All others are names to PostgreSQL, which the search path may lead to a user's type.
+            DataType::Uuid => self.plain_type("uuid"),
+            DataType::Int2(_) => self.plain_type("int2"),
+            DataType::Int4(_) => self.plain_type("int4"),
+            DataType::Int8(_) => self.plain_type("int8"),
+            DataType::Float4 => self.plain_type("float4"),
+            DataType::Float8 => self.plain_type("float8"),
+            DataType::Double(_) => self.plain_type("double"),
+            DataType::Bool => self.plain_type("bool"),
+            DataType::Date => self.plain_type("date"),
+            DataType::JSON => self.plain_type("json"),
+            DataType::JSONB => self.plain_type("jsonb"),
+            DataType::Regclass => self.plain_type("regclass"),
+            DataType::Text => self.plain_type("text"),
+            DataType::Bytea => self.plain_type("bytea"),
+            DataType::VarBit(_) => self.plain_type("varbit"),
+            DataType::TsVector => self.plain_type("tsvector"),
+            DataType::TsQuery => self.plain_type("tsquery"),
+            DataType::GeometricType(kind) => self.plain_type(match kind {
+                GeometricTypeKind::Point => "point",
+                GeometricTypeKind::Line => "line",
+                GeometricTypeKind::LineSegment => "lseg",
+                GeometricTypeKind::GeometricBox => "box",
+                GeometricTypeKind::GeometricPath => "path",
+                GeometricTypeKind::Polygon => "polygon",
+                GeometricTypeKind::Circle => "circle",
+            }),
             DataType::Custom(name, _) => self.named_type(name),
             DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => self.data_type(element),
             DataType::Array(
@@ -132,6 +141,10 @@ impl Reader<'_> {
             | DataType::Trigger
             | DataType::AnyType => self.opaque("unsupported syntax of a type"),
         }
+    }
+
+    fn plain_type(&mut self, name: &str) {
+        self.type_name(&Name { schema: None, name: name.to_owned() });
     }
 
     fn named_type(&mut self, name: &ObjectName) {

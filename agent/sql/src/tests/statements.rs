@@ -1,5 +1,7 @@
 //! Queries and DML: their actions.
 
+use policy::catalog::TypeKind;
+
 use super::fixture::{actions, read};
 
 fn check(text: &str, expected: &str) {
@@ -192,6 +194,38 @@ fn a_function_of_an_earlier_schema_is_seen_behind_a_harmless_name() {
     let settings = crate::Settings { search_path: crate::SearchPath::listed(path), ..settings() };
     let analysis = crate::analyse(b"SELECT lower('x')", &settings, &catalog(), &crate::Limits::default());
     assert_eq!(analysis.statements[0].actions[0].to_string(), "function other.lower");
+}
+
+#[test]
+fn a_type_of_a_user_s_is_seen_behind_a_name_of_postgresql_s() {
+    use super::fixture::{catalog, settings};
+    let types = ["text", "int4", "uuid", "date", "jsonb", "point", "bool", "double", "float8", "regclass"];
+    let shadows = types.map(|name| ("pg_temp_3".to_owned(), name.to_owned(), TypeKind::Domain));
+    let catalog = catalog().with_types(shadows);
+    let read = |schemas: &[&str], text: &str| {
+        let path = schemas.iter().map(|schema| (*schema).to_owned()).collect();
+        let settings = crate::Settings { search_path: crate::SearchPath::listed(path), ..settings() };
+        let analysis = crate::analyse(text.as_bytes(), &settings, &catalog, &crate::Limits::default());
+        analysis.statements[0].actions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    for name in types {
+        for text in [
+            format!("SELECT 'x'::{name}"),
+            format!("SELECT CAST('x' AS {name}[])"),
+            format!("SELECT {name} 'x'"),
+            format!("SELECT 'x'::\"{name}\""),
+        ] {
+            let found = read(&["pg_temp_3", "pg_catalog", "public"], &text);
+            assert_eq!(found, format!("function type pg_temp_3.{name}"), "{text}");
+            if name != "double" {
+                assert_eq!(read(&["pg_catalog", "pg_temp_3", "public"], &text), "", "{text}");
+            }
+        }
+    }
+    // Words of the grammar are never looked for.
+    let words =
+        "SELECT 'x'::int, 'x'::double precision, 'x'::boolean, 'x'::timestamp with time zone, 'x'::varchar";
+    assert_eq!(read(&["pg_temp_3", "pg_catalog"], words), "");
 }
 
 #[test]
