@@ -8,6 +8,8 @@
 
 mod calls;
 mod clauses;
+mod from;
+mod grouping;
 mod signs;
 
 use std::ops::Range;
@@ -41,8 +43,10 @@ pub(super) fn bridge(text: &str, tokens: &[Token]) -> Bridged {
 /// What is known inside the parentheses or brackets at hand.
 #[derive(Default)]
 struct Level {
-    /// SELECT or DELETE has been met: FROM is theirs.
+    /// SELECT, DELETE or UPDATE has been met: FROM is theirs.
     query: bool,
+    /// Inside of a list of relations: FROM's, or USING's.
+    lists: bool,
     /// Inside of SET's list.
     assigns: bool,
     /// CASEs without their END.
@@ -110,15 +114,32 @@ impl Bridge<'_> {
     /// What a word begins that is rewritten; 0: nothing.
     fn word(&mut self, index: usize, word: &str) -> usize {
         match word {
-            "select" | "delete" => {
-                self.level_mut().query = true;
+            "select" | "delete" | "update" => {
+                let level = self.level_mut();
+                level.query = true;
+                level.lists = false;
                 0
             }
-            "from" | "where" | "returning" | "when" => {
-                self.level_mut().assigns = false;
+            "from" => {
+                let lists = self.level().query && !self.is_before(index, "distinct");
+                let level = self.level_mut();
+                level.assigns = false;
+                level.lists |= lists;
+                0
+            }
+            "where" | "returning" | "when" => {
+                let level = self.level_mut();
+                level.assigns = false;
+                level.lists = false;
+                0
+            }
+            "group" | "having" | "order" | "limit" | "offset" | "for" | "window" | "union" | "intersect"
+            | "except" => {
+                self.level_mut().lists = false;
                 0
             }
             "set" => {
+                self.level_mut().lists = false;
                 let lists = self.kind(index + 1).is_some_and(|k| k.is_name() || k == Kind::LeftParen);
                 self.level_mut().assigns = lists;
                 if lists {
@@ -151,7 +172,17 @@ impl Bridge<'_> {
                 1
             }
             "operator" => self.named_operator(index),
-            "using" => self.using(index),
+            "using" => match self.merge_source(index) {
+                0 => self.using(index),
+                rewritten => rewritten,
+            },
+            "grouping" => self.grouping_sets(index),
+            // GROUP BY DISTINCT, GROUP BY ALL: how often equal sets of groups are given.
+            "distinct" | "all" if self.is_before(index, "by") && self.is_two_before(index, "group") => {
+                self.drop(index, 1)
+            }
+            "fetch" => self.fetch(index),
+            "at" => self.at_local(index),
             "current" => self.current_of(index),
             // IS NULL in one word, which may be a function's too.
             "isnull" if !self.is_label(index) && self.kind(index + 1) != Some(Kind::LeftParen) => {
@@ -361,11 +392,18 @@ impl Bridge<'_> {
         }
         // A FROM that is a query's, and not that of extract(… FROM …) or of IS DISTINCT FROM.
         let from = self.is_before(at, "from") && !self.is_two_before(at, "distinct") && self.level().query;
+        let listed = self.level().lists
+            && self
+                .before(at)
+                .is_some_and(|before| before.kind == Kind::Comma || before.is(self.text, "using"));
+        let target = self.is_before(at, "join")
+            || (self.is_before(at, "update") && !self.is_two_before(at, "for"))
+            || (self.is_before(at, "into") && self.is_two_before(at, "merge"));
         let behind = match self.tokens.get(index + 1) {
             None => true,
             Some(next) => next.kind.is_name() || matches!(next.kind, Kind::Comma | Kind::RightParen),
         };
-        (from || self.is_before(at, "join")) && behind
+        (from || listed || target) && behind
     }
 
     fn level(&self) -> &Level {
@@ -487,7 +525,7 @@ impl Bridge<'_> {
     }
 }
 
-const OUTSIDE: Level = Level { query: false, assigns: false, cases: 0, substring: false };
+const OUTSIDE: Level = Level { query: false, lists: false, assigns: false, cases: 0, substring: false };
 
 fn keyword(value: &str, keyword: Keyword) -> To {
     To::Word(Word { value: value.to_owned(), quote_style: None, keyword })

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use policy::Verb;
 use sqlparser::ast::{
-    Expr, FunctionArg, Join, JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor,
-    TableWithJoins,
+    Expr, FunctionArg, Join, JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor, TableSample,
+    TableSampleKind, TableSampleMethod, TableSampleModifier, TableSampleQuantity, TableWithJoins,
 };
 
 use super::Reader;
@@ -139,14 +139,22 @@ impl Reader<'_> {
                 with_ordinality,
                 partitions,
                 json_path: None,
-                sample: None,
+                sample,
                 index_hints,
             } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
                 let alias = self.alias(alias.as_ref());
                 match args {
                     None if !with_ordinality => {
                         let Some(name) = self.object_name(name, false) else { return };
-                        self.relation_item(&name, alias)
+                        let item = self.relation_item(&name, alias);
+                        if let Some(sample) = sample {
+                            self.sample(sample, scope);
+                        }
+                        item
+                    }
+                    Some(_) if sample.is_some() => {
+                        self.opaque("unsupported syntax in FROM");
+                        return;
                     }
                     Some(args) if args.settings.is_none() => {
                         self.function_item(name, &args.args, alias, scope)
@@ -213,6 +221,32 @@ impl Reader<'_> {
             }
         };
         scope.items.push(item);
+    }
+
+    /// What decides which rows a sample has, as the bridge puts it: one expression in parentheses.
+    fn sample(&mut self, sample: &TableSampleKind, scope: &Scope<'_>) {
+        let TableSampleKind::AfterTableAlias(sample) = sample else {
+            self.opaque("unsupported TABLESAMPLE");
+            return;
+        };
+        let TableSample {
+            modifier: TableSampleModifier::TableSample,
+            name: Some(TableSampleMethod::System),
+            quantity,
+            seed: None,
+            bucket: None,
+            offset: None,
+        } = &**sample
+        else {
+            self.opaque("unsupported TABLESAMPLE");
+            return;
+        };
+        match quantity {
+            Some(TableSampleQuantity { parenthesized: true, value, unit: None }) => {
+                self.condition(Some(value), scope);
+            }
+            _ => self.opaque("unsupported TABLESAMPLE"),
+        }
     }
 
     /// A WITH query of that name, else a relation, which is read.

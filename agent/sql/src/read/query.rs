@@ -12,9 +12,11 @@ use super::condition::is_trivial;
 use super::expr::COPY;
 use super::scope::{Found, Scope};
 use super::uses::Told;
+use crate::cursor::Cursor;
 use crate::flow::{self, Cell, Rows, add, constant};
+use crate::lexer::Kind;
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// Reads a whole statement that is a query; gives its columns.
     pub(crate) fn top_query(&mut self, query: &Query) -> Rows {
         self.query(query, None)
@@ -124,6 +126,7 @@ impl Reader<'_> {
             if self.tokens.get(end).is_some_and(|t| t.is(self.text, "search") || t.is(self.text, "cycle")) {
                 // They add columns, of rows of the query's own.
                 rows = Rows::Any(rows.all());
+                self.marks_of_cycle(end);
             }
             if *recursive {
                 // Its own name stood for the unknown while it was read, so what is known now is sound.
@@ -167,6 +170,28 @@ impl Reader<'_> {
             self.steer(known.all());
         }
         known
+    }
+
+    /// `CYCLE … TO value DEFAULT value USING`, from SEARCH or CYCLE on: the types of the two are used.
+    fn marks_of_cycle(&mut self, at: usize) {
+        let mut cursor = Cursor::new(self.text, &self.tokens[at..]);
+        if cursor.eat("search") {
+            cursor.eat_one(&["depth", "breadth"]);
+            cursor.eat_all(&["first", "by"]);
+            columns_set(&mut cursor);
+        }
+        if !cursor.eat("cycle") {
+            return;
+        }
+        columns_set(&mut cursor);
+        if !cursor.eat("to") {
+            return;
+        }
+        for end in ["default", "using"] {
+            let Some(length) = cursor.rest.iter().position(|token| token.is(self.text, end)) else { return };
+            self.inner_expression(&cursor.rest[..length], &Scope::inside(None));
+            cursor.rest = &cursor.rest[length + 1..];
+        }
     }
 
     /// Gives the columns and the scope that ORDER BY and LIMIT see.
@@ -566,6 +591,14 @@ fn recursive_arms(query: &Query) -> Option<(&SetExpr, &SetExpr, bool)> {
             Some((left, right, keeps_all))
         }
         _ => None,
+    }
+}
+
+/// Steps over `column, … SET column`.
+fn columns_set(cursor: &mut Cursor<'_>) {
+    while cursor.name().is_some() && cursor.eat_kind(Kind::Comma) {}
+    if cursor.eat("set") {
+        cursor.name();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Shapes that are rewritten before they are parsed: each is read as what PostgreSQL makes of it, and words that only look
 //! like one of them stay names.
 
-use super::fixture::{actions, is_opaque};
+use super::fixture::{actions, details, is_opaque, steers};
 
 /// What the columns carry, be it their own value or not.
 fn output(text: &str) -> String {
@@ -161,9 +161,34 @@ fn modifiers_of_windows_collations_and_samples_say_nothing_of_their_own() {
     carries("SELECT q.collate \"C\" FROM (SELECT ssn AS \"collate\" FROM customers) q", "100.3");
     carries("SELECT exclude ties FROM (SELECT ssn AS exclude FROM customers) q", "100.3");
     carries("SELECT (SELECT exclude ties) FROM (SELECT ssn AS exclude FROM customers) q", "100.3");
-    // A sample may be chosen by what is read, and by a user's method.
-    assert!(is_opaque("SELECT a FROM t TABLESAMPLE SYSTEM ((SELECT id FROM customers))"));
     assert!(is_opaque("SELECT a FROM t TABLESAMPLE mine (1)"));
+}
+
+#[test]
+fn a_sample_may_be_chosen_by_what_is_read_and_by_a_method_of_a_user_s() {
+    check(
+        "SELECT a FROM t TABLESAMPLE SYSTEM ((SELECT id FROM customers))",
+        "select table public.t, select table public.customers",
+        "103.1",
+    );
+    check(
+        "SELECT x.a FROM t AS x (a, b) TABLESAMPLE bernoulli (audit(1)) REPEATABLE (hash(2)) JOIN orders o ON o.id = x.a",
+        "select table public.t, function public.audit, function public.hash, select table public.orders",
+        "103.1",
+    );
+    check(
+        "SELECT a FROM t TABLESAMPLE audit (1, hash(2)), customers WHERE ssn = a",
+        "select table public.t, function public.audit, function public.hash, select table public.customers",
+        "103.1",
+    );
+    check(
+        "SELECT a FROM t TABLESAMPLE other.lower (1)",
+        "select table public.t, function other.lower",
+        "103.1",
+    );
+    assert_eq!(steers("SELECT a FROM customers c, t TABLESAMPLE SYSTEM (length(c.ssn))"), "100.3");
+    assert_eq!(steers("SELECT a FROM customers c, t TABLESAMPLE SYSTEM (5) REPEATABLE (c.id)"), "100.1");
+    carries("SELECT \"tablesample\".ssn FROM (SELECT ssn FROM customers) \"tablesample\"", "100.3");
 }
 
 #[test]
@@ -171,6 +196,27 @@ fn relations_may_be_written_with_a_star_or_in_parentheses() {
     carries("SELECT ssn FROM customers*", "100.3");
     carries("SELECT c.ssn FROM public.customers * c JOIN t * ON true WHERE id = 1", "100.3");
     check("SELECT pw FROM ONLY (secret)", "select table public.secret", "102.1");
+    carries("SELECT c.ssn FROM t *, customers * AS c, orders o", "100.3");
+    carries("SELECT (SELECT ssn FROM t * a, customers LIMIT 1) FROM t", "100.3");
+    check("UPDATE t * SET a = 1", "update-all table public.t", "none");
+    check(
+        "UPDATE t * AS x SET a = o.id FROM orders *, public.secret * s WHERE o.total = x.a",
+        "update table public.t, select table public.orders, select table public.secret, select table public.t",
+        "none",
+    );
+    check(
+        "DELETE FROM t * USING orders *, secret * WHERE id = a",
+        "delete table public.t, select table public.orders, select table public.secret, select table public.t",
+        "none",
+    );
+    check(
+        "MERGE INTO t * USING orders * o ON t.a = o.id WHEN MATCHED THEN DELETE",
+        "select table public.t, select table public.orders, delete table public.t",
+        "none",
+    );
+    // Elsewhere it multiplies.
+    carries("SELECT id, id * ssn FROM customers, t", "100.1 100.1+100.3");
+    carries("SELECT 1, id * ssn x FROM customers ORDER BY 1, id * ssn", "- 100.1+100.3");
     carries("SELECT extract(year FROM id * ssn) FROM customers", "100.1+100.3");
     carries("SELECT id IS DISTINCT FROM id * ssn FROM customers", "100.1+100.3");
 }
@@ -192,8 +238,27 @@ fn functions_in_from_may_define_their_columns() {
         "SELECT x.* FROM customers, ROWS FROM (unnest(ARRAY[ssn]), generate_series(1, 2)) WITH ORDINALITY AS x",
         "within 100.3",
     );
-    // What has no alias may be called as its first function is.
-    assert!(is_opaque("SELECT * FROM ROWS FROM (generate_series(1, 2), generate_series(1, 3))"));
+    // What has no alias is called as its first function is.
+    carries(
+        "SELECT unnest.x FROM customers, ROWS FROM (pg_catalog.unnest(ARRAY[ssn]), generate_series(1, 2))",
+        "100.3",
+    );
+    carries(
+        "SELECT g.* FROM t CROSS JOIN (ROWS FROM (generate_series(1, 2)) WITH ORDINALITY AS g JOIN ROWS FROM (lower('x')) ON true)",
+        "within ",
+    );
+    check(
+        "SELECT 1 FROM ROWS FROM (json_to_recordset('[]') AS (a email, b text COLLATE \"C\"), audit(1)) WITH ORDINALITY AS x",
+        "function type public.email, function public.audit",
+        "-",
+    );
+    check(
+        "SELECT 1 FROM ROWS FROM (audit((SELECT pw FROM secret)), lower('a'))",
+        "function public.audit, select table public.secret",
+        "-",
+    );
+    assert!(is_opaque("SELECT * FROM ROWS FROM (lower('x') AS (a nowhere.type))"));
+    assert!(is_opaque("SELECT * FROM ROWS FROM (lower('x') AS (a int b))"));
     carries("SELECT rows FROM (SELECT ssn AS rows FROM customers) x", "100.3");
 }
 
@@ -211,6 +276,78 @@ fn search_and_cycle_add_columns() {
         "WITH RECURSIVE r (a) AS (SELECT ssn FROM customers UNION ALL SELECT 'x' FROM t) SEARCH BREADTH FIRST BY a SET o CYCLE a SET c USING p SELECT o FROM r",
         "100.3",
     );
+}
+
+#[test]
+fn marks_of_a_cycle_may_be_of_any_type() {
+    let cycle = |marks: &str| {
+        format!(
+            "WITH RECURSIVE r (a) AS (SELECT ssn FROM customers UNION ALL SELECT 'x' FROM t) SEARCH DEPTH FIRST BY a SET o CYCLE a SET c {marks} USING p SELECT c FROM r"
+        )
+    };
+    carries(&cycle("TO true DEFAULT false"), "100.3");
+    carries(&cycle("TO point '(1,1)' DEFAULT point '(0,0)'"), "100.3");
+    carries(&cycle("TO interval '1' day DEFAULT timestamp with time zone '2000-01-01'"), "100.3");
+    let text = cycle("TO public.email 'a' DEFAULT 1");
+    assert!(actions(&text).contains("function type public.email") && !is_opaque(&text), "{}", actions(&text));
+    assert!(is_opaque(&cycle("TO 1 DEFAULT nowhere.x 'a'")));
+    assert!(is_opaque(&cycle("TO 1 2 DEFAULT 3")));
+}
+
+#[test]
+fn groups_may_be_sets_of_sets() {
+    for text in [
+        "SELECT sum(id) FROM customers GROUP BY GROUPING SETS (GROUPING SETS ((ssn)))",
+        "SELECT sum(id) FROM customers GROUP BY GROUPING SETS ((), ROLLUP (id, (name, ssn)), CUBE (name))",
+        "SELECT sum(id) FROM customers GROUP BY id, GROUPING SETS (GROUPING SETS ((), GROUPING SETS (ssn)), name)",
+        "SELECT sum(id) FROM customers GROUP BY DISTINCT ROLLUP (id), CUBE (id, ssn)",
+        "SELECT sum(id) FROM customers GROUP BY ALL id, ssn",
+        "SELECT sum(id) FROM customers GROUP BY DISTINCT GROUPING SETS (ROLLUP (ssn), (id))",
+    ] {
+        assert!(!is_opaque(text), "{text} gave {}", actions(text));
+        assert_eq!(output(text), "100.1", "{text}");
+        assert!(steers(text).split('+').any(|column| column == "100.3"), "{text} gave {}", steers(text));
+    }
+    check(
+        "SELECT 1 FROM t GROUP BY GROUPING SETS (GROUPING SETS (audit(a), (cube(b))), ROLLUP ((SELECT id FROM orders)))",
+        "select table public.t, function public.audit, opaque (function \"cube\" is not in the catalog), select table public.orders",
+        "unknown",
+    );
+    // A function is called so.
+    assert!(is_opaque("SELECT 1 FROM t GROUP BY GROUPING SETS (cube(a) + 1, ROLLUP (b))"));
+}
+
+#[test]
+fn as_many_rows_may_be_fetched_as_an_expression_says() {
+    for text in [
+        "SELECT ssn FROM customers ORDER BY id FETCH FIRST (5) ROW WITH TIES",
+        "SELECT ssn FROM customers FETCH NEXT (1 + 1) ROWS ONLY",
+        "SELECT ssn FROM customers OFFSET 2 ROWS FETCH FIRST -1 ROWS ONLY FOR UPDATE",
+        "SELECT ssn FROM customers FETCH FIRST lower('1')::int ROWS ONLY",
+        "SELECT ssn FROM customers FETCH FIRST CASE WHEN true THEN 1 END ROW ONLY",
+    ] {
+        carries(text, "100.3");
+        // It is no bound that is told.
+        assert!(!details(text).contains("limit"), "{text}");
+    }
+    assert!(details("SELECT ssn FROM customers FETCH FIRST 5 ROWS ONLY").contains("limit 5"));
+    check(
+        "SELECT a FROM t FETCH FIRST (SELECT audit(id) FROM orders) ROWS ONLY",
+        "select table public.t, select table public.orders, function public.audit",
+        "103.1",
+    );
+    carries("SELECT q.fetch FROM (SELECT ssn AS fetch FROM customers) q", "100.3");
+}
+
+#[test]
+fn a_time_may_be_told_in_the_local_zone() {
+    carries(
+        "SELECT ssn AT LOCAL, (id || ssn) AT LOCAL AT TIME ZONE 'UTC' FROM customers",
+        "100.3 100.1+100.3",
+    );
+    carries("SELECT 1 FROM customers WHERE ssn AT LOCAL < now() AT LOCAL", "-");
+    carries("SELECT at local FROM (SELECT ssn AS at FROM customers) q", "100.3");
+    carries("SELECT id AS at, local FROM (SELECT id, ssn AS local FROM customers) q", "100.1 100.3");
 }
 
 #[test]
@@ -267,6 +404,31 @@ fn merge_has_all_its_clauses() {
     check(
         "MERGE INTO t USING orders o ON false WHEN NOT MATCHED BY SOURCE THEN DELETE",
         "select table public.t, select table public.orders, delete-all table public.t",
+        "none",
+    );
+}
+
+#[test]
+fn merge_may_join_with_what_is_joined() {
+    check(
+        "MERGE INTO t USING orders o JOIN customers c ON o.customer_id = c.id ON t.a = o.id WHEN MATCHED AND c.ssn = 'x' THEN DELETE",
+        "select table public.t, select table public.orders, select table public.customers, delete table public.t",
+        "none",
+    );
+    check(
+        "MERGE INTO ONLY public.t AS x USING orders o LEFT JOIN secret USING (id) ON CASE WHEN x.a = 1 THEN true END WHEN NOT MATCHED THEN INSERT VALUES (o.id)",
+        "select table public.t, select table public.orders, select table public.secret, insert table public.t",
+        "none",
+    );
+    assert_eq!(
+        steers(
+            "MERGE INTO t USING orders o JOIN customers c ON ssn = 'x' ON t.a = o.id WHEN MATCHED THEN DO NOTHING"
+        ),
+        "100.3+101.1+103.1"
+    );
+    check(
+        "WITH w AS (SELECT a FROM t) MERGE INTO t USING w CROSS JOIN (SELECT pw FROM secret) s ON true WHEN MATCHED THEN DELETE",
+        "select table public.t, select table public.secret, delete-all table public.t",
         "none",
     );
 }

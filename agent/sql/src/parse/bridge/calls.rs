@@ -36,14 +36,14 @@ const NAMES: &[&str] = &[
 ];
 
 /// One argument of the call that is made.
-enum Piece {
+pub(super) enum Piece {
     Expression(Range<usize>),
     Query(Range<usize>),
     Type(Range<usize>),
 }
 
 impl Piece {
-    const fn range(&self) -> &Range<usize> {
+    pub(super) const fn range(&self) -> &Range<usize> {
         match self {
             Piece::Expression(range) | Piece::Query(range) | Piece::Type(range) => range,
         }
@@ -124,7 +124,7 @@ impl Bridge<'_> {
         end + 1 - index
     }
 
-    fn piece(&mut self, piece: &Piece) {
+    pub(super) fn piece(&mut self, piece: &Piece) {
         let start = piece.range().start;
         match piece {
             Piece::Expression(range) => self.inside(range.clone()),
@@ -146,7 +146,8 @@ impl Bridge<'_> {
         }
     }
 
-    fn inside(&mut self, range: Range<usize>) {
+    /// Passes on what stands within parentheses.
+    pub(super) fn inside(&mut self, range: Range<usize>) {
         self.levels.push(Level::default());
         self.range(range);
         self.levels.pop();
@@ -359,7 +360,7 @@ impl Bridge<'_> {
     }
 
     /// The next comma outside of parentheses, or `end`.
-    fn comma(&self, start: usize, end: usize) -> Option<usize> {
+    pub(super) fn comma(&self, start: usize, end: usize) -> Option<usize> {
         let mut at = start;
         while at < end {
             at = match self.tokens[at].kind {
@@ -372,7 +373,7 @@ impl Bridge<'_> {
     }
 
     /// Where a type ends that begins here.
-    fn type_end(&self, start: usize) -> Option<usize> {
+    pub(super) fn type_end(&self, start: usize) -> Option<usize> {
         let names = self.chain(start);
         if names == 0 {
             return None;
@@ -396,7 +397,7 @@ impl Bridge<'_> {
     }
 
     /// Whether an operand may end with this token.
-    fn ends_operand(&self, index: usize) -> bool {
+    pub(super) fn ends_operand(&self, index: usize) -> bool {
         let Some(token) = self.tokens.get(index) else { return false };
         match token.kind {
             Kind::Word => {

@@ -146,63 +146,6 @@ impl Bridge<'_> {
         1
     }
 
-    /// `ROWS FROM (f(…), g(…))` with an alias: as the arguments of one function, whose rows carry them all.
-    pub(super) fn rows_from(&mut self, index: usize) -> usize {
-        if !self.is(index + 1, "from") || self.kind(index + 2) != Some(Kind::LeftParen) {
-            return 0;
-        }
-        // A column called `rows` before FROM: there parentheses hold a query or a join, and no call alone.
-        let name = self.chain(index + 3);
-        let call = (name > 0 && self.kind(index + 3 + name) == Some(Kind::LeftParen))
-            .then(|| self.closing(index + 3 + name))
-            .flatten();
-        let alone =
-            call.is_some_and(|end| matches!(self.kind(end + 1), Some(Kind::Comma | Kind::RightParen)));
-        if !alone {
-            return 0;
-        }
-        let Some(end) = self.closing(index + 2) else { return 0 };
-        let mut behind = end + 1;
-        if self.are(behind, &["with", "ordinality"]) {
-            behind += 2;
-        }
-        let aliased = self.is(behind, "as") || self.chain(behind) > 0;
-        if !aliased || (index..end).any(|at| self.is(at, "as")) {
-            return 0;
-        }
-        self.push(index, To::make_word("unnest", None));
-        self.skip(index..index + 2);
-        2
-    }
-
-    /// `TABLESAMPLE method (…) REPEATABLE (…)` of one of PostgreSQL's own methods, over constants: fewer of the same rows.
-    pub(super) fn sample(&mut self, index: usize) -> usize {
-        if !self.is(index + 1, "system") && !self.is(index + 1, "bernoulli") {
-            return 0;
-        }
-        let Some(mut end) = self.constants(index + 2) else { return 0 };
-        if self.is(end, "repeatable") {
-            match self.constants(end + 1) {
-                Some(behind) => end = behind,
-                None => return 0,
-            }
-        }
-        self.drop(index, end - index)
-    }
-
-    /// What stands behind parentheses that hold constants alone.
-    fn constants(&self, index: usize) -> Option<usize> {
-        if self.kind(index) != Some(Kind::LeftParen) {
-            return None;
-        }
-        let end = self.closing(index)?;
-        let constant = |kind: Kind| {
-            kind.is_constant()
-                || matches!(kind, Kind::Parameter | Kind::Operator | Kind::LeftParen | Kind::RightParen)
-        };
-        self.tokens[index..=end].iter().all(|token| constant(token.kind)).then_some(end + 1)
-    }
-
     /// `SEARCH DEPTH FIRST BY a SET b`, `CYCLE a SET b USING c` behind a query of WITH. They add columns, which the reader
     /// has to know of: [`crate::read`] looks for these words behind the parentheses.
     pub(super) fn search_or_cycle(&mut self, index: usize) -> usize {
@@ -234,8 +177,9 @@ impl Bridge<'_> {
         }
         at += 2;
         if self.is(index, "cycle") {
-            if self.is(at, "to") && self.is(at + 2, "default") {
-                at += 4;
+            if self.is(at, "to") {
+                let Some(using) = self.marks_of_cycle(at) else { return 0 };
+                at = using;
             }
             if !self.is(at, "using") || !self.is_column(at + 1) {
                 return 0;
@@ -245,7 +189,67 @@ impl Bridge<'_> {
         self.drop(index, at - index)
     }
 
-    fn is_column(&self, index: usize) -> bool {
+    /// `TO value DEFAULT value` of CYCLE, constants which the reader goes back to; where USING stands behind it.
+    fn marks_of_cycle(&self, index: usize) -> Option<usize> {
+        /// No constant with its type has as many.
+        const LONGEST: usize = 40;
+        let end = self.tokens.len().min(index + LONGEST);
+        let default = (index + 2..end).find(|at| self.is(*at, "default"))?;
+        (default + 2..end).find(|at| self.is(*at, "using"))
+    }
+
+    /// `FETCH FIRST (…) ROWS ONLY`, `… WITH TIES`: a count that is more than a number, as that of LIMIT in parentheses,
+    /// which bounds nothing that is told.
+    pub(super) fn fetch(&mut self, index: usize) -> usize {
+        const LONGEST: usize = 1000;
+        let number = self.kind(index + 2).is_some_and(|kind| kind.is_constant() || kind == Kind::Parameter);
+        let words = |at| self.is(at, "row") || self.is(at, "rows");
+        let begins = self.is(index + 1, "first") || self.is(index + 1, "next");
+        if !begins || self.is_label(index) || words(index + 2) || (number && words(index + 3)) {
+            return 0;
+        }
+        let mut at = index + 2;
+        let end = self.tokens.len().min(at + LONGEST);
+        while at < end {
+            let behind = match (words(at), self.is(at + 1, "only"), self.are(at + 1, &["with", "ties"])) {
+                (true, true, _) => at + 2,
+                (true, _, true) => at + 3,
+                _ => {
+                    at = match self.kind(at) {
+                        Some(Kind::LeftParen | Kind::LeftBracket) => match self.closing(at) {
+                            Some(end) => end + 1,
+                            None => return 0,
+                        },
+                        _ => at + 1,
+                    };
+                    continue;
+                }
+            };
+            self.push(index, super::keyword("limit", Keyword::LIMIT));
+            self.push(index, To::LParen);
+            self.inside(index + 2..at);
+            self.push(index, To::RParen);
+            self.skip(index..index + 2);
+            self.skip(at..behind);
+            return behind - index;
+        }
+        0
+    }
+
+    /// `AT LOCAL` behind a time: in the session's zone, by the same function as in any other.
+    pub(super) fn at_local(&mut self, index: usize) -> usize {
+        let follows = index.checked_sub(1).is_some_and(|before| self.ends_operand(before));
+        if !follows || self.is_label(index) || !self.is(index + 1, "local") {
+            return 0;
+        }
+        self.push(index, super::keyword("at", Keyword::AT));
+        self.push(index, super::keyword("time", Keyword::TIME));
+        self.push(index, super::keyword("zone", Keyword::ZONE));
+        self.push(index, To::SingleQuotedString(String::new()));
+        self.drop(index, 2)
+    }
+
+    pub(super) fn is_column(&self, index: usize) -> bool {
         self.tokens.get(index).is_some_and(|token| {
             token.kind.is_name() && !(token.kind == Kind::Word && is_reserved(&token.name(self.text)))
         })

@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An expression of these tokens, which the tree around does not hold.
-    fn inner_expression(&mut self, tokens: &'a [Token], scope: &Scope<'_>) {
+    pub(in crate::read) fn inner_expression(&mut self, tokens: &'a [Token], scope: &Scope<'_>) {
         if !self.fits(tokens) {
             return;
         }
