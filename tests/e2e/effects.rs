@@ -253,6 +253,11 @@ fn what_is_called_reads_and_writes_by_the_way() -> Result<()> {
                     one("DELETE FROM parent WHERE id = 1"),
                     Shows::In("SELECT count(*) FROM vault.child"),
                 ),
+                (
+                    "a table that is truncated in cascade",
+                    one("TRUNCATE parent CASCADE"),
+                    Shows::In("SELECT count(*) FROM vault.child"),
+                ),
                 ("a default", one("INSERT INTO filled (a) VALUES (1)"), EFFECTS),
                 ("a check", one("INSERT INTO checked VALUES ('a')"), EFFECTS),
             ],

@@ -202,6 +202,7 @@ pub struct Catalog {
     /// Functions by name, and the schemas of those that the transaction has made or altered.
     uncertain_functions: HashMap<String, HashSet<Option<String>>>,
     provisional: bool,
+    uncommitted: bool,
 }
 
 /// What an open transaction did to relations, which no other connection can see yet.
@@ -213,6 +214,8 @@ pub enum Provisional {
     Uncertain(String, String),
     /// Functions of this schema and name are made or altered; of any schema where none is given.
     Function(Option<String>, String),
+    /// Something else was made or altered: more may stand on an object than is known.
+    Changed,
 }
 
 impl Catalog {
@@ -249,7 +252,9 @@ impl Catalog {
     #[must_use]
     pub fn with_provisional(&self, done: &[Provisional]) -> Self {
         let mut catalog = self.clone();
-        catalog.provisional = true;
+        catalog.provisional |= done.iter().any(|done| *done != Provisional::Changed);
+        let makes = |done: &Provisional| matches!(done, Provisional::Changed | Provisional::Created(..));
+        catalog.uncommitted |= done.iter().any(makes);
         for (done, oid) in done.iter().zip((1..=Oid::MAX).rev()) {
             let (schema, name, kind) = match done {
                 Provisional::Created(schema, name, kind) => (schema, name, kind),
@@ -261,6 +266,7 @@ impl Catalog {
                     catalog.uncertain.entry(schema.clone()).or_default().insert(name.clone());
                     continue;
                 }
+                Provisional::Changed => continue,
             };
             if let Some(uncertain) = catalog.uncertain.get_mut(schema) {
                 uncertain.remove(name);
@@ -321,7 +327,7 @@ impl Catalog {
             && self.created == other.created
             && self.uncertain == other.uncertain
             && self.uncertain_functions == other.uncertain_functions
-            && self.provisional == other.provisional
+            && (self.provisional, self.uncommitted) == (other.provisional, other.uncommitted)
     }
 
     /// The type of that name in that schema.
@@ -342,6 +348,11 @@ impl Catalog {
     /// Whether it holds what an open transaction has done, and may take back.
     pub const fn is_provisional(&self) -> bool {
         self.provisional
+    }
+
+    /// Whether an open transaction has made or altered anything, on which more may stand than is known.
+    pub const fn has_uncommitted(&self) -> bool {
+        self.uncommitted
     }
 
     /// Whether that name in that schema may stand for nothing now, whatever [`Catalog::relation_named`] says.

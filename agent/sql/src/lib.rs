@@ -95,6 +95,7 @@ pub fn called(function: Oid, catalog: &Catalog, limits: &Limits) -> Vec<Action> 
         uncertain: &[],
         conforming: false,
         functions: &[],
+        changed: false,
     };
     let mut reader = read::Reader::new("", &names, &[], limits);
     reader.call_member(function);

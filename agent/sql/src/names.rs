@@ -50,6 +50,8 @@ pub(crate) struct Names<'a> {
     pub(crate) conforming: bool,
     /// Functions that an earlier statement of the same text makes or alters.
     pub(crate) functions: &'a [Name],
+    /// An earlier statement of the same text may have changed the catalog.
+    pub(crate) changed: bool,
 }
 
 const PG_CATALOG: &str = "pg_catalog";
@@ -113,6 +115,11 @@ impl<'a> Names<'a> {
                 found.map(|found| found.ok_or(())).collect()
             }
         }
+    }
+
+    /// Whether what stands on an object may be more than the catalog says: what is not committed may have made it.
+    pub(crate) fn may_hang_more(&self) -> bool {
+        self.changed || self.catalog.has_uncommitted()
     }
 
     /// What that name stands for in that schema: nothing, a relation, or `Some(None)` where it cannot be told.

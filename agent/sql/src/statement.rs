@@ -22,6 +22,8 @@ pub(crate) struct Before {
     search_path: bool,
     /// The catalog may have changed: lineage proves nothing any more.
     ddl: bool,
+    /// Something may stand on what did not have it before.
+    defines: bool,
     /// Relations that they create.
     created: Vec<Name>,
     /// Relations that they have taken away, or may have.
@@ -43,6 +45,7 @@ impl Before {
         let takes_back = effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back);
         self.search_path |= statement.moves_path() || (takes_back && unsettled);
         self.ddl |= effects.ddl;
+        self.defines |= effects.ddl && statement.defines();
         self.hangs_code |= effects.hangs_code;
         self.string_syntax |= effects.string_syntax;
         self.moved |= effects.renames || (takes_back && provisional);
@@ -83,6 +86,7 @@ pub(crate) fn read(
         uncertain: &before.uncertain,
         conforming: settings.standard_conforming_strings && !before.string_syntax,
         functions: &before.functions,
+        changed: before.defines,
     };
     let mut reader = Reader::new(text, &names, &before.created, limits);
     let cursor = Cursor::new(text, tokens);
@@ -143,6 +147,12 @@ impl Statement {
             .iter()
             .filter(alters)
             .map(|action| Name { schema: action.object.schema.clone(), name: action.object.name.clone() })
+    }
+
+    /// Whether it makes or alters something, on which more stands behind it: what is only dropped leaves less.
+    pub fn defines(&self) -> bool {
+        let defines = |a: &Action| matches!(a.verb, Verb::Create | Verb::Alter | Verb::Opaque);
+        self.actions.iter().any(defines)
     }
 
     /// Whether the server may take it before a SET TRANSACTION, which has to come before a transaction's first query: it

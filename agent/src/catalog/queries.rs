@@ -308,7 +308,7 @@ pub(super) const WRITES: &str = "\
       WHERE (SELECT EXISTS (SELECT FROM domains))) \
     SELECT confrelid, conrelid, confdeltype, confupdtype, 0::pg_catalog.oid \
     FROM pg_catalog.pg_constraint \
-    WHERE contype = 'f' AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r')) \
+    WHERE contype = 'f' \
     UNION SELECT owner, 0, ' ', ' ', func FROM pinned WHERE NOT of_type \
     UNION SELECT a.adrelid, 0, ' ', ' ', d.func FROM depends d JOIN pg_catalog.pg_attrdef a ON a.oid = d.objid \
     WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass \

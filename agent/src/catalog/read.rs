@@ -322,7 +322,10 @@ fn unseen_by(writes: &BTreeMap<Oid, Writes>, mut found: BTreeSet<Oid>) -> BTreeS
     found.extend(writes.iter().filter(|(_, w)| w.functions.iter().any(moves)).map(|(oid, _)| *oid));
     loop {
         let before = found.len();
-        let reaches = |w: &Writes| w.cascades.iter().any(|cascade| found.contains(&cascade.relation));
+        let carries = |cascade: &&Cascade| {
+            (cascade.on_delete, cascade.on_update) != (Referential::Nothing, Referential::Nothing)
+        };
+        let reaches = |w: &Writes| w.cascades.iter().filter(carries).any(|c| found.contains(&c.relation));
         let reached: Vec<Oid> = writes.iter().filter(|(_, w)| reaches(w)).map(|(oid, _)| *oid).collect();
         found.extend(reached);
         if found.len() == before {

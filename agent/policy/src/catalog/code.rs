@@ -82,7 +82,7 @@ impl Referential {
     }
 }
 
-/// A foreign key that carries a write on.
+/// A foreign key of another relation, or of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Cascade {
     /// The referencing relation (`pg_constraint.conrelid`).
@@ -98,7 +98,7 @@ pub struct Cascade {
 pub struct Writes {
     /// Sorted.
     pub triggers: Vec<Trigger>,
-    /// Foreign keys of other relations (or itself) that carry a write to it on; sorted.
+    /// Foreign keys of other relations (or itself) that refer to it, those too that carry no write on; sorted.
     pub cascades: Vec<Cascade>,
     /// Functions that its defaults, checks, generated columns, indexes and partition key call, and the domains of its
     /// columns (`pg_proc.oid`): users' that are not in C, and of PostgreSQL's own those that do more than to compute.

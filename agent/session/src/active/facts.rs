@@ -123,7 +123,7 @@ impl Facts {
 
     /// A setting was changed inside the open transaction, or a relation: its end may change it back.
     pub(crate) fn is_taken_back(&self) -> bool {
-        self.unsettled || self.overlay.is_some()
+        self.unsettled || self.overlay.as_ref().is_some_and(|catalog| catalog.is_provisional())
     }
 
     pub(crate) fn path_doubtful(&self) -> bool {
@@ -204,6 +204,9 @@ impl Facts {
                     self.transaction.does(Provisional::Uncertain(schema.clone(), name.clone()));
                 }
                 self.create(&statement.actions);
+                if statement.defines() && !self.transaction.done().contains(&Provisional::Changed) {
+                    self.transaction.does(Provisional::Changed);
+                }
                 for action in &statement.actions {
                     let made = matches!(action.verb, Verb::Create | Verb::Alter | Verb::Drop);
                     if made && action.object.kind == ObjectKind::Function {

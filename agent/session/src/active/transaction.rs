@@ -113,6 +113,7 @@ mod tests {
         let left = transaction.done().iter().map(|done| match done {
             Provisional::Created(_, name, _) => format!("+{name}"),
             Provisional::Uncertain(_, name) | Provisional::Function(_, name) => format!("?{name}"),
+            Provisional::Changed => "!".to_owned(),
         });
         assert_eq!(left.collect::<Vec<_>>().join(" "), expect, "{script}");
     }

@@ -73,6 +73,25 @@ fn names_that_a_transaction_has_moved_are_not_believed_qualified_or_not() {
 }
 
 #[test]
+fn a_cascade_is_not_told_where_the_open_transaction_may_have_more_hang_on_a_table() {
+    let truncate = "TRUNCATE public.orders CASCADE";
+    let key = "ALTER TABLE vault.orders ADD of int REFERENCES public.orders";
+    let ends = |messages: &[Vec<u8>]| {
+        let mut world = World::new(VAULT);
+        world.send(&[query(READ)]);
+        world.send(messages);
+        world.send(&[query(truncate)]).join("\n")
+    };
+    assert!(!ends(&[]).contains("error"));
+    assert!(ends(&[query("BEGIN"), query(key)]).starts_with("error 42501"));
+    assert!(ends(&[query("BEGIN"), run(key), sync()]).starts_with("error 42501"));
+    // What is committed is read, and what is only taken away leaves less.
+    assert!(!ends(&[query(key)]).contains("error"));
+    assert!(!ends(&[query("BEGIN"), query(key), query("COMMIT")]).contains("error"));
+    assert!(!ends(&[query("BEGIN"), query("DROP TABLE vault.orders")]).contains("error"));
+}
+
+#[test]
 fn strings_are_not_guessed_where_how_they_are_read_may_have_changed() {
     let mut world = World::new(VAULT);
     world.reviewer = Some(Answer::Deny);

@@ -29,7 +29,7 @@ const MAX_DEPTH: usize = 8;
 
 impl<'a> Reader<'a> {
     /// Reads as what comes along with what was named.
-    pub(super) fn implying<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+    pub(crate) fn implying<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         let outer = std::mem::replace(&mut self.implies, true);
         let result = read(self);
         self.implies = outer;
@@ -95,10 +95,11 @@ impl<'a> Reader<'a> {
             })
     }
 
-    fn touch_oid(&mut self, oid: Oid, verb: Verb) {
+    /// `verb` on a relation that no text names.
+    pub(crate) fn touch_oid(&mut self, oid: Oid, verb: Verb) {
         match self.names.catalog.relation(oid) {
             Some(relation) => self.touch_known(verb, relation, &Told::Nothing),
-            None => self.opaque("a function names a relation that is not in the catalog"),
+            None => self.opaque("it reaches a relation that is not in the catalog"),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use policy::Verb;
-use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, ObjectName, ValueWithSpan};
+use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, ObjectName, Value, ValueWithSpan};
 
 use super::Reader;
 use super::texts::{reads_relation, runs_text, takes_sequence};
@@ -25,9 +25,16 @@ impl<'a> Reader<'a> {
         if function == "set_config" {
             self.set_config(args);
         } else if own && takes_sequence(function) {
-            if let Some(sequence) = self.literal(args, 0).and_then(|text| written_name(&text, self.limits)) {
-                let verb = if function == "currval" { Verb::Select } else { Verb::Update };
-                self.implying(|reader| reader.touch(verb, &sequence));
+            match self.literal(args, 0).and_then(|text| written_name(&text, self.limits)) {
+                Some(sequence) => {
+                    let verb = if function == "currval" { Verb::Select } else { Verb::Update };
+                    self.implying(|reader| reader.touch(verb, &sequence));
+                }
+                None if is_constant(args) => {
+                    self.opaque(format!("{function} of a sequence that is not a plain name in a literal"));
+                }
+                // It is computed, or a parameter: the call's own action stands for it.
+                None => {}
             }
         } else if own && reads_relation(function) {
             match self.literal(args, 0).and_then(|text| written_name(&text, self.limits)) {
@@ -106,6 +113,16 @@ impl<'a> Reader<'a> {
         let token = self.tokens.get((value.span.start.column as usize).checked_sub(1)?)?;
         token.plain_string(self.text)
     }
+}
+
+/// Whether the first argument is written out, perhaps with a cast.
+fn is_constant(args: &[FunctionArg]) -> bool {
+    let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))) = args.first() else { return false };
+    let mut expr = argument;
+    while let Expr::Cast { expr: inner, .. } = expr {
+        expr = inner;
+    }
+    matches!(expr, Expr::Value(value) if !matches!(value.value, Value::Placeholder(_) | Value::Null))
 }
 
 /// A name as `regclass` takes it from a string.

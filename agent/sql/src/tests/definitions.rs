@@ -196,6 +196,8 @@ fn functions_that_objects_are_made_of_are_told() {
         ),
         ("CREATE ACCESS METHOD m TYPE INDEX HANDLER audit", "function public.audit"),
         ("CREATE FOREIGN DATA WRAPPER w HANDLER audit NO VALIDATOR", "function public.audit"),
+        ("ALTER FOREIGN DATA WRAPPER w VALIDATOR audit", "function public.audit"),
+        ("CREATE FOREIGN DATA WRAPPER handler HANDLER audit", "function public.audit"),
         ("CREATE TEXT SEARCH TEMPLATE x (init = audit, lexize = tidy)", "function public.audit"),
         ("CREATE DOMAIN d AS text DEFAULT audit(1) CHECK (VALUE <> '')", "function public.audit"),
         ("ALTER DOMAIN email ADD CHECK (audit(VALUE))", "function public.audit"),
@@ -232,7 +234,18 @@ fn what_is_named_on_the_way_is_told() {
         "CREATE PUBLICATION p FOR TABLES IN SCHEMA other",
         "create publication p, select schema other, *select table other.notes",
     );
-    assert!(is_opaque("CREATE PUBLICATION p FOR ALL TABLES"));
+    assert!(is_opaque("CREATE INDEX ON t (a) INCLUDE (b, audit(a))"));
+    assert!(!is_opaque("CREATE INDEX ON t (a) INCLUDE (b, a)"));
+    assert!(is_opaque("ALTER TABLE t ADD UNIQUE (a) INCLUDE (audit(b))"));
+    let all = actions("CREATE PUBLICATION p FOR ALL TABLES WITH (publish = 'insert')");
+    assert!(all.starts_with(
+        "create publication p, select schema other, *select table other.notes, select schema public"
+    ));
+    assert!(
+        all.contains("*select table public.secret") && !all.contains("opaque") && !all.contains("pg_"),
+        "{all}"
+    );
+    assert!(is_opaque("CREATE PUBLICATION p FOR ALL TABLES, TABLE t"));
     check(
         "CREATE STATISTICS s ON a, b FROM secret",
         "create statistics public.s, create statistics public.secret",

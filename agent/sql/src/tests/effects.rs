@@ -3,7 +3,7 @@
 use policy::catalog::{Body, Calls, Cascade, Cast, Changes, Referential, Trigger, Writes};
 use policy::{Catalog, Function, Oid, Provisional, Volatility};
 
-use super::fixture::{CUSTOMERS, ORDERS, SECRET, T, catalog, settings};
+use super::fixture::{CUSTOMERS, EVENTS, ORDERS, SECRET, T, catalog, settings};
 use crate::{Limits, analyse};
 
 fn function(oid: Oid, name: &str, language: &str, body: Body) -> Function {
@@ -221,6 +221,39 @@ fn a_write_runs_what_hangs_on_its_relation() {
 }
 
 #[test]
+fn truncating_in_cascade_reaches_the_tables_that_refer_here() {
+    let key =
+        |relation| Cascade { relation, on_delete: Referential::Nothing, on_update: Referential::Nothing };
+    let catalog = with(|changes| {
+        for (oid, referring) in
+            [(T, vec![key(ORDERS), key(T)]), (ORDERS, vec![key(EVENTS)]), (SECRET, vec![key(T)])]
+        {
+            let mut relation = catalog().relation(oid).unwrap().clone();
+            relation.writes = Writes { cascades: referring, ..Writes::default() };
+            changes.relations.push(relation);
+        }
+    });
+    let reached = "truncate table public.t, *truncate table public.orders, *truncate table public.t, \
+                   *truncate table public.events, *truncate table public.events_2024";
+    check(&catalog, "TRUNCATE t CASCADE", reached);
+    check(&catalog, "TRUNCATE TABLE ONLY t * RESTART IDENTITY CASCADE", reached);
+    check(&catalog, "TRUNCATE t", "truncate table public.t");
+    check(&catalog, "TRUNCATE t RESTRICT", "truncate table public.t");
+    check(&catalog, "DELETE FROM t", "delete-all table public.t");
+    assert!(
+        actions(&catalog, "TRUNCATE secret, customers CASCADE").contains("*truncate table public.events")
+    );
+    // What is not committed may refer here as well.
+    let text = "ALTER TABLE customers ADD FOREIGN KEY (id) REFERENCES t; TRUNCATE t CASCADE";
+    assert!(actions(&catalog, text).contains("opaque"));
+    assert!(!actions(&catalog, "DROP TABLE customers; TRUNCATE t CASCADE").contains("opaque"));
+    let open = catalog.with_provisional(&[Provisional::Changed]);
+    assert!(actions(&open, "TRUNCATE t CASCADE").contains("opaque"));
+    assert!(!open.is_provisional() && !open.is_like(&catalog));
+    check(&open, "TRUNCATE t", "truncate table public.t");
+}
+
+#[test]
 fn operators_and_casts_are_the_functions_they_call() {
     let catalog = with(|changes| {
         let mut calls = Calls::default();
@@ -272,6 +305,15 @@ fn a_text_that_is_run_is_read() {
     assert!(
         !actions(&catalog, "SELECT ts_rewrite('a'::tsquery, 'b'::tsquery, 'c'::tsquery)").contains("opaque")
     );
+    // A sequence by a literal that is not read, or by its number; what is computed is its own matter.
+    for text in
+        ["nextval('s'\n'x')", "setval(E'\\163', 1)", "nextval(141)", "nextval('a.b.c')", "nextval(U&'s')"]
+    {
+        assert!(actions(&catalog, &format!("SELECT {text}")).contains("opaque"), "{text}");
+    }
+    for text in ["nextval($1)", "nextval($1::regclass)", "nextval(pg_get_serial_sequence('t', 'a'))"] {
+        assert!(!actions(&catalog, &format!("SELECT {text}")).contains("opaque"), "{text}");
+    }
     for text in [
         "SELECT schema_to_xml('public', true, true, '')",
         "SELECT table_to_xml(a::regclass, true, true, '') FROM t",

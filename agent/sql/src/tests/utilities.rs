@@ -221,6 +221,24 @@ fn definitions_are_told_by_kind() {
     );
     check("GRANT admin TO x", "grant role admin");
     check("GRANT USAGE ON SCHEMA other TO x", "grant schema other");
+    check(
+        "GRANT SELECT, UPDATE ON LARGE OBJECT 1001, 1002 TO x",
+        "grant large object 1001, grant large object 1002",
+    );
+    check("REVOKE ALL ON LARGE OBJECT -1 FROM PUBLIC CASCADE", "revoke large object -1");
+    check("GRANT USAGE ON FOREIGN SERVER s, r TO x", "grant server s, grant server r");
+    check("REVOKE GRANT OPTION FOR USAGE ON FOREIGN DATA WRAPPER w FROM x", "revoke foreign data wrapper w");
+    check("GRANT SET, ALTER SYSTEM ON PARAMETER work_mem, app.x TO x", "grant work_mem, grant app.x");
+    check(
+        "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO x",
+        "grant schema public, *grant sequence public.s",
+    );
+    check(
+        "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA other FROM x",
+        "revoke schema other, *revoke function other.lower",
+    );
+    let large = "CREATE TABLE large (a int); GRANT SELECT ON large TO x";
+    assert!(actions(large).ends_with("; grant table public.large"), "{}", actions(large));
     check("TRUNCATE t, orders RESTART IDENTITY", "truncate table public.t, truncate table public.orders");
     check("LOCK TABLE t IN ACCESS EXCLUSIVE MODE NOWAIT", "lock table public.t");
     check("VACUUM (FULL, ANALYZE) t", "maintain table public.t");

@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
             "operator family" if cursor.rest.iter().any(|token| token.is(cursor.text, "drop")) => {
                 cursor.rest = &[];
             }
-            "operator family" | "foreign data wrapper" => self.named_functions(cursor, class)?,
+            "operator family" | "foreign data wrapper" => self.named_functions(cursor, class, true)?,
             "publication" => {
                 if cursor.eat_one(&["add", "set"]).is_some() && !cursor.sees_kind(Kind::LeftParen) {
                     return self.publishes(cursor);

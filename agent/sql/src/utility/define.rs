@@ -454,11 +454,18 @@ fn nulls_distinct(cursor: &mut Cursor<'_>) {
     let _ = cursor.eat_all(&["nulls", "distinct"]) || cursor.eat_all(&["nulls", "not", "distinct"]);
 }
 
+/// `INCLUDE (column, …)`: columns alone, since the server takes no expressions there, whatever its grammar does.
+pub(super) fn included(cursor: &mut Cursor<'_>) -> Option<()> {
+    if cursor.eat("include") {
+        let columns = cursor.group()?;
+        return columns.iter().all(|token| token.kind != Kind::LeftParen).then_some(());
+    }
+    Some(())
+}
+
 /// What may follow the columns of UNIQUE and its like.
 fn index_parameters(cursor: &mut Cursor<'_>) -> Option<()> {
-    if cursor.eat("include") {
-        cursor.group()?;
-    }
+    included(cursor)?;
     if cursor.eat("with") {
         cursor.group()?;
     }

@@ -3,7 +3,7 @@
 use policy::{ObjectKind, Verb};
 
 use super::action;
-use super::define::{Defined, When};
+use super::define::{Defined, When, included};
 use super::expression::comma_parts;
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
@@ -96,9 +96,7 @@ impl<'a> Reader<'a> {
                 return None;
             }
         }
-        if cursor.eat("include") {
-            cursor.group()?;
-        }
+        included(cursor)?;
         let _ = cursor.eat_all(&["nulls", "distinct"]) || cursor.eat_all(&["nulls", "not", "distinct"]);
         if cursor.eat("with") {
             cursor.group()?;
@@ -240,8 +238,22 @@ impl<'a> Reader<'a> {
     pub(super) fn publishes(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
         if cursor.eat("all") {
             cursor.eat_one(&["tables", "sequences"])?;
-            self.opaque("a publication of all tables");
-            cursor.rest = &[];
+            // Those that come later, too: so each schema is asked for as well.
+            let catalog = self.names.catalog;
+            let own = |schema: &&str| schema.starts_with("pg_") || *schema == "information_schema";
+            for schema in catalog.schemas().filter(|schema| !own(schema)) {
+                self.act(action(Verb::Select, ObjectKind::Schema, "schema", schema));
+                self.act_within(Verb::Select, schema);
+            }
+            while cursor.eat_kind(Kind::Comma) {
+                if !cursor.eat("all") {
+                    return None;
+                }
+                cursor.eat_one(&["tables", "sequences"])?;
+            }
+            if cursor.eat("with") {
+                cursor.group()?;
+            }
             return Some(());
         }
         let mut schemas = false;

@@ -1,5 +1,7 @@
 //! VACUUM, ANALYZE, CLUSTER, REINDEX, REFRESH, CHECKPOINT; TRUNCATE and LOCK.
 
+use std::collections::BTreeSet;
+
 use policy::{Action, ObjectKind, Verb};
 
 use super::{Read, action};
@@ -98,9 +100,34 @@ impl<'a> Reader<'a> {
             return None;
         }
         if cursor.eat_one(&["cascade", "restrict"]) == Some("cascade") {
-            self.opaque("TRUNCATE … CASCADE reaches the tables whose foreign keys point here");
+            self.truncate_referring();
         }
         Some(Read::quiet("TRUNCATE TABLE"))
+    }
+
+    /// CASCADE: the tables whose foreign keys refer to those that are named, and so on.
+    fn truncate_referring(&mut self) {
+        if self.names.may_hang_more() {
+            self.opaque("TRUNCATE … CASCADE behind what may have made foreign keys, before it is committed");
+            return;
+        }
+        let mut seen = BTreeSet::new();
+        let mut at = 0;
+        // Those that are found come behind.
+        while let Some(action) = self.actions.get(at) {
+            at += 1;
+            let oid = action.object.oid.filter(|_| action.verb == Verb::Truncate);
+            let relation =
+                oid.filter(|oid| seen.insert(*oid)).and_then(|oid| self.names.catalog.relation(oid));
+            let Some(relation) = relation else { continue };
+            self.implying(|reader| {
+                relation
+                    .writes
+                    .cascades
+                    .iter()
+                    .for_each(|key| reader.touch_oid(key.relation, Verb::Truncate));
+            });
+        }
     }
 
     pub(super) fn lock(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {

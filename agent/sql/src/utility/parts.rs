@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
                 let name = cursor.clone().chain().and_then(|parts| parts.into_iter().next_back());
                 self.act(action(Verb::Create, kind, class, name.unwrap_or_default()));
                 self.moves_settings();
-                self.named_functions(cursor, class)
+                self.named_functions(cursor, class, false)
             }
             // The rest of these holds names and options; the class tells what it is.
             class => {
@@ -262,8 +262,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Functions that stand behind the words of the grammar that a function follows; everything else is names, types and
-    /// strings.
-    pub(super) fn named_functions(&mut self, cursor: &mut Cursor<'a>, class: &str) -> Option<()> {
+    /// strings. `named`: the object's own name stands before.
+    pub(super) fn named_functions(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        class: &str,
+        named: bool,
+    ) -> Option<()> {
         let words: &[&str] = match class {
             "conversion" => &["from"],
             "language" => &["handler", "inline", "validator"],
@@ -274,10 +279,11 @@ impl<'a> Reader<'a> {
         // A name may be such a word, and NO or WITHOUT stands before what is not there.
         let mut before: Option<crate::lexer::Token> = None;
         while let Some(token) = cursor.next() {
-            let follows = before
-                .replace(token)
-                .is_some_and(|before| !before.is(self.text, "no") && !before.is(self.text, "without"));
-            let named = follows && words.iter().any(|word| token.is(self.text, word));
+            let follows = match before.replace(token) {
+                Some(before) => !before.is(self.text, "no") && !before.is(self.text, "without"),
+                None => named,
+            };
+            let is_function = follows && words.iter().any(|word| token.is(self.text, word));
             if numbered && token.is(self.text, "operator") {
                 // OPERATOR 1 <, or of two types: a user's calls its function.
                 if cursor.eat_kind(Kind::Integer) && self.plain_operator(cursor).is_none() {
@@ -285,7 +291,7 @@ impl<'a> Reader<'a> {
                 }
                 continue;
             }
-            if !named || (numbered && !cursor.eat_kind(Kind::Integer)) {
+            if !is_function || (numbered && !cursor.eat_kind(Kind::Integer)) {
                 continue;
             }
             if numbered {

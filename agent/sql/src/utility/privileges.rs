@@ -1,6 +1,6 @@
 //! GRANT, REVOKE, roles, default privileges, ownership.
 
-use policy::{Action, Detail, ObjectKind, Verb};
+use policy::{Action, Detail, Object, ObjectKind, RelationKind, Verb};
 
 use super::kind::object_type;
 use super::{Read, action};
@@ -46,24 +46,14 @@ impl<'a> Reader<'a> {
 
     fn privileged_objects(&mut self, verb: Verb, cursor: &mut Cursor<'a>) -> Option<()> {
         if cursor.eat("all") {
-            cursor.eat_one(&["tables", "sequences", "functions", "procedures", "routines"])?;
+            let what = cursor.eat_one(&["tables", "sequences", "functions", "procedures", "routines"])?;
             if !cursor.eat_all(&["in", "schema"]) {
                 return None;
             }
             loop {
                 let schema = cursor.name()?;
                 self.act(action(verb, ObjectKind::Schema, "schema", schema.clone()));
-                let catalog = self.names.catalog;
-                let mut inside: Vec<_> = catalog.relations().filter(|r| r.schema == schema).collect();
-                inside.sort_by_key(|relation| relation.oid);
-                for relation in inside {
-                    self.act(Action {
-                        verb,
-                        object: relation_object(relation),
-                        implied: true,
-                        detail: Detail::NONE,
-                    });
-                }
+                self.all_in_schema(verb, what, &schema);
                 if !cursor.eat_kind(Kind::Comma) {
                     return Some(());
                 }
@@ -71,6 +61,16 @@ impl<'a> Reader<'a> {
         }
         // A relation may itself be called like a kind: the kind's word is followed by another name.
         let mut ahead = *cursor;
+        if ahead.eat_all(&["large", "object"])
+            && (ahead.sees_kind(Kind::Operator) || ahead.peek().is_some_and(|t| t.kind.is_constant()))
+        {
+            *cursor = ahead;
+            return self.large_objects(verb, cursor);
+        }
+        ahead = *cursor;
+        if ahead.sees_all(&["foreign", "server"]) {
+            ahead.next();
+        }
         let object_type = object_type(&mut ahead).filter(|_| {
             ahead
                 .peek()
@@ -97,10 +97,6 @@ impl<'a> Reader<'a> {
                     let name = cursor.qualified()?;
                     self.touch(verb, &name);
                 }
-                Some(object_type) if object_type.class == "large object" => {
-                    cursor.next();
-                    self.act(action(verb, ObjectKind::Other, "large object", ""));
-                }
                 Some(object_type) => {
                     let name = cursor.qualified()?;
                     cursor.group();
@@ -110,6 +106,54 @@ impl<'a> Reader<'a> {
             if !cursor.eat_kind(Kind::Comma) {
                 return Some(());
             }
+        }
+    }
+
+    /// Large objects by their numbers.
+    fn large_objects(&mut self, verb: Verb, cursor: &mut Cursor<'a>) -> Option<()> {
+        loop {
+            let minus = cursor.eat_operator("-");
+            if !minus {
+                cursor.eat_operator("+");
+            }
+            let number = cursor.next().filter(|token| matches!(token.kind, Kind::Integer | Kind::Number))?;
+            let sign = if minus { "-" } else { "" };
+            let number = format!("{sign}{}", number.written(self.text));
+            self.act(action(verb, ObjectKind::Other, "large object", number));
+            if !cursor.eat_kind(Kind::Comma) {
+                return Some(());
+            }
+        }
+    }
+
+    /// What `ALL … IN SCHEMA` takes in, because of the schema.
+    fn all_in_schema(&mut self, verb: Verb, what: &str, schema: &str) {
+        let catalog = self.names.catalog;
+        if matches!(what, "tables" | "sequences") {
+            let sequences = what == "sequences";
+            let fits = |relation: &&policy::Relation| {
+                relation.schema == schema && (relation.kind == RelationKind::Sequence) == sequences
+            };
+            let mut inside: Vec<_> = catalog.relations().filter(fits).collect();
+            inside.sort_by_key(|relation| relation.oid);
+            for relation in inside {
+                let object = relation_object(relation);
+                self.act(Action { verb, object, implied: true, detail: Detail::NONE });
+            }
+            return;
+        }
+        let mut inside: Vec<_> = catalog.functions().filter(|function| function.schema == schema).collect();
+        inside.sort_by_key(|function| function.oid);
+        for function in inside {
+            // More than FUNCTIONS or PROCEDURES alone take in.
+            let object = Object {
+                kind: ObjectKind::Function,
+                class: "function",
+                schema: Some(function.schema.clone()),
+                name: function.name.clone(),
+                oid: None,
+            };
+            self.act(Action { verb, object, implied: true, detail: Detail::NONE });
         }
     }
 

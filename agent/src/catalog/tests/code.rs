@@ -10,6 +10,7 @@ const SCHEMA: &str = "
     CREATE SCHEMA s;
     CREATE TABLE s.t (id int PRIMARY KEY, a text);
     CREATE TABLE s.child (id int REFERENCES s.t ON DELETE CASCADE);
+    CREATE TABLE s.refers (id int REFERENCES s.t);
     CREATE FUNCTION s.text(text) RETURNS text LANGUAGE sql SET work_mem = '4MB' AS 'SELECT a FROM s.t';
     CREATE FUNCTION s.tree() RETURNS text LANGUAGE sql BEGIN ATOMIC
       INSERT INTO s.t SELECT length(s.text('x')), 'x'; SELECT relname::text FROM pg_class; END;
@@ -49,7 +50,9 @@ fn what_runs_code_is_read() {
             [(named("hung").oid, 5)]
         );
         let (on_delete, on_update) = (Referential::Cascade, Referential::Nothing);
-        assert_eq!(of_t.cascades, [Cascade { relation: relation("child").oid, on_delete, on_update }]);
+        let carries = Cascade { relation: relation("child").oid, on_delete, on_update };
+        let (on_delete, relation_of) = (Referential::Nothing, relation("refers"));
+        assert_eq!(of_t.cascades, [carries, Cascade { relation: relation_of.oid, on_delete, on_update }]);
         let calls = catalog.calls();
         assert_eq!(calls.operators["+"], [("s".to_owned(), named("step").oid)]);
         assert_eq!(
