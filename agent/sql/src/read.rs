@@ -16,6 +16,7 @@ mod scope;
 mod texts;
 mod types;
 mod uses;
+mod with;
 
 pub(crate) use access::{Target, relation_object};
 pub(crate) use expr::Over;

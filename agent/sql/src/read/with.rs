@@ -1,0 +1,145 @@
+//! WITH queries, recursive ones among them.
+
+use policy::Lineage;
+use sqlparser::ast::{Cte, Query, SetExpr, SetOperator, SetQuantifier, With};
+
+use super::Reader;
+use super::scope::Scope;
+use crate::cursor::Cursor;
+use crate::flow::Rows;
+use crate::lexer::Kind;
+
+impl<'a> Reader<'a> {
+    /// Puts the queries of WITH in sight.
+    pub(super) fn with(&mut self, with: &With, outer: Option<&Scope<'_>>) {
+        let With { with_token: _, recursive, cte_tables } = with;
+        let first = self.ctes.len();
+        let around = self.recursive;
+        self.recursive |= *recursive;
+        if *recursive {
+            // Each may refer to itself and to later ones; what they carry is then not followed.
+            for cte in cte_tables {
+                let name = cte.alias.name.value.clone();
+                self.ctes.push((name, Rows::Any(Lineage::Unknown)));
+            }
+        }
+        for (index, cte) in cte_tables.iter().enumerate() {
+            let Cte { alias, query, from, materialized: _, closing_paren_token } = cte;
+            if from.is_some() || alias.at.is_some() {
+                self.opaque("unsupported WITH");
+            }
+            let name = self.name(&alias.name);
+            let names: Vec<String> = alias.columns.iter().map(|c| self.name(&c.name)).collect();
+            let mut rows = match recursive_arms(query) {
+                // One inside another would be read again and again.
+                Some(arms) if *recursive && !around => {
+                    self.recursive_query(arms, first + index, names, outer)
+                }
+                Some(_) | None => self.query(query, outer).renamed(names),
+            };
+            let end = closing_paren_token.0.span.start.column as usize;
+            if self.tokens.get(end).is_some_and(|t| t.is(self.text, "search") || t.is(self.text, "cycle")) {
+                // They add columns, of rows of the query's own.
+                rows = Rows::Any(rows.all());
+                self.marks_of_cycle(end);
+            }
+            if *recursive {
+                // Its own name stood for the unknown while it was read, so what is known now is sound.
+                self.ctes[first + index].1 = rows;
+            } else {
+                self.ctes.push((name, rows));
+            }
+        }
+        self.recursive = around;
+    }
+
+    /// Reads a query of WITH RECURSIVE that may name itself, as the one at `own` in sight: its second arm is read until
+    /// what that adds is known of the name as well.
+    fn recursive_query(
+        &mut self,
+        (left, right, keeps_all): (&SetExpr, &SetExpr, bool),
+        own: usize,
+        names: Vec<String>,
+        outer: Option<&Scope<'_>>,
+    ) -> Rows {
+        let (first, _) = self.set_expr(left, outer, false);
+        let mut known = first.renamed(names);
+        for round in 1..=4 {
+            if round == 4 {
+                // Of columns that are handed on from one to the next each may carry what any does.
+                known = known.mixed();
+            }
+            self.ctes[own].1 = known.clone();
+            let (more, _) = self.set_expr(right, outer, false);
+            let sum = known.clone().union(more, self.names.catalog);
+            let is_all = sum == known;
+            known = sum;
+            if is_all {
+                break;
+            }
+            if !self.spend(self.tokens.len()) {
+                return Rows::Any(Lineage::Unknown);
+            }
+        }
+        if !keeps_all {
+            self.steer(known.all());
+        }
+        known
+    }
+
+    /// `CYCLE … TO value DEFAULT value USING`, from SEARCH or CYCLE on: the types of the two are used.
+    fn marks_of_cycle(&mut self, at: usize) {
+        let mut cursor = Cursor::new(self.text, &self.tokens[at..]);
+        if cursor.eat("search") {
+            cursor.eat_one(&["depth", "breadth"]);
+            cursor.eat_all(&["first", "by"]);
+            columns_set(&mut cursor);
+        }
+        if !cursor.eat("cycle") {
+            return;
+        }
+        columns_set(&mut cursor);
+        if !cursor.eat("to") {
+            return;
+        }
+        for end in ["default", "using"] {
+            let Some(length) = cursor.rest.iter().position(|token| token.is(self.text, end)) else { return };
+            self.inner_expression(&cursor.rest[..length], &Scope::inside(None));
+            cursor.rest = &cursor.rest[length + 1..];
+        }
+    }
+}
+
+/// The arms of a query of WITH RECURSIVE that may name itself in the second one, and whether all rows are kept.
+fn recursive_arms(query: &Query) -> Option<(&SetExpr, &SetExpr, bool)> {
+    let is_bare = query.with.is_none()
+        && query.order_by.is_none()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none()
+        && query.locks.is_empty()
+        && query.for_clause.is_none()
+        && query.settings.is_none()
+        && query.format_clause.is_none()
+        && query.pipe_operators.is_empty();
+    match &*query.body {
+        SetExpr::SetOperation { left, op: SetOperator::Union, set_quantifier, right } if is_bare => {
+            let keeps_all = match set_quantifier {
+                SetQuantifier::All => true,
+                SetQuantifier::Distinct | SetQuantifier::None => false,
+                SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName => {
+                    return None;
+                }
+            };
+            Some((left, right, keeps_all))
+        }
+        _ => None,
+    }
+}
+
+/// Steps over `column, … SET column`.
+fn columns_set(cursor: &mut Cursor<'_>) {
+    while cursor.name().is_some() && cursor.eat_kind(Kind::Comma) {}
+    if cursor.eat("set") {
+        cursor.name();
+    }
+}
