@@ -5,6 +5,7 @@
 mod attempts;
 mod audit;
 mod backend;
+mod code;
 mod conditions;
 mod container_servers;
 mod containers;

@@ -367,6 +367,11 @@ impl Catalog {
         })
     }
 
+    /// The schemas of functions of that name which the open transaction has made or altered; `None`: any.
+    pub fn functions_uncertain(&self, name: &str) -> impl Iterator<Item = Option<&str>> {
+        self.uncertain_functions.get(name).into_iter().flatten().map(Option::as_deref)
+    }
+
     /// The relation with that OID.
     pub fn relation(&self, oid: Oid) -> Option<&Relation> {
         self.created.get(&oid).or_else(|| self.content.relation(oid))

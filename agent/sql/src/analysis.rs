@@ -31,6 +31,10 @@ pub struct Statement {
     pub tag: &'static str,
     /// What it does, without repetition, in the order in which it was found.
     pub actions: Vec<Action>,
+    /// How many of them are done at once. The others are those of the code that it defines (a function, a rule), which
+    /// may run whenever somebody calls it; they are judged like the first, for who may define may else do anything by
+    /// other hands.
+    pub at_once: usize,
     /// What its rows are made of. For PREPARE and DECLARE, which give back none: what the rows of the statement
     /// that they name are made of, for the EXECUTE or FETCH that comes.
     pub output: Output,
@@ -64,6 +68,7 @@ impl Statement {
         Statement {
             tag: "",
             actions: vec![Action::opaque(reason)],
+            at_once: 1,
             output: Output::Unknown,
             written: Lineage::Unknown,
             steers: Lineage::Unknown,
@@ -75,13 +80,18 @@ impl Statement {
 }
 
 impl Statement {
+    /// What is done when it is executed.
+    pub fn done(&self) -> &[Action] {
+        self.actions.get(..self.at_once).unwrap_or(&self.actions)
+    }
+
     /// Whether an unqualified name behind it may be looked for in other schemas than before.
     pub fn moves_path(&self) -> bool {
         // The effective path holds only schemas that are there and may be used.
         let path = |a: &Action| {
             a.object.kind == ObjectKind::Schema || matches!(a.verb, Verb::Role | Verb::Grant | Verb::Revoke)
         };
-        self.effects.search_path || self.effects.temp || self.actions.iter().any(path)
+        self.effects.search_path || self.effects.temp || self.done().iter().any(path)
     }
 }
 

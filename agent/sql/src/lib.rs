@@ -13,6 +13,8 @@
 #![forbid(unsafe_code)]
 
 mod analysis;
+mod before;
+mod code;
 mod cursor;
 mod flow;
 mod keywords;
@@ -29,6 +31,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod utility;
+mod values;
 
 pub use analysis::{Analysis, CopyDirection, Effects, Place, Statement, TransactionEffect, Wants};
 pub use lexer::Unreadable;
@@ -38,21 +41,32 @@ pub use split::{split, tokens};
 
 use policy::{Action, Catalog, Oid, Verb};
 
+use before::Before;
+use statement::{Around, Form, Inside};
+use values::NO_VALUES;
+
 /// Reads the whole text of a Query or Parse message.
 ///
 /// An empty text (or one of comments and semicolons alone) has no statements. A text that cannot be cut into
 /// statements gives one opaque statement that spans it. What a statement does to `search_path` or the catalog
 /// counts for the statements behind it.
 pub fn analyse(text: &[u8], settings: &Settings, catalog: &Catalog, limits: &Limits) -> Analysis {
+    let around = Around { settings, catalog, limits, values: &NO_VALUES, inside: Inside::default() };
+    analyse_in(text, around)
+}
+
+/// The same of a text that another runs.
+fn analyse_in(text: &[u8], around: Around<'_>) -> Analysis {
+    let Around { settings, limits, .. } = around;
     let cut = lexer::lex(text, settings, limits)
         .and_then(|(text, tokens)| Ok((text, split::slices(text, &tokens, limits)?, tokens)));
     match cut {
         Ok((text, slices, tokens)) => {
-            let mut before = statement::Before::default();
+            let mut before = Before::nothing(text.len());
             let mut analysis = Analysis::default();
             for slice in slices {
                 let tokens = &tokens[slice];
-                let mut statement = statement::read(text, tokens, settings, catalog, limits, &mut before);
+                let mut statement = statement::read(text, tokens, Form::Statement, around, &mut before);
                 let place = Place::of(text, tokens);
                 let unplaced = |a: &&mut Action| a.verb == Verb::Opaque && a.detail.position.is_none();
                 for action in statement.actions.iter_mut().filter(unplaced) {
@@ -91,13 +105,12 @@ pub fn called(function: Oid, catalog: &Catalog, limits: &Limits) -> Vec<Action> 
     let names = names::Names {
         catalog,
         path: &SearchPath::Unknown,
-        moved: false,
-        uncertain: &[],
+        before: &Before::nothing(0),
         conforming: false,
-        functions: &[],
-        changed: false,
+        values: &NO_VALUES,
+        inside: Inside::default(),
     };
-    let mut reader = read::Reader::new("", &names, &[], limits);
+    let mut reader = read::Reader::new("", &names, limits);
     reader.call_member(function);
     reader.tell();
     reader.actions

@@ -10,6 +10,9 @@ use policy::catalog::TypeKind;
 use policy::{Catalog, Function, Relation};
 
 use crate::SearchPath;
+use crate::before::Before;
+use crate::statement::Inside;
+use crate::values::Values;
 
 /// A name with or without its schema, as the server stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,16 +45,13 @@ pub(crate) enum TypeFound {
 pub(crate) struct Names<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) path: &'a SearchPath,
-    /// No name of a relation is certain any more.
-    pub(crate) moved: bool,
-    /// Names of relations that may stand for nothing now, since an earlier statement of the same text.
-    pub(crate) uncertain: &'a [Name],
+    /// What earlier statements of the same text have made uncertain.
+    pub(crate) before: &'a Before<'a>,
     /// `standard_conforming_strings` is on, for certain.
     pub(crate) conforming: bool,
-    /// Functions that an earlier statement of the same text makes or alters.
-    pub(crate) functions: &'a [Name],
-    /// An earlier statement of the same text may have changed the catalog.
-    pub(crate) changed: bool,
+    /// Values of the code that a statement stands in.
+    pub(crate) values: &'a Values,
+    pub(crate) inside: Inside,
 }
 
 const PG_CATALOG: &str = "pg_catalog";
@@ -80,7 +80,7 @@ impl<'a> Names<'a> {
 
     /// The relation of that name, if the catalog has it and it is certain which.
     pub(crate) fn relation(&self, name: &Name) -> Option<&'a Relation> {
-        if self.moved {
+        if self.before.moved {
             return None;
         }
         if let Some(schema) = &name.schema {
@@ -98,7 +98,7 @@ impl<'a> Names<'a> {
 
     /// Every relation that a name in a body may mean, without a guess; an error where it cannot be told.
     pub(crate) fn mentioned(&self, path: &SearchPath, name: &Name) -> Result<Vec<&'a Relation>, ()> {
-        if self.moved {
+        if self.before.moved {
             return Err(());
         }
         let told = |found: Option<&'a Relation>| found.map(|relation| vec![relation]).ok_or(());
@@ -119,16 +119,48 @@ impl<'a> Names<'a> {
 
     /// Whether what stands on an object may be more than the catalog says: what is not committed may have made it.
     pub(crate) fn may_hang_more(&self) -> bool {
-        self.changed || self.catalog.has_uncommitted()
+        self.before.defines || self.catalog.has_uncommitted()
     }
 
     /// What that name stands for in that schema: nothing, a relation, or `Some(None)` where it cannot be told.
     fn relation_in(&self, schema: &str, name: &str) -> Option<Option<&'a Relation>> {
-        let named = |n: &Name| n.name == name && n.schema.as_deref().is_some_and(|s| is_same(s, schema));
-        if self.uncertain.iter().any(named) || self.catalog.is_uncertain(schema, name) {
+        if self.before.is_uncertain(schema, name) || self.catalog.is_uncertain(schema, name) {
             return Some(None);
         }
         self.catalog.relation_named(schema, name).map(Some)
+    }
+
+    /// Every relation that the catalog has by that name, wherever it might be looked for.
+    pub(crate) fn every_relation(&self, name: &Name) -> Vec<&'a Relation> {
+        if let Some(schema) = &name.schema {
+            let schema = self.schema(schema).unwrap_or(schema);
+            return self.catalog.relation_named(schema, &name.name).into_iter().collect();
+        }
+        match self.path {
+            SearchPath::Known { schemas, .. } => {
+                schemas.iter().filter_map(|s| self.catalog.relation_named(s, &name.name)).collect()
+            }
+            SearchPath::Unknown => {
+                self.catalog.schemas().filter_map(|s| self.catalog.relation_named(s, &name.name)).collect()
+            }
+        }
+    }
+
+    /// Whether a call by that name may reach a function that is made or altered by what is not committed: whether the
+    /// code of each of them has been read where it was made.
+    pub(crate) fn altered(&self, name: &Name) -> Option<bool> {
+        let searched = |schema: Option<&str>| match (&name.schema, schema) {
+            (_, None) => true,
+            (Some(written), Some(schema)) => self.schema(written).is_some_and(|s| is_same(s, schema)),
+            (None, Some(schema)) => match self.path {
+                SearchPath::Known { schemas, .. } => schemas.iter().any(|s| s == schema),
+                SearchPath::Unknown => true,
+            },
+        };
+        let here =
+            self.before.functions().filter(|(f, _)| f.name == name.name && searched(f.schema.as_deref()));
+        let here = here.map(|(_, read)| *read).reduce(|one, other| one && other);
+        if self.catalog.functions_uncertain(&name.name).any(searched) { Some(false) } else { here }
     }
 
     /// Every function that a call by that name may reach. Temporary schemas are not searched (5.9.6).

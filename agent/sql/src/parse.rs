@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use sqlparser::ast::{Expr, Query, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Token as ParserToken;
+use sqlparser::tokenizer::{Token as ParserToken, TokenWithSpan};
 
 use crate::lexer::Token;
 use bridge::Bridged;
@@ -40,6 +40,13 @@ pub(crate) fn query(text: &str, tokens: &[Token]) -> Result<Parsed<Box<Query>>, 
     whole(text, tokens, |parser| parser.parse_query())
 }
 
+/// Reads the slice as what follows SELECT in a query.
+pub(crate) fn selected(text: &str, tokens: &[Token]) -> Result<Parsed<Box<Query>>, Failed> {
+    let Bridged { tokens: mut bridged, unplaced } = bridge::bridge_selected(text, tokens);
+    bridged.insert(0, TokenWithSpan::wrap(ParserToken::make_keyword("SELECT")));
+    parsed(bridged, unplaced, |parser| parser.parse_query())
+}
+
 /// Reads the slice as one expression.
 pub(crate) fn expression(text: &str, tokens: &[Token]) -> Result<Parsed<Expr>, Failed> {
     whole(text, tokens, |parser| parser.parse_expr())
@@ -51,6 +58,14 @@ fn whole<T>(
     read: impl for<'a> FnOnce(&mut Parser<'a>) -> Result<T, ParserError>,
 ) -> Result<Parsed<T>, Failed> {
     let Bridged { tokens: bridged, unplaced } = bridge::bridge(text, tokens);
+    parsed(bridged, unplaced, read)
+}
+
+fn parsed<T>(
+    bridged: Vec<TokenWithSpan>,
+    unplaced: Vec<bool>,
+    read: impl for<'a> FnOnce(&mut Parser<'a>) -> Result<T, ParserError>,
+) -> Result<Parsed<T>, Failed> {
     // A panic in the parser must not end the daemon; the parser is dropped with it.
     let result = catch_unwind(AssertUnwindSafe(|| {
         let dialect = PostgreSqlDialect {};

@@ -24,7 +24,7 @@ pub(crate) use texts::is_told_by_literal;
 
 use std::collections::{BTreeSet, HashMap};
 
-use policy::{Action, Lineage, Object, Oid, Verb};
+use policy::{Action, Detail, Lineage, Object, Oid, Verb};
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
 use crate::flow::{Rows, add, constant};
@@ -50,9 +50,9 @@ pub(crate) struct Reader<'a> {
     /// The tokens of the slice that the tree at hand was made of.
     pub(crate) tokens: &'a [Token],
     pub(crate) names: &'a Names<'a>,
-    /// Relations that earlier statements of the same text create.
-    pub(crate) created: &'a [Name],
     pub(crate) actions: Vec<Action>,
+    /// The first of them that is of code which is only defined.
+    pub(crate) at_once: Option<usize>,
     /// The place of each action, once there are more than a few.
     places: HashMap<(Verb, Object, bool), usize>,
     /// What is to be told of actions on relations.
@@ -94,13 +94,13 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(text: &'a str, names: &'a Names<'a>, created: &'a [Name], limits: &'a Limits) -> Self {
+    pub(crate) fn new(text: &'a str, names: &'a Names<'a>, limits: &'a Limits) -> Self {
         Reader {
             text,
             tokens: &[],
             names,
-            created,
             actions: Vec::new(),
+            at_once: None,
             places: HashMap::new(),
             notes: Vec::new(),
             written: constant(),
@@ -187,6 +187,18 @@ impl<'a> Reader<'a> {
         }
         self.actions.push(action);
         Some(place)
+    }
+
+    /// Notes an action of a statement of code, of which was told what there is to tell.
+    pub(crate) fn act_told(&mut self, mut action: Action) {
+        if !uses::is_told(action.verb) {
+            return self.act(action);
+        }
+        let detail = std::mem::replace(&mut action.detail, Detail::NONE);
+        if let Some(action) = self.add_action(action) {
+            let told = uses::Told::Already(Box::new(detail));
+            self.notes.push(uses::Note { action, told, named: None, base: None });
+        }
     }
 
     fn place_of(&mut self, action: &Action) -> Option<usize> {

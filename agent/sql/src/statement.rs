@@ -3,94 +3,82 @@
 use policy::{Action, Catalog, Lineage, ObjectKind, Output, Verb};
 use sqlparser::ast::{SetExpr, Statement as Tree};
 
+use crate::before::Before;
 use crate::cursor::Cursor;
 use crate::flow::Rows;
 use crate::lexer::{Kind, Token};
-use crate::names::{Name, Names};
+use crate::names::Names;
 use crate::parse::Parsed;
 use crate::read::Reader;
 use crate::secrets;
 use crate::utility::Read;
+use crate::values::Values;
 use crate::{
     Effects, Limits, Place, SearchPath, Settings, Statement, TransactionEffect, moves, parse, split,
 };
 
-/// What earlier statements of the same text have made uncertain.
-#[derive(Default)]
-pub(crate) struct Before {
-    /// `search_path` may have changed.
-    search_path: bool,
-    /// The catalog may have changed: lineage proves nothing any more.
-    ddl: bool,
-    /// Something may stand on what did not have it before.
-    defines: bool,
-    /// Relations that they create.
-    created: Vec<Name>,
-    /// Relations that they have taken away, or may have.
-    uncertain: Vec<Name>,
-    /// Functions that they make or alter.
-    functions: Vec<Name>,
-    /// No name of a relation is certain any more.
-    moved: bool,
-    /// Any relation may run what changes settings.
-    hangs_code: bool,
-    /// How strings are read may have changed.
-    string_syntax: bool,
+/// What a statement stands in.
+#[derive(Clone, Copy)]
+pub(crate) struct Around<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) limits: &'a Limits,
+    /// Of the code that it is part of.
+    pub(crate) values: &'a Values,
+    pub(crate) inside: Inside,
 }
 
-impl Before {
-    /// `unsettled`: the open transaction has changed a setting. `provisional`: it has changed relations.
-    fn add(&mut self, statement: &Statement, unsettled: bool, provisional: bool) {
-        let effects = &statement.effects;
-        let takes_back = effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back);
-        self.search_path |= statement.moves_path() || (takes_back && unsettled);
-        self.ddl |= effects.ddl;
-        self.defines |= effects.ddl && statement.defines();
-        self.hangs_code |= effects.hangs_code;
-        self.string_syntax |= effects.string_syntax;
-        self.moved |= effects.renames || (takes_back && provisional);
-        if takes_back {
-            // What a transaction created it may keep, and what it dropped it may have back.
-            let kept = matches!(effects.transaction, Some(TransactionEffect::Commit { .. }));
-            let lost = |name: &mut Name| !kept || name.schema.as_deref() == Some("pg_temp");
-            self.uncertain.extend(self.created.extract_if(.., lost));
-        }
-        for (schema, name) in &effects.drops {
-            let name = Name { schema: Some(schema.clone()), name: name.clone() };
-            self.created.retain(|created| *created != name);
-            self.uncertain.push(name);
-        }
-        self.functions.extend(statement.functions_altered());
-        for Action { verb, object, .. } in &statement.actions {
-            if *verb == Verb::Create && object.kind == ObjectKind::Relation && object.class != "index" {
-                self.created.push(Name { schema: object.schema.clone(), name: object.name.clone() });
-            }
-        }
+/// How deep in code a statement stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Inside {
+    /// Texts within texts.
+    pub(crate) depth: usize,
+}
+
+/// Texts within texts that are read.
+const MAX_DEPTH: usize = 8;
+
+impl Inside {
+    /// In a text of the text.
+    pub(crate) fn deeper(self) -> Option<Inside> {
+        (self.depth < MAX_DEPTH).then_some(Inside { depth: self.depth + 1 })
     }
+}
+
+/// What tokens are read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A statement.
+    Statement,
+    /// What follows a SELECT that is not written: expressions of PL/pgSQL.
+    Selected,
 }
 
 /// Reads one statement.
 pub(crate) fn read(
     text: &str,
     tokens: &[Token],
-    settings: &Settings,
-    catalog: &Catalog,
-    limits: &Limits,
-    before: &mut Before,
+    form: Form,
+    around: Around<'_>,
+    before: &mut Before<'_>,
 ) -> Statement {
+    let Around { settings, catalog, limits, values, inside } = around;
     let path = if before.search_path { &SearchPath::Unknown } else { &settings.search_path };
     let names = Names {
         catalog,
         path,
-        moved: before.moved,
-        uncertain: &before.uncertain,
+        before,
         conforming: settings.standard_conforming_strings && !before.string_syntax,
-        functions: &before.functions,
-        changed: before.defines,
+        values,
+        inside,
     };
-    let mut reader = Reader::new(text, &names, &before.created, limits);
+    let mut reader = Reader::new(text, &names, limits);
     let cursor = Cursor::new(text, tokens);
-    let done = if is_data(&cursor) { reader.data_statement(tokens) } else { reader.utility(cursor) };
+    let done = match form {
+        Form::Selected => reader.selected(tokens),
+        Form::Statement if is_data(&cursor) => reader.data_statement(tokens),
+        Form::Statement => reader.utility(cursor),
+    };
     if evaluates(done.tag, &reader.effects) {
         reader.hidden_calls(text, tokens, path);
     }
@@ -104,13 +92,14 @@ pub(crate) fn read(
         reader.effects.reopens |= anything.reopens;
     }
     reader.store_what_bodies_read();
+    let at_once = reader.at_once.unwrap_or(reader.actions.len()).min(reader.actions.len());
     let on_relation = |a: &Action| a.object.kind == ObjectKind::Relation;
-    let runs_code = before.hangs_code && reader.actions.iter().any(on_relation);
+    let runs_code = before.hangs_code && reader.actions[..at_once].iter().any(on_relation);
     let event = reader.effects.ddl && catalog.has_event_triggers();
     if runs_code || event || (catalog.has_hidden_calls() && evaluates(done.tag, &reader.effects)) {
         reader.moves_settings();
     }
-    moves::note(text, tokens, &reader.actions, catalog, &mut reader.effects);
+    moves::note(text, tokens, &reader.actions[..at_once], catalog, &mut reader.effects);
     let output = match done.output {
         // What was not understood may return anything; rows of another statement stay those.
         Output::None | Output::Columns(_) | Output::Within(_) if opaque => Output::Unknown,
@@ -120,6 +109,7 @@ pub(crate) fn read(
     let statement = Statement {
         tag: done.tag,
         actions: reader.actions,
+        at_once,
         output,
         written: if opaque { Lineage::Unknown } else { reader.written },
         steers: if opaque { Lineage::Unknown } else { reader.steers },
@@ -137,22 +127,10 @@ fn is_setting(tag: &str) -> bool {
 }
 
 impl Statement {
-    /// Functions that it makes, alters or drops: what they run is not what the catalog says until it is committed.
-    fn functions_altered(&self) -> impl Iterator<Item = Name> {
-        let alters = |action: &&Action| {
-            matches!(action.verb, Verb::Create | Verb::Alter | Verb::Drop)
-                && action.object.kind == ObjectKind::Function
-        };
-        self.actions
-            .iter()
-            .filter(alters)
-            .map(|action| Name { schema: action.object.schema.clone(), name: action.object.name.clone() })
-    }
-
     /// Whether it makes or alters something, on which more stands behind it: what is only dropped leaves less.
     pub fn defines(&self) -> bool {
         let defines = |a: &Action| matches!(a.verb, Verb::Create | Verb::Alter | Verb::Opaque);
-        self.actions.iter().any(defines)
+        self.done().iter().any(defines)
     }
 
     /// Whether the server may take it before a SET TRANSACTION, which has to come before a transaction's first query: it
@@ -189,6 +167,12 @@ pub(crate) fn is_data(cursor: &Cursor<'_>) -> bool {
 }
 
 impl<'a> Reader<'a> {
+    /// What follows a SELECT that is not written.
+    fn selected(&mut self, tokens: &'a [Token]) -> Read {
+        let rows = self.query_read(tokens, parse::selected);
+        Read { tag: "SELECT", output: rows.into_output() }
+    }
+
     /// A query or a statement that writes rows.
     pub(crate) fn data_statement(&mut self, tokens: &'a [Token]) -> Read {
         let unknown = || Read { tag: tag_of_tokens(self.text, tokens), output: Output::Unknown };

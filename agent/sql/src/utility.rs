@@ -16,6 +16,9 @@ mod maintain;
 mod parts;
 mod prepared;
 mod privileges;
+mod routine;
+mod rule;
+mod schema;
 mod session;
 mod transaction;
 

@@ -203,11 +203,11 @@ impl Facts {
                 for (schema, name) in &effects.drops {
                     self.transaction.does(Provisional::Uncertain(schema.clone(), name.clone()));
                 }
-                self.create(&statement.actions);
+                self.create(statement.done());
                 if statement.defines() && !self.transaction.done().contains(&Provisional::Changed) {
                     self.transaction.does(Provisional::Changed);
                 }
-                for action in &statement.actions {
+                for action in statement.done() {
                     let made = matches!(action.verb, Verb::Create | Verb::Alter | Verb::Drop);
                     if made && action.object.kind == ObjectKind::Function {
                         let Object { schema, name, .. } = &action.object;

@@ -29,12 +29,21 @@ pub(super) struct Bridged {
 }
 
 pub(super) fn bridge(text: &str, tokens: &[Token]) -> Bridged {
+    bridge_from(text, tokens, Level::default())
+}
+
+/// The same of what follows a SELECT.
+pub(super) fn bridge_selected(text: &str, tokens: &[Token]) -> Bridged {
+    bridge_from(text, tokens, Level { query: true, ..Level::default() })
+}
+
+fn bridge_from(text: &str, tokens: &[Token], level: Level) -> Bridged {
     let mut bridge = Bridge {
         text,
         tokens,
         out: Vec::with_capacity(tokens.len() + 1),
         unplaced: vec![false; tokens.len()],
-        levels: vec![Level::default()],
+        levels: vec![level],
     };
     bridge.range(0..tokens.len());
     Bridged { tokens: bridge.out, unplaced: bridge.unplaced }

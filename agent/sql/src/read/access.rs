@@ -14,8 +14,8 @@ const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
 pub(crate) enum Target<'a> {
     /// In the catalog.
     Known(&'a Relation),
-    /// Made by an earlier statement of the same text.
-    Created(Name),
+    /// Made by an earlier statement of the same text; in its place may still stand these, which the catalog has.
+    Created(Name, Vec<&'a Relation>),
     /// Neither; the statement has been marked opaque.
     Missing,
 }
@@ -23,17 +23,22 @@ pub(crate) enum Target<'a> {
 impl<'a> Reader<'a> {
     /// Looks a relation up; one that is not there makes the statement opaque.
     pub(crate) fn target(&mut self, name: &Name) -> Target<'a> {
-        if let Some(relation) = self.names.relation(name) {
-            return Target::Known(relation);
-        }
+        let known = self.names.relation(name);
         let schema = name.schema.as_deref().or_else(|| self.names.creation_schema());
-        let created = self.created.iter().find(|c| {
+        // In code it may not have come to that, and the path may have been another there.
+        let anywhere = name.schema.is_none() && self.names.before.is_in_code();
+        let created = self.names.before.created().find(|c| {
             c.name == name.name
-                && (c.schema.as_deref() == schema
+                && (anywhere
+                    || c.schema.as_deref() == schema
                     || (name.schema.is_none() && c.schema.as_deref() == Some("pg_temp")))
         });
-        if let Some(created) = created {
-            return Target::Created(created.clone());
+        match (created, known) {
+            (Some(created), _) if !(anywhere && self.names.before.moved) => {
+                return Target::Created(created.clone(), self.names.every_relation(name));
+            }
+            (_, Some(relation)) => return Target::Known(relation),
+            _ => {}
         }
         self.missing("relation", name);
         Target::Missing
@@ -55,18 +60,23 @@ impl<'a> Reader<'a> {
     pub(crate) fn touch_target(&mut self, verb: Verb, target: &Target<'a>, told: &Told) {
         match target {
             Target::Known(relation) => self.touch_known(verb, relation, told),
-            Target::Created(name) => self.act(Action {
-                verb,
-                object: Object {
-                    kind: ObjectKind::Relation,
-                    class: "table",
-                    schema: name.schema.clone(),
-                    name: name.name.clone(),
-                    oid: None,
-                },
-                implied: false,
-                detail: Detail::NONE,
-            }),
+            Target::Created(name, known) => {
+                self.act(Action {
+                    verb,
+                    object: Object {
+                        kind: ObjectKind::Relation,
+                        class: "table",
+                        schema: name.schema.clone(),
+                        name: name.name.clone(),
+                        oid: None,
+                    },
+                    implied: false,
+                    detail: Detail::NONE,
+                });
+                for relation in known {
+                    self.touch_known(verb, relation, &Told::Nothing);
+                }
+            }
             Target::Missing => {}
         }
     }

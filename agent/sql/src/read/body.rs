@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
 
     fn is_uncertain(&self, function: &Function) -> bool {
         self.names.catalog.is_function_uncertain(&function.schema, &function.name)
-            || self.names.functions.iter().any(|name| {
+            || self.names.before.functions().any(|(name, _)| {
                 name.name == function.name
                     && name.schema.as_deref().is_none_or(|schema| schema == function.schema)
             })

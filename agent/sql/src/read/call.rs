@@ -31,6 +31,17 @@ impl<'a> Reader<'a> {
             carried = Lineage::Unknown;
         }
         let in_catalog = functions.len() > users.len();
+        // One that is not in the catalog yet may be meant where PostgreSQL has one of that name, too.
+        let altered = self.names.altered(name);
+        let made =
+            altered == Some(true) || (users.is_empty() && self.names.values.is_function(name, self.names));
+        if altered == Some(false) {
+            self.moves_settings();
+            self.opaque(format!("what {name} runs, which is made or altered by what is not committed"));
+        } else if made {
+            self.call_made(verb, name);
+            carried = Lineage::Unknown;
+        }
         match known {
             Builtin::Harmless if name.name == "current_setting" => carried = Lineage::Unknown,
             Builtin::Harmless if makes_values(&name.name) => self.moves_settings(),
@@ -43,7 +54,7 @@ impl<'a> Reader<'a> {
                 carried = Lineage::Unknown;
             }
             Builtin::Other => {
-                if users.is_empty() {
+                if users.is_empty() && altered.is_none() && !made {
                     self.missing("function", name);
                 }
                 carried = Lineage::Unknown;
@@ -51,7 +62,25 @@ impl<'a> Reader<'a> {
         }
         // An aggregate has no language: others' functions run for it.
         let gathers = (own && is_aggregate(&name.name)) || functions.iter().any(|f| f.language.is_empty());
-        Called { carried, keeps: known != Builtin::Harmless || !users.is_empty(), gathers }
+        Called { carried, keeps: known != Builtin::Harmless || !users.is_empty() || made, gathers }
+    }
+
+    /// A call of a function that the same text makes, or of one by its own code: what it runs is told where it is made.
+    fn call_made(&mut self, verb: Verb, name: &Name) {
+        self.moves_settings();
+        self.effects.ddl = true;
+        let own = self.names.values.function.as_ref();
+        let before = self.names.before.functions().map(|(function, _)| function);
+        let schema = name
+            .schema
+            .clone()
+            .or_else(|| own.into_iter().chain(before).find(|made| made.name == name.name)?.schema.clone());
+        self.act(Action {
+            verb,
+            object: function_object("function", schema.as_deref(), &name.name, None),
+            implied: false,
+            detail: Detail::NONE,
+        });
     }
 
     /// What runs may change settings of the session, unseen.

@@ -2,52 +2,60 @@
 //!
 //! It errs to "every row": a condition that reads no column is no condition.
 
-use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, Expr, Ident, UnaryOperator, Value};
+
+use crate::values::Values;
 
 /// Whether the condition selects every row (or there is none).
-pub(super) fn is_trivial(condition: Option<&Expr>) -> bool {
-    condition.is_none_or(holds)
+pub(super) fn is_trivial(condition: Option<&Expr>, values: &Values) -> bool {
+    condition.is_none_or(|condition| holds(condition, values))
 }
 
 /// Whether the condition selects no row.
-pub(super) fn is_never(condition: &Expr) -> bool {
-    never(condition)
+pub(super) fn is_never(condition: &Expr, values: &Values) -> bool {
+    never(condition, values)
 }
 
-fn holds(expr: &Expr) -> bool {
+fn holds(expr: &Expr, values: &Values) -> bool {
     match expr {
-        Expr::Nested(inner) | Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => holds(inner),
-        Expr::BinaryOp { left, op: BinaryOperator::Or, right } => holds(left) || holds(right),
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => holds(left) && holds(right),
+        Expr::Nested(inner) | Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => holds(inner, values),
+        Expr::BinaryOp { left, op: BinaryOperator::Or, right } => holds(left, values) || holds(right, values),
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            holds(left, values) && holds(right, values)
+        }
         Expr::BinaryOp {
             left,
             op: BinaryOperator::Eq | BinaryOperator::GtEq | BinaryOperator::LtEq,
             right,
-        } => same(left, right) || (fixed(left) && fixed(right)),
-        Expr::BinaryOp { left, right, .. } => fixed(left) && fixed(right),
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } => never(expr),
-        Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => never(inner),
-        Expr::IsNotDistinctFrom(left, right) => same(left, right) || (fixed(left) && fixed(right)),
-        Expr::Like { negated: false, pattern, .. } | Expr::ILike { negated: false, pattern, .. } => {
-            matches!(&**pattern, Expr::Value(v) if is_percent(&v.value)) || fixed(expr)
+        } => same(left, right) || (fixed(left, values) && fixed(right, values)),
+        Expr::BinaryOp { left, right, .. } => fixed(left, values) && fixed(right, values),
+        Expr::UnaryOp { op: UnaryOperator::Not, expr } => never(expr, values),
+        Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => never(inner, values),
+        Expr::IsNotDistinctFrom(left, right) => {
+            same(left, right) || (fixed(left, values) && fixed(right, values))
         }
-        other => fixed(other) && !is_false(other),
+        Expr::Like { negated: false, pattern, .. } | Expr::ILike { negated: false, pattern, .. } => {
+            matches!(&**pattern, Expr::Value(v) if is_percent(&v.value)) || fixed(expr, values)
+        }
+        other => fixed(other, values) && !is_false(other),
     }
 }
 
 /// Whether the condition is false, or unequal to itself, for every row: under NOT it holds for all.
-fn never(expr: &Expr) -> bool {
+fn never(expr: &Expr, values: &Values) -> bool {
     match expr {
-        Expr::Nested(inner) => never(inner),
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => never(left) || never(right),
+        Expr::Nested(inner) => never(inner, values),
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            never(left, values) || never(right, values)
+        }
         Expr::BinaryOp {
             left,
             op: BinaryOperator::NotEq | BinaryOperator::Lt | BinaryOperator::Gt,
             right,
-        } => same(left, right) || (fixed(left) && fixed(right)),
+        } => same(left, right) || (fixed(left, values) && fixed(right, values)),
         Expr::IsDistinctFrom(left, right) => same(left, right),
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } => holds(expr),
-        other => fixed(other),
+        Expr::UnaryOp { op: UnaryOperator::Not, expr } => holds(expr, values),
+        other => fixed(other, values),
     }
 }
 
@@ -72,9 +80,13 @@ fn same(left: &Expr, right: &Expr) -> bool {
 }
 
 /// Whether no column is read: constants, parameters and what is made of them.
-fn fixed(expr: &Expr) -> bool {
+fn fixed(expr: &Expr, values: &Values) -> bool {
     match expr {
         Expr::Value(_) | Expr::TypedString(_) => true,
+        // A variable, or a column that is called so: then the more it is taken for is what errs to more.
+        Expr::Identifier(ident) => is_value(ident, values),
+        Expr::CompoundIdentifier(parts) => parts.first().is_some_and(|part| is_value(part, values)),
+        Expr::CompoundFieldAccess { root, .. } => fixed(root, values),
         Expr::Nested(e)
         | Expr::IsNull(e)
         | Expr::IsNotNull(e)
@@ -85,18 +97,26 @@ fn fixed(expr: &Expr) -> bool {
         | Expr::IsUnknown(e)
         | Expr::IsNotUnknown(e)
         | Expr::UnaryOp { expr: e, .. }
-        | Expr::Cast { expr: e, .. } => fixed(e),
+        | Expr::Cast { expr: e, .. } => fixed(e, values),
         Expr::BinaryOp { left, right, .. }
         | Expr::IsDistinctFrom(left, right)
-        | Expr::IsNotDistinctFrom(left, right) => fixed(left) && fixed(right),
-        Expr::Between { expr, low, high, .. } => fixed(expr) && fixed(low) && fixed(high),
-        Expr::InList { expr, list, .. } => fixed(expr) && list.iter().all(fixed),
-        Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => fixed(expr) && fixed(pattern),
-        Expr::Tuple(list) => list.iter().all(fixed),
+        | Expr::IsNotDistinctFrom(left, right) => fixed(left, values) && fixed(right, values),
+        Expr::Between { expr, low, high, .. } => {
+            fixed(expr, values) && fixed(low, values) && fixed(high, values)
+        }
+        Expr::InList { expr, list, .. } => fixed(expr, values) && list.iter().all(|e| fixed(e, values)),
+        Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => {
+            fixed(expr, values) && fixed(pattern, values)
+        }
+        Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } => {
+            fixed(left, values) && fixed(right, values)
+        }
+        Expr::Array(array) => array.elem.iter().all(|e| fixed(e, values)),
+        Expr::Tuple(list) => list.iter().all(|e| fixed(e, values)),
         Expr::Case { operand, conditions, else_result, .. } => {
-            operand.as_deref().is_none_or(fixed)
-                && conditions.iter().all(|w| fixed(&w.condition) && fixed(&w.result))
-                && else_result.as_deref().is_none_or(fixed)
+            operand.as_deref().is_none_or(|e| fixed(e, values))
+                && conditions.iter().all(|w| fixed(&w.condition, values) && fixed(&w.result, values))
+                && else_result.as_deref().is_none_or(|e| fixed(e, values))
         }
         Expr::Function(function) => {
             use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
@@ -106,25 +126,33 @@ fn fixed(expr: &Expr) -> bool {
                 FunctionArguments::List(list) => list.args.iter().all(|arg| match arg {
                     FunctionArg::Named { arg, .. }
                     | FunctionArg::ExprNamed { arg, .. }
-                    | FunctionArg::Unnamed(arg) => matches!(arg, FunctionArgExpr::Expr(e) if fixed(e)),
+                    | FunctionArg::Unnamed(arg) => {
+                        matches!(arg, FunctionArgExpr::Expr(e) if fixed(e, values))
+                    }
                 }),
             }
         }
         // An EXISTS or a subquery without a look at the row: its own FROM decides, not the row.
-        Expr::Exists { subquery, .. } | Expr::Subquery(subquery) => is_plain(subquery),
+        Expr::Exists { subquery, .. } | Expr::Subquery(subquery) => is_plain(subquery, values),
         _ => false,
     }
 }
 
+fn is_value(ident: &Ident, values: &Values) -> bool {
+    values.has(&ident.value)
+}
+
 /// `SELECT 1` and its like: no FROM and no condition on anything outside.
-fn is_plain(query: &sqlparser::ast::Query) -> bool {
+fn is_plain(query: &sqlparser::ast::Query, values: &Values) -> bool {
     use sqlparser::ast::{SelectItem, SetExpr};
     match &*query.body {
         SetExpr::Select(select) => {
             select.from.is_empty()
-                && select.selection.as_ref().is_none_or(fixed)
+                && select.selection.as_ref().is_none_or(|e| fixed(e, values))
                 && select.projection.iter().all(|item| match item {
-                    SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => fixed(e),
+                    SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => {
+                        fixed(e, values)
+                    }
                     SelectItem::ExprWithAliases { .. }
                     | SelectItem::QualifiedWildcard(..)
                     | SelectItem::Wildcard(_) => false,

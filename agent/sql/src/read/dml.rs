@@ -38,7 +38,7 @@ fn every_name(target: &Target<'_>) -> Option<Rc<[String]>> {
         Target::Known(relation) if !relation.columns.is_empty() => {
             Some(relation.columns.iter().map(|column| column.name.clone()).collect())
         }
-        Target::Known(_) | Target::Created(_) | Target::Missing => None,
+        Target::Known(_) | Target::Created(..) | Target::Missing => None,
     }
 }
 
@@ -411,7 +411,7 @@ impl<'a> Reader<'a> {
         let Some((name, alias)) = self.written_table(&table.relation) else {
             return Rows::Any(Lineage::Unknown);
         };
-        let chosen = !is_trivial(selection.as_ref());
+        let chosen = !is_trivial(selection.as_ref(), self.names.values);
         let verb = if chosen { Verb::Update } else { Verb::UpdateAll };
         let told = Told::Written { columns: assigned_names(assignments), condition: Some(chosen) };
         let target = self.touch_telling(verb, &name, &told);
@@ -467,7 +467,7 @@ impl<'a> Reader<'a> {
             return Rows::Any(Lineage::Unknown);
         };
         let Some((name, alias)) = self.written_table(table) else { return Rows::Any(Lineage::Unknown) };
-        let chosen = !is_trivial(selection.as_ref());
+        let chosen = !is_trivial(selection.as_ref(), self.names.values);
         let verb = if chosen { Verb::Delete } else { Verb::DeleteAll };
         let told = Told::Written { columns: None, condition: Some(chosen) };
         let target = self.touch_telling(verb, &name, &told);

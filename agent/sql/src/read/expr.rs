@@ -451,7 +451,13 @@ impl Reader<'_> {
         if !self.spend(scope.width()) {
             return Lineage::Unknown;
         }
-        scope.column(&name, self.names.catalog).unwrap_or(Lineage::Unknown)
+        match (scope.column(&name, self.names.catalog), self.names.values.lineage(&name)) {
+            (Some(mut column), Some(value)) => {
+                add(&mut column, value);
+                column
+            }
+            (found, value) => found.or(value).unwrap_or(Lineage::Unknown),
+        }
     }
 
     /// `item.column`, `schema.item.column`; what is no column of the item may be a call in attribute notation.
@@ -466,23 +472,35 @@ impl Reader<'_> {
         let (item, column) = match names.as_slice() {
             [item, column] => (scope.item(None, item), column),
             [schema, item, column] => (scope.item(Some(schema), item), column),
+            // `label.row.field.field`
+            [first, .., column] if self.names.values.has(first) => (None, column),
             _ => return self.unsupported("a name of many parts"),
         };
-        let Some(item) = item else { return Lineage::Unknown };
-        let mut sum = match Scope::column_of(item, column, self.names.catalog) {
-            Found::Column(lineage) => return lineage,
+        let value = names.first().and_then(|name| self.names.values.lineage(name));
+        let mut sum = match item.map(|item| (item, Scope::column_of(item, column, self.names.catalog))) {
+            Some((_, Found::Column(mut lineage))) => {
+                if let Some(value) = value {
+                    add(&mut lineage, value);
+                }
+                return lineage;
+            }
             // Where it is not certain which columns there are, it may be either.
-            Found::Perhaps(lineage) => lineage,
-            Found::None => item.whole(),
+            Some((_, Found::Perhaps(lineage))) => lineage,
+            Some((item, Found::None)) => item.whole(),
+            None if value.is_none() => return Lineage::Unknown,
+            None => constant(),
         };
+        if let Some(value) = value {
+            add(&mut sum, value);
+        }
         let Called { carried, keeps, gathers } = self.call_as_attribute(column);
         if gathers {
             scope.gather();
         }
         if keeps {
-            let whole = item.whole();
-            self.store(whole.clone());
+            let whole = item.map_or_else(constant, Item::whole);
             add(&mut sum, whole);
+            self.store(sum.clone());
         }
         add(&mut sum, carried);
         sum

@@ -10,7 +10,9 @@ use super::texts::{reads_relation, runs_text, takes_sequence};
 use crate::cursor::Cursor;
 use crate::lexer::lex;
 use crate::names::Name;
-use crate::{Settings, analyse};
+use crate::statement::Around;
+use crate::values::NO_VALUES;
+use crate::{Settings, analyse_in};
 
 impl<'a> Reader<'a> {
     /// What a call does by what it is given.
@@ -66,8 +68,7 @@ impl<'a> Reader<'a> {
 
     /// A text that is run as a statement of its own.
     fn given_text(&mut self, text: &str) {
-        let certain = !self.names.moved && self.names.uncertain.is_empty() && self.names.functions.is_empty();
-        if !certain {
+        if !self.names.before.names_are_certain() {
             self.opaque("a text that is run behind what has changed names");
             return;
         }
@@ -77,25 +78,16 @@ impl<'a> Reader<'a> {
 
     /// Adds what the statements of another text do.
     pub(super) fn given_statements(&mut self, text: &str, settings: &Settings) {
-        let analysis = analyse(text.as_bytes(), settings, self.names.catalog, self.limits);
-        for statement in analysis.statements {
-            self.effects.ddl |= statement.effects.ddl;
-            self.effects.search_path |= statement.effects.search_path;
-            self.effects.string_syntax |= statement.effects.string_syntax;
-            self.effects.hangs_code |= statement.effects.hangs_code;
-            self.effects.reopens |= statement.effects.reopens;
-            self.effects.temp |= statement.effects.temp;
-            self.effects.renames |= statement.effects.renames;
-            if statement.effects.changes_names() {
-                self.opaque("a text gives names of prepared statements or cursors another meaning");
-            }
-            self.effects.drops.extend(statement.effects.drops);
-            self.store(statement.written);
-            self.steer(statement.steers);
-            self.relations.extend(statement.relations);
-            statement.actions.into_iter().for_each(|action| self.act(action));
-            self.wants.catalog |= statement.wants.catalog;
-            self.wants.search_path |= statement.wants.search_path;
+        let Some(inside) = self.names.inside.deeper() else {
+            self.opaque("texts that run texts, too deep");
+            return;
+        };
+        let (catalog, limits) = (self.names.catalog, self.limits);
+        let around = Around { settings, catalog, limits, values: &NO_VALUES, inside };
+        for mut statement in analyse_in(text.as_bytes(), around).statements {
+            let effects = std::mem::take(&mut statement.effects);
+            self.take(statement, false);
+            self.follow(effects);
         }
     }
 

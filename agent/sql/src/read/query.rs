@@ -235,7 +235,7 @@ impl Reader<'_> {
             }
         }
         self.condition(selection.as_ref(), &scope);
-        self.choose(&scope, !is_trivial(selection.as_ref()));
+        self.choose(&scope, !is_trivial(selection.as_ref(), self.names.values));
         let mut keys = Vec::new();
         match group_by {
             GroupByExpr::All(_) => self.opaque("unsupported GROUP BY"),

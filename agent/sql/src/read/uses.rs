@@ -76,6 +76,8 @@ pub(crate) enum Told {
         columns: Option<Rc<[String]>>,
         condition: Option<bool>,
     },
+    /// By a statement of code, which has been read.
+    Already(Box<Detail>),
 }
 
 impl Told {
@@ -85,6 +87,7 @@ impl Told {
             Told::Nothing => Told::Nothing,
             Told::Read(used) => Told::Read(Rc::clone(used)),
             Told::Written { columns: _, condition } => Told::Written { columns: None, condition: *condition },
+            Told::Already(detail) => Told::Already(detail.clone()),
         }
     }
 }
@@ -142,6 +145,7 @@ fn of(note: &Note, catalog: &Catalog) -> Detail {
             detail.columns = columns.as_ref().map(|columns| columns.to_vec());
             detail.condition = *condition;
         }
+        Told::Already(told) => detail = Detail::clone(told),
     }
     if let Some(columns) = &mut detail.columns {
         columns.sort_unstable();

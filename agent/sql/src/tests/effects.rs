@@ -352,7 +352,10 @@ fn what_a_body_hands_on_is_read_as_anywhere_else() {
         ("BEGIN CREATE EXTENSION x; END", "*create extension x"),
         ("BEGIN EXECUTE 'DROP SCHEMA public CASCADE'; END", "*drop table public.secret"),
         ("BEGIN DO LANGUAGE plpgsql 'x'; END", "opaque"),
-        ("BEGIN CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1'; END", "opaque"),
+        (
+            "BEGIN CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT pw FROM secret'; END",
+            "*create function public.g",
+        ),
         ("BEGIN DELETE FROM db.public.secret; END", "*delete table public.secret"),
         ("BEGIN UPDATE ONLY (secret) SET pw = 1; END", "*update table public.secret"),
         ("BEGIN DELETE FROM ONLY (db.public.secret); END", "*delete table public.secret"),

@@ -176,10 +176,7 @@ fn definitions_are_told_by_kind() {
     check("CREATE EXTENSION IF NOT EXISTS pgcrypto", "create extension pgcrypto");
     check("CREATE TYPE m AS ENUM ('a', 'b')", "create type public.m");
     check("CREATE ROLE x LOGIN PASSWORD 'x'", "role x");
-    check(
-        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-        "create function public.f, opaque (body of a function)",
-    );
+    check("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "create function public.f");
     check("ALTER TABLE t ADD COLUMN c int", "alter table public.t");
     check("ALTER TABLE IF EXISTS missing RENAME TO x", "alter table public.missing, create table public.x");
     check("ALTER TABLE missing ADD c int", "opaque (relation \"missing\" is not in the catalog)");

@@ -75,19 +75,25 @@ impl<'a> Reader<'a> {
     }
 
     fn touch_for_copy(&mut self, name: &Name, data: Verb, copy: Verb) {
-        match self.touch(data, name) {
-            Target::Known(relation) => {
-                if data == Verb::Select {
-                    self.store(crate::flow::column(relation.oid, 0));
-                }
-                // What a program does is not done to the relation: its pattern must not stand for it.
-                let object = match copy {
-                    Verb::CopyProgram => Object::none(),
-                    _ => crate::read::relation_object(relation),
-                };
-                self.act(Action { verb: copy, object, implied: false, detail: Detail::NONE });
+        let target = self.touch(data, name);
+        let known = match &target {
+            Target::Known(relation) => std::slice::from_ref(relation),
+            Target::Created(_, known) => known.as_slice(),
+            Target::Missing => &[],
+        };
+        for relation in known {
+            if data == Verb::Select {
+                self.store(crate::flow::column(relation.oid, 0));
             }
-            Target::Created(_) | Target::Missing => self.act(Action::bare(copy)),
+            // What a program does is not done to the relation: its pattern must not stand for it.
+            let object = match copy {
+                Verb::CopyProgram => Object::none(),
+                _ => crate::read::relation_object(relation),
+            };
+            self.act(Action { verb: copy, object, implied: false, detail: Detail::NONE });
+        }
+        if !matches!(target, Target::Known(_)) {
+            self.act(Action::bare(copy));
         }
     }
 

@@ -78,30 +78,11 @@ impl<'a> Reader<'a> {
                 }
                 self.index(cursor, unique)?;
             }
-            "schema" => {
-                let name = if cursor.sees("authorization") { None } else { cursor.name() };
-                let owner = if cursor.eat("authorization") { cursor.role() } else { None };
-                let name = name.map(std::borrow::Cow::into_owned).or(owner)?;
-                self.act(action(Verb::Create, ObjectKind::Schema, "schema", name));
-            }
+            "schema" => self.schema(cursor)?,
             "role" => return self.role_statement(cursor, "CREATE ROLE"),
-            "function" | "procedure" => {
-                let name = cursor.qualified()?;
-                self.create_other(ObjectKind::Function, object_type.class, name);
-                self.opaque(format!("body of a {}", object_type.class));
-                cursor.rest = &[];
-            }
+            "function" | "procedure" => self.routine(cursor, object_type.class)?,
             "trigger" => self.trigger(cursor)?,
-            "rule" => {
-                let name = cursor.name()?.into_owned();
-                self.act(action(Verb::Create, ObjectKind::Other, "rule", name));
-                let at = cursor.rest.iter().position(|t| t.is(cursor.text, "to"))?;
-                cursor.rest = &cursor.rest[at + 1..];
-                let table = cursor.qualified()?;
-                self.touch(Verb::Alter, &table);
-                self.opaque("body of a rule");
-                cursor.rest = &[];
-            }
+            "rule" => self.rule(cursor)?,
             "policy" => {
                 let name = cursor.name()?.into_owned();
                 if !cursor.eat("on") {

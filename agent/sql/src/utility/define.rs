@@ -393,7 +393,11 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
-            Target::Created(name) => {
+            Target::Created(name, known) => {
+                for relation in known {
+                    self.relations.insert(relation.oid);
+                    self.act(on(relation_object(relation), false));
+                }
                 let object = Object {
                     kind: ObjectKind::Relation,
                     class,

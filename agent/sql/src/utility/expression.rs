@@ -1,22 +1,32 @@
 //! Queries, expressions and types inside utility statements.
 
 use policy::Lineage;
+use sqlparser::ast::Query;
 
 use crate::cursor::Cursor;
 use crate::flow::{Rows, add, constant};
 use crate::lexer::{Kind, Token};
 use crate::names::Name;
-use crate::parse::{self, Parsed};
+use crate::parse::{self, Failed, Parsed};
 use crate::read::{Over, Reader};
 use crate::utility::Read;
 
 impl<'a> Reader<'a> {
     /// A query made of these tokens.
     pub(crate) fn query_of(&mut self, tokens: &'a [Token]) -> Rows {
+        self.query_read(tokens, parse::query)
+    }
+
+    /// The same, of what this makes of them.
+    pub(crate) fn query_read(
+        &mut self,
+        tokens: &'a [Token],
+        parse: impl FnOnce(&str, &[Token]) -> Result<Parsed<Box<Query>>, Failed>,
+    ) -> Rows {
         if !self.fits(tokens) {
             return Rows::Any(Lineage::Unknown);
         }
-        match parse::query(self.text, tokens) {
+        match parse(self.text, tokens) {
             Ok(Parsed { tree: query, unplaced }) => self.within(tokens, unplaced, |reader| {
                 let rows = reader.top_query(&query);
                 reader.close();

@@ -1,0 +1,247 @@
+//! Code that a statement brings along.
+
+use super::fixture::{actions, is_opaque, read, steers, written};
+
+fn check(text: &str, expected: &str) {
+    assert_eq!(actions(text), expected, "{text}");
+}
+
+/// All of these are among what is done, and all of it is understood.
+fn finds(text: &str, found: &[&str]) {
+    let all = actions(text);
+    assert!(!is_opaque(text), "{text} gave {all}");
+    for action in found {
+        assert!(all.split(", ").any(|one| one == *action), "{text} gave {all}, not {action}");
+    }
+}
+
+fn opaque(text: &str) {
+    assert!(is_opaque(text), "{text} gave {}", actions(text));
+}
+
+#[test]
+fn elements_of_a_schema_are_made_in_it() {
+    check(
+        "CREATE SCHEMA s CREATE TABLE n (a int DEFAULT 1) CREATE VIEW v AS SELECT audit(pw) FROM secret",
+        "create schema s, create table s.n, create view s.v, select table public.secret, function public.audit",
+    );
+    // In the order in which they run, with names of the new schema first.
+    check(
+        "CREATE SCHEMA s GRANT SELECT ON n TO x WITH GRANT OPTION CREATE VIEW n2 AS SELECT a AS create FROM n CREATE UNIQUE INDEX ON n (a) CREATE TABLE n (a int)",
+        "create schema s, create table s.n, create view s.n2, select table s.n, create index s.n, grant table s.n",
+    );
+    finds(
+        "CREATE SCHEMA s CREATE SEQUENCE q CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION audit()",
+        &["create sequence s.q", "create trigger g", "alter table public.t", "function public.audit"],
+    );
+    finds("CREATE SCHEMA s GRANT CREATE, USAGE ON SCHEMA other TO x", &["grant schema other"]);
+    // One of the same name that was there before is not certainly another.
+    finds(
+        "CREATE SCHEMA s CREATE TABLE secret (a int) CREATE VIEW v AS SELECT a FROM secret",
+        &["select table s.secret", "select table public.secret"],
+    );
+    // They run as the role that owns the schema.
+    finds(
+        "CREATE SCHEMA s AUTHORIZATION admin GRANT SELECT ON public.secret TO x",
+        &["create schema s", "set-role admin", "grant table public.secret"],
+    );
+    finds("CREATE SCHEMA s AUTHORIZATION CURRENT_USER CREATE TABLE n (a int)", &["create table s.n"]);
+    check("CREATE SCHEMA AUTHORIZATION admin", "create schema admin");
+    assert_eq!(read("CREATE SCHEMA s AUTHORIZATION admin").statements[0].actions[0].detail.roles, ["admin"]);
+    for text in [
+        "CREATE SCHEMA s DROP TABLE t",
+        "CREATE SCHEMA s CREATE TABLE",
+        "CREATE SCHEMA s x",
+        "CREATE SCHEMA AUTHORIZATION CURRENT_USER CREATE TABLE n (a int)",
+        "CREATE SCHEMA AUTHORIZATION admin CREATE TABLE n (a int)",
+        "CREATE SCHEMA s CREATE VIEW v AS SELECT 1 FROM missing",
+    ] {
+        opaque(text);
+    }
+    let effects = &read("CREATE SCHEMA s CREATE TRIGGER g AFTER INSERT ON t EXECUTE FUNCTION audit()")
+        .statements[0]
+        .effects;
+    assert!(effects.ddl && effects.hangs_code);
+}
+
+#[test]
+fn actions_of_a_rule_are_told_where_it_is_made() {
+    check(
+        "CREATE RULE r AS ON INSERT TO t DO ALSO INSERT INTO other.notes (id) VALUES (NEW.a)",
+        "create rule r, alter table public.t, select table public.t, insert table other.notes",
+    );
+    check(
+        "CREATE OR REPLACE RULE r AS ON DELETE TO t DO INSTEAD NOTHING",
+        "create rule r, alter table public.t",
+    );
+    check(
+        "CREATE RULE r AS ON UPDATE TO t WHERE OLD.do <> 1 AND audit(NEW.a) DO (DELETE FROM secret; ; SELECT pw FROM secret; NOTIFY x)",
+        "create rule r, alter table public.t, select table public.t, function public.audit, delete-all table public.secret, select table public.secret, notify channel x",
+    );
+    finds(
+        "CREATE RULE \"_RETURN\" AS ON SELECT TO t DO INSTEAD (SELECT 1, 'x') UNION (SELECT 1, pw FROM secret)",
+        &["alter table public.t", "select table public.secret"],
+    );
+    finds(
+        "CREATE RULE r AS ON INSERT TO t DO ALSO SELECT set_config('role', 'admin', false)",
+        &["set-role admin"],
+    );
+    // What is true whatever the row is chooses nothing.
+    finds(
+        "CREATE RULE r AS ON DELETE TO t DO ALSO DELETE FROM orders WHERE OLD.a = 1",
+        &["delete-all table public.orders"],
+    );
+    finds(
+        "CREATE RULE r AS ON DELETE TO t DO ALSO DELETE FROM orders WHERE id = OLD.a",
+        &["delete table public.orders"],
+    );
+    for text in [
+        "CREATE RULE r AS ON INSERT TO t DO ALSO DROP TABLE missing",
+        "CREATE RULE r AS ON INSERT TO t DO ALSO SELECT 1 FROM missing",
+        "CREATE RULE r AS ON INSERT TO t DO ALSO",
+        "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT FROM FROM t)",
+        "CREATE RULE r AS ON TRUNCATE TO t DO NOTHING",
+        "CREATE RULE r AS ON INSERT TO t WHERE a DO",
+    ] {
+        opaque(text);
+    }
+}
+
+#[test]
+fn what_code_stores_is_written_and_what_it_only_defines_is_not_done() {
+    assert_eq!(
+        written("CREATE RULE r AS ON INSERT TO t DO ALSO INSERT INTO orders SELECT ssn FROM customers"),
+        "100.3"
+    );
+    // Rows that come from elsewhere may carry anything.
+    assert_eq!(written("CREATE RULE r AS ON INSERT TO t DO ALSO INSERT INTO orders VALUES (NEW.a)"), "?");
+    assert_eq!(
+        steers("CREATE RULE r AS ON INSERT TO t DO ALSO SELECT 1 FROM customers WHERE ssn = 'x'"),
+        "100.3"
+    );
+    let text = "CREATE RULE r AS ON INSERT TO t DO ALSO SELECT set_config('search_path', 'other', false)";
+    let statement = &read(text).statements[0];
+    assert!(!statement.effects.search_path && statement.effects.hangs_code);
+    assert_eq!(statement.done().len(), 2);
+}
+
+#[test]
+fn a_relation_that_a_text_creates_hides_no_other() {
+    // The columns of the one that was there say nothing of the other's.
+    let text = "CREATE TEMP TABLE t (z int); INSERT INTO orders SELECT (SELECT a FROM t) FROM (SELECT ssn AS a FROM customers) q";
+    let statements = read(text).statements;
+    assert_eq!(statements[1].written, policy::Lineage::Unknown);
+    let found = actions(text);
+    assert!(found.contains("select table pg_temp.t") && found.contains("select table public.t"), "{found}");
+    let found = actions("CREATE TEMP TABLE customers (z int); COPY customers TO STDOUT");
+    assert!(found.contains("copy-out table public.customers") && found.ends_with("copy-out"), "{found}");
+}
+
+#[test]
+fn the_body_of_a_function_is_told_where_it_is_made() {
+    check(
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT pw FROM secret'",
+        "create function public.f, select table public.secret",
+    );
+    for body in [
+        "AS $$SELECT pw FROM secret$$ LANGUAGE sql",
+        "LANGUAGE 'sql' AS $_$ SELECT pw /* $$ */ FROM secret; -- $_x$\n $_$ STABLE",
+        "LANGUAGE sql AS 'SELECT pw || ''x'' FROM secret'",
+        "LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS 'SELECT pw FROM secret'",
+        "RETURN (SELECT pw FROM secret)",
+        "BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT pw FROM secret; END",
+        "LANGUAGE sql BEGIN ATOMIC RETURN (SELECT pw FROM secret); END",
+        "LANGUAGE sql COST 10 ROWS 1.5 PARALLEL safe NOT LEAKPROOF CALLED ON NULL INPUT RETURN (SELECT pw FROM secret)",
+        "RETURNS NULL ON NULL INPUT TRANSFORM FOR TYPE int, FOR TYPE text LANGUAGE sql IMMUTABLE SET work_mem TO '1MB' SET x.y FROM CURRENT AS 'SELECT pw FROM secret'",
+    ] {
+        check(
+            &format!(
+                "CREATE OR REPLACE FUNCTION f(int, IN b text, OUT double precision, VARIADIC c int[] = '{{}}') {body}"
+            ),
+            "create function public.f, select table public.secret",
+        );
+    }
+    for (function, found) in [
+        ("f(a int DEFAULT audit(1)) RETURNS int LANGUAGE sql AS 'SELECT 1'", "function public.audit"),
+        (
+            "f() RETURNS TABLE (a int, b text) LANGUAGE sql AS 'SELECT a, b FROM t; DELETE FROM orders'",
+            "delete-all table public.orders",
+        ),
+        ("f() RETURNS int LANGUAGE sql SET role = admin AS 'SELECT 1'", "set-role admin"),
+        ("f() RETURNS int LANGUAGE sql SET ROLE admin AS 'SELECT 1'", "set-role admin"),
+        ("f() RETURNS int LANGUAGE sql SET SESSION AUTHORIZATION 'admin' AS 'SELECT 1'", "set-role admin"),
+        ("f() RETURNS int LANGUAGE sql SUPPORT audit AS 'SELECT 1'", "function public.audit"),
+        (
+            "f() RETURNS int LANGUAGE sql SET search_path = other AS 'SELECT id FROM notes'",
+            "select table other.notes",
+        ),
+        (
+            "f() RETURNS int LANGUAGE sql SET search_path TO 'other', '' AS 'SELECT id FROM notes'",
+            "select table other.notes",
+        ),
+        ("f(n int) RETURNS int LANGUAGE sql AS 'SELECT n * f(n - 1)'", "function public.f"),
+        ("f(n int) RETURNS int LANGUAGE sql AS 'DELETE FROM t WHERE f.n = 1'", "delete-all table public.t"),
+        ("f(n int) RETURNS int LANGUAGE sql AS 'DELETE FROM t WHERE $1 = 1'", "delete-all table public.t"),
+        ("f(n int) RETURNS int LANGUAGE sql AS 'DELETE FROM t WHERE a = n'", "delete table public.t"),
+        ("f(n int) RETURNS int LANGUAGE sql AS 'SELECT n.audit'", "function public.audit"),
+        (
+            "f(n int) RETURNS int LANGUAGE sql AS 'CREATE TEMP TABLE z (a int); INSERT INTO z SELECT a FROM t'",
+            "insert table pg_temp.z",
+        ),
+        ("f() RETURNS int LANGUAGE sql AS 'SELECT set_config(''role'', ''admin'', true)'", "set-role admin"),
+    ] {
+        finds(&format!("CREATE FUNCTION {function}"), &[found]);
+        let procedure = function.replace(" RETURNS int", "").replace(" RETURNS TABLE (a int, b text)", "");
+        finds(&format!("CREATE OR REPLACE PROCEDURE {procedure}"), &[found]);
+    }
+    for function in [
+        "f() RETURNS int LANGUAGE c AS 'x', 'y'",
+        "f() RETURNS int LANGUAGE sql AS 'x', 'y'",
+        "f() RETURNS int LANGUAGE internal AS 'pg_read_file'",
+        "f() RETURNS int LANGUAGE plperl AS 'SELECT 1'",
+        "f() RETURNS int LANGUAGE \"SQL\" AS 'SELECT 1'",
+        "f() RETURNS int AS 'SELECT 1'",
+        "f() RETURNS int LANGUAGE sql",
+        "f() RETURNS int LANGUAGE sql LANGUAGE plperl AS 'SELECT 1'",
+        "f() RETURNS int LANGUAGE sql AS 'SELECT 1' AS 'SELECT pw FROM secret'",
+        "f() RETURNS int LANGUAGE sql AS 'SELECT 1' FROB",
+        "f() RETURNS int LANGUAGE sql AS E'SELECT \\x31'",
+        "f() RETURNS int LANGUAGE sql AS U&'SELECT 1'",
+        "f() RETURNS int LANGUAGE sql AS 'SELECT'\n' 1'",
+        "f() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM missing'",
+        "f() RETURNS int LANGUAGE sql AS 'SELECT FROM FROM t'",
+        "f() RETURNS int LANGUAGE sql AS 'SELECT 1) FROM (t'",
+        "f() RETURNS int LANGUAGE sql SET search_path = \"$user\" AS 'SELECT 1 FROM missing'",
+        "f() RETURNS int LANGUAGE sql SET standard_conforming_strings = off AS 'SELECT ''\\'''",
+        "f() RETURNS int LANGUAGE sql AS 'SELECT audit(1); SELECT ''\\'''",
+        "f(a b c d) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "f() RETURNS int BEGIN ATOMIC SELECT 1; END x",
+    ] {
+        opaque(&format!("CREATE FUNCTION {function}"));
+    }
+}
+
+#[test]
+fn a_function_that_the_text_makes_is_called_by_what_was_told_of_it() {
+    let f = "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT a FROM t'; ";
+    assert_eq!(
+        actions(&format!("{f}SELECT f()")),
+        "create function public.f, select table public.t; function public.f"
+    );
+    // What it runs may move names.
+    opaque(&format!("{f}SELECT f(); CREATE TABLE n (a int)"));
+    assert_eq!(super::fixture::output(&format!("{f}SELECT f()")), "unknown");
+    for text in [
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plperl AS 'x'; SELECT f()",
+        "CREATE FUNCTION lower(int) RETURNS int LANGUAGE plperl AS 'x'; SELECT lower(1)",
+        "ALTER FUNCTION audit(int) RENAME TO lower; SELECT lower(1)",
+        "ALTER FUNCTION audit(int) RENAME TO f; SELECT f()",
+    ] {
+        let found = actions(text);
+        let (_, last) = found.rsplit_once("; ").unwrap();
+        assert!(last.contains("opaque"), "{text} gave {found}");
+    }
+    let text = "CREATE FUNCTION lower(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT lower(1)";
+    assert!(read(text).statements[1].effects.search_path);
+    assert!(actions(text).ends_with("; function public.lower"), "{}", actions(text));
+}
