@@ -2,6 +2,7 @@
 //!
 //! Each runs in a [`e2e::World`] of its own; `cargo xtask e2e` runs them, as root.
 
+mod asking;
 mod attempts;
 mod audit;
 mod backend;

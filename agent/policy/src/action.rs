@@ -12,7 +12,9 @@ pub enum Verb {
     /// (WHERE, the values of SET, ON CONFLICT, RETURNING), and always of MERGE's.
     Select,
     /// Rows are chosen, joined, grouped or put in order by columns that are masked for the subject (WHERE, JOIN, GROUP BY,
-    /// HAVING, ORDER BY, DISTINCT, set operations): what the mask hides can be found out so. `*` does not include it.
+    /// HAVING, ORDER BY, DISTINCT, set operations, windows), something is computed of one that may fail, choose or come to
+    /// NULL, or a value is written that is held against one (ON CONFLICT, exclusion constraints, checks): what the mask hides can
+    /// be found out so. `*` does not include it.
     Predicate,
     /// INSERT, MERGE's insert, COPY … FROM's target.
     Insert,

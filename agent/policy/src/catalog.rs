@@ -11,7 +11,7 @@ use crate::{ColumnRef, Oid};
 mod code;
 mod content;
 
-pub use code::{Body, Calls, Cascade, Cast, Referential, Trigger, Writes};
+pub use code::{Body, Calls, Cascade, Cast, Lookup, Probe, Referential, Trigger, Writes};
 pub use content::Changes;
 use content::Content;
 

@@ -238,7 +238,7 @@ impl Judgement {
                 "Write what you know by itself, and to rows of relations without masked columns.".to_owned()
             }
             (_, Cause::NoRule) if finding.action.verb == Verb::Predicate => {
-                "Choose and order rows by columns that are not masked, or ask for a rule that allows \"predicate\" there by name."
+                "Choose, compute and write by columns that are not masked, or ask for a rule that allows \"predicate\" there by name."
                     .to_owned()
             }
             (_, Cause::NoRule) => {

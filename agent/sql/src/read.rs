@@ -24,7 +24,7 @@ pub(crate) use texts::is_told_by_literal;
 
 use std::collections::{BTreeSet, HashMap};
 
-use policy::{Action, Detail, Lineage, Object, Oid, Verb};
+use policy::{Action, ColumnRef, Detail, Lineage, Object, Oid, Verb};
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
 use crate::flow::{Rows, add, constant};
@@ -61,6 +61,10 @@ pub(crate) struct Reader<'a> {
     pub(crate) written: Lineage,
     /// What decides which rows there are, how many and in which order, and is not shown itself.
     pub(crate) steers: Lineage,
+    /// Columns that the expressions at hand read, as far as nothing has been asked of them; `None`: it is not known which.
+    unasked: Vec<Option<ColumnRef>>,
+    /// The INSERT at hand goes on where a row is there already.
+    on_conflict: bool,
     pub(crate) relations: BTreeSet<Oid>,
     pub(crate) effects: Effects,
     pub(crate) wants: Wants,
@@ -105,6 +109,8 @@ impl<'a> Reader<'a> {
             notes: Vec::new(),
             written: constant(),
             steers: constant(),
+            unasked: Vec::new(),
+            on_conflict: false,
             relations: BTreeSet::new(),
             effects: Effects::default(),
             wants: Wants::default(),
@@ -219,6 +225,21 @@ impl<'a> Reader<'a> {
     /// Notes what decides about rows.
     pub(crate) fn steer(&mut self, lineage: Lineage) {
         add(&mut self.steers, lineage);
+    }
+
+    /// Notes that an expression has what this carries in it.
+    fn read_in_expression(&mut self, lineage: &Lineage) {
+        match lineage.columns() {
+            Some(columns) => self.unasked.extend(columns.iter().copied().map(Some)),
+            None => self.unasked.push(None),
+        }
+    }
+
+    /// Notes that what has been read in the expression from there on decides: by it something may fail, or be chosen.
+    fn ask(&mut self, from: usize) {
+        for column in self.unasked.split_off(from.min(self.unasked.len())) {
+            self.steer(column.map_or(Lineage::Unknown, |c| crate::flow::column(c.relation, c.attnum)));
+        }
     }
 
     /// Notes what a stored value carries.

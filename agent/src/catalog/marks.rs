@@ -59,8 +59,16 @@ pub(super) struct Stale {
 }
 
 /// The system catalogs whose rows make a relation.
-const OF_RELATIONS: [&str; 6] =
-    ["pg_class", "pg_attribute", "pg_rewrite", "pg_trigger", "pg_inherits", "pg_policy"];
+const OF_RELATIONS: [&str; 8] = [
+    "pg_class",
+    "pg_attribute",
+    "pg_rewrite",
+    "pg_trigger",
+    "pg_inherits",
+    "pg_policy",
+    "pg_constraint",
+    "pg_index",
+];
 
 /// Those of schemas, who may use them, and languages.
 const OF_NAMES: [&str; 3] = ["pg_namespace", "pg_auth_members", "pg_language"];

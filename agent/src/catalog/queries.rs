@@ -65,8 +65,8 @@ const MARKED: [(&str, &str, &str); 18] = [
     ("pg_operator", "", ""),
     ("pg_cast", "", ""),
     ("pg_attrdef", "", ""),
-    ("pg_constraint", "", ""),
-    ("pg_index", "", ""),
+    ("pg_constraint", "conrelid", ""),
+    ("pg_index", "indrelid", ""),
     ("pg_amproc", "", ""),
     ("pg_event_trigger", "", ""),
     ("pg_auth_members", "", ""),
@@ -252,6 +252,28 @@ pub(super) const TREES: &str = "\
 pub(super) const TRIGGERS: &str = "\
     SELECT tgrelid, tgfoid, tgtype FROM pg_catalog.pg_trigger \
     WHERE NOT tgisinternal AND ($1 IS NULL OR tgrelid = ANY ($1)) ORDER BY 1, 2, 3";
+
+/// What a write to a relation is held against, of users' relations: (oid, kind, columns). Unique indexes (`u`) and those of
+/// exclusion constraints (`x`), with the columns that their expressions and predicates read, and checks over more than one
+/// column (`c`).
+pub(super) const PROBES: &str = "\
+    SELECT i.indrelid, CASE WHEN i.indisexclusion THEN 'x' ELSE 'u' END, k.columns \
+    FROM pg_catalog.pg_index i, \
+         LATERAL (SELECT pg_catalog.array_agg(attnum ORDER BY attnum) AS columns \
+                  FROM (SELECT key.attnum \
+                        FROM pg_catalog.unnest(i.indkey) WITH ORDINALITY key (attnum, place) \
+                        WHERE key.place <= i.indnkeyatts AND key.attnum > 0 \
+                        UNION SELECT d.refobjsubid::int2 FROM pg_catalog.pg_depend d \
+                        WHERE (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) \
+                          AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid \
+                          AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+                          AND d.refobjid = i.indrelid AND d.refobjsubid > 0) of_index) k \
+    WHERE (i.indisunique OR i.indisexclusion) AND i.indrelid >= 16384 AND k.columns IS NOT NULL \
+      AND ($1 IS NULL OR i.indrelid = ANY ($1)) \
+    UNION ALL SELECT conrelid, 'c', conkey FROM pg_catalog.pg_constraint \
+    WHERE contype = 'c' AND conrelid <> 0 AND pg_catalog.cardinality(conkey) > 1 \
+      AND ($1 IS NULL OR conrelid = ANY ($1)) \
+    ORDER BY 1, 2, 3";
 
 /// What else a write to a relation runs: (oid, referencing, confdeltype, confupdtype, function), a foreign key of
 /// another relation or a function.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use policy::catalog::{Body, Calls, Cascade, Cast, Referential, Trigger, Writes};
+use policy::catalog::{Body, Calls, Cascade, Cast, Lookup, Probe, Referential, Trigger, Writes};
 use policy::{
     Catalog, Changes, Column, ColumnRef, Function, Oid, Relation, RelationKind, TypeKind, Volatility,
 };
@@ -236,6 +236,17 @@ impl Reader<'_> {
             let trigger = Trigger { function: row.try_get(1)?, tgtype: row.try_get(2)? };
             if let Some(relation) = relations.of(&row)? {
                 relation.writes.triggers.push(trigger);
+            }
+        }
+        for row in self.rows(queries::PROBES, wanted).await? {
+            let by = match row.try_get(1)? {
+                "u" => Lookup::Key,
+                "x" => Lookup::Exclusion,
+                _ => Lookup::Check,
+            };
+            let probe = Probe { by, columns: row.try_get(2)? };
+            if let Some(relation) = relations.of(&row)? {
+                relation.writes.probes.push(probe);
             }
         }
         for row in self.rows(queries::INHERITS, wanted).await? {

@@ -93,6 +93,26 @@ pub struct Cascade {
     pub on_update: Referential,
 }
 
+/// What has a write looked up among the rows that are there, so that what comes of it tells of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lookup {
+    /// A unique index.
+    Key,
+    /// The index of an exclusion constraint.
+    Exclusion,
+    /// A check over more columns than may be written at once.
+    Check,
+}
+
+/// Columns whose new values are held against rows that are there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Probe {
+    /// By what.
+    pub by: Lookup,
+    /// The columns (`pg_attribute.attnum`).
+    pub columns: Vec<i16>,
+}
+
 /// What a write to a relation runs beside itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Writes {
@@ -104,6 +124,8 @@ pub struct Writes {
     /// columns (`pg_proc.oid`): users' that are not in C, and of PostgreSQL's own those that do more than to compute.
     /// Sorted.
     pub functions: Vec<Oid>,
+    /// What it is held against. Sorted.
+    pub probes: Vec<Probe>,
 }
 
 /// A cast of a user's that calls a function.

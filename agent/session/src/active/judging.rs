@@ -250,7 +250,7 @@ impl Active {
                 let cursor = self.names.portal(name.as_bytes());
                 let cursor = cursor.filter(|portal| !reopened && !portal.reopened.get());
                 let output = cursor.map_or(Output::Unknown, |portal| portal.output().clone());
-                resolved.inherit(index, &[], &[], output, Lineage::Derived(Vec::new()));
+                resolved.inherit(index, &[], &[], output, (nothing(), nothing()));
                 // The query runs as its rows are fetched.
                 if cursor.is_none_or(|portal| portal.judged.reading.changes().moves_settings()) {
                     resolved.moves_settings();
@@ -260,7 +260,7 @@ impl Active {
             let Some(name) = &effects.executes else { continue };
             match self.names.statement(name.as_bytes()) {
                 _ if prepared_here.contains(&name.as_str()) => {
-                    resolved.inherit(index, &[], &[], Output::Unknown, Lineage::Unknown)
+                    resolved.inherit(index, &[], &[], Output::Unknown, (Lineage::Unknown, nothing()))
                 }
                 Some(prepared) => self.inherit_prepared(&mut resolved, index, prepared, path_moves),
                 None => resolved.doubt(index, "EXECUTE of a statement that was not prepared here"),
@@ -288,7 +288,8 @@ impl Active {
             Some(Output::Inherited(_)) => statement.output.clone(),
             _ => Output::Unknown,
         };
-        resolved.inherit(index, meant.actions(), &statement.relations, output, statement.written.clone());
+        let carried = (statement.written.clone(), statement.steers.clone());
+        resolved.inherit(index, meant.actions(), &statement.relations, output, carried);
     }
 
     /// Whether every name that a reading inherits from is known to stand for what it will find.
@@ -410,6 +411,11 @@ impl Active {
         self.judgements = cache.judgements.of(&self.policy, self.masks.as_ref());
         self.policy = Arc::clone(self.judgements.policy());
     }
+}
+
+/// What carries no column.
+const fn nothing() -> Lineage {
+    Lineage::Derived(Vec::new())
 }
 
 /// Whether a statement does more than read and write rows. `prepares_itself`: it is a PREPARE that stands for the

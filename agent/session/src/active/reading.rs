@@ -134,7 +134,8 @@ impl Reading {
     /// The same, but one of its statements may do anything.
     pub(crate) fn doubt(&mut self, statement: usize, why: &str) {
         Rc::make_mut(&mut self.meaning).changes = Changes::anything();
-        self.inherit(statement, &[Action::opaque(why)], &[], Output::Unknown, Lineage::Unknown);
+        let unknown = (Lineage::Unknown, Lineage::Unknown);
+        self.inherit(statement, &[Action::opaque(why)], &[], Output::Unknown, unknown);
     }
 
     /// The same, but it may change settings of the session.
@@ -195,14 +196,15 @@ impl Reading {
         self.places.iter().any(|place| !place.secrets.is_empty())
     }
 
-    /// The same with what one of its statements inherits from a name of the session.
+    /// The same with what one of its statements inherits from a name of the session; `carried`: what that stores, and what
+    /// it decides by.
     pub(crate) fn inherit(
         &mut self,
         statement: usize,
         actions: &[Action],
         relations: &[Oid],
         output: Output,
-        written: Lineage,
+        carried: (Lineage, Lineage),
     ) {
         // Where something stands in another text says nothing of this one.
         let placeless = |action: &Action| Action {
@@ -221,10 +223,9 @@ impl Reading {
             statement.relations.extend_from_slice(relations);
             statement.output = output;
             // What EXECUTE hands over as values counts beside what was prepared to be written.
-            match (&mut statement.written, written) {
-                (Lineage::Derived(own), Lineage::Exact(more) | Lineage::Derived(more)) => own.extend(more),
-                (own, _) => *own = Lineage::Unknown,
-            }
+            let (written, steers) = carried;
+            extend(&mut statement.written, written);
+            extend(&mut statement.steers, steers);
         }
     }
 
@@ -269,6 +270,13 @@ impl Reading {
     /// What it does or gives back is what prepared statements or cursors of the session do.
     pub(crate) fn inherits(&self) -> bool {
         self.statements().iter().any(|s| s.effects.executes.is_some() || s.effects.fetches.is_some())
+    }
+}
+
+fn extend(sum: &mut Lineage, more: Lineage) {
+    match (sum, more) {
+        (Lineage::Derived(sum), Lineage::Exact(more) | Lineage::Derived(more)) => sum.extend(more),
+        (sum, _) => *sum = Lineage::Unknown,
     }
 }
 

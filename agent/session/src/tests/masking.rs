@@ -195,6 +195,20 @@ fn what_execute_hands_over_is_stored_as_well() {
     assert_eq!(world.server.ran.len(), ran);
 }
 
+/// What was prepared may have asked nothing when it was judged, for want of a mask or by another search path.
+#[test]
+fn execute_asks_what_the_statement_inside_asks() {
+    const ALL: &str = "  - { name: all, actions: [\"*\"], decision: allow }\n";
+    let veiled = format!("{ALL}  - {{ name: veil, mask: public.customers.ssn }}\n");
+    let mut world = World::new(ALL);
+    world.send(&[query("PREPARE p AS SELECT id FROM customers WHERE ssn = 'x'"), query("EXECUTE p")]);
+    let ran = world.server.ran.len();
+    world.event(Event::Policy(policy(&veiled)));
+    let got = world.send(&[query("EXECUTE p")]);
+    assert!(got[0].starts_with("error 42501 predicate table public.customers (ssn) is denied"), "{got:?}");
+    assert_eq!(world.server.ran.len(), ran);
+}
+
 #[test]
 fn literals_and_values_that_may_meet_a_masked_column_are_recorded_as_digests() {
     let mut world = masked();

@@ -1,10 +1,11 @@
 //! Relations as they are touched: the named one, what a view stands on, and the kin by inheritance.
 
+use policy::catalog::Lookup;
 use policy::{Action, Detail, Object, ObjectKind, Oid, Relation, RelationKind, Verb};
 
 use super::Reader;
 use super::uses::{Note, Told, is_told};
-use crate::flow::{Cell, Rows, own};
+use crate::flow::{Cell, Rows, column, own};
 use crate::names::Name;
 
 /// Objects below are PostgreSQL's own (`src/include/access/transam.h`).
@@ -122,6 +123,7 @@ impl<'a> Reader<'a> {
             }
             if writes {
                 self.write_runs(verb, relation);
+                self.look_up(verb, relation, told.written().filter(|_| view.is_none()));
             }
             if matches!(verb, Verb::Alter | Verb::Drop | Verb::Maintain) {
                 // A change of a parent reaches its children.
@@ -138,6 +140,37 @@ impl<'a> Reader<'a> {
             work.extend(relation.children.iter().chain(&relation.parents).map(|oid| (*oid, true, view)));
             for function in &relation.functions {
                 self.call_by_view(*function, relation.kind != RelationKind::Table);
+            }
+        }
+    }
+
+    /// What a write asks of rows that are there, with the values that it brings: whether it fails, or writes as many rows
+    /// as it was given, tells. `written`: the columns; `None`: any.
+    ///
+    /// That a value is in a unique index already tells who has it himself no more than that. As with PostgreSQL, whose
+    /// ON CONFLICT needs the privilege to read, it is a question where the statement is made to ask it. What a function, a
+    /// trigger or a cascade writes along is the matter of who made it.
+    fn look_up(&mut self, verb: Verb, relation: &Relation, written: Option<&[String]>) {
+        if self.implies {
+            return;
+        }
+        let inserts = matches!(verb, Verb::Insert | Verb::CopyIn);
+        let updates = matches!(verb, Verb::Update | Verb::UpdateAll);
+        let name = |attnum| relation.columns.iter().find(|c| c.attnum == attnum).map(|c| c.name.as_str());
+        let is_written = |attnum: &i16| {
+            written.is_none_or(|names| name(*attnum).is_none_or(|name| names.iter().any(|n| n == name)))
+        };
+        for probe in &relation.writes.probes {
+            let looks = match probe.by {
+                Lookup::Key => inserts && self.on_conflict,
+                Lookup::Exclusion => inserts || updates,
+                // A new row is held against itself alone.
+                Lookup::Check => updates,
+            };
+            if looks && probe.columns.iter().any(is_written) {
+                for attnum in &probe.columns {
+                    self.steer(column(relation.oid, *attnum));
+                }
             }
         }
     }

@@ -295,7 +295,9 @@ impl<'a> Reader<'a> {
             ([], Some(_)) => every_name(&target),
             (columns, _) => first_names(columns),
         };
+        let around = std::mem::replace(&mut self.on_conflict, on.is_some());
         self.touch_target(Verb::Insert, &target, &Told::Written { columns: written, condition: None });
+        self.on_conflict = around;
         for column in columns {
             self.object_name(column, false);
         }
@@ -319,8 +321,10 @@ impl<'a> Reader<'a> {
                         }
                         for column in columns.iter().filter(|_| at.is_none()) {
                             let column = self.name(column);
-                            if matches!(Scope::column_of(&item, &column, self.names.catalog), Found::None) {
-                                item.read_every();
+                            // Whether there is such a row already shows.
+                            match Scope::column_of(&item, &column, self.names.catalog) {
+                                Found::Column(lineage) | Found::Perhaps(lineage) => self.steer(lineage),
+                                Found::None => item.read_every(),
                             }
                         }
                     }

@@ -14,6 +14,7 @@ use crate::lexer::Kind;
 use crate::names::Name;
 
 mod arguments;
+mod asking;
 mod operators;
 
 /// Whether a function of that name gives rows: none, or many.
@@ -74,6 +75,7 @@ fn new_item(name: &Name, columns: &[String], more: bool) -> Item {
 }
 
 pub(super) use arguments::is_value_word;
+use asking::asks;
 
 /// What copying a column takes, beside looking at its name.
 pub(super) const COPY: usize = 16;
@@ -209,11 +211,14 @@ impl Reader<'_> {
 
     /// What the expression's value may carry.
     pub(super) fn expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Lineage {
+        let start = self.unasked.len();
         let lineage = match expr {
             Expr::Identifier(ident) => self.column_reference(ident, scope),
             // A whole row.
             Expr::CompoundIdentifier(parts) if self.is_starred(expr) => {
-                self.starred_item(parts, scope).map_or(Lineage::Unknown, Item::whole)
+                let whole = self.starred_item(parts, scope).map_or(Lineage::Unknown, Item::whole);
+                self.read_in_expression(&whole);
+                whole
             }
             Expr::CompoundIdentifier(parts) => self.qualified_reference(parts, scope),
             Expr::CompoundFieldAccess { root, access_chain } => {
@@ -249,7 +254,9 @@ impl Reader<'_> {
             }
             Expr::InSubquery { expr, subquery, negated: _ } => {
                 let mut sum = self.expr(expr, scope);
-                add(&mut sum, self.query(subquery, Some(scope)).all());
+                let rows = self.query(subquery, Some(scope)).all();
+                self.read_in_expression(&rows);
+                add(&mut sum, rows);
                 sum
             }
             Expr::Between { expr, low, high, negated: _ } => self.exprs([&**expr, &**low, &**high], scope),
@@ -369,7 +376,11 @@ impl Reader<'_> {
                 sum
             }
             Expr::Exists { subquery, negated: _ } => self.query(subquery, Some(scope)).all(),
-            Expr::Subquery(subquery) => self.query(subquery, Some(scope)).value(),
+            Expr::Subquery(subquery) => {
+                let value = self.query(subquery, Some(scope)).value();
+                self.read_in_expression(&value);
+                value
+            }
             Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
                 self.exprs(sets.iter().flatten(), scope)
             }
@@ -400,6 +411,9 @@ impl Reader<'_> {
             | Expr::Lambda(_)
             | Expr::MemberOf(_) => self.unsupported("not one of PostgreSQL's"),
         };
+        if asks(expr) {
+            self.ask(start);
+        }
         if is_passed_on(expr) { lineage } else { lineage.derived() }
     }
 
@@ -451,13 +465,15 @@ impl Reader<'_> {
         if !self.spend(scope.width()) {
             return Lineage::Unknown;
         }
-        match (scope.column(&name, self.names.catalog), self.names.values.lineage(&name)) {
+        let lineage = match (scope.column(&name, self.names.catalog), self.names.values.lineage(&name)) {
             (Some(mut column), Some(value)) => {
                 add(&mut column, value);
                 column
             }
             (found, value) => found.or(value).unwrap_or(Lineage::Unknown),
-        }
+        };
+        self.read_in_expression(&lineage);
+        lineage
     }
 
     /// `item.column`, `schema.item.column`; what is no column of the item may be a call in attribute notation.
@@ -482,6 +498,7 @@ impl Reader<'_> {
                 if let Some(value) = value {
                     add(&mut lineage, value);
                 }
+                self.read_in_expression(&lineage);
                 return lineage;
             }
             // Where it is not certain which columns there are, it may be either.
@@ -493,6 +510,7 @@ impl Reader<'_> {
         if let Some(value) = value {
             add(&mut sum, value);
         }
+        self.read_in_expression(&sum);
         let Called { carried, keeps, gathers } = self.call_as_attribute(column);
         if gathers {
             scope.gather();

@@ -39,6 +39,7 @@ impl Reader<'_> {
             self.opaque("unsupported clause of a query");
         }
         let depth = self.ctes.len();
+        let read_around = self.unasked.len();
         if let Some(with) = with {
             self.with(with, outer);
         }
@@ -91,6 +92,8 @@ impl Reader<'_> {
             }
         }
         self.ctes.truncate(depth);
+        // What it hands on is what the expression around it reads.
+        self.unasked.truncate(read_around);
         rows
     }
 

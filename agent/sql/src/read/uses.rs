@@ -81,6 +81,14 @@ pub(crate) enum Told {
 }
 
 impl Told {
+    /// The columns that are written, where they are known.
+    pub(crate) fn written(&self) -> Option<&[String]> {
+        match self {
+            Told::Written { columns, condition: _ } => columns.as_deref(),
+            Told::Nothing | Told::Read(_) | Told::Already(_) => None,
+        }
+    }
+
     /// The same of a relation that a view which was touched stands on: its columns have other names there.
     pub(crate) fn of_base(&self) -> Told {
         match self {

@@ -186,6 +186,7 @@ fn a_write_runs_what_hangs_on_its_relation() {
             on_update: Referential::Set,
         }],
         functions: vec![601],
+        ..Writes::default()
     };
     let catalog = with(|changes| {
         let mut t = catalog().relation(T).unwrap().clone();

@@ -1,6 +1,6 @@
 //! A small database, and how cases look at it.
 
-use policy::catalog::TypeKind;
+use policy::catalog::{Lookup, Probe, TypeKind};
 use policy::{
     Catalog, Column, ColumnRef, Function, Lineage, Oid, Output, Relation, RelationKind, Verb, Volatility,
 };
@@ -99,6 +99,14 @@ pub(super) fn catalog() -> Catalog {
     let pg_am = relation(2601, "pg_catalog", "pg_am", Table, &["oid", "amname"]);
     let pg_settings = relation(12_100, "pg_catalog", "pg_settings", View, &["name", "setting"]);
     let sequence = relation(141, "public", "s", RelationKind::Sequence, &["last_value"]);
+    let mut keyed = relation(150, "public", "keyed", Table, &["id", "mail", "ssn", "note", "until"]);
+    let probe = |by, columns: &[i16]| Probe { by, columns: columns.to_vec() };
+    keyed.writes.probes = vec![
+        probe(Lookup::Key, &[1]),
+        probe(Lookup::Key, &[1, 2]),
+        probe(Lookup::Exclusion, &[3]),
+        probe(Lookup::Check, &[4, 5]),
+    ];
     let other = relation(140, "other", "notes", Table, &["id", "body"]);
     Catalog::new(
         1,
@@ -120,6 +128,7 @@ pub(super) fn catalog() -> Catalog {
             pg_settings,
             other,
             sequence,
+            keyed,
         ],
         [
             function(500, "public", "audit", Volatility::Volatile),

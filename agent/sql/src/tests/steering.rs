@@ -53,6 +53,88 @@ fn conditions_of_every_clause_decide() {
 }
 
 #[test]
+fn what_may_fail_or_choose_by_a_value_asks_it() {
+    for (text, expected) in [
+        ("SELECT 1 / (ssn = 'x')::int FROM customers", "100.3"),
+        ("SELECT ssn::int FROM customers", "100.3"),
+        ("SELECT ssn = 'x' FROM customers", "100.3"),
+        ("SELECT ssn LIKE 'x\\' FROM customers", "100.3"),
+        ("SELECT nullif(ssn, 'x') FROM customers", "100.3"),
+        ("SELECT NULL OR ssn > name FROM customers", "100.2+100.3"),
+        ("SELECT ssn IN ('x', NULL), id IN (SELECT a FROM t) FROM customers", "100.1+100.3+103.1"),
+        ("SELECT 'x' = ANY (ARRAY[ssn, name]) FROM customers", "100.2+100.3"),
+        ("SELECT coalesce(nullif(ssn, 'x'), name) FROM customers", "100.3"),
+        ("SELECT substring(ssn FROM '^1'), substr(ssn, 1, id) FROM customers", "100.1+100.3"),
+        ("SELECT array_position(ARRAY['x'], ssn) FROM customers", "100.3"),
+        ("SELECT (ARRAY[1])[length(ssn)] FROM customers", "100.3"),
+        ("SELECT max(ssn) FROM customers", "100.3"),
+        ("SELECT count(*) FILTER (WHERE ssn = 'x') FROM customers", "100.3"),
+        ("SELECT count(DISTINCT ssn) FROM customers", "100.3"),
+        ("SELECT (array_agg(id ORDER BY ssn))[1] FROM customers", "100.1+100.3"),
+        ("SELECT id, rank() OVER (ORDER BY ssn) FROM customers", "100.3"),
+        ("SELECT id, rank() OVER (PARTITION BY ssn) FROM customers", "100.3"),
+        ("SELECT sum(a) OVER (ROWS (SELECT length(ssn) FROM customers) PRECEDING) FROM t", "100.3+103.1"),
+        ("SELECT nth_value(id, length(ssn)) OVER () FROM customers", "100.1+100.3"),
+        ("SELECT 1 / (SELECT length(ssn) FROM customers)", "100.3"),
+        ("SELECT length((SELECT ssn FROM customers)) - 11", "100.3"),
+        ("SELECT x / 2 FROM (SELECT length(ssn) AS x, id FROM customers) y", "100.3"),
+        ("SELECT x / 2 FROM (SELECT ssn, id AS x FROM customers) y", "100.1"),
+        ("SELECT id / 2, ssn, lower(name) FROM customers", "100.1"),
+        ("SELECT ssn || (id / 2) FROM customers", "100.1"),
+        (
+            "SELECT lower(ssn) || upper(name), ssn::varchar(3), left(ssn, 1), coalesce(ssn, '') FROM customers",
+            "-",
+        ),
+        (
+            "SELECT ssn IS NULL, count(ssn), json_agg(c), row_to_json(c), (c).ssn, ARRAY[ssn] FROM customers c",
+            "-",
+        ),
+        ("SELECT substring(ssn FROM 1 FOR 3), pg_catalog.lower(ssn), count(*) OVER () FROM customers", "-"),
+        ("SELECT 1 / (SELECT count(*) FROM (SELECT ssn FROM customers) x)", "-"),
+        ("VALUES (1), ((SELECT 1 / length(ssn) FROM customers))", "100.3"),
+        ("DELETE FROM customers WHERE id = 1 RETURNING 1 / length(ssn)", "100.1+100.3"),
+        ("EXECUTE p (1 / (SELECT length(ssn) FROM customers))", "100.3"),
+        // What another one's function makes of it, it does itself; what is made of that is not known to ask nothing.
+        ("SELECT 1 / audit(id) FROM customers", "100.1"),
+        ("SELECT 1 / x FROM customers, audit(id) x", "?"),
+        ("INSERT INTO customers VALUES (1) ON CONFLICT (ssn) DO NOTHING", "100.3"),
+        (
+            "INSERT INTO customers VALUES (1) ON CONFLICT (lower(ssn)) WHERE name = 'x' DO NOTHING",
+            "100.2+100.3",
+        ),
+        ("INSERT INTO customers VALUES (1) ON CONFLICT (id) DO UPDATE SET name = 'x'", "100.1"),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn what_a_write_is_held_against_is_asked() {
+    for (text, expected) in [
+        ("INSERT INTO keyed (ssn) VALUES ('x') ON CONFLICT DO NOTHING", "150.3"),
+        ("INSERT INTO keyed (mail) VALUES ('x') ON CONFLICT DO NOTHING", "150.1+150.2"),
+        ("INSERT INTO keyed VALUES (1) ON CONFLICT DO NOTHING", "150.1+150.2+150.3"),
+        ("INSERT INTO keyed (note) VALUES (1) ON CONFLICT (note) DO UPDATE SET ssn = 'x'", "150.3+150.4"),
+        // As with PostgreSQL, whoever may write finds out that a key is there already.
+        ("INSERT INTO keyed (mail, note) VALUES ('x', 'y')", "-"),
+        ("INSERT INTO keyed (id, mail, note, until) SELECT 1, 'x', 'y', 'z' FROM orders", "-"),
+        ("UPDATE keyed SET mail = 'x'", "-"),
+        ("MERGE INTO keyed USING t ON true WHEN NOT MATCHED THEN INSERT (mail) VALUES (b)", "-"),
+        // What overlaps, or is more than another, is found out step by step.
+        ("INSERT INTO keyed VALUES (1)", "150.3"),
+        ("COPY keyed FROM STDIN", "150.3"),
+        ("INSERT INTO keyed (note, until) VALUES ('x', 'y')", "-"),
+        ("INSERT INTO keyed DEFAULT VALUES", "-"),
+        ("UPDATE keyed SET note = 'x'", "150.4+150.5"),
+        ("UPDATE keyed SET ssn = 'x' WHERE note = 'y'", "150.3+150.4"),
+        ("DELETE FROM keyed", "-"),
+        ("TRUNCATE keyed", "-"),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
 fn numbers_and_labels_of_output_columns_are_what_stands_there() {
     for (text, expected) in [
         ("SELECT id, ssn FROM customers ORDER BY 2", "100.3"),

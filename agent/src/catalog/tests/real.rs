@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use policy::catalog::Probe;
 use policy::{RelationKind, TypeKind, Volatility};
 use tokio_postgres::Client;
 
@@ -60,6 +61,10 @@ const SCHEMA: &str = "
     CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = same);
     CREATE PROCEDURE proc() LANGUAGE sql AS '';
     CREATE TRIGGER t BEFORE INSERT ON customers FOR EACH ROW EXECUTE FUNCTION noisy();
+    CREATE TABLE keyed (a int REFERENCES customers, b int, c int, d int4range, e int,
+        UNIQUE (a, c) INCLUDE (e), CHECK (b < c), CHECK (e > 0), EXCLUDE USING gist (d WITH &&));
+    CREATE UNIQUE INDEX ON keyed ((b + 1)) WHERE c > 0;
+    CREATE INDEX ON keyed (e);
     CREATE VIEW names AS SELECT id, name FROM customers;
     CREATE VIEW whole AS SELECT id, to_json(c) FROM customers c;
     CREATE VIEW nested AS SELECT (SELECT ssn FROM customers LIMIT 1) FROM names;
@@ -93,6 +98,12 @@ async fn everything_that_judgement_needs_is_read(server: &Server) {
     let columns: Vec<_> = customers.columns.iter().map(|c| (c.attnum, c.name.as_str(), c.type_oid)).collect();
     assert_eq!(columns, [(1, "id", 23), (3, "name", 25), (4, "ssn", 25)]);
     assert!(customers.has_triggers && !customers.has_rules);
+    let probes = |name: &str| {
+        let one = |p: &Probe| format!("{:?} {:?}", p.by, p.columns);
+        find(name).writes.probes.iter().map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(probes("customers"), ["Key [1]"]);
+    assert_eq!(probes("keyed"), ["Check [2, 3]", "Key [1, 3]", "Key [2, 3]", "Exclusion [4]"]);
     assert_eq!(customers.children, [find("vips").oid]);
 
     // Columns as `name.attnum`, for bases that this catalog knows.

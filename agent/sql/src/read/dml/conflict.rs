@@ -76,7 +76,8 @@ impl<'a> Reader<'a> {
         }
         match parse::expression(self.text, tokens) {
             Ok(Parsed { tree, unplaced }) => self.within(tokens, unplaced, |reader| {
-                reader.expr(&tree, scope);
+                let lineage = reader.expr(&tree, scope);
+                reader.steer(lineage);
                 reader.close();
             }),
             Err(failed) => {

@@ -38,7 +38,9 @@ impl Reader<'_> {
                 if let Some(ident) = part.as_ident() {
                     self.meet(ident);
                 }
-                self.query(query, Some(scope)).all()
+                let rows = self.query(query, Some(scope)).all();
+                self.read_in_expression(&rows);
+                rows
             }
             (FunctionArguments::None | FunctionArguments::Subquery(_), _) => {
                 return self.unsupported("call");
@@ -77,7 +79,12 @@ impl Reader<'_> {
                 let name = self.name(ident);
                 add(&mut sum, scope.window(&name));
             }
-            Some(WindowType::WindowSpec(spec)) => add(&mut sum, self.window(spec, scope)),
+            Some(WindowType::WindowSpec(spec)) => {
+                let lineage = self.window(spec, scope);
+                // The rows come in its order, and it fails where its frame begins or ends at less than nothing.
+                self.steer(lineage.clone());
+                add(&mut sum, lineage);
+            }
         }
         sum
     }
