@@ -1,6 +1,7 @@
 //! Code that a job brings itself: what it does is judged, when it runs and when it is made for later.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use e2e::wire::Wire;
 use e2e::{Setup, story};
 
 use crate::effects::{EFFECTS, Shows, check, passes, setup, texts};
@@ -167,5 +168,242 @@ fn what_a_function_runs_is_judged_where_it_is_made() -> Result<()> {
                 "CREATE PROCEDURE p(n int) LANGUAGE sql BEGIN ATOMIC INSERT INTO t VALUES (n, 'y'); END",
             ],
         )
+    })
+}
+
+/// What a job is told, notices and errors as well.
+fn told(wire: &mut Wire, statements: &[&str]) -> Result<String> {
+    let mut all = Vec::new();
+    for sql in statements {
+        for message in wire.exchange(&[e2e::wire::query(sql)], 1)? {
+            all.extend(message.body);
+        }
+    }
+    Ok(String::from_utf8_lossy(&all).into_owned())
+}
+
+#[test]
+fn a_block_is_judged_as_what_it_does() -> Result<()> {
+    story(&code(), |world| {
+        let block = |body: &str| texts(&[&format!("DO $do$ {body} $do$")]);
+        check(
+            world,
+            vec![
+                ("a block", block("BEGIN INSERT INTO effects SELECT a FROM vault.secret; END"), EFFECTS),
+                (
+                    "quotes that are doubled",
+                    texts(&["DO 'BEGIN INSERT INTO effects SELECT a || ''x'' FROM vault.secret; END'"]),
+                    EFFECTS,
+                ),
+                (
+                    "a text that is built",
+                    block("BEGIN EXECUTE 'INSERT INTO effects SELECT a FROM va' || 'ult.secret'; END"),
+                    EFFECTS,
+                ),
+                (
+                    "texts in texts",
+                    block(
+                        "BEGIN EXECUTE $a$ DO $b$ BEGIN EXECUTE $c$ INSERT INTO effects SELECT a FROM vault.secret $c$; END $b$ $a$; END",
+                    ),
+                    EFFECTS,
+                ),
+                (
+                    "comments, labels and names that look like something else",
+                    block(
+                        "<<effects>> DECLARE perform text; secret text; BEGIN perform := ' -- '; secret := $x$ /* $x$; \
+                         INSERT INTO effects /* ; END; $x$ */ SELECT a FROM vault.secret; END effects",
+                    ),
+                    EFFECTS,
+                ),
+                (
+                    "a cursor",
+                    block(
+                        "DECLARE c CURSOR FOR SELECT a FROM vault.secret; BEGIN FOR r IN c LOOP INSERT INTO effects VALUES (r.a); END LOOP; END",
+                    ),
+                    EFFECTS,
+                ),
+                (
+                    "a cursor whose query is written before the path moves",
+                    block(
+                        "DECLARE c CURSOR FOR SELECT b FROM twin; v text; BEGIN SET search_path = vault, public; OPEN c; FETCH c INTO v; INSERT INTO effects SELECT v WHERE v = 'the-secret'; END",
+                    ),
+                    EFFECTS,
+                ),
+                (
+                    "the second time of a loop",
+                    block(
+                        "BEGIN FOR i IN 1..2 LOOP INSERT INTO public.effects SELECT b FROM twin; SET search_path = vault, public; END LOOP; END",
+                    ),
+                    EFFECTS,
+                ),
+                (
+                    "a path that a block leaves behind",
+                    texts(&["DO $$BEGIN SET search_path = vault, public; END$$", "SELECT b FROM twin"]),
+                    Shows::Told,
+                ),
+                (
+                    "another role",
+                    block("BEGIN SET ROLE app; CREATE TABLE public.made (a int); END"),
+                    Shows::In(
+                        "SELECT count(*) FROM pg_tables WHERE tablename = 'made' AND tableowner = 'app'",
+                    ),
+                ),
+                (
+                    "a table that is made in no branch that is taken",
+                    texts(&[
+                        "BEGIN",
+                        "DO $$BEGIN IF false THEN CREATE TEMP TABLE secret (pw text); END IF; END$$",
+                        "SELECT pw FROM secret",
+                    ]),
+                    Shows::Told,
+                ),
+                (
+                    "a table that is taken back",
+                    block(
+                        "BEGIN BEGIN CREATE TEMP TABLE secret (pw text); RAISE 'x'; EXCEPTION WHEN others THEN NULL; END; INSERT INTO effects SELECT pw FROM secret; END",
+                    ),
+                    EFFECTS,
+                ),
+                (
+                    "a prepared statement that becomes another",
+                    texts(&[
+                        "PREPARE p AS SELECT b FROM t",
+                        "DO $$BEGIN EXECUTE 'DEALLOCATE p'; EXECUTE 'PREPARE p AS SELECT a FROM vault.secret'; END$$",
+                        "EXECUTE p",
+                    ]),
+                    Shows::Told,
+                ),
+                (
+                    "strings that are read otherwise when they run",
+                    block(
+                        "BEGIN SET standard_conforming_strings = off; INSERT INTO effects SELECT '\\'' || (SELECT a FROM vault.secret) --'; END",
+                    ),
+                    EFFECTS,
+                ),
+                (
+                    "a function",
+                    texts(&[
+                        "CREATE FUNCTION f() RETURNS text LANGUAGE plpgsql AS $$DECLARE r record; BEGIN FOR r IN SELECT a FROM vault.secret LOOP RETURN r.a; END LOOP; END$$",
+                        "SELECT f()",
+                    ]),
+                    Shows::Told,
+                ),
+                (
+                    "a trigger's function",
+                    texts(&[
+                        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN DELETE FROM vault.secret; RETURN NEW; END$$",
+                        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+                        "INSERT INTO t VALUES (2, 'y')",
+                    ]),
+                    Shows::In("SELECT count(*) FROM vault.secret"),
+                ),
+            ],
+        )?;
+        passes(
+            world,
+            &[
+                "DO $$BEGIN END$$",
+                "DO 'BEGIN CREATE TYPE mood AS ENUM (''a'', ''b''); EXCEPTION WHEN duplicate_object THEN NULL; END'",
+                "DO LANGUAGE plpgsql $$DECLARE n int; BEGIN SELECT count(*) INTO n FROM t; IF n > 0 THEN UPDATE t SET b = 'z' WHERE a = n; END IF; END$$",
+                "DO $$DECLARE r record; BEGIN FOR r IN SELECT a, b FROM t LOOP INSERT INTO effects VALUES (r.b); END LOOP; FOR i IN 1..3 LOOP INSERT INTO t VALUES (i, 'x'); END LOOP; END$$",
+                "DO $$BEGIN EXECUTE 'INSERT INTO t VALUES ($1, $2)' USING 2, 'y'; END$$",
+                "CREATE FUNCTION f(n int) RETURNS SETOF text LANGUAGE plpgsql AS $$BEGIN RETURN QUERY SELECT b FROM t WHERE a = n; END$$; SELECT f(1)",
+                "CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF TG_OP = 'UPDATE' THEN NEW.b := lower(NEW.b); END IF; RETURN NEW; END$$; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touched()",
+            ],
+        )
+    })
+}
+
+const MASKED: &str = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow, mask: [public.customers.ssn] }
+";
+
+#[test]
+fn a_block_does_not_lead_around_a_mask() -> Result<()> {
+    story(&Setup::policy(MASKED), |world| {
+        let ssn = "123-45-6789";
+        let attacks: &[(&str, &[&str])] = &[
+            (
+                "a notice",
+                &[
+                    "DO $$DECLARE v text; BEGIN SELECT ssn INTO v FROM customers WHERE id = 1; RAISE NOTICE '%', v; END$$",
+                ],
+            ),
+            ("an error", &["DO $$BEGIN RAISE '%', (SELECT ssn FROM customers WHERE id = 1); END$$"]),
+            (
+                "a text",
+                &[
+                    "DO $$DECLARE v text; BEGIN EXECUTE 'SELECT ssn FROM customers WHERE id = 1' INTO v; RAISE NOTICE '%', v; END$$",
+                ],
+            ),
+            (
+                "a row of a loop",
+                &[
+                    "DO $$DECLARE r record; BEGIN FOR r IN SELECT * FROM customers LOOP RAISE NOTICE '%', r.ssn; END LOOP; END$$",
+                ],
+            ),
+            (
+                "a table in between",
+                &["DO $$BEGIN CREATE TEMP TABLE o AS SELECT ssn AS a FROM customers; END$$", "TABLE o"],
+            ),
+            (
+                "a cursor of the session",
+                &[
+                    "BEGIN",
+                    "DECLARE c CURSOR FOR SELECT ssn FROM customers",
+                    "DO $$DECLARE c refcursor := 'c'; v text; BEGIN FETCH c INTO v; RAISE NOTICE '%', v; END$$",
+                ],
+            ),
+            (
+                "a cursor that becomes another",
+                &[
+                    "BEGIN",
+                    "DECLARE c CURSOR FOR SELECT name FROM customers",
+                    "DO $$DECLARE c refcursor := 'c'; BEGIN CLOSE c; OPEN c FOR SELECT ssn FROM customers; END$$",
+                    "FETCH ALL FROM c",
+                ],
+            ),
+            (
+                "a variable called like the column",
+                &[
+                    "DO $$DECLARE id text; BEGIN SELECT c.ssn INTO id FROM customers c WHERE c.id = 1; RAISE NOTICE '%', id; END$$",
+                ],
+            ),
+            (
+                "a setting",
+                &[
+                    "DO $$BEGIN PERFORM set_config('my.x', ssn, false) FROM customers WHERE id = 1; END$$",
+                    "SHOW my.x",
+                ],
+            ),
+            (
+                "a function",
+                &[
+                    "CREATE FUNCTION f() RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE '%', (SELECT ssn FROM customers WHERE id = 1); RETURN 'x'; END$$",
+                    "SELECT f()",
+                ],
+            ),
+        ];
+        let clean = "DROP FUNCTION IF EXISTS f()";
+        for (name, statements) in attacks {
+            world.server.sql("shop", clean)?;
+            let direct = told(&mut world.direct_wire()?, statements)?;
+            ensure!(direct.contains(ssn), "{name} is no attack: {direct}");
+            world.server.sql("shop", clean)?;
+            let got = told(&mut world.wire()?, statements)?;
+            ensure!(!got.contains(ssn), "{name}: {got}");
+        }
+        for honest in [
+            "DO $$DECLARE v text; BEGIN SELECT name INTO v FROM customers WHERE id = 1; RAISE NOTICE '%', v; END$$",
+            "DO $$BEGIN UPDATE customers SET name = name || '!' WHERE id = 1; END$$",
+            "DO $$BEGIN FOR i IN 4..5 LOOP INSERT INTO customers VALUES (i, 'x'); END LOOP; DELETE FROM customers WHERE id > 3; END$$",
+        ] {
+            let direct = told(&mut world.direct_wire()?, &[honest])?;
+            let got = told(&mut world.wire()?, &[honest])?;
+            ensure!(direct.contains("DO\0") && got.contains("DO\0"), "{honest}: {direct}, but {got}");
+        }
+        Ok(())
     })
 }

@@ -35,6 +35,8 @@ pub struct Statement {
     /// may run whenever somebody calls it; they are judged like the first, for who may define may else do anything by
     /// other hands.
     pub at_once: usize,
+    /// What that code changes when it runs.
+    pub defers: Effects,
     /// What its rows are made of. For PREPARE and DECLARE, which give back none: what the rows of the statement
     /// that they name are made of, for the EXECUTE or FETCH that comes.
     pub output: Output,
@@ -69,6 +71,7 @@ impl Statement {
             tag: "",
             actions: vec![Action::opaque(reason)],
             at_once: 1,
+            defers: Effects::default(),
             output: Output::Unknown,
             written: Lineage::Unknown,
             steers: Lineage::Unknown,

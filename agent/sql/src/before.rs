@@ -1,14 +1,22 @@
 //! What the statements before one of the same text have made uncertain, and those around the code that it is in.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 
 use policy::{Action, ObjectKind, Verb};
 
 use crate::names::{Name, is_same};
-use crate::{Statement, TransactionEffect};
+use crate::{Effects, Statement, TransactionEffect};
 
 /// Bytes that code may have beyond the text's own length, where it is read again: in a loop, or in code of code.
 const MORE_CODE: usize = 256 * 1024;
+
+/// Statements and expressions of code that one text may have.
+const MAX_PIECES: usize = 40_000;
+
+/// A function that is made or altered: its schema, and what it does when it is called, where its code has been read with
+/// the statement that made it.
+type Altered = (Option<String>, Option<Effects>);
 
 /// What earlier statements have made uncertain. It only ever grows: what one of them may have done counts as done.
 pub(crate) struct Before<'o> {
@@ -26,14 +34,16 @@ pub(crate) struct Before<'o> {
     pub(crate) hangs_code: bool,
     /// How strings are read may have changed.
     pub(crate) string_syntax: bool,
-    /// Relations that they create.
-    created: Vec<Name>,
+    /// Relations that they create, by name: their schemas.
+    created: HashMap<String, Vec<Option<String>>>,
     /// Relations that they have taken away, or may have.
-    uncertain: Vec<Name>,
-    /// Functions that they make or alter, and whether the code of each has been read with the statement that made it.
-    functions: Vec<(Name, bool)>,
+    uncertain: HashMap<String, Vec<Option<String>>>,
+    /// Functions that they make or alter, by name.
+    functions: HashMap<String, Vec<Altered>>,
     /// Bytes of code that may still be read; of the outermost alone.
     code: Cell<usize>,
+    /// Pieces of it; the same.
+    pieces: Cell<usize>,
 }
 
 impl<'o> Before<'o> {
@@ -47,10 +57,11 @@ impl<'o> Before<'o> {
             moved: false,
             hangs_code: false,
             string_syntax: false,
-            created: Vec::new(),
-            uncertain: Vec::new(),
-            functions: Vec::new(),
+            created: HashMap::new(),
+            uncertain: HashMap::new(),
+            functions: HashMap::new(),
             code: Cell::new(length.saturating_add(MORE_CODE)),
+            pieces: Cell::new(MAX_PIECES),
         }
     }
 
@@ -77,33 +88,53 @@ impl<'o> Before<'o> {
         self.outer.is_some()
     }
 
-    /// Relations that were created.
-    pub(crate) fn created(&self) -> impl Iterator<Item = &Name> {
-        self.levels().flat_map(|before| &before.created)
+    /// The schemas in which a relation of that name was created.
+    pub(crate) fn created(&self, name: &str) -> impl Iterator<Item = Option<&str>> {
+        self.levels().filter_map(move |before| before.created.get(name)).flatten().map(Option::as_deref)
     }
 
-    /// Functions that were made or altered.
-    pub(crate) fn functions(&self) -> impl Iterator<Item = &(Name, bool)> {
-        self.levels().flat_map(|before| &before.functions)
+    /// Functions of that name that were made or altered: their schemas, and what each does, if that is known.
+    pub(crate) fn functions(&self, name: &str) -> impl Iterator<Item = (Option<&str>, Option<&Effects>)> {
+        let named = self.levels().filter_map(move |before| before.functions.get(name)).flatten();
+        named.map(|(schema, effects)| (schema.as_deref(), effects.as_ref()))
     }
 
     /// Whether that name in that schema may stand for nothing now, or for another relation.
     pub(crate) fn is_uncertain(&self, schema: &str, name: &str) -> bool {
-        let named = |n: &Name| n.name == name && n.schema.as_deref().is_some_and(|s| is_same(s, schema));
-        self.levels().any(|before| before.uncertain.iter().any(named))
+        let is = |s: &Option<String>| s.as_deref().is_some_and(|s| is_same(s, schema));
+        self.levels().filter_map(|before| before.uncertain.get(name)).flatten().any(is)
     }
 
     /// Whether so many bytes of code may still be read.
     pub(crate) fn spend(&self, bytes: usize) -> bool {
         let Some(outermost) = self.levels().last() else { return false };
-        let left = outermost.code.get().checked_sub(bytes);
-        outermost.code.set(left.unwrap_or(0));
-        left.is_some()
+        spend(&outermost.code, bytes)
+    }
+
+    /// Whether one more piece of code may be read.
+    pub(crate) fn spend_piece(&self) -> bool {
+        let Some(outermost) = self.levels().last() else { return false };
+        spend(&outermost.pieces, 1)
     }
 
     /// Whether every name stands for what the catalog says.
     pub(crate) fn names_are_certain(&self) -> bool {
         !self.moved && self.levels().all(|before| before.uncertain.is_empty() && before.functions.is_empty())
+    }
+
+    /// Whether anything is uncertain that was not around the code.
+    pub(crate) fn has_changed(&self) -> bool {
+        let Some(outer) = self.outer else { return false };
+        !(self.created.is_empty() && self.uncertain.is_empty() && self.functions.is_empty())
+            || (self.search_path, self.ddl, self.defines, self.moved, self.hangs_code, self.string_syntax)
+                != (
+                    outer.search_path,
+                    outer.ddl,
+                    outer.defines,
+                    outer.moved,
+                    outer.hangs_code,
+                    outer.string_syntax,
+                )
     }
 
     /// `unsettled`: the open transaction has changed a setting. `provisional`: it has changed relations.
@@ -119,22 +150,48 @@ impl<'o> Before<'o> {
         if takes_back {
             // What a transaction created it may keep, and what it dropped it may have back.
             let kept = matches!(effects.transaction, Some(TransactionEffect::Commit { .. }));
-            let lost = |name: &mut Name| !kept || name.schema.as_deref() == Some("pg_temp");
-            self.uncertain.extend(self.created.extract_if(.., lost));
+            for (name, schemas) in &mut self.created {
+                let lost = |schema: &mut Option<String>| !kept || schema.as_deref() == Some("pg_temp");
+                let lost: Vec<Option<String>> = schemas.extract_if(.., lost).collect();
+                if !lost.is_empty() {
+                    self.uncertain.entry(name.clone()).or_default().extend(lost);
+                }
+            }
+            self.created.retain(|_, schemas| !schemas.is_empty());
         }
         for (schema, name) in &effects.drops {
-            let name = Name { schema: Some(schema.clone()), name: name.clone() };
-            self.created.retain(|created| *created != name);
-            self.uncertain.push(name);
+            if let Some(schemas) = self.created.get_mut(name) {
+                schemas.retain(|created| created.as_ref() != Some(schema));
+                if schemas.is_empty() {
+                    self.created.remove(name);
+                }
+            }
+            note(&mut self.uncertain, name, Some(schema.clone()));
         }
-        let read = statement.makes_function_that_is_read();
-        self.functions.extend(statement.functions_altered().map(|name| (name, read)));
+        let defers = statement.makes_function_that_is_read().then_some(&statement.defers);
+        for Name { schema, name } in statement.functions_altered() {
+            note(&mut self.functions, &name, (schema, defers.cloned()));
+        }
         for Action { verb, object, .. } in statement.done() {
             if *verb == Verb::Create && object.kind == ObjectKind::Relation && object.class != "index" {
-                self.created.push(Name { schema: object.schema.clone(), name: object.name.clone() });
+                note(&mut self.created, &object.name, object.schema.clone());
             }
         }
     }
+}
+
+/// Once for each name and what is noted of it.
+fn note<T: PartialEq>(noted: &mut HashMap<String, Vec<T>>, name: &str, what: T) {
+    let known = noted.entry(name.to_owned()).or_default();
+    if !known.contains(&what) {
+        known.push(what);
+    }
+}
+
+fn spend(left: &Cell<usize>, what: usize) -> bool {
+    let after = left.get().checked_sub(what);
+    left.set(after.unwrap_or(0));
+    after.is_some()
 }
 
 impl Statement {

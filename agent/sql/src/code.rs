@@ -8,10 +8,11 @@
 //! Nobody can tell when or how often a statement of it runs: branches, loops and handlers of errors are not followed, so
 //! that whatever one of them may do counts from there on, and in a loop from its beginning.
 
+mod plpgsql;
 mod sequence;
 mod text;
 
-pub(crate) use sequence::{Source, When};
+pub(crate) use sequence::Source;
 pub(crate) use text::CodeText;
 
 use policy::{Lineage, Output};
@@ -43,13 +44,13 @@ impl Reader<'_> {
     /// Reads code that is only defined: its actions are told, and nothing that it does is followed.
     pub(crate) fn defines<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         self.at_once.get_or_insert(self.actions.len());
-        let effects = std::mem::take(&mut self.effects);
+        let outer = std::mem::replace(&mut self.effects, std::mem::take(&mut self.defers));
         let result = read(self);
-        self.effects = effects;
+        self.defers = std::mem::replace(&mut self.effects, outer);
         result
     }
 
-    /// The effects of a statement of code that is run at once.
+    /// The effects of a statement of code.
     pub(crate) fn follow(&mut self, effects: Effects) {
         // What is followed by name is followed one statement at a time.
         if effects.changes_names() {

@@ -157,9 +157,8 @@ impl<'a> Names<'a> {
                 SearchPath::Unknown => true,
             },
         };
-        let here =
-            self.before.functions().filter(|(f, _)| f.name == name.name && searched(f.schema.as_deref()));
-        let here = here.map(|(_, read)| *read).reduce(|one, other| one && other);
+        let here = self.before.functions(&name.name).filter(|(schema, _)| searched(*schema));
+        let here = here.map(|(_, effects)| effects.is_some()).reduce(|one, other| one && other);
         if self.catalog.functions_uncertain(&name.name).any(searched) { Some(false) } else { here }
     }
 

@@ -53,6 +53,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) actions: Vec<Action>,
     /// The first of them that is of code which is only defined.
     pub(crate) at_once: Option<usize>,
+    /// What that code changes when it runs.
+    pub(crate) defers: Effects,
     /// The place of each action, once there are more than a few.
     places: HashMap<(Verb, Object, bool), usize>,
     /// What is to be told of actions on relations.
@@ -105,6 +107,7 @@ impl<'a> Reader<'a> {
             names,
             actions: Vec::new(),
             at_once: None,
+            defers: Effects::default(),
             places: HashMap::new(),
             notes: Vec::new(),
             written: constant(),

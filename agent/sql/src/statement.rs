@@ -33,6 +33,8 @@ pub(crate) struct Around<'a> {
 pub(crate) struct Inside {
     /// Texts within texts.
     pub(crate) depth: usize,
+    /// What the code does is all known before it: a loop's last statement comes before its first.
+    pub(crate) settled: bool,
 }
 
 /// Texts within texts that are read.
@@ -41,7 +43,7 @@ const MAX_DEPTH: usize = 8;
 impl Inside {
     /// In a text of the text.
     pub(crate) fn deeper(self) -> Option<Inside> {
-        (self.depth < MAX_DEPTH).then_some(Inside { depth: self.depth + 1 })
+        (self.depth < MAX_DEPTH).then_some(Inside { depth: self.depth + 1, ..self })
     }
 }
 
@@ -52,6 +54,8 @@ pub(crate) enum Form {
     Statement,
     /// What follows a SELECT that is not written: expressions of PL/pgSQL.
     Selected,
+    /// The type of a variable.
+    Type,
 }
 
 /// Reads one statement.
@@ -76,6 +80,10 @@ pub(crate) fn read(
     let cursor = Cursor::new(text, tokens);
     let done = match form {
         Form::Selected => reader.selected(tokens),
+        Form::Type => {
+            reader.variable_type(tokens);
+            Read { tag: "", output: Output::None }
+        }
         Form::Statement if is_data(&cursor) => reader.data_statement(tokens),
         Form::Statement => reader.utility(cursor),
     };
@@ -110,6 +118,7 @@ pub(crate) fn read(
         tag: done.tag,
         actions: reader.actions,
         at_once,
+        defers: reader.defers,
         output,
         written: if opaque { Lineage::Unknown } else { reader.written },
         steers: if opaque { Lineage::Unknown } else { reader.steers },

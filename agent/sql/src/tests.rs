@@ -7,6 +7,7 @@ mod details;
 mod effects;
 mod fixture;
 mod lineage;
+mod plpgsql;
 mod properties;
 mod rewrites;
 mod shapes;

@@ -5,6 +5,7 @@
 
 mod alter;
 mod alter_table;
+mod block;
 mod copy;
 mod create;
 mod define;
@@ -77,7 +78,7 @@ impl<'a> Reader<'a> {
             "explain" => self.explain(&mut cursor),
             "copy" => self.copy(&mut cursor),
             "call" => self.call_procedure(&mut cursor),
-            "do" => Some(self.block(&mut cursor)),
+            "do" => self.block(&mut cursor),
             "vacuum" | "analyze" | "analyse" | "cluster" | "reindex" | "refresh" | "checkpoint" => {
                 self.maintain(&head, &mut cursor)
             }
@@ -114,16 +115,5 @@ impl<'a> Reader<'a> {
         self.effects.ddl = ddl;
         self.effects.search_path = search_path;
         self.effects.string_syntax = string_syntax;
-    }
-
-    /// DO: what its body does is not read.
-    fn block(&mut self, cursor: &mut Cursor<'a>) -> Read {
-        while cursor.eat("language") || cursor.string().is_some() || cursor.label().is_some() {}
-        self.act(Action::bare(Verb::Do));
-        self.opaque("body of DO");
-        self.effects.ddl = true;
-        self.effects.search_path = true;
-        self.effects.string_syntax = true;
-        Read::quiet("DO")
     }
 }

@@ -40,6 +40,12 @@ impl Values {
         }
     }
 
+    /// Another name for one of them.
+    pub(crate) fn alias(&mut self, name: &str, of: &str) {
+        let carries = self.names.get(of).copied().unwrap_or(Carries::Nothing);
+        self.names.insert(name.to_owned(), carries);
+    }
+
     /// Whether a call by that name may be one of the function whose code it is.
     pub(crate) fn is_function(&self, name: &Name, names: &Names<'_>) -> bool {
         self.function.as_ref().is_some_and(|own| {

@@ -174,6 +174,67 @@ const SPICE: &[&str] = &[
     "pg_catalog",
 ];
 
+/// The same inside of code.
+const SPICE_OF_CODE: &[&str] = &[
+    "BEGIN",
+    "DECLARE",
+    "LOOP",
+    "IF",
+    "ELSIF",
+    "EXCEPTION WHEN others THEN",
+    "PERFORM",
+    "EXECUTE",
+    "EXECUTE 'SELECT a FROM t'",
+    "RETURN",
+    "RETURN QUERY",
+    "RETURN NEXT",
+    "RAISE NOTICE",
+    "FOREACH x IN ARRAY",
+    "WHILE",
+    "FOR r IN",
+    "..",
+    "<<l>>",
+    "OPEN c",
+    "c CURSOR FOR",
+    "FETCH c INTO",
+    "STRICT",
+    "END LOOP",
+    "END IF",
+    "END CASE",
+    "CALL",
+    "GET DIAGNOSTICS",
+    "NULL ;",
+    "EXIT WHEN",
+    "query",
+    "next",
+    "perform",
+    "execute",
+    "insert",
+    "merge",
+    "import",
+    "new",
+    "old",
+    "found",
+    "reverse",
+    "slice",
+    "constant",
+    "alias FOR $1",
+    "INSERT INTO t",
+    "MERGE INTO t",
+    "INTO x",
+    "DO $x$ BEGIN PERFORM a FROM t; END $x$",
+    "CREATE FUNCTION",
+    "BEGIN ATOMIC",
+    "CREATE RULE r AS ON INSERT TO t DO (",
+    "; END",
+    "#",
+    "ASSERT",
+    "CLOSE c",
+    "MOVE c",
+    "COMMIT",
+    "ROLLBACK",
+];
+
 /// A small generator whose numbers depend on the seed alone (splitmix64).
 struct Numbers(u64);
 
@@ -194,8 +255,48 @@ impl Numbers {
 /// Longer ones cost more than they tell.
 const LONGEST: usize = 1500;
 
+/// Code in one of the texts: which, which of its tokens, and its own tokens.
+struct Code {
+    text: usize,
+    token: usize,
+    tokens: Vec<String>,
+}
+
+impl Code {
+    /// That of functions and of DO.
+    fn of(text: usize, tokens: &[String]) -> Option<Self> {
+        let is = |at: usize, words: &[&str]| {
+            tokens.get(at).is_some_and(|token| words.iter().any(|word| token.eq_ignore_ascii_case(word)))
+        };
+        let makes =
+            is(0, &["do"]) || (is(0, &["create"]) && (1..4).any(|at| is(at, &["function", "procedure"])));
+        let token = (0..tokens.len()).filter(|at| makes && tokens[*at].len() > 20).find(|at| {
+            let token = &tokens[*at];
+            token.starts_with('$') || (token.starts_with('\'') && !token.contains('\\'))
+        })?;
+        let quoted = &tokens[token];
+        let code = if quoted.starts_with('$') {
+            let tag = quoted[1..].find('$')? + 2;
+            quoted.get(tag..quoted.len().checked_sub(tag)?)?.to_owned()
+        } else {
+            quoted[1..quoted.len() - 1].replace("\'\'", "'")
+        };
+        let scanned = pg_query::scan(&code).ok()?.tokens;
+        let tokens: Vec<String> = scanned
+            .iter()
+            .filter_map(|token| {
+                code.get(usize::try_from(token.start).ok()?..usize::try_from(token.end).ok()?)
+            })
+            .filter(|token| !token.starts_with("--") && !token.starts_with("/*"))
+            .map(str::to_owned)
+            .collect();
+        (!tokens.is_empty()).then_some(Code { text, token, tokens })
+    }
+}
+
 struct Run<'a> {
     texts: &'a [Vec<String>],
+    code: &'a [Code],
     seed: u64,
     numbers: Numbers,
 }
@@ -218,6 +319,7 @@ pub fn run(
         texts
             .push(reading.tokens.iter().map(|token| text[token.clone()].to_owned()).collect::<Vec<String>>());
     }
+    let code: Vec<Code> = texts.iter().enumerate().filter_map(|(at, tokens)| Code::of(at, tokens)).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let begun = Instant::now();
     let mut all = Findings::default();
@@ -225,9 +327,14 @@ pub fn run(
     let results = std::thread::scope(|scope| {
         let mut threads = Vec::new();
         for core in 0..cores {
-            let texts = &texts;
+            let (texts, code) = (&texts, &code);
             let work = move || {
-                Run { texts, seed, numbers: Numbers(seed) }.many(first + core, cores, count / cores, until)
+                Run { texts, code, seed, numbers: Numbers(seed) }.many(
+                    first + core,
+                    cores,
+                    count / cores,
+                    until,
+                )
             };
             threads.push(std::thread::Builder::new().stack_size(crate::STACK).spawn_scoped(scope, work)?);
         }
@@ -289,8 +396,34 @@ impl Run<'_> {
 
     fn text(&mut self) -> String {
         let texts = self.texts;
+        if !self.code.is_empty() && self.numbers.below(4) == 0 {
+            return self.code();
+        }
         let mut tokens: Vec<&str> = Vec::new();
         tokens.extend(texts[self.numbers.below(texts.len())].iter().map(String::as_str));
+        self.mutate(&mut tokens, SPICE, |run| &texts[run.numbers.below(texts.len())]);
+        self.joined(&tokens)
+    }
+
+    /// A text with other code in it.
+    fn code(&mut self) -> String {
+        let all = self.code;
+        let code = &all[self.numbers.below(all.len())];
+        let mut inside: Vec<&str> = code.tokens.iter().map(String::as_str).collect();
+        let spice = if self.numbers.below(2) == 0 { SPICE } else { SPICE_OF_CODE };
+        self.mutate(&mut inside, spice, |run| &all[run.numbers.below(all.len())].tokens);
+        let inside = format!("$mutated$ {} $mutated$", self.joined(&inside));
+        let mut tokens: Vec<&str> = self.texts[code.text].iter().map(String::as_str).collect();
+        tokens[code.token] = &inside;
+        tokens.join(" ")
+    }
+
+    fn mutate<'t>(
+        &mut self,
+        tokens: &mut Vec<&'t str>,
+        spice: &[&'t str],
+        other_text: impl Fn(&mut Self) -> &'t Vec<String>,
+    ) {
         for _ in 0..=self.numbers.below(3) {
             let at = self.numbers.below(tokens.len());
             let other = self.numbers.below(tokens.len());
@@ -299,20 +432,23 @@ impl Run<'_> {
                 1 if tokens.len() > 1 => tokens.swap(at, other),
                 2 => tokens.insert(at, tokens[at]),
                 3 | 4 => {
-                    let from = &texts[self.numbers.below(texts.len())];
+                    let from = other_text(self);
                     tokens[at] = &from[self.numbers.below(from.len())];
                 }
-                5 => tokens.insert(at, SPICE[self.numbers.below(SPICE.len())]),
-                6 => tokens[at] = SPICE[self.numbers.below(SPICE.len())],
+                5 => tokens.insert(at, spice[self.numbers.below(spice.len())]),
+                6 => tokens[at] = spice[self.numbers.below(spice.len())],
                 _ => {
                     // Some of another statement, as it stands there.
-                    let from = &texts[self.numbers.below(texts.len())];
+                    let from = other_text(self);
                     let start = self.numbers.below(from.len());
                     let end = (start + 1 + self.numbers.below(6)).min(from.len());
                     tokens.splice(at..at, from[start..end].iter().map(String::as_str));
                 }
             }
         }
+    }
+
+    fn joined(&mut self, tokens: &[&str]) -> String {
         let mut text = String::new();
         for token in tokens {
             text.push_str(token);

@@ -2,6 +2,7 @@
 //!
 //! The tree is walked as JSON. So no kind of node can be forgotten: what is not known by name is gone through.
 
+mod code;
 mod facts;
 mod walk;
 
@@ -71,7 +72,11 @@ pub fn read(text: &str) -> Option<Reading> {
         // BEGIN ATOMIC … END has semicolons inside; the last token is none.
         let last = inside().next_back()?.end;
         let tree = serde_json::to_value(raw.stmt.as_ref()?).ok()?;
-        statements.push(Statement { range: first..last, facts: walk::facts(&tree) });
+        let mut facts = walk::facts(&tree);
+        for inside in code::trees(&text[first..last], &tree) {
+            facts.add_code(walk::facts(&inside));
+        }
+        statements.push(Statement { range: first..last, facts });
     }
     Some(Reading { tokens, constants, statements })
 }

@@ -1,24 +1,17 @@
 //! The statements of code, one after another.
 
-use policy::{Output, Verb};
+use policy::{Action, Lineage, Output, Verb};
 
 use super::carried;
-use super::text::has_backslash;
+use super::text::{CodeText, has_backslash};
 use crate::before::Before;
-use crate::lexer::{Kind, Token};
+use crate::flow::constant;
+use crate::lexer::{Kind, Token, character};
 use crate::read::Reader;
+use crate::split::slices;
 use crate::statement::{Around, Form, Inside, read};
-use crate::values::Values;
-use crate::{SearchPath, Settings, Statement};
-
-/// When code runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum When {
-    /// With the statement that brings it.
-    Now,
-    /// Whenever somebody calls it, or does what it is for.
-    Later,
-}
+use crate::values::{NO_VALUES, Values};
+use crate::{Effects, SearchPath, Settings, Statement};
 
 /// Parts of code that are not understood; behind so many of them it is not read on.
 const MAX_OPAQUE: usize = 16;
@@ -30,7 +23,6 @@ pub(crate) struct Code<'c, 'r, 'a> {
     pub(crate) text: &'c str,
     /// Where something stands in the text is where it stands in the reader's.
     placed: bool,
-    when: When,
     settings: Settings,
     pub(crate) values: Values,
     inside: Inside,
@@ -43,7 +35,6 @@ pub(crate) struct Source<'c> {
     pub(crate) text: &'c str,
     /// Where something stands in the text is where it stands in the reader's.
     pub(crate) placed: bool,
-    pub(crate) when: When,
     pub(crate) inside: Inside,
     pub(crate) path: SearchPath,
     pub(crate) values: Values,
@@ -56,7 +47,7 @@ impl<'a> Reader<'a> {
         source: Source<'c>,
         read: impl FnOnce(&mut Code<'c, '_, 'a>) -> T,
     ) -> T {
-        let Source { text, placed, when, inside, path, values } = source;
+        let Source { text, placed, inside, path, values } = source;
         let settings = Settings {
             standard_conforming_strings: self.names.conforming,
             utf8: true,
@@ -65,21 +56,21 @@ impl<'a> Reader<'a> {
             unsettled: true,
         };
         let before = Before::code_in(self.names.before);
-        let mut code = Code { reader: self, text, placed, when, settings, values, inside, before, opaque: 0 };
+        let mut code = Code { reader: self, text, placed, settings, values, inside, before, opaque: 0 };
         read(&mut code)
     }
 
     /// Code in the text at hand.
-    pub(crate) fn source(&self, when: When, values: Values) -> Source<'a> {
+    pub(crate) fn source(&self, values: Values) -> Source<'a> {
         let path = self.names.path.clone();
-        Source { text: self.text, placed: true, when, inside: self.names.inside, path, values }
+        Source { text: self.text, placed: true, inside: self.names.inside, path, values }
     }
 }
 
 impl Code<'_, '_, '_> {
     /// Reads one statement, or what follows a SELECT.
     pub(crate) fn piece(&mut self, tokens: &[Token], form: Form) {
-        if self.opaque >= MAX_OPAQUE {
+        if self.opaque >= MAX_OPAQUE || !self.is_affordable(tokens) {
             return;
         }
         let around = Around {
@@ -89,28 +80,115 @@ impl Code<'_, '_, '_> {
             values: &self.values,
             inside: self.inside,
         };
-        let mut statement = read(self.text, tokens, form, around, &mut self.before);
+        let statement = read(self.text, tokens, form, around, &mut self.before);
         let start = tokens.first().map(|token| token.start as usize);
+        self.take(statement, start.filter(|_| self.placed));
+    }
+
+    /// Whether one more piece may be read; opaque otherwise.
+    fn is_affordable(&mut self, tokens: &[Token]) -> bool {
+        let fits = self.before.spend_piece();
+        if !fits {
+            self.opaque = MAX_OPAQUE;
+            self.opaque_at("too much code", tokens.first().copied());
+        }
+        fits
+    }
+
+    /// Reads the statements of a text that a statement of the code runs.
+    pub(crate) fn nested(&mut self, token: Token) {
+        let Some(inside) = self.inside.deeper() else {
+            return self.opaque_at("code in code, too deep", Some(token));
+        };
+        if !self.before.spend(token.range().len()) {
+            return self.opaque_at("too much code", Some(token));
+        }
+        let limits = self.reader.limits;
+        let conforming = self.settings.standard_conforming_strings && !self.before.string_syntax;
+        let slices = CodeText::of(token, self.text, limits)
+            .filter(|text| conforming || !text.has_backslash())
+            .and_then(|text| Some((slices(&text.text, &text.tokens, limits).ok()?, text)));
+        let Some((slices, text)) = slices else {
+            return self.opaque_at("the text of EXECUTE is not understood", Some(token));
+        };
+        for slice in slices {
+            if self.opaque >= MAX_OPAQUE || !self.is_affordable(&text.tokens[slice.clone()]) {
+                return;
+            }
+            let catalog = self.reader.names.catalog;
+            let around = Around { settings: &self.settings, catalog, limits, values: &NO_VALUES, inside };
+            let tokens = &text.tokens[slice];
+            let statement = read(&text.text, tokens, Form::Statement, around, &mut self.before);
+            let start = tokens.first().map(|token| token.start as usize);
+            self.take(statement, start.filter(|_| self.placed && text.placed));
+        }
+    }
+
+    /// Opaque, at a token of the code.
+    pub(crate) fn opaque_at(&mut self, what: &str, token: Option<Token>) {
+        let mut action = Action::opaque(what);
+        let start = token.map(|token| token.start as usize).filter(|_| self.placed);
+        action.detail.position = start.map(|start| character(self.text.as_bytes(), start));
+        let statement = Statement { actions: vec![action], ..Statement::opaque("") };
+        self.before.add(&statement, true, true);
+        self.take(statement, None);
+    }
+
+    /// Something that no SQL says. `hands_on`: values come from elsewhere.
+    pub(crate) fn happens(&mut self, effects: Effects, hands_on: bool) {
+        let written = if hands_on { Lineage::Unknown } else { constant() };
+        let (actions, at_once, output) = (Vec::new(), 0, Output::None);
+        let statement = Statement {
+            actions,
+            at_once,
+            output,
+            written,
+            steers: constant(),
+            effects,
+            ..Statement::opaque("")
+        };
+        self.before.add(&statement, true, true);
+        self.take(statement, None);
+    }
+
+    /// Whether anything in the code has changed what names mean.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.before.has_changed()
+    }
+
+    /// Whether what changes names in the code may come before what it has been read with.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        !self.inside.settled && self.before.has_changed() && self.opaque < MAX_OPAQUE
+    }
+
+    /// From here on all of that counts from the beginning.
+    pub(crate) fn settle(&mut self, tokens: &[Token]) {
+        self.inside.settled = true;
+        if !self.may_read_again(tokens) {
+            self.opaque_at("too much code", tokens.first().copied());
+        }
+    }
+
+    /// Whether there may be so much code in all.
+    pub(crate) fn may_read_again(&self, tokens: &[Token]) -> bool {
+        let bytes = |first: &Token, last: &Token| last.range().end - first.range().start;
+        tokens.first().zip(tokens.last()).is_none_or(|(first, last)| self.before.spend(bytes(first, last)))
+    }
+
+    /// Adds what a statement does that begins there in the reader's text.
+    fn take(&mut self, mut statement: Statement, start: Option<usize>) {
         for action in statement.actions.iter_mut().filter(|a| a.verb == Verb::Opaque) {
             self.opaque += 1;
             if self.opaque < MAX_OPAQUE && action.detail.position.is_none() {
-                action.detail.position =
-                    start.map(|start| crate::lexer::character(self.text.as_bytes(), start));
+                action.detail.position = start.map(|start| character(self.text.as_bytes(), start));
             }
         }
-        self.take(statement);
-    }
-
-    /// Adds what a statement does.
-    fn take(&mut self, mut statement: Statement) {
         let effects = std::mem::take(&mut statement.effects);
         // Its rows go to variables, or to whoever calls: to where no mask is.
         let output = std::mem::replace(&mut statement.output, Output::None);
         self.reader.store(carried(output));
         self.reader.take(statement, self.placed);
-        if self.when == When::Now {
-            self.reader.follow(effects);
-        }
+        self.reader.follow(effects);
     }
 
     /// Statements with semicolons between, outside of parentheses.

@@ -28,15 +28,15 @@ impl<'a> Reader<'a> {
         let schema = name.schema.as_deref().or_else(|| self.names.creation_schema());
         // In code it may not have come to that, and the path may have been another there.
         let anywhere = name.schema.is_none() && self.names.before.is_in_code();
-        let created = self.names.before.created().find(|c| {
-            c.name == name.name
-                && (anywhere
-                    || c.schema.as_deref() == schema
-                    || (name.schema.is_none() && c.schema.as_deref() == Some("pg_temp")))
-        });
+        let created = self
+            .names
+            .before
+            .created(&name.name)
+            .find(|c| anywhere || *c == schema || (name.schema.is_none() && *c == Some("pg_temp")));
         match (created, known) {
             (Some(created), _) if !(anywhere && self.names.before.moved) => {
-                return Target::Created(created.clone(), self.names.every_relation(name));
+                let created = Name { schema: created.map(str::to_owned), name: name.name.clone() };
+                return Target::Created(created, self.names.every_relation(name));
             }
             (_, Some(relation)) => return Target::Known(relation),
             _ => {}

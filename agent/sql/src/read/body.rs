@@ -89,10 +89,11 @@ impl<'a> Reader<'a> {
 
     fn is_uncertain(&self, function: &Function) -> bool {
         self.names.catalog.is_function_uncertain(&function.schema, &function.name)
-            || self.names.before.functions().any(|(name, _)| {
-                name.name == function.name
-                    && name.schema.as_deref().is_none_or(|schema| schema == function.schema)
-            })
+            || self
+                .names
+                .before
+                .functions(&function.name)
+                .any(|(schema, _)| schema.is_none_or(|schema| schema == function.schema))
     }
 
     /// `verb` on a relation that no text names.

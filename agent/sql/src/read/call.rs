@@ -69,12 +69,15 @@ impl<'a> Reader<'a> {
     fn call_made(&mut self, verb: Verb, name: &Name) {
         self.moves_settings();
         self.effects.ddl = true;
-        let own = self.names.values.function.as_ref();
-        let before = self.names.before.functions().map(|(function, _)| function);
-        let schema = name
-            .schema
-            .clone()
-            .or_else(|| own.into_iter().chain(before).find(|made| made.name == name.name)?.schema.clone());
+        let own = self.names.values.function.as_ref().filter(|own| own.name == name.name);
+        let mut schema = name.schema.clone().or_else(|| own?.schema.clone());
+        let before = self.names.before;
+        for (of, effects) in before.functions(&name.name) {
+            schema = schema.or_else(|| of.map(str::to_owned));
+            if let Some(effects) = effects {
+                self.follow(effects.clone());
+            }
+        }
         self.act(Action {
             verb,
             object: function_object("function", schema.as_deref(), &name.name, None),
@@ -155,7 +158,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An operator or cast of a user's making: it calls a function that the catalog does not tell.
-    pub(super) fn call_hidden(&mut self, class: &'static str, schema: Option<&str>, name: &str) {
+    pub(crate) fn call_hidden(&mut self, class: &'static str, schema: Option<&str>, name: &str) {
         self.moves_settings();
         self.act(Action {
             verb: Verb::Function,

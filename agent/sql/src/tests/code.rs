@@ -245,3 +245,51 @@ fn a_function_that_the_text_makes_is_called_by_what_was_told_of_it() {
     assert!(read(text).statements[1].effects.search_path);
     assert!(actions(text).ends_with("; function public.lower"), "{}", actions(text));
 }
+
+#[test]
+fn what_a_function_changes_is_followed_where_the_text_calls_it() {
+    let made = |body: &str, then: &str| {
+        let text = format!("CREATE FUNCTION f() RETURNS void LANGUAGE sql AS '{body}'; SELECT f(); {then}");
+        let found = actions(&text);
+        found.rsplit_once("; ").unwrap().1.to_owned()
+    };
+    for (body, then) in [
+        ("ALTER TABLE t RENAME TO o", "SELECT a FROM orders"),
+        ("DROP TABLE t", "SELECT a FROM t"),
+        ("SET search_path = other", "CREATE TABLE n (a int)"),
+    ] {
+        assert!(made(body, then).contains("opaque"), "{body}: {}", made(body, then));
+    }
+    assert_eq!(made("SELECT 1", "SELECT a FROM t"), "select table public.t");
+    let text = "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DROP TABLE t'; SELECT a FROM t";
+    assert!(!is_opaque(text));
+    assert!(read(text).statements[0].defers.drops.contains(&("public".to_owned(), "t".to_owned())));
+}
+
+#[test]
+fn much_code_ends_in_a_verdict() {
+    let started = std::time::Instant::now();
+    let many =
+        |piece: &str, count: usize| format!("DO $$ DECLARE v int; BEGIN {} END $$", piece.repeat(count));
+    for text in [
+        many("v := 1;", 100_000),
+        many("LOOP v := 1; END LOOP;", 40_000),
+        many("IF true THEN NULL; END IF;", 40_000),
+        many("PERFORM 1 FROM missing;", 40_000),
+        many("CREATE TEMP TABLE n (a int); PERFORM 1 FROM n;", 20_000),
+        format!(
+            "DO $$ DECLARE c CURSOR FOR SELECT {}; BEGIN {} END $$",
+            "1,".repeat(100_000) + "1",
+            "SET search_path = a; OPEN c;".repeat(20_000)
+        ),
+        "DO $a$ BEGIN LOOP PERFORM audit(1); ".repeat(3) + &"x := 1;".repeat(50_000),
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';".repeat(15_000),
+        format!("DO '{}'", "''".repeat(500_000)),
+    ] {
+        let _ = actions(&text);
+    }
+    assert!(is_opaque(&many("v := 1;", 100_000)));
+    assert!(!is_opaque(&many("v := 1;", 1000)));
+    // In a debug build.
+    assert!(started.elapsed().as_secs() < 120, "{:?}", started.elapsed());
+}

@@ -142,7 +142,7 @@ fn what_is_not_understood_is_told_with_its_place_in_characters() {
         // Characters, not bytes.
         ("SELECT 'äöü' FROM nowhere", Some(19)),
         ("SELECT 1; SELECT * FROM t, nowhere", Some(28)),
-        ("SELECT 1;  DO $$BEGIN END$$", Some(12)),
+        ("SELECT 1;  DO $$BEGIN$$", Some(17)),
         ("SELECT 'ä' || 'x", Some(15)),
         ("SELECT (1", Some(10)),
         ("SELECT nofunction(1)", Some(8)),

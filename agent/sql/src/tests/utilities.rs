@@ -129,7 +129,7 @@ fn statements_inside_statements_are_judged() {
     check("FETCH FORWARD 10 FROM c", "cursor c");
     check("MOVE c", "cursor c");
     check("CLOSE c", "cursor c");
-    check("DO $$ begin end $$ LANGUAGE plpgsql", "do, opaque (body of DO)");
+    check("DO $$ begin end $$ LANGUAGE plpgsql", "do");
     check("CALL audit(1)", "call function public.audit");
     let effects = &read("EXECUTE p").statements[0].effects;
     assert_eq!(effects.executes.as_deref(), Some("p"));

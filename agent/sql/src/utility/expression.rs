@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
 
     /// Steps over one type, with modifiers and array bounds. Built-in ones may have several words, others give their name;
     /// `None` where there is no type.
-    pub(super) fn written_type(&mut self, cursor: &mut Cursor<'a>) -> Option<Option<Name>> {
+    pub(crate) fn written_type(&mut self, cursor: &mut Cursor<'a>) -> Option<Option<Name>> {
         cursor.eat("setof");
         let mut named = None;
         const MANY: &[&[&str]] = &[

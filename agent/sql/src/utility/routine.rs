@@ -9,7 +9,7 @@ use policy::ObjectKind;
 use super::expression::comma_parts;
 use super::session::{is_role_setting, value};
 use crate::SearchPath;
-use crate::code::{CodeText, Source, When};
+use crate::code::{CodeText, Source};
 use crate::cursor::Cursor;
 use crate::lexer::{Kind, Token};
 use crate::names::Name;
@@ -17,6 +17,22 @@ use crate::read::{Over, Reader};
 use crate::values::Values;
 
 const NULL_ON_NULL: &[&str] = &["returns", "null", "on", "null", "input"];
+
+/// What a trigger's function knows of the event.
+const TRIGGER: [&str; 12] = [
+    "tg_argv",
+    "tg_event",
+    "tg_level",
+    "tg_name",
+    "tg_nargs",
+    "tg_op",
+    "tg_relid",
+    "tg_relname",
+    "tg_table_name",
+    "tg_table_schema",
+    "tg_tag",
+    "tg_when",
+];
 
 /// Options of one or more words that say nothing of what is run.
 const WORDS: &[&[&str]] = &[
@@ -112,6 +128,7 @@ impl<'a> Reader<'a> {
             let trigger = cursor.sees("trigger") || cursor.sees("event_trigger");
             if trigger {
                 values.add_rows();
+                TRIGGER.iter().for_each(|name| values.add(*name));
             }
             return self.written_type(cursor).map(|_| ());
         }
@@ -237,18 +254,23 @@ impl<'a> Reader<'a> {
     fn routine_text(&mut self, routine: &Routine) -> Option<()> {
         let body = routine.body?;
         let language = routine.language.as_deref()?;
-        if routine.foreign || language != "sql" {
+        let plpgsql = language == "plpgsql";
+        if routine.foreign || !(plpgsql || language == "sql") {
             self.opaque(format!("body of a function in {language}"));
             return Some(());
         }
         self.text_of_code(body, "a function", routine.other_strings, |reader, text, inside| {
             let (path, values) = (routine.path.clone(), routine.values.clone());
-            let (placed, when) = (text.placed, When::Later);
-            let source = Source { text: &text.text, placed, when, inside, path, values };
+            let placed = text.placed;
+            let source = Source { text: &text.text, placed, inside, path, values };
             reader.defines(|reader| {
                 reader.code(source, |code| {
-                    code.statements(&text.tokens);
-                    code.strings(&text.tokens);
+                    if plpgsql {
+                        code.plpgsql(&text.tokens);
+                    } else {
+                        code.statements(&text.tokens);
+                        code.strings(&text.tokens);
+                    }
                 });
             });
         });
@@ -274,7 +296,7 @@ impl<'a> Reader<'a> {
         cursor.rest = &[];
         let Routine { values, path, .. } = routine;
         self.defines(|reader| {
-            let source = Source { path, ..reader.source(When::Later, values) };
+            let source = Source { path, ..reader.source(values) };
             reader.code(source, |code| code.statements(tokens));
         });
         Some(())

@@ -6,8 +6,7 @@
 use policy::{ObjectKind, Verb};
 
 use super::action;
-use super::define::{Defined, When as Computed};
-use crate::code::When;
+use super::define::{Defined, When};
 use crate::cursor::Cursor;
 use crate::lexer::{Kind, Token};
 use crate::read::{Over, Reader};
@@ -33,7 +32,7 @@ impl<'a> Reader<'a> {
         }
         if cursor.eat("where") {
             let condition = up_to_do(cursor)?;
-            self.defining(condition, Defined { over: Over::Rows(&table), when: Computed::Later });
+            self.defining(condition, Defined { over: Over::Rows(&table), when: When::Later });
         }
         if !cursor.eat("do") {
             return None;
@@ -54,7 +53,7 @@ impl<'a> Reader<'a> {
         let mut values = Values::default();
         values.add_rows();
         self.defines(|reader| {
-            let source = reader.source(When::Later, values);
+            let source = reader.source(values);
             reader.code(source, |code| code.statements(actions));
         });
         Some(())

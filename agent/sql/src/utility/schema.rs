@@ -8,7 +8,7 @@ use policy::{Action, ObjectKind, Verb};
 
 use super::action;
 use crate::SearchPath;
-use crate::code::{Source, When};
+use crate::code::Source;
 use crate::cursor::Cursor;
 use crate::lexer::{Kind, Token};
 use crate::read::Reader;
@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
             }
             _ => SearchPath::Unknown,
         };
-        let source = Source { path, ..self.source(When::Now, NO_VALUES.clone()) };
+        let source = Source { path, ..self.source(NO_VALUES.clone()) };
         self.code(source, |code| {
             for (_, element) in elements {
                 code.piece(element, Form::Statement);

@@ -67,3 +67,17 @@ pub struct Facts {
     /// Names of objects that are dropped, the last part alone.
     pub drops: BTreeMap<String, Around>,
 }
+
+impl Facts {
+    /// What code of the statement does as well.
+    pub(super) fn add_code(&mut self, code: Facts) {
+        self.writes.extend(code.writes);
+        self.reads.extend(code.reads);
+        self.relations.extend(code.relations);
+        self.families.extend(code.families);
+        self.functions.extend(code.functions);
+        self.types.extend(code.types);
+        self.named_types.extend(code.named_types);
+        self.columns.extend(code.columns);
+    }
+}

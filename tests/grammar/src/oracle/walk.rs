@@ -28,6 +28,8 @@ struct Walk {
     facts: Facts,
     /// The WITH queries in sight, innermost last.
     ctes: Vec<BTreeSet<String>>,
+    /// The schema that the statement makes, in which its elements are made.
+    schema: Option<String>,
 }
 
 /// A node with its kind: those in lists tell it, those in fields of one kind are known by what they hold.
@@ -145,6 +147,11 @@ impl Walk {
                     }
                 }
                 self.ctes.truncate(before);
+            }
+            "CreateSchemaStmt" => {
+                self.schema = Some(text(fields, "schemaname")).filter(|s| !s.is_empty()).map(str::to_owned);
+                self.fields(fields, kind, &[]);
+                self.schema = None;
             }
             "IntoClause" => self.create(fields, "rel", kind),
             "CreateStmt" => {
@@ -340,7 +347,9 @@ impl Walk {
 
     fn create(&mut self, fields: &Fields, key: &str, kind: &str) {
         if let Some((_, relation)) = fields.get(key).and_then(node) {
-            self.write(Write::Create, range_var(relation), kind);
+            let mut name = range_var(relation);
+            name.schema = name.schema.or_else(|| self.schema.clone());
+            self.write(Write::Create, name, kind);
         }
     }
 
