@@ -223,6 +223,12 @@ impl<'a> Reader<'a> {
     /// Tells the actions what was noted of them while the statement was read.
     pub(crate) fn tell(&mut self) {
         uses::tell(&self.notes, &mut self.actions, self.names.catalog);
+        // A function in a condition or an order sees every row that is looked at, and may keep it.
+        let sees_rows =
+            |action: &Action| matches!(action.verb, Verb::Function | Verb::Call) && !action.implied;
+        if self.actions.iter().any(sees_rows) {
+            self.actions.iter_mut().for_each(|action| action.detail.limit = None);
+        }
     }
 
     /// Notes what decides about rows.

@@ -189,6 +189,14 @@ fn what_a_definition_computes_of_rows_decides() {
         ("CREATE INDEX i ON customers ((1 / length(ssn)))", "100.3"),
         ("CREATE UNIQUE INDEX i ON customers (ssn)", "100.3"),
         ("CREATE INDEX i ON customers (ssn)", "-"),
+        (
+            "CREATE TRIGGER g BEFORE UPDATE ON customers FOR EACH ROW WHEN (OLD.ssn = 'x') EXECUTE FUNCTION tidy()",
+            "100.3",
+        ),
+        (
+            "CREATE TRIGGER g AFTER INSERT ON customers FOR EACH ROW WHEN (NEW.id > 1) EXECUTE FUNCTION tidy()",
+            "100.1",
+        ),
         ("CREATE POLICY p ON customers USING (ssn = 'x')", "100.3"),
         ("CREATE PUBLICATION p FOR TABLE customers WHERE (ssn = 'x')", "100.3"),
         ("CREATE TABLE x (a int CHECK (a > 1), b int GENERATED ALWAYS AS (a) STORED)", "-"),
