@@ -70,6 +70,10 @@ CREATE TABLE vault.child (id int REFERENCES public.parent ON DELETE CASCADE);
 INSERT INTO public.parent VALUES (1); INSERT INTO vault.child VALUES (1);
 CREATE TABLE public.filled (a int, b text DEFAULT public.run('x'));
 CREATE TABLE public.checked (b text CHECK (public.run(b) <> ''));
+CREATE DOMAIN public.ran AS text CHECK (public.run(VALUE) <> '');
+CREATE TYPE public.holds AS (a int, b public.ran);
+CREATE FUNCTION public.holding(text) RETURNS text LANGUAGE plpgsql AS
+  $$DECLARE x public.ran; BEGIN x := $1; RETURN x; END$$;
 GRANT ALL ON public.triggered, public.parent, public.filled, public.checked, public.xml_view, public.calling_view
   TO shop_service;
 GRANT ALL ON vault.child TO shop_service;
@@ -263,6 +267,11 @@ fn what_is_called_reads_and_writes_by_the_way() -> Result<()> {
                 ),
                 ("a default", one("INSERT INTO filled (a) VALUES (1)"), EFFECTS),
                 ("a check", one("INSERT INTO checked VALUES ('a')"), EFFECTS),
+                ("a domain", one("SELECT 'x'::ran"), EFFECTS),
+                ("a domain before a string", one("SELECT public.ran 'x'"), EFFECTS),
+                ("a domain in an array", one("SELECT '{x}'::ran[]"), EFFECTS),
+                ("a domain in a row", one("SELECT '(1,x)'::holds"), EFFECTS),
+                ("a domain in a function", one("SELECT holding('x')"), EFFECTS),
             ],
         )?;
         let honest =

@@ -86,9 +86,18 @@ const OF_UNSEEN: [&str; 9] = [
     "pg_type",
 ];
 
-/// Those on which [`queries::HIDDEN`] rests.
-const OF_HIDDEN: [&str; 6] =
-    ["pg_operator", "pg_cast", "pg_amproc", "pg_event_trigger", "pg_proc", "pg_language"];
+/// Those on which [`queries::HIDDEN`] and [`queries::CALLS`] rest.
+const OF_HIDDEN: [&str; 9] = [
+    "pg_operator",
+    "pg_cast",
+    "pg_amproc",
+    "pg_event_trigger",
+    "pg_proc",
+    "pg_language",
+    "pg_constraint",
+    "pg_type",
+    "pg_attribute",
+];
 
 /// Those on which it rests whether a policy for the rows of a relation calls functions unseen, beside its own row.
 const OF_POLICIES: [&str; 3] = ["pg_class", "pg_proc", "pg_language"];
@@ -301,10 +310,10 @@ mod tests {
             let stale = marks(&[(table, &[(0, "b")])]).since(&marks(&[(table, &[(0, "a")])]));
             (stale.unseen, stale.hidden)
         };
-        for table in ["pg_attrdef", "pg_constraint", "pg_index", "pg_type", "pg_attribute"] {
+        for table in ["pg_attrdef", "pg_index"] {
             assert_eq!(stale(table), (true, false), "{table}");
         }
-        for table in ["pg_proc", "pg_language"] {
+        for table in ["pg_proc", "pg_language", "pg_constraint", "pg_type", "pg_attribute"] {
             assert_eq!(stale(table), (true, true), "{table}");
         }
         for table in ["pg_operator", "pg_cast", "pg_amproc", "pg_event_trigger"] {

@@ -275,15 +275,10 @@ pub(super) const PROBES: &str = "\
       AND ($1 IS NULL OR conrelid = ANY ($1)) \
     ORDER BY 1, 2, 3";
 
-/// What else a write to a relation runs: (oid, referencing, confdeltype, confupdtype, function), a foreign key of
-/// another relation or a function.
-///
-/// Functions are those that its defaults, checks, generated columns, indexes and partition keys call, and the domains of
-/// its columns: users' that are not in C, and of PostgreSQL's own, which leave no row in `pg_depend`, those that do more
-/// than compute. Those are looked for in the stored trees. A domain brings its own default and checks along, also where it
-/// is within another type. What this rests on is far from the relation's own rows (the language of a function, a domain's
-/// checks), so that it is read whole. Where no domain calls anything, which is asked first, no column is looked at.
-pub(super) const WRITES: &str = "\
+/// What domains call, and the types that they are within, as `types`: (oid, func).
+macro_rules! with_types {
+    () => {
+        "\
     WITH RECURSIVE watched AS MATERIALIZED ( \
       SELECT oid FROM pg_catalog.pg_proc \
       WHERE oid < 16384 AND (provolatile = 'v' OR proname ~ '_to_xml|^ts_(stat|rewrite)$') \
@@ -327,7 +322,21 @@ pub(super) const WRITES: &str = "\
     types AS ( \
       SELECT oid, func FROM domains \
       UNION SELECT w.outer_type, t.func FROM types t JOIN within w ON w.inner_type = t.oid \
-      WHERE (SELECT EXISTS (SELECT FROM domains))) \
+      WHERE (SELECT EXISTS (SELECT FROM domains))) "
+    };
+}
+
+/// What else a write to a relation runs: (oid, referencing, confdeltype, confupdtype, function), a foreign key of
+/// another relation or a function.
+///
+/// Functions are those that its defaults, checks, generated columns, indexes and partition keys call, and the domains of
+/// its columns: users' that are not in C, and of PostgreSQL's own, which leave no row in `pg_depend`, those that do more
+/// than compute. Those are looked for in the stored trees. A domain brings its own default and checks along, also where it
+/// is within another type. What this rests on is far from the relation's own rows (the language of a function, a domain's
+/// checks), so that it is read whole. Where no domain calls anything, which is asked first, no column is looked at.
+pub(super) const WRITES: &str = concat!(
+    with_types!(),
+    "\
     SELECT confrelid, conrelid, confdeltype, confupdtype, 0::pg_catalog.oid \
     FROM pg_catalog.pg_constraint \
     WHERE contype = 'f' \
@@ -342,13 +351,16 @@ pub(super) const WRITES: &str = "\
     UNION SELECT a.attrelid, 0, ' ', ' ', t.func \
     FROM pg_catalog.pg_attribute a JOIN types t ON t.oid = a.atttypid \
     WHERE a.attnum > 0 AND NOT a.attisdropped AND (SELECT EXISTS (SELECT FROM domains)) \
-    ORDER BY 1, 2, 3, 4, 5";
+    ORDER BY 1, 2, 3, 4, 5"
+);
 
 /// Functions that expressions call without naming them: (kind, schema, name, function). The kind is `o` for operators, `c`
-/// for casts that are written, by the type that they give, and `u` for what nothing in a text tells: casts that apply by
-/// themselves, and orders of values.
-pub(super) const CALLS: &str = "\
-    WITH f AS MATERIALIZED ( \
+/// for casts that are written, by the type that they give, `t` for what checks the values of a type, by its name, and `u` for
+/// what nothing in a text tells: casts that apply by themselves, and orders of values.
+pub(super) const CALLS: &str = concat!(
+    with_types!(),
+    "\
+    , f AS MATERIALIZED ( \
       SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
       WHERE l.lanname NOT IN ('c', 'internal') OR p.oid < 16384) \
     SELECT 'o', n.nspname, o.oprname, o.oprcode::pg_catalog.oid \
@@ -359,7 +371,10 @@ pub(super) const CALLS: &str = "\
     WHERE c.oid >= 16384 AND c.castfunc IN (SELECT oid FROM f) \
     UNION SELECT 'u', ''::pg_catalog.name, ''::pg_catalog.name, m.amproc::pg_catalog.oid FROM pg_catalog.pg_amproc m \
     WHERE m.oid >= 16384 AND m.amproc::pg_catalog.oid >= 16384 AND m.amproc::pg_catalog.oid IN (SELECT oid FROM f) \
-    ORDER BY 1, 2, 3, 4";
+    UNION SELECT 't', n.nspname, t.typname, y.func \
+    FROM types y JOIN pg_catalog.pg_type t ON t.oid = y.oid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+    ORDER BY 1, 2, 3, 4"
+);
 
 /// The types that users made and that are no table's row type or an array: (oid, nspname, typname, typtype).
 pub(super) const TYPES: &str = "\

@@ -183,6 +183,7 @@ impl Reader<'_> {
             match kind {
                 "o" => calls.operators.entry(name).or_default().push((schema, function)),
                 "c" => calls.casts.push(Cast { name, function }),
+                "t" => calls.types.entry(name).or_default().push((schema, function)),
                 _ => calls.unseen.push(function),
             }
         }

@@ -145,6 +145,9 @@ pub struct Calls {
     pub operators: BTreeMap<String, Vec<(String, Oid)>>,
     /// Casts that are written. Sorted.
     pub casts: Vec<Cast>,
+    /// Types of users' whose values functions check, domains and what they are within, by their names: schema and
+    /// function.
+    pub types: BTreeMap<String, Vec<(String, Oid)>>,
     /// Those that nothing in a text tells: casts that apply by themselves, and orders of values. Sorted.
     pub unseen: Vec<Oid>,
 }

@@ -153,6 +153,12 @@ impl<'a> Reader<'a> {
         let settings = Settings { utf8: true, search_path: path.clone(), ..Settings::default() };
         self.given_statements(&handed_on, &settings);
         self.hidden_calls(text, &tokens, path);
+        // A variable may be of a type whose values are checked.
+        for (_, checks) in self.names.catalog.calls().types.iter().filter(|(name, _)| {
+            tokens.iter().any(|token| token.kind.is_name() && token.name(text) == name.as_str())
+        }) {
+            checks.iter().for_each(|(_, function)| self.call_member(*function));
+        }
     }
 
     /// The tokens from one semicolon to the next.

@@ -174,7 +174,17 @@ impl Reader<'_> {
         }
         match self.names.type_of(name) {
             TypeFound::Harmless => {}
-            TypeFound::User(schema) => self.call_hidden("type", Some(&schema), &name.name),
+            TypeFound::User(schema) => {
+                self.call_hidden("type", Some(&schema), &name.name);
+                let checks = self.names.catalog.calls().types.get(&name.name);
+                let functions: Vec<_> = checks
+                    .into_iter()
+                    .flatten()
+                    .filter(|(of, _)| *of == schema)
+                    .map(|(_, oid)| *oid)
+                    .collect();
+                self.implying(|reader| functions.into_iter().for_each(|oid| reader.call_member(oid)));
+            }
             TypeFound::Missing => self.missing("type", name),
         }
     }

@@ -325,6 +325,34 @@ fn a_text_that_is_run_is_read() {
 }
 
 #[test]
+fn a_value_of_a_domain_is_checked_by_what_the_domain_calls() {
+    let catalog = with(|changes| {
+        let email = vec![("other".to_owned(), 602), ("public".to_owned(), 600)];
+        changes.calls = Some(Calls { types: [("email".to_owned(), email)].into(), ..Calls::default() });
+        changes.functions.push(function(
+            720,
+            "declares_one",
+            "plpgsql",
+            Body::Text("DECLARE x email; BEGIN x := $1; END".into()),
+        ));
+    });
+    let checked = "function type public.email, *function public.reads, *select table public.secret";
+    for text in [
+        "SELECT 'x'::email",
+        "SELECT public.email 'x'",
+        "SELECT CAST('x' AS email)",
+        "SELECT '{x}'::email[]",
+        "PREPARE p (email) AS SELECT 1",
+    ] {
+        let all = actions(&catalog, text);
+        assert!(all.contains(checked) && !all.contains("reads_there"), "{text} gave {all}");
+    }
+    assert!(actions(&catalog, "SELECT declares_one('x')").contains("*function public.reads, "));
+    check(&catalog, "SELECT 'x'::mood", "");
+    check(&catalog, "SELECT email FROM (SELECT b AS email FROM t) x", "select table public.t");
+}
+
+#[test]
 fn what_a_body_hands_on_is_read_as_anywhere_else() {
     let run = |language: &str, config: &[&str], body: &str, text: &str, settings: &crate::Settings| {
         let catalog = with(|changes| {

@@ -82,6 +82,8 @@ const SCHEMA: &str = "
     CREATE TYPE pair AS (a int, b int);
     CREATE TYPE mood AS ENUM ('good', 'bad');
     CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+    CREATE DOMAIN taxable AS positive CHECK (tax(VALUE) > 0);
+    CREATE TYPE taxed_pair AS (a int, b taxable[]);
 ";
 
 async fn everything_that_judgement_needs_is_read(server: &Server) {
@@ -133,6 +135,14 @@ async fn everything_that_judgement_needs_is_read(server: &Server) {
     assert_eq!((tax.language.as_str(), tax.procedure), ("sql", false));
     assert!(function("proc").procedure);
     assert!(catalog.functions_named("pg_catalog", "lower").next().is_some());
+
+    let checks = |name: &str| -> Vec<&str> {
+        let functions = catalog.calls().types.get(name).into_iter().flatten();
+        functions.map(|(_, oid)| catalog.function(*oid).map_or("?", |f| &f.name)).collect()
+    };
+    assert_eq!(checks("taxable"), ["tax"]);
+    assert_eq!(checks("taxed_pair"), ["tax"]);
+    assert!(checks("positive").is_empty() && checks("pair").is_empty());
 
     let kinds =
         ["pair", "mood", "positive", "_mood", "orders"].map(|name| catalog.type_named("public", name));
