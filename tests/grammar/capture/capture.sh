@@ -1,7 +1,7 @@
 #!/bin/bash
 # Starts a server that logs every statement, lets tools work with it, and prints what they sent, one shape each.
-# `cargo xtask conformance grammar --capture` runs it: PROGRAMS is the folder of PostgreSQL's programs, PACKAGES that of
-# Python's packages.
+# `cargo xtask conformance grammar --capture` runs it: PROGRAMS is the folder of PostgreSQL's programs, NEWER that of the newest
+# major's, PACKAGES that of Python's packages, MODULES that of Node's.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d /tmp/portreeve-capture-XXXXXX)
@@ -38,10 +38,18 @@ done
 for name in owner thing event names counted child; do describe+="\\d+ app.$name"$'\n\\dp app.'"$name"$'\n'; done
 describe+=$'\\dt app.*\n\\df app.*\n\\d app.thing_id_seq\n\\d app.thing_price\n\\dT app.*\n\\dx\n'
 PGAPPNAME=psql psql -X -d tools >/dev/null 2>&1 <<< "$describe"
+# The newest major's programs look at the catalog in their own way, on an older server, too.
+PGAPPNAME=psql-newer "$NEWER/psql" -X -d tools >/dev/null 2>&1 <<< "$describe"
 try pg_dump pg_dump -d tools -f "$work/dump.sql"
 try pg_dump pg_dump -d tools -Fc -f "$work/dump"
 try pg_dump pg_dump -d tools --inserts --on-conflict-do-nothing -f "$work/inserts.sql"
 try pg_dumpall pg_dumpall -f "$work/all.sql"
+try pg_dump-newer "$NEWER/pg_dump" -d tools -f "$work/newer.sql"
+try pg_dump-newer "$NEWER/pg_dump" -d tools -Fc --large-objects -f "$work/newer"
+try pg_dumpall-newer "$NEWER/pg_dumpall" -f "$work/all.sql"
+createdb newer
+try pg_restore-newer "$NEWER/pg_restore" -d newer --clean --if-exists "$work/newer"
+try vacuumdb-newer "$NEWER/vacuumdb" -d tools --analyze-in-stages
 createdb restored
 try pg_restore pg_restore -d restored "$work/dump"
 try pg_restore pg_restore -d restored --clean --if-exists --single-transaction "$work/dump"
@@ -56,8 +64,12 @@ done
 for command in "vacuumdb -d tools" "vacuumdb -d tools -z -j 2" "vacuumdb -d tools -F -t app.owner" "reindexdb -d tools" "reindexdb -d tools --concurrently -t app.thing" "clusterdb -d tools" "pg_amcheck -d tools --install-missing" "createuser made" "dropuser made" "createdb made" "dropdb made" "dropdb --force scripted"; do
     try maintenance $command
 done
-for orm in sqlalchemy sqlalchemy-psycopg sqlalchemy-pg8000 django peewee; do
+for orm in sqlalchemy sqlalchemy-psycopg sqlalchemy-pg8000 alembic django peewee asyncpg; do
     PYTHONPATH=$PACKAGES try "$orm" /usr/bin/python3 "$here/orms.py" "$orm"
 done
+for tool in node-postgres knex sequelize typeorm drizzle kysely postgres.js; do
+    PACKAGES=$MODULES try "$tool" node "$here/orms.js" "$tool"
+done
+try jdbc java -cp /usr/share/java/postgresql.jar "$here/Metadata.java"
 as_owner "$PROGRAMS/pg_ctl" -D "$work/data" -m fast -w stop >&2
 /usr/bin/python3 "$here/shapes.py" "$work/data/log/log.json"

@@ -74,6 +74,78 @@ def sqlalchemy(driver):
     inspector.get_view_definition("names", schema="app")
 
 
+def alembic():
+    import sqlalchemy as sa
+    from alembic import autogenerate, migration, operations
+    from sqlalchemy.dialects import postgresql as pg
+
+    engine = sa.create_engine(f"postgresql+psycopg2://postgres@127.0.0.1:{PORT}/tools")
+    with engine.begin() as connection:
+        context = migration.MigrationContext.configure(connection, opts={"include_schemas": True})
+        context._ensure_version_table()
+        context.get_current_heads()
+        op = operations.Operations(context)
+        op.create_table(
+            "al_user",
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("name", sa.String(40), nullable=False, comment="how"),
+            sa.Column("kind", sa.Enum("a", "b", name="al_kind")),
+            sa.Column("facts", pg.JSONB, server_default=sa.text("'{}'::jsonb")),
+            comment="who",
+        )
+        op.create_table("al_post", sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True), sa.Column("user_id", sa.Integer), sa.Column("cost", sa.Numeric(10, 2)))
+        op.create_foreign_key("al_fk", "al_post", "al_user", ["user_id"], ["id"], ondelete="SET NULL", deferrable=True)
+        op.create_unique_constraint("al_unique", "al_user", ["name"])
+        op.create_check_constraint("al_check", "al_post", "cost > 0")
+        op.create_index("al_index", "al_post", ["cost"], postgresql_where=sa.text("cost > 1"), postgresql_using="btree")
+        op.create_index("al_gin", "al_user", ["facts"], postgresql_using="gin")
+        op.add_column("al_post", sa.Column("live", sa.Boolean, server_default=sa.false(), nullable=False))
+        op.alter_column("al_post", "cost", type_=sa.Float, postgresql_using="cost::float", existing_nullable=True)
+        op.alter_column("al_post", "live", new_column_name="alive", server_default=None)
+        op.alter_column("al_user", "name", nullable=True, comment="other")
+        op.bulk_insert(sa.table("al_user", sa.column("name")), [{"name": "x"}, {"name": "y"}])
+        op.execute("UPDATE al_user SET name = name || '!' WHERE name IS NOT NULL")
+        op.execute("ALTER TYPE al_kind ADD VALUE IF NOT EXISTS 'c'")
+        op.rename_table("al_post", "al_posts")
+        autogenerate.compare_metadata(context, sa.MetaData())
+        op.drop_index("al_index", table_name="al_posts")
+        op.drop_constraint("al_fk", "al_posts", type_="foreignkey")
+        op.drop_column("al_posts", "alive")
+        op.drop_table_comment("al_user")
+        op.drop_table("al_posts")
+        op.drop_table("al_user")
+        op.execute("DROP TYPE al_kind")
+
+
+def asyncpg():
+    import asyncio
+
+    import asyncpg
+
+    async def run():
+        c = await asyncpg.connect(host="127.0.0.1", port=int(PORT), user="postgres", database="tools", server_settings={"application_name": "asyncpg"})
+        await c.execute("CREATE TYPE ap_pair AS (a int, b app.mood)")
+        await c.execute("CREATE TABLE ap_user (id serial PRIMARY KEY, name text, pair ap_pair, span int4range, mails app.email[])")
+        await c.fetch("SELECT * FROM ap_user WHERE id = ANY($1) AND pair IS DISTINCT FROM $2::ap_pair", [1], (1, "sad"))
+        await c.executemany("INSERT INTO ap_user (name, pair) VALUES ($1, $2)", [("x", (1, "sad")), ("y", None)])
+        async with c.transaction(isolation="serializable", readonly=True, deferrable=True):
+            async for _ in c.cursor("SELECT id FROM ap_user"):
+                pass
+        async with c.transaction():
+            async with c.transaction():
+                await c.fetchval("UPDATE ap_user SET name = $1 WHERE id = $2 RETURNING id", "z", 1)
+        await c.copy_records_to_table("ap_user", records=[("w",)], columns=["name"])
+        await c.copy_from_query("SELECT name FROM ap_user WHERE id > $1", 0, output=os.devnull, format="csv")
+        await c.copy_from_table("ap_user", output=os.devnull, columns=["id", "name"])
+        await c.add_listener("changed", lambda *_: None)
+        await c.set_type_codec("mood", schema="app", encoder=str, decoder=str)
+        await c.reset()
+        await c.execute("DROP TABLE ap_user; DROP TYPE ap_pair")
+        await c.close()
+
+    asyncio.run(run())
+
+
 def django():
     import django
     from django.conf import settings
@@ -145,4 +217,4 @@ def peewee():
     db.drop_tables([Person, Pet], cascade=True)
 
 
-{"sqlalchemy": lambda: sqlalchemy("psycopg2"), "sqlalchemy-psycopg": lambda: sqlalchemy("psycopg"), "sqlalchemy-pg8000": lambda: sqlalchemy("pg8000"), "django": django, "peewee": peewee}[sys.argv[1]]()
+{"sqlalchemy": lambda: sqlalchemy("psycopg2"), "sqlalchemy-psycopg": lambda: sqlalchemy("psycopg"), "sqlalchemy-pg8000": lambda: sqlalchemy("pg8000"), "alembic": alembic, "django": django, "peewee": peewee, "asyncpg": asyncpg}[sys.argv[1]]()

@@ -127,7 +127,8 @@ pub fn sent(script: &str) -> Vec<String> {
         if first == ';' && depth == 0 && !atomic {
             let statement = std::mem::take(&mut text);
             if is_copy_in(&statement) {
-                let data = rest.find("\n\\.").map_or(rest.len(), |at| at + 3);
+                // What a tool sent stands here without its data.
+                let data = rest.find("\n\\.").map_or(0, |at| at + 3);
                 rest = &rest[data..];
             }
             texts.push(statement);

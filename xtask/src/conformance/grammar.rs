@@ -14,7 +14,7 @@ use crate::{
     cache::Cache,
     debian::{Package, ensure},
     pip::{self, pip},
-    postgres::Installed,
+    postgres::{Installed, MAJORS, Major},
     process::{cargo, exists, output, run as run_command, say, workspace},
 };
 
@@ -22,13 +22,28 @@ use crate::{
 const LIBCLANG: &str = "18.1.1";
 
 /// What `capture/orms.py` imports.
-const ORMS: [&str; 6] = [
+const ORMS: [&str; 8] = [
     "sqlalchemy==2.1.9",
     "psycopg2-binary==2.9.13",
     "psycopg[binary]==3.3.9",
     "pg8000==1.31.6",
     "django==5.2.8",
     "peewee==3.18.3",
+    "alembic==1.20.1",
+    "asyncpg==0.32.0",
+];
+
+/// What `capture/orms.js` requires.
+const MODULES: [&str; 9] = [
+    "pg@8.23.1",
+    "knex@3.3.0",
+    "sequelize@6.37.8",
+    "pg-hstore@2.3.4",
+    "typeorm@0.3.27",
+    "reflect-metadata@0.2.2",
+    "drizzle-orm@0.45.4",
+    "kysely@0.27.6",
+    "postgres@3.4.9",
 ];
 
 /// Its arguments, which are those of the program itself.
@@ -93,14 +108,31 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// What tools send, by a server that logs it.
 fn capture(cache: &Cache) -> Result<()> {
-    let packages = cache.fill("grammar-orms", |folder| {
+    ensure(&[
+        Package { name: "npm", is_there: || exists("npm") },
+        Package { name: "openjdk-17-jdk-headless", is_there: || exists("javac") },
+        Package {
+            name: "libpostgresql-jdbc-java",
+            is_there: || Path::new("/usr/share/java/postgresql.jar").exists(),
+        },
+    ])?;
+    let packages = cache.fill("grammar-packages-2", |folder| {
         say("fetching what the tools are made of");
         pip::ensure()?;
         run_command(pip(&["install", "--quiet", "--target"]).arg(folder).args(ORMS))
     })?;
+    let modules = cache.fill("grammar-modules-2", |folder| {
+        say("fetching Node's tools");
+        let mut install = Command::new("npm");
+        install.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(folder);
+        run_command(install.args(MODULES))
+    })?;
+    let newest = Major::new(*MAJORS.end())?;
     let script = folder().join("capture/capture.sh");
     let programs = format!("/usr/lib/postgresql/{}/bin", Installed::find()?.major);
-    let sent = output(Command::new(script).env("PACKAGES", packages).env("PROGRAMS", programs))?;
+    let mut capture = Command::new(script);
+    capture.env("PACKAGES", packages).env("MODULES", modules).env("PROGRAMS", programs);
+    let sent = output(capture.env("NEWER", newest.programs()))?;
     let file = folder().join("tools.sql");
     std::fs::write(&file, sent).with_context(|| format!("cannot write {}", file.display()))
 }

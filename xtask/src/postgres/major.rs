@@ -127,6 +127,11 @@ impl Major {
         self.release.sources
     }
 
+    /// The folder of its programs.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.folder.path().join("bin")
+    }
+
     /// What code that the server loads is compiled with.
     pub(crate) fn headers(&self) -> PathBuf {
         self.folder.path().join("include/server")

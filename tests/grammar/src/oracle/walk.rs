@@ -234,6 +234,15 @@ impl Walk {
                     self.function(list(function, "objname"), kind);
                 }
             }
+            // Of these no attribute is a function, whatever it is called.
+            "DefineStmt"
+                if [
+                    ObjectType::ObjectTsconfiguration,
+                    ObjectType::ObjectTsdictionary,
+                    ObjectType::ObjectCollation,
+                ]
+                .iter()
+                .any(|of| number(fields, "kind") == *of as i64) => {}
             "DefElem" if DEFINED_BY.contains(&text(fields, "defname")) => {
                 match fields.get("arg").and_then(node) {
                     Some(("TypeName", name)) => self.function(list(name, "names"), kind),
