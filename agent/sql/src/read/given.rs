@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use policy::Verb;
-use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, ObjectName, Value, ValueWithSpan};
+use sqlparser::ast::{
+    DataType, Expr, FunctionArg, FunctionArgExpr, ObjectName, ObjectNamePart, Value, ValueWithSpan,
+};
 
 use super::Reader;
 use super::texts::{reads_relation, runs_text, takes_sequence};
@@ -94,12 +96,8 @@ impl<'a> Reader<'a> {
     /// An argument that is a plain literal, perhaps cast.
     fn literal(&self, args: &[FunctionArg], at: usize) -> Option<Cow<'a, str>> {
         let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))) = args.get(at) else { return None };
-        let value: &ValueWithSpan = match expr {
+        let value: &ValueWithSpan = match bare(expr) {
             Expr::Value(value) => value,
-            Expr::Cast { expr, .. } => match &**expr {
-                Expr::Value(value) => value,
-                _ => return None,
-            },
             _ => return None,
         };
         let token = self.tokens.get((value.span.start.column as usize).checked_sub(1)?)?;
@@ -107,11 +105,41 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What stands within parentheses and casts that leave a string as it is.
+fn bare(mut expr: &Expr) -> &Expr {
+    loop {
+        expr = match expr {
+            Expr::Nested(inner) => inner,
+            Expr::Cast { expr: inner, data_type, .. } if keeps_strings(data_type) => inner,
+            other => return other,
+        };
+    }
+}
+
+fn keeps_strings(data_type: &DataType) -> bool {
+    let plain = |name: &str| matches!(name, "text" | "regclass" | "varchar");
+    let ident = |part: &ObjectNamePart| part.as_ident().map(|ident| ident.value.clone());
+    match data_type {
+        DataType::Text | DataType::Regclass | DataType::Varchar(None) | DataType::CharacterVarying(None) => {
+            true
+        }
+        DataType::Custom(name, modifiers) if modifiers.is_empty() => match name.0.as_slice() {
+            [name] => ident(name).is_some_and(|name| plain(&name)),
+            [schema, name] => {
+                ident(schema).is_some_and(|schema| schema == "pg_catalog")
+                    && ident(name).is_some_and(|name| plain(&name))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// Whether the first argument is written out, perhaps with a cast.
 fn is_constant(args: &[FunctionArg]) -> bool {
     let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))) = args.first() else { return false };
     let mut expr = argument;
-    while let Expr::Cast { expr: inner, .. } = expr {
+    while let Expr::Cast { expr: inner, .. } | Expr::Nested(inner) = expr {
         expr = inner;
     }
     matches!(expr, Expr::Value(value) if !matches!(value.value, Value::Placeholder(_) | Value::Null))

@@ -196,6 +196,7 @@ fn functions_that_objects_are_made_of_are_told() {
         ),
         ("CREATE ACCESS METHOD m TYPE INDEX HANDLER audit", "function public.audit"),
         ("CREATE FOREIGN DATA WRAPPER w HANDLER audit NO VALIDATOR", "function public.audit"),
+        ("ALTER OPERATOR FAMILY f USING hash ADD FUNCTION 1 audit (drop)", "function public.audit"),
         ("ALTER FOREIGN DATA WRAPPER w VALIDATOR audit", "function public.audit"),
         ("CREATE FOREIGN DATA WRAPPER handler HANDLER audit", "function public.audit"),
         ("CREATE TEXT SEARCH TEMPLATE x (init = audit, lexize = tidy)", "function public.audit"),

@@ -298,6 +298,8 @@ fn a_text_that_is_run_is_read() {
         ("SELECT table_to_xml('other.notes'::regclass, true, true, '')", "select table other.notes"),
         ("SELECT nextval('s')", "*update sequence public.s"),
         ("SELECT nextval('public.s'::regclass)", "*update sequence public.s"),
+        ("SELECT nextval(('s'::text)::regclass)", "*update sequence public.s"),
+        ("SELECT setval((('s')), 1)", "*update sequence public.s"),
         ("SELECT currval('s')", "*select sequence public.s"),
     ] {
         let all = actions(&catalog, text);

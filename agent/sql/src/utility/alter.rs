@@ -167,9 +167,7 @@ impl<'a> Reader<'a> {
                 }
                 cursor.rest = &[];
             }
-            "operator family" if cursor.rest.iter().any(|token| token.is(cursor.text, "drop")) => {
-                cursor.rest = &[];
-            }
+            "operator family" if ends_in_drop(cursor) => cursor.rest = &[],
             "operator family" | "foreign data wrapper" => self.named_functions(cursor, class, true)?,
             "publication" => {
                 if cursor.eat_one(&["add", "set"]).is_some() && !cursor.sees_kind(Kind::LeftParen) {
@@ -318,4 +316,10 @@ impl<'a> Reader<'a> {
         }
         Some(Read::quiet(if head == "comment" { "COMMENT" } else { "SECURITY LABEL" }))
     }
+}
+
+/// `USING method DROP …`, behind the name of an operator family: it names numbers and types alone.
+fn ends_in_drop(cursor: &Cursor<'_>) -> bool {
+    let mut cursor = *cursor;
+    cursor.eat("using") && cursor.name().is_some() && cursor.sees("drop")
 }

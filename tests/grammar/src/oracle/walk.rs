@@ -243,7 +243,7 @@ impl Walk {
                 ]
                 .iter()
                 .any(|of| number(fields, "kind") == *of as i64) => {}
-            "DefElem" if DEFINED_BY.contains(&text(fields, "defname")) => {
+            "DefElem" if DEFINES.contains(&around) && DEFINED_BY.contains(&text(fields, "defname")) => {
                 match fields.get("arg").and_then(node) {
                     Some(("TypeName", name)) => self.function(list(name, "names"), kind),
                     Some(("List", name)) => self.function(list(name, "items"), kind),
@@ -566,6 +566,10 @@ impl Walk {
         }
     }
 }
+
+/// Statements whose attributes they are.
+const DEFINES: [&str; 5] =
+    ["DefineStmt", "CreateRangeStmt", "AlterOperatorStmt", "CreateFdwStmt", "AlterFdwStmt"];
 
 /// Attributes whose values are functions.
 const DEFINED_BY: [&str; 31] = [
