@@ -5,6 +5,7 @@
 
 mod arguments;
 mod compare;
+mod go;
 mod known;
 mod leg;
 mod neutral;
@@ -41,6 +42,7 @@ fn run() -> Result<()> {
     let (suite, known): (fn(&Leg, &Arguments) -> Result<Outcomes>, _) = match arguments.suite.as_str() {
         "regress" | regress::QUICK => (regress::run, include_str!("known/regress")),
         "asyncpg" => (python::run, include_str!("known/asyncpg")),
+        "pgx" => (go::run, include_str!("known/pgx")),
         "pg8000" => (python::run, include_str!("known/pg8000")),
         "psycopg2" => (python::run, include_str!("known/psycopg2")),
         "py-postgresql" => (python::run, include_str!("known/py-postgresql")),

@@ -1,6 +1,7 @@
 //! `cargo xtask conformance`: fetches test suites of other people, and runs each twice, direct and through Portreeve.
 //! How they are run and compared lies in `tests/conformance`.
 
+mod go;
 mod grammar;
 mod python;
 mod regress;
@@ -53,13 +54,22 @@ enum Suite {
     Psycopg2,
     /// The tests of py-postgresql, which speaks the protocol in Python: binary format, cursors, COPY from server to server
     PyPostgresql,
+    /// The tests of pgx, the driver of Go, which speaks the protocol itself: batches, binary format, COPY, a pool
+    Pgx,
     /// The tests of SQLAlchemy's dialect, over psycopg 3 and asyncpg
     Sqlalchemy,
 }
 
 /// What is run if none is named, in the order in which they run.
-const ALL: [Suite; 6] =
-    [Suite::Regress, Suite::Asyncpg, Suite::Pg8000, Suite::Psycopg2, Suite::PyPostgresql, Suite::Sqlalchemy];
+const ALL: [Suite; 7] = [
+    Suite::Regress,
+    Suite::Asyncpg,
+    Suite::Pg8000,
+    Suite::Psycopg2,
+    Suite::PyPostgresql,
+    Suite::Pgx,
+    Suite::Sqlalchemy,
+];
 
 /// The command.
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -84,6 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             Suite::Pg8000 => python::prepare(&cache, &python::PG8000),
             Suite::Psycopg2 => python::prepare(&cache, &python::PSYCOPG2),
             Suite::PyPostgresql => python::prepare(&cache, &python::PY_POSTGRESQL),
+            Suite::Pgx => go::prepare(&cache),
             Suite::Sqlalchemy => python::prepare(&cache, &python::SQLALCHEMY),
         };
         let compared = words.and_then(|words| match (suite, &server) {
