@@ -14,6 +14,7 @@ mod facts;
 mod failing;
 mod frontend;
 mod hold;
+mod inherit;
 mod judged;
 mod judging;
 mod ledger;

@@ -1,0 +1,139 @@
+//! What EXECUTE and FETCH do and give back: that is what their names stand for, and names may change hands on the way.
+
+use policy::{Action, Lineage, ObjectKind, Output};
+use sql::{Effects, SearchPath, Statement, TransactionEffect};
+
+use super::Active;
+use super::names::Prepared;
+use super::reading::{Changes, Reading};
+
+impl Active {
+    /// What EXECUTE does, and what EXECUTE and FETCH give back, is what their names stand for.
+    pub(super) fn inherited(&self, reading: &Reading) -> Reading {
+        let mut resolved = reading.clone();
+        // Names that an earlier statement of the same text prepares stand in its own actions already.
+        let mut prepared_here: Vec<&str> = Vec::new();
+        // What earlier statements of it change counts for what is run here, not for how that was read.
+        let (mut path_moves, mut names_move) = (false, false);
+        let (mut fetched, mut reopened) = (false, false);
+        for (index, statement) in reading.statements().iter().enumerate() {
+            let effects = &statement.effects;
+            if fetched && names_something(statement) {
+                resolved.doubt(index, "a name behind a FETCH that may change the meaning of names");
+                continue;
+            }
+            if let Some(name) = &effects.executes
+                && (names_move || (path_moves && prepared_here.contains(&name.as_str())))
+            {
+                resolved.doubt(index, "EXECUTE behind what may change the meaning of names");
+                continue;
+            }
+            prepared_here.extend(effects.prepares.as_deref());
+            reopened |= effects.reopens;
+            path_moves |= statement.moves_path();
+            names_move |= effects.renames || !effects.drops.is_empty();
+            if effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back) {
+                path_moves |= self.facts.is_taken_back();
+                names_move |= self.facts.is_taken_back();
+            }
+            if let Some(name) = &effects.fetches {
+                let cursor = self.names.portal(name.as_bytes());
+                let cursor = cursor.filter(|portal| !reopened && !portal.reopened.get());
+                let output = cursor.map_or(Output::Unknown, |portal| portal.output().clone());
+                resolved.inherit(index, &[], &[], output, (nothing(), nothing()));
+                // The query runs as its rows are fetched.
+                if cursor.is_none_or(|portal| portal.judged.reading.changes().moves_settings()) {
+                    resolved.moves_settings();
+                    fetched = true;
+                }
+            }
+            let Some(name) = &effects.executes else { continue };
+            match self.names.statement(name.as_bytes()) {
+                _ if prepared_here.contains(&name.as_str()) => {
+                    resolved.inherit(index, &[], &[], Output::Unknown, (Lineage::Unknown, nothing()))
+                }
+                Some(prepared) => self.inherit_prepared(&mut resolved, index, prepared, path_moves),
+                None => resolved.doubt(index, "EXECUTE of a statement that was not prepared here"),
+            }
+        }
+        resolved
+    }
+
+    /// It is planned again where the search path has changed: what counts is what it means now. PREPARE takes
+    /// only queries and writes; Parse takes anything, and what that changes would have to be followed, too.
+    fn inherit_prepared(&self, resolved: &mut Reading, index: usize, prepared: &Prepared, path_moves: bool) {
+        let mut settings = self.facts.settings(prepared.strings);
+        if path_moves {
+            settings.to_mut().search_path = SearchPath::Unknown;
+        }
+        let meant = self.reread_by(&prepared.text, prepared.strings, &settings);
+        let [statement] = meant.statements() else {
+            return resolved.doubt(index, "EXECUTE of more than one statement");
+        };
+        if meant.changes() != Changes::default() || acts_on_session(&statement.effects, prepared.inside) {
+            return resolved.doubt(index, "EXECUTE of what is neither a query nor a write");
+        }
+        // Values that EXECUTE itself brings make its output something else than what was prepared gives.
+        let output = match resolved.statements().get(index).map(|s| &s.output) {
+            Some(Output::Inherited(_)) => statement.output.clone(),
+            _ => Output::Unknown,
+        };
+        let carried = (statement.written.clone(), statement.steers.clone());
+        resolved.inherit(index, meant.actions(), &statement.relations, output, carried);
+    }
+
+    /// Whether every name that a reading inherits from is known to stand for what it will find.
+    pub(super) fn names_are_certain(&self, reading: &Reading) -> bool {
+        reading.statements().iter().all(|s| {
+            s.effects.executes.as_ref().is_none_or(|name| self.names.statement_is_certain(name.as_bytes()))
+                && s.effects.fetches.as_ref().is_none_or(|name| self.names.portal_is_certain(name.as_bytes()))
+        })
+    }
+}
+
+/// What carries no column.
+const fn nothing() -> Lineage {
+    Lineage::Derived(Vec::new())
+}
+
+/// Whether a statement does more than read and write rows. `prepares_itself`: it is a PREPARE that stands for the
+/// statement inside.
+fn acts_on_session(effects: &Effects, prepares_itself: bool) -> bool {
+    let Effects {
+        ddl,
+        search_path,
+        string_syntax,
+        transaction,
+        prepares,
+        executes,
+        deallocates,
+        declares,
+        fetches,
+        copy,
+        temp,
+        renames,
+        hangs_code,
+        reopens,
+        drops,
+    } = effects;
+    *ddl || *search_path
+        || *string_syntax
+        || *temp
+        || *renames
+        || *hangs_code
+        || *reopens
+        || !drops.is_empty()
+        || transaction.is_some()
+        || prepares.is_some() != prepares_itself
+        || executes.is_some()
+        || deallocates.is_some()
+        || declares.is_some()
+        || fetches.is_some()
+        || copy.is_some()
+}
+
+/// Whether it names a relation or a function.
+pub(super) fn names_something(statement: &Statement) -> bool {
+    let named = |a: &Action| matches!(a.object.kind, ObjectKind::Relation | ObjectKind::Function);
+    !statement.relations.is_empty() || statement.actions.iter().any(named)
+}
