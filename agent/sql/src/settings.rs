@@ -45,6 +45,21 @@ impl SearchPath {
         let creation = schemas.iter().find(|schema| *schema != "pg_catalog").cloned();
         SearchPath::Known { schemas, creation }
     }
+
+    /// What `search_path` comes to where code sets it to these for itself. Schemas that are not there, or that the role may
+    /// not use which runs the code, are passed over, and nobody can be asked of which this is so. So it is known only where
+    /// there is one beside PostgreSQL's own.
+    pub(crate) fn of_code(mut set: Vec<String>) -> Self {
+        // The session's temporary relations are in sight wherever that stands.
+        set.pop_if(|last| last == "pg_temp");
+        if set.first().is_none_or(|first| first != "pg_catalog") {
+            set.insert(0, "pg_catalog".to_owned());
+        }
+        match set.as_slice() {
+            [_] | [_, _] => SearchPath::listed(set),
+            _ => SearchPath::Unknown,
+        }
+    }
 }
 
 /// Bounds on what one text may ask of the reader. What goes beyond them is opaque, never cut.

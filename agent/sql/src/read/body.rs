@@ -403,7 +403,7 @@ fn own_path(function: &Function) -> Option<SearchPath> {
         // "$user" in the session's path is then who made the function.
         return function.security_definer.then_some(SearchPath::Unknown);
     };
-    let mut schemas = vec!["pg_catalog".to_owned()];
+    let mut schemas = Vec::new();
     for schema in set.split(',').map(str::trim).filter(|schema| !schema.is_empty()) {
         let name = schema.strip_prefix('"').and_then(|s| s.strip_suffix('"')).unwrap_or(schema);
         if name.contains(['"', '$']) {
@@ -411,5 +411,5 @@ fn own_path(function: &Function) -> Option<SearchPath> {
         }
         schemas.push(name.to_owned());
     }
-    Some(SearchPath::listed(schemas))
+    Some(SearchPath::of_code(schemas))
 }

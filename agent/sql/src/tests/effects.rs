@@ -69,6 +69,14 @@ fn with(change: impl FnOnce(&mut Changes)) -> Catalog {
     let mut pinned = function(705, "fixed", "sql", Body::Text("SELECT body FROM notes".into()));
     pinned.config = vec!["search_path=other, \"x y\"".to_owned()];
     changes.functions.push(pinned);
+    // Whoever runs it may not use the first of the schemas.
+    let mut either = function(706, "either", "sql", Body::Text("SELECT * FROM same".into()));
+    either.config = vec!["search_path=other, public".to_owned()];
+    changes.functions.push(either);
+    changes.relations.extend([
+        super::fixture::relation(800, "other", "same", policy::RelationKind::Table, &["a"]),
+        super::fixture::relation(801, "public", "same", policy::RelationKind::Table, &["a"]),
+    ]);
     change(&mut changes);
     catalog().changed(2, changes)
 }
@@ -119,6 +127,7 @@ fn a_body_does_what_it_names() {
         ("gathers", ", *function public.reads, *select table public.secret"),
         ("in_c", ""),
         ("fixed", ", *select table other.notes"),
+        ("either", ", *select table other.same, *select table public.same"),
     ] {
         check(&catalog, &format!("SELECT {name}()"), &format!("function public.{name}{found}"));
     }

@@ -25,7 +25,7 @@ fn type_of(column: &str) -> Oid {
     }
 }
 
-fn relation(oid: Oid, schema: &str, name: &str, kind: RelationKind, columns: &[&str]) -> Relation {
+pub(super) fn relation(oid: Oid, schema: &str, name: &str, kind: RelationKind, columns: &[&str]) -> Relation {
     Relation {
         oid,
         schema: schema.to_owned(),

@@ -357,9 +357,5 @@ fn listed(text: &str, values: &[Token]) -> SearchPath {
             None => return SearchPath::Unknown,
         }
     }
-    let creation = schemas.iter().find(|schema| *schema != "pg_catalog").cloned();
-    if !schemas.iter().any(|schema| schema == "pg_catalog") {
-        schemas.insert(0, "pg_catalog".to_owned());
-    }
-    SearchPath::Known { schemas, creation }
+    SearchPath::of_code(schemas)
 }
