@@ -5,6 +5,7 @@ use e2e::wire::Wire;
 use e2e::{Setup, story};
 
 use crate::effects::{EFFECTS, Shows, check, passes, setup, texts};
+use crate::steps::play;
 
 fn code() -> Setup {
     let mut setup = setup();
@@ -289,6 +290,31 @@ fn a_block_is_judged_as_what_it_does() -> Result<()> {
                     Shows::Told,
                 ),
                 (
+                    "a function that finds other names than it was made with",
+                    texts(&[
+                        "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT b FROM twin'; SET search_path = vault, public; SELECT f()",
+                    ]),
+                    Shows::Told,
+                ),
+                (
+                    "a trigger whose function does",
+                    texts(&[
+                        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO public.effects SELECT b FROM twin; RETURN NEW; END$$; CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); SET search_path = vault, public; INSERT INTO public.t VALUES (2, 'y')",
+                    ]),
+                    EFFECTS,
+                ),
+                (
+                    "one that was there before",
+                    texts(&[
+                        "BEGIN",
+                        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION copies()",
+                        "SET LOCAL search_path = vault, public",
+                        "INSERT INTO public.t VALUES (2, 'y')",
+                        "COMMIT",
+                    ]),
+                    EFFECTS,
+                ),
+                (
                     "a trigger's function",
                     texts(&[
                         "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN DELETE FROM vault.secret; RETURN NEW; END$$",
@@ -404,6 +430,37 @@ fn a_block_does_not_lead_around_a_mask() -> Result<()> {
             let got = told(&mut world.wire()?, &[honest])?;
             ensure!(direct.contains("DO\0") && got.contains("DO\0"), "{honest}: {direct}, but {got}");
         }
+        Ok(())
+    })
+}
+
+const ALL: &str = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow }
+";
+
+#[test]
+fn a_migration_goes_through() -> Result<()> {
+    story(&Setup::policy(ALL), |world| {
+        let mut wire = world.wire()?;
+        let steps = texts(&[
+            "BEGIN",
+            "DO $$BEGIN CREATE TYPE state AS ENUM ('draft', 'paid'); EXCEPTION WHEN duplicate_object THEN NULL; END$$",
+            "DO $$BEGIN IF NOT EXISTS (SELECT FROM pg_class WHERE relname = 'bills') THEN CREATE TABLE bills (id int PRIMARY KEY, state state, touched timestamptz); END IF; END$$",
+            "INSERT INTO bills (id, state) VALUES (1, 'draft')",
+            "CREATE FUNCTION total(n int) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM bills WHERE id > n'",
+            "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.touched := now(); RETURN NEW; END$$",
+            "COMMIT",
+            "CREATE TRIGGER touch BEFORE UPDATE ON bills FOR EACH ROW EXECUTE FUNCTION touch()",
+            "UPDATE bills SET state = 'paid' WHERE id = 1",
+            "SELECT total(0), count(*) FROM bills WHERE touched IS NOT NULL",
+            "CREATE SCHEMA archive CREATE TABLE bills (id int) CREATE INDEX ON bills (id)",
+            "CREATE RULE keep AS ON DELETE TO bills DO INSTEAD NOTHING",
+        ]);
+        let got = play(&mut wire, &steps)?;
+        ensure!(!got.iter().any(|line| line.starts_with('E')), "{got:?}");
+        ensure!(got.contains(&"D 1|1".to_owned()), "{got:?}");
         Ok(())
     })
 }

@@ -39,6 +39,8 @@ CREATE TABLE public.t (a int, b text);
 INSERT INTO public.t VALUES (1, 'x');
 CREATE TABLE public.effects (what text);
 CREATE TABLE public.twin (b text); CREATE TABLE vault.twin (b text); INSERT INTO vault.twin VALUES ('the-secret');
+CREATE FUNCTION public.copies() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN INSERT INTO public.effects SELECT b FROM twin; RETURN NEW; END$$;
 ALTER TABLE public.twin OWNER TO shop_service; ALTER TABLE vault.twin OWNER TO shop_service;
 CREATE FUNCTION public.run(text) RETURNS text LANGUAGE plpgsql AS
   $$BEGIN INSERT INTO public.effects VALUES ('ran'); RETURN $1; END$$;

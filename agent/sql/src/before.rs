@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use policy::{Action, ObjectKind, Verb};
+use policy::{Action, Catalog, ObjectKind, Verb};
 
 use crate::names::{Name, is_same};
-use crate::{Effects, Statement, TransactionEffect};
+use crate::{Effects, SearchPath, Statement, TransactionEffect};
 
 /// Bytes that code may have beyond the text's own length, where it is read again: in a loop, or in code of code.
 const MORE_CODE: usize = 256 * 1024;
@@ -16,7 +16,16 @@ const MAX_PIECES: usize = 40_000;
 
 /// A function that is made or altered: its schema, and what it does when it is called, where its code has been read with
 /// the statement that made it.
-type Altered = (Option<String>, Option<Effects>);
+type Altered = (Option<String>, Option<Made>);
+
+/// What is known of a function that the text makes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Made {
+    /// What a call of it changes.
+    pub(crate) effects: Effects,
+    /// Where its names were looked for.
+    pub(crate) path: SearchPath,
+}
 
 /// What earlier statements have made uncertain. It only ever grows: what one of them may have done counts as done.
 pub(crate) struct Before<'o> {
@@ -34,6 +43,10 @@ pub(crate) struct Before<'o> {
     pub(crate) hangs_code: bool,
     /// How strings are read may have changed.
     pub(crate) string_syntax: bool,
+    /// Functions hang on something that they did not before.
+    hung: bool,
+    /// What they name may be something else by now, so that no relation can be told what comes with it.
+    pub(crate) strayed: bool,
     /// Relations that they create, by name: their schemas.
     created: HashMap<String, Vec<Option<String>>>,
     /// Relations that they have taken away, or may have.
@@ -57,6 +70,8 @@ impl<'o> Before<'o> {
             moved: false,
             hangs_code: false,
             string_syntax: false,
+            hung: false,
+            strayed: false,
             created: HashMap::new(),
             uncertain: HashMap::new(),
             functions: HashMap::new(),
@@ -75,6 +90,8 @@ impl<'o> Before<'o> {
             moved: outer.moved,
             hangs_code: outer.hangs_code,
             string_syntax: outer.string_syntax,
+            hung: outer.hung,
+            strayed: outer.strayed,
             ..Before::nothing(0)
         }
     }
@@ -94,9 +111,9 @@ impl<'o> Before<'o> {
     }
 
     /// Functions of that name that were made or altered: their schemas, and what each does, if that is known.
-    pub(crate) fn functions(&self, name: &str) -> impl Iterator<Item = (Option<&str>, Option<&Effects>)> {
+    pub(crate) fn functions(&self, name: &str) -> impl Iterator<Item = (Option<&str>, Option<&Made>)> {
         let named = self.levels().filter_map(move |before| before.functions.get(name)).flatten();
-        named.map(|(schema, effects)| (schema.as_deref(), effects.as_ref()))
+        named.map(|(schema, made)| (schema.as_deref(), made.as_ref()))
     }
 
     /// Whether that name in that schema may stand for nothing now, or for another relation.
@@ -117,6 +134,11 @@ impl<'o> Before<'o> {
         spend(&outermost.pieces, 1)
     }
 
+    /// Whether names stand for what they stood for at the beginning of the text.
+    pub(crate) fn names_are_as_before(&self) -> bool {
+        !self.moved && !self.strayed && self.levels().all(|before| before.uncertain.is_empty())
+    }
+
     /// Whether every name stands for what the catalog says.
     pub(crate) fn names_are_certain(&self) -> bool {
         !self.moved && self.levels().all(|before| before.uncertain.is_empty() && before.functions.is_empty())
@@ -126,6 +148,8 @@ impl<'o> Before<'o> {
     pub(crate) fn has_changed(&self) -> bool {
         let Some(outer) = self.outer else { return false };
         !(self.created.is_empty() && self.uncertain.is_empty() && self.functions.is_empty())
+            || self.hung != outer.hung
+            || self.strayed != outer.strayed
             || (self.search_path, self.ddl, self.defines, self.moved, self.hangs_code, self.string_syntax)
                 != (
                     outer.search_path,
@@ -137,9 +161,20 @@ impl<'o> Before<'o> {
                 )
     }
 
-    /// `unsettled`: the open transaction has changed a setting. `provisional`: it has changed relations.
-    pub(crate) fn add(&mut self, statement: &Statement, unsettled: bool, provisional: bool) {
+    /// `unsettled`: the open transaction has changed a setting.
+    pub(crate) fn add(
+        &mut self,
+        statement: &Statement,
+        path: &SearchPath,
+        catalog: &Catalog,
+        unsettled: bool,
+    ) {
+        let provisional = catalog.is_provisional();
         let effects = &statement.effects;
+        let hangs = statement.hangs_functions();
+        // Of a block it is not known what came first.
+        self.strayed |= (self.hung || (hangs && statement.tag == "DO")) && statement.moves_names(catalog);
+        self.hung |= hangs;
         let takes_back = effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back);
         self.search_path |= statement.moves_path() || (takes_back && unsettled);
         self.ddl |= effects.ddl;
@@ -168,9 +203,10 @@ impl<'o> Before<'o> {
             }
             note(&mut self.uncertain, name, Some(schema.clone()));
         }
-        let defers = statement.makes_function_that_is_read().then_some(&statement.defers);
+        let made = || Made { effects: statement.defers.clone(), path: path.clone() };
+        let made = statement.makes_function_that_is_read().then(made);
         for Name { schema, name } in statement.functions_altered() {
-            note(&mut self.functions, &name, (schema, defers.cloned()));
+            note(&mut self.functions, &name, (schema, made.clone()));
         }
         for Action { verb, object, .. } in statement.done() {
             if *verb == Verb::Create && object.kind == ObjectKind::Relation && object.class != "index" {

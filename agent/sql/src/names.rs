@@ -10,7 +10,7 @@ use policy::catalog::TypeKind;
 use policy::{Catalog, Function, Relation};
 
 use crate::SearchPath;
-use crate::before::Before;
+use crate::before::{Before, Made};
 use crate::statement::Inside;
 use crate::values::Values;
 
@@ -158,7 +158,13 @@ impl<'a> Names<'a> {
             },
         };
         let here = self.before.functions(&name.name).filter(|(schema, _)| searched(*schema));
-        let here = here.map(|(_, effects)| effects.is_some()).reduce(|one, other| one && other);
+        // It runs with the path of whoever calls it.
+        let same = |made: &Made| {
+            self.before.names_are_as_before()
+                && made.path == *self.path
+                && matches!(self.path, SearchPath::Known { .. })
+        };
+        let here = here.map(|(_, made)| made.is_some_and(same)).reduce(|one, other| one && other);
         if self.catalog.functions_uncertain(&name.name).any(searched) { Some(false) } else { here }
     }
 

@@ -104,7 +104,10 @@ pub(crate) fn read(
     let on_relation = |a: &Action| a.object.kind == ObjectKind::Relation;
     let runs_code = before.hangs_code && reader.actions[..at_once].iter().any(on_relation);
     let event = reader.effects.ddl && catalog.has_event_triggers();
-    if runs_code || event || (catalog.has_hidden_calls() && evaluates(done.tag, &reader.effects)) {
+    // Nothing of a function is evaluated where it is made.
+    let makes = matches!(done.tag, "CREATE FUNCTION" | "CREATE PROCEDURE");
+    let evaluates = evaluates(done.tag, &reader.effects) && !makes;
+    if runs_code || event || (catalog.has_hidden_calls() && evaluates) {
         reader.moves_settings();
     }
     moves::note(text, tokens, &reader.actions[..at_once], catalog, &mut reader.effects);
@@ -126,7 +129,8 @@ pub(crate) fn read(
         effects: reader.effects,
         wants: reader.wants,
     };
-    before.add(&statement, settings.unsettled, catalog.is_provisional());
+    let path = if before.search_path { &SearchPath::Unknown } else { &settings.search_path };
+    before.add(&statement, path, catalog, settings.unsettled);
     statement
 }
 
@@ -140,6 +144,31 @@ impl Statement {
     pub fn defines(&self) -> bool {
         let defines = |a: &Action| matches!(a.verb, Verb::Create | Verb::Alter | Verb::Opaque);
         self.done().iter().any(defines)
+    }
+
+    /// Whether it makes functions of users' run where they did not before: a trigger, a default, a policy.
+    pub fn hangs_functions(&self) -> bool {
+        let calls = |a: &Action| {
+            a.verb == Verb::Function
+                && a.object.class == "function"
+                && a.object.schema.as_deref() != Some("pg_catalog")
+        };
+        self.effects.ddl && self.defines() && self.done().iter().any(calls)
+    }
+
+    /// Whether names in code that runs behind it may mean something else than before, by what it is known to do.
+    pub fn moves_names(&self, catalog: &Catalog) -> bool {
+        let moves = |a: &Action| match a.verb {
+            Verb::Set => matches!(a.object.name.as_str(), "search_path" | "all" | "discard all"),
+            Verb::SetRole | Verb::Opaque | Verb::Role => true,
+            // Of a schema that may not be used nothing is found, nor by a role that is no member.
+            Verb::Grant | Verb::Revoke => matches!(a.object.kind, ObjectKind::Schema | ObjectKind::Role),
+            _ => a.object.kind == ObjectKind::Schema,
+        };
+        let another = |(schema, name): &(String, String)| {
+            catalog.schemas().any(|other| other != schema && catalog.relation_named(other, name).is_some())
+        };
+        self.effects.renames || self.effects.drops.iter().any(another) || self.done().iter().any(moves)
     }
 
     /// Whether the server may take it before a SET TRANSACTION, which has to come before a transaction's first query: it

@@ -41,6 +41,8 @@ pub(crate) struct Facts {
     /// The open transaction may have hung code on relations that the catalog knows nothing of: what reads or writes one may
     /// change settings.
     code_hangs: bool,
+    /// Functions hang on something since the open transaction began, by what is named in their code.
+    functions_hang: bool,
     /// The catalog could not be read again: nothing is known of names until it is.
     catalog_lost: bool,
     /// A setting was changed inside the open transaction, so that its end may change it back.
@@ -64,6 +66,7 @@ impl Facts {
             catalog_doubtful: false,
             names_doubtful: false,
             code_hangs: false,
+            functions_hang: false,
             catalog_lost: false,
             unsettled: false,
             catalog,
@@ -195,6 +198,11 @@ impl Facts {
         let mut moved = false;
         for statement in statements {
             let effects = &statement.effects;
+            // What hangs somewhere is not in the catalog yet: what it names was told as it was then.
+            let hangs = statement.hangs_functions();
+            self.names_doubtful |= (self.functions_hang || (hangs && statement.tag == "DO"))
+                && statement.moves_names(&self.catalog);
+            self.functions_hang |= hangs;
             if let Some(effect) = &effects.transaction {
                 moved |= self.transaction.sent(effect);
             }
@@ -324,6 +332,7 @@ impl Facts {
             self.transaction.over();
             self.overlay = None;
             self.code_hangs = false;
+            self.functions_hang = false;
             self.catalog_doubtful = false;
         } else if !self.transaction.done().is_empty() {
             self.overlay = Some(Arc::new(catalog.with_provisional(self.transaction.done())));

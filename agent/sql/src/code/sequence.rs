@@ -130,7 +130,7 @@ impl Code<'_, '_, '_> {
         let start = token.map(|token| token.start as usize).filter(|_| self.placed);
         action.detail.position = start.map(|start| character(self.text.as_bytes(), start));
         let statement = Statement { actions: vec![action], ..Statement::opaque("") };
-        self.before.add(&statement, true, true);
+        self.before.add(&statement, &SearchPath::Unknown, self.reader.names.catalog, true);
         self.take(statement, None);
     }
 
@@ -147,7 +147,7 @@ impl Code<'_, '_, '_> {
             effects,
             ..Statement::opaque("")
         };
-        self.before.add(&statement, true, true);
+        self.before.add(&statement, &SearchPath::Unknown, self.reader.names.catalog, true);
         self.take(statement, None);
     }
 

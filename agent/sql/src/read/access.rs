@@ -24,6 +24,10 @@ pub(crate) enum Target<'a> {
 impl<'a> Reader<'a> {
     /// Looks a relation up; one that is not there makes the statement opaque.
     pub(crate) fn target(&mut self, name: &Name) -> Target<'a> {
+        if self.names.before.strayed {
+            self.opaque(format!("what hangs on \"{name}\" may mean other names"));
+            return Target::Missing;
+        }
         let known = self.names.relation(name);
         let schema = name.schema.as_deref().or_else(|| self.names.creation_schema());
         // In code it may not have come to that, and the path may have been another there.

@@ -67,15 +67,17 @@ impl<'a> Reader<'a> {
 
     /// A call of a function that the same text makes, or of one by its own code: what it runs is told where it is made.
     fn call_made(&mut self, verb: Verb, name: &Name) {
-        self.moves_settings();
-        self.effects.ddl = true;
         let own = self.names.values.function.as_ref().filter(|own| own.name == name.name);
+        if own.is_some() {
+            self.moves_settings();
+            self.effects.ddl = true;
+        }
         let mut schema = name.schema.clone().or_else(|| own?.schema.clone());
         let before = self.names.before;
-        for (of, effects) in before.functions(&name.name) {
+        for (of, made) in before.functions(&name.name) {
             schema = schema.or_else(|| of.map(str::to_owned));
-            if let Some(effects) = effects {
-                self.follow(effects.clone());
+            if let Some(made) = made {
+                self.follow(made.effects.clone());
             }
         }
         self.act(Action {

@@ -214,6 +214,7 @@ fn the_body_of_a_function_is_told_where_it_is_made() {
         "f() RETURNS int LANGUAGE sql SET search_path = \"$user\" AS 'SELECT 1 FROM missing'",
         "f() RETURNS int LANGUAGE sql SET standard_conforming_strings = off AS 'SELECT ''\\'''",
         "f() RETURNS int LANGUAGE sql AS 'SELECT audit(1); SELECT ''\\'''",
+        "f() RETURNS int LANGUAGE sql SET role FROM CURRENT AS 'SELECT 1'",
         "f(a b c d) RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "f() RETURNS int BEGIN ATOMIC SELECT 1; END x",
     ] {
@@ -228,8 +229,8 @@ fn a_function_that_the_text_makes_is_called_by_what_was_told_of_it() {
         actions(&format!("{f}SELECT f()")),
         "create function public.f, select table public.t; function public.f"
     );
-    // What it runs may move names.
-    opaque(&format!("{f}SELECT f(); CREATE TABLE n (a int)"));
+    // What it runs moves no names.
+    assert!(!is_opaque(&format!("{f}SELECT f(); CREATE TABLE n (a int)")));
     assert_eq!(super::fixture::output(&format!("{f}SELECT f()")), "unknown");
     for text in [
         "CREATE FUNCTION f() RETURNS int LANGUAGE plperl AS 'x'; SELECT f()",
@@ -242,7 +243,6 @@ fn a_function_that_the_text_makes_is_called_by_what_was_told_of_it() {
         assert!(last.contains("opaque"), "{text} gave {found}");
     }
     let text = "CREATE FUNCTION lower(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT lower(1)";
-    assert!(read(text).statements[1].effects.search_path);
     assert!(actions(text).ends_with("; function public.lower"), "{}", actions(text));
 }
 
@@ -292,4 +292,32 @@ fn much_code_ends_in_a_verdict() {
     assert!(!is_opaque(&many("v := 1;", 1000)));
     // In a debug build.
     assert!(started.elapsed().as_secs() < 120, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_function_that_may_find_other_names_than_it_was_made_with_is_not_trusted() {
+    let f = "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT a FROM t'; ";
+    let g = "CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM a FROM t; RETURN NEW; END$$; ";
+    for text in [
+        format!("{f}SET search_path = other, public; SELECT f()"),
+        format!("{f}ALTER TABLE t RENAME TO u; SELECT f()"),
+        format!("{f}DROP TABLE t; SELECT f()"),
+        format!("{f}CREATE FUNCTION h() RETURNS int LANGUAGE sql SET search_path = other AS 'SELECT f()'"),
+        format!("{f}DO $$BEGIN LOOP PERFORM f(); SET search_path = other; END LOOP; END$$"),
+        format!("{g}CREATE TRIGGER x BEFORE INSERT ON public.orders EXECUTE FUNCTION g(); SET search_path = other, public; INSERT INTO public.orders VALUES (1)"),
+        format!("{g}DO $$BEGIN CREATE TRIGGER x BEFORE INSERT ON public.orders EXECUTE FUNCTION g(); SET search_path = other, public; END$$; INSERT INTO public.orders VALUES (1)"),
+        format!("{f}CREATE TABLE public.n (a int DEFAULT f()); SET search_path = other, public; INSERT INTO public.n VALUES (DEFAULT)"),
+        "CREATE TRIGGER x BEFORE INSERT ON public.orders EXECUTE FUNCTION audit(); SET ROLE other; INSERT INTO public.orders VALUES (1)".to_owned(),
+    ] {
+        opaque(&text);
+    }
+    for text in [
+        format!("{f}SELECT f(); SELECT f(); INSERT INTO t VALUES (1)"),
+        format!(
+            "{g}CREATE TRIGGER x BEFORE INSERT ON orders EXECUTE FUNCTION g(); INSERT INTO public.orders VALUES (1)"
+        ),
+        format!("{f}CREATE FUNCTION h() RETURNS int LANGUAGE sql AS 'SELECT f()'; SELECT h()"),
+    ] {
+        assert!(!is_opaque(&text), "{text} gave {}", actions(&text));
+    }
 }

@@ -223,6 +223,9 @@ impl<'a> Reader<'a> {
         }
         let name = cursor.chain()?.join(".").to_ascii_lowercase();
         if cursor.eat_all(&["from", "current"]) {
+            if is_role_setting(&name) {
+                self.defines(|reader| reader.assign(&name, None));
+            }
             return Some(());
         }
         if !cursor.eat("to") && !cursor.eat_operator("=") {
