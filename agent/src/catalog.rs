@@ -34,6 +34,7 @@ mod keeper;
 mod marks;
 mod queries;
 mod read;
+mod view;
 
 pub use connect::{Connect, Connected, Connecting, Stream, Way};
 use keeper::{Keeper, Request, View};

@@ -37,6 +37,7 @@ pub fn catalog() -> Arc<Catalog> {
             has_rules: false,
             has_triggers: false,
             writes: Writes::default(),
+            view: None,
         });
         let function = Function {
             oid: 21_000,

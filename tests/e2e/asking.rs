@@ -23,6 +23,8 @@ CREATE TABLE visits (id int PRIMARY KEY, ssn text REFERENCES people (ssn), note 
 CREATE TABLE pairs (a text, b text);
 CREATE TABLE spans (during int4range, EXCLUDE USING gist (during WITH &&));
 CREATE VIEW seen AS SELECT id, name, ssn AS number FROM people;
+CREATE VIEW low AS SELECT id FROM people WHERE ssn < '5';
+CREATE VIEW met AS SELECT p.id, a FROM people p JOIN pairs ON a = ssn;
 CREATE SEQUENCE steps;
 ";
 
@@ -135,6 +137,9 @@ fn by_what_a_write_is_held_against() -> Result<()> {
                 ],
                 &["UPDATE people SET name = '?' WHERE id = 1"],
                 &["INSERT INTO spans VALUES (int4range(9 + length(replace('123-45-6789', '?', '')), 30))"],
+                &["INSERT INTO pairs VALUES ('?')", "SELECT count(*) FROM met"],
+                &["INSERT INTO pairs VALUES ('?')", "SELECT id FROM met"],
+                &["SELECT id FROM seen WHERE number = '?'"],
             ],
         )
     })
@@ -148,6 +153,9 @@ fn what_asks_nothing_goes_on() -> Result<()> {
                 "SELECT ssn, lower(ssn), ssn || name, left(ssn, 3), coalesce(ssn, '') FROM people WHERE id = 1",
                 "****|****|****|****|****",
             ),
+            ("SELECT id, name, number FROM seen WHERE id = 1 ORDER BY name", "1|Ada|****"),
+            ("SELECT s.id FROM seen s JOIN people USING (id) WHERE s.name = 'Ada'", "1"),
+            ("SELECT id FROM low", "0"),
             ("SELECT id, 10 / id, ssn FROM people WHERE id = 1", "1|10|****"),
             ("SELECT count(*), sum(id) / 3, max(name) FROM people", "3|2|Grace"),
             ("SELECT CASE WHEN id = 1 THEN ssn ELSE 'x' END FROM people WHERE id = 1", "****"),

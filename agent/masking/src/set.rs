@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use policy::catalog::ViewColumn;
 use policy::{Catalog, ColumnRef, Lineage, MaskMethod, Masks, Oid, Relation, RelationKind};
 
 mod leaks;
@@ -41,8 +42,10 @@ struct Standing {
     named: bool,
     /// Something that could bring a mask is not in the catalog.
     unsure: bool,
-    /// A view or a rule that reads a masked column: then no column of it is clear.
+    /// A view or a rule that reads a masked column, other than as columns of its own: then no column of it is clear.
     stained: bool,
+    /// Masks of what a view's columns are.
+    brought: Vec<(i16, MaskMethod)>,
     /// Its rows may hold something masked.
     touches: bool,
 }
@@ -58,7 +61,10 @@ impl Standing {
             Some(Some(method)) => Verdict::Masked(method),
             _ if self.unsure => Verdict::Unknown,
             Some(None) if self.stained => Verdict::Masked(MaskMethod::Redact),
-            Some(None) => Verdict::Clear,
+            Some(None) => {
+                let brought = self.brought.iter().find(|(of, _)| *of == attnum);
+                brought.map_or(Verdict::Clear, |(_, method)| Verdict::Masked(*method))
+            }
             None => Verdict::Unknown,
         }
     }
@@ -68,8 +74,8 @@ impl MaskSet {
     /// What `masks` mean for `catalog`. Without masks nothing is looked at.
     ///
     /// A mask on a column holds for the column of the same name in every descendant by inheritance or
-    /// partitioning, and in every ancestor of those, whose rows include theirs. A view, a materialised view or a
-    /// table with rules stands on what its definition reads; a generated column beside a masked one is masked; one that calls a user's function may read anything.
+    /// partitioning, and in every ancestor of those, whose rows include theirs. A view's column that is another relation's own
+    /// has that one's mask; otherwise a view, a materialised view or a table with rules stands on what its definition reads; a generated column beside a masked one is masked; one that calls a user's function may read anything.
     /// While anything is masked, PostgreSQL's own copies of values (statistics and other sessions' texts) are too.
     pub fn resolve(masks: &Masks, catalog: &Catalog) -> Self {
         if masks.is_empty() {
@@ -208,19 +214,51 @@ impl MaskSet {
     fn stain(&mut self, catalog: &Catalog) -> bool {
         let mut changed = false;
         for relation in catalog.relations() {
-            let stained = relation.functions.iter().any(|function| *function >= FIRST_NORMAL_OBJECT_ID)
-                || relation
-                    .bases
-                    .iter()
-                    .any(|base| !self.is_clear(*base) && !self.is_told(relation.oid, base.relation));
+            let brought = self.brought(relation);
+            let stained = brought.is_none()
+                || relation.functions.iter().any(|function| *function >= FIRST_NORMAL_OBJECT_ID);
+            let brought = brought.unwrap_or_default();
             let below = relation.children.iter().any(|child| self.touches(*child));
             let Some(standing) = self.relations.get_mut(&relation.oid) else { continue };
             let masked = standing.columns.iter().any(|column| column.1.is_some());
+            let masked = masked || !brought.is_empty();
             let touches = stained || below || masked || standing.unsure || standing.columns.is_empty();
-            changed |= (stained, touches) != (standing.stained, standing.touches);
+            changed |=
+                (stained, touches) != (standing.stained, standing.touches) || brought != standing.brought;
             (standing.stained, standing.touches) = (stained, touches);
+            standing.brought = brought;
         }
         changed
+    }
+
+    /// The masks that a view's columns have by what they are; `None` where a masked column gets into the view otherwise.
+    ///
+    /// A condition, a join or an order of the view's own on a masked column is not taken for its owner's choice: the rows of
+    /// other relations take part in it, which the job may write, and so choose what is asked.
+    fn brought(&self, relation: &Relation) -> Option<Vec<(i16, MaskMethod)>> {
+        let hidden = |base: &ColumnRef| !self.is_clear(*base) && !self.is_told(relation.oid, base.relation);
+        if !relation.bases.iter().any(hidden) {
+            return Some(Vec::new());
+        }
+        let view = relation.view.as_ref().filter(|view| view.columns.len() == relation.columns.len())?;
+        let is_told = |base: &ColumnRef| !hidden(base) || view.has(*base);
+        if view.decides.iter().any(hidden) || !relation.bases.iter().all(is_told) {
+            return None;
+        }
+        let brought = view.columns.iter().zip(&relation.columns).filter_map(|(of, column)| {
+            let verdict = match of {
+                ViewColumn::Own(base) => self.column(base.relation, base.attnum),
+                ViewColumn::Made(bases) if bases.iter().any(hidden) => Verdict::Unknown,
+                ViewColumn::Made(_) => Verdict::Clear,
+            };
+            let method = match verdict {
+                Verdict::Clear => return None,
+                Verdict::Masked(method) => method,
+                Verdict::Unknown => MaskMethod::Redact,
+            };
+            Some((column.attnum, method))
+        });
+        Some(brought.collect())
     }
 
     /// Of PostgreSQL's own views over its own tables it is known by name which columns hold values (`leaks`); the

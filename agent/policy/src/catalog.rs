@@ -10,10 +10,12 @@ use crate::{ColumnRef, Oid};
 
 mod code;
 mod content;
+mod view;
 
 pub use code::{Body, Calls, Cascade, Cast, Lookup, Probe, Referential, Trigger, Writes};
 pub use content::Changes;
 use content::Content;
+pub use view::{View, ViewColumn};
 
 /// `pg_class.relkind`, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,6 +113,8 @@ pub struct Relation {
     pub has_triggers: bool,
     /// What a write to it runs beside itself.
     pub writes: Writes,
+    /// What the columns of a view or a materialised view are, where that is known.
+    pub view: Option<View>,
 }
 
 impl Relation {
@@ -284,6 +288,7 @@ impl Catalog {
                 has_rules: false,
                 has_triggers: false,
                 writes: Writes::default(),
+                view: None,
             };
             if !catalog.has_schema(schema) {
                 Arc::make_mut(&mut catalog.content).add_schema(schema);

@@ -142,6 +142,12 @@ pub(super) const BASES: &str = "\
     WHERE pg_catalog.strpos(ev_action::text, ':funcid 2078 ') > 0 AND ($1 IS NULL OR ev_class = ANY ($1)) \
     ORDER BY 1, 2, 3";
 
+/// The trees of users' views, if they are not too long: (ev_class, ev_action).
+pub(super) const VIEWS: &str = "\
+    SELECT ev_class, ev_action::text FROM pg_catalog.pg_rewrite \
+    WHERE ev_type = '1' AND is_instead AND ev_class >= 16384 AND ev_qual::text = '<>' \
+      AND pg_catalog.octet_length(ev_action::text) <= 65536 AND ($1 IS NULL OR ev_class = ANY ($1))";
+
 /// The functions that views and rules call, by name or by an operator: (ev_class, pg_proc.oid). Pinned ones,
 /// which initdb made, leave no row in `pg_depend`: of users' views the stored tree tells them. `set_config` stands for all that a policy
 /// for rows may run unseen, a function that is not in C, a view, or another relation's policy.

@@ -15,6 +15,7 @@ use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::keeper::server;
 use super::marks::{Marks, Stale, State, Wanted};
+use super::view;
 use super::{Error, Key, queries};
 
 /// What is remembered of a look beside the catalog, so that the next one reads only what has changed since.
@@ -227,6 +228,11 @@ impl Reader<'_> {
                 None => {}
             }
         }
+        for row in self.rows(queries::VIEWS, wanted).await? {
+            if let Some(relation) = relations.of(&row)? {
+                relation.view = view::read(row.try_get(1)?);
+            }
+        }
         for row in self.rows(queries::VIEW_FUNCTIONS, wanted).await? {
             let function = row.try_get(1)?;
             if let Some(relation) = relations.of(&row)? {
@@ -367,6 +373,7 @@ fn is_as(read: &Relation, known: &Catalog) -> bool {
         has_rules,
         has_triggers,
         writes,
+        view,
     } = known;
     read.oid == *oid
         && read.schema == *schema
@@ -377,6 +384,7 @@ fn is_as(read: &Relation, known: &Catalog) -> bool {
         && read.functions == *functions
         && read.parents == *parents
         && read.writes == *writes
+        && read.view == *view
         && (read.has_rules, read.has_triggers) == (*has_rules, *has_triggers)
 }
 
@@ -413,6 +421,7 @@ fn relation(row: &Row) -> Result<Option<Relation>, tokio_postgres::Error> {
         has_rules: row.try_get(4)?,
         has_triggers: row.try_get(5)?,
         writes: Writes::default(),
+        view: None,
     }))
 }
 

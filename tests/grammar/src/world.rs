@@ -100,6 +100,7 @@ impl World {
                     has_rules: false,
                     has_triggers: false,
                     writes: policy::catalog::Writes::default(),
+                    view: None,
                 });
             }
             oid += 2;

@@ -31,6 +31,12 @@ const ORPHAN: Oid = 20_040;
 const ORPHANS_OTHER_PARENT: Oid = 20_041;
 const RULE_A: Oid = 20_050;
 const RULE_B: Oid = 20_051;
+const VIEW_TOLD: Oid = 20_070;
+const VIEW_OVER_TOLD: Oid = 20_071;
+const VIEW_DECIDES: Oid = 20_072;
+const VIEW_NOT_ALL_TOLD: Oid = 20_073;
+const VIEW_OTHER_WIDTH: Oid = 20_074;
+const VIEW_TOLD_CALLS: Oid = 20_075;
 const STATS: Oid = 12_001;
 const VIEW_STATS: Oid = 20_060;
 
@@ -56,6 +62,7 @@ fn relation(oid: Oid, kind: Kind, name: &str, columns: &[&str]) -> Relation {
         has_rules: false,
         has_triggers: false,
         writes: policy::catalog::Writes::default(),
+        view: None,
     }
 }
 
@@ -96,10 +103,53 @@ pub(crate) fn catalog() -> Catalog {
         table(ORPHANS_OTHER_PARENT, "other", &["a"], &[]),
         Relation { bases: vec![whole(RULE_B)], ..table(RULE_A, "rule_a", &["a"], &[]) },
         Relation { bases: vec![whole(RULE_A)], ..table(RULE_B, "rule_b", &["a"], &[]) },
+        Relation {
+            view: told(&[own(1), own(2), made(&[1]), made(&[1, 2])], &[]),
+            ..view(VIEW_TOLD, &["id", "s", "x", "y"], &[(CUSTOMERS, 1), (CUSTOMERS, 2)])
+        },
+        Relation {
+            view: told(&[ViewColumn::Own(base(VIEW_TOLD, 1)), ViewColumn::Own(base(VIEW_TOLD, 2))], &[]),
+            ..view(VIEW_OVER_TOLD, &["id", "s"], &[(VIEW_TOLD, 1), (VIEW_TOLD, 2)])
+        },
+        Relation {
+            view: told(&[own(1)], &[2]),
+            ..view(VIEW_DECIDES, &["id"], &[(CUSTOMERS, 1), (CUSTOMERS, 2)])
+        },
+        Relation {
+            view: told(&[own(1)], &[]),
+            ..view(VIEW_NOT_ALL_TOLD, &["id"], &[(CUSTOMERS, 1), (CUSTOMERS, 2)])
+        },
+        Relation {
+            view: told(&[own(1)], &[]),
+            ..view(VIEW_OTHER_WIDTH, &["id", "s"], &[(CUSTOMERS, 1), (CUSTOMERS, 2)])
+        },
+        Relation {
+            view: told(&[own(1), own(2)], &[]),
+            functions: vec![20_100],
+            ..view(VIEW_TOLD_CALLS, &["id", "s"], &[(CUSTOMERS, 1), (CUSTOMERS, 2)])
+        },
         relation(STATS, Kind::View, "pg_stats", &["tablename", "most_common_vals"]),
         view(VIEW_STATS, &["v"], &[(STATS, 2)]),
     ];
     Catalog::new(1, [], relations, [])
+}
+
+fn base(relation: Oid, attnum: i16) -> ColumnRef {
+    ColumnRef { relation, attnum }
+}
+
+fn own(attnum: i16) -> ViewColumn {
+    ViewColumn::Own(base(CUSTOMERS, attnum))
+}
+
+fn made(attnums: &[i16]) -> ViewColumn {
+    ViewColumn::Made(attnums.iter().map(|attnum| base(CUSTOMERS, *attnum)).collect())
+}
+
+/// What is told of a view over customers.
+fn told(columns: &[ViewColumn], decides: &[i16]) -> Option<policy::catalog::View> {
+    let decides = decides.iter().map(|attnum| base(CUSTOMERS, *attnum)).collect();
+    Some(policy::catalog::View { columns: columns.to_vec(), decides })
 }
 
 fn whole(relation: Oid) -> ColumnRef {
@@ -142,6 +192,18 @@ fn a_column_is_clear_only_if_no_way_leads_to_a_mask() {
     check(VIEW_CALLS, 1, Masked(Redact));
     check(VIEW_CALLS_BUILTIN, 1, Clear);
     check(MATVIEW, 1, Masked(Redact));
+    // But where it is told what its columns are.
+    check(VIEW_TOLD, 1, Clear);
+    check(VIEW_TOLD, 2, Masked(Last4));
+    check(VIEW_TOLD, 3, Clear);
+    check(VIEW_TOLD, 4, Masked(Redact));
+    check(VIEW_TOLD, 5, Unknown);
+    check(VIEW_OVER_TOLD, 1, Clear);
+    check(VIEW_OVER_TOLD, 2, Masked(Last4));
+    check(VIEW_DECIDES, 1, Masked(Redact));
+    check(VIEW_NOT_ALL_TOLD, 1, Masked(Redact));
+    check(VIEW_OTHER_WIDTH, 1, Masked(Redact));
+    check(VIEW_TOLD_CALLS, 1, Masked(Redact));
     // A mask on a view's own column leaves its others, and holds for views above.
     check(VIEW_OWN_MASK, 1, Clear);
     check(VIEW_OWN_MASK, 2, Masked(Redact));
@@ -199,6 +261,8 @@ fn a_relation_touches_what_its_rows_may_hold() {
         ORPHANS_OTHER_PARENT,
         STATS,
         VIEW_STATS,
+        VIEW_TOLD,
+        VIEW_OVER_TOLD,
         UNKNOWN,
     ];
     let clear = [ORDERS, VIEW_CLEAR, VIEW_CALLS_BUILTIN, LOG_B, RULE_A, RULE_B];

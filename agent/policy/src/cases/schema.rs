@@ -146,6 +146,7 @@ fn relation(
         has_rules: false,
         has_triggers: false,
         writes: crate::catalog::Writes::default(),
+        view: None,
     })
 }
 

@@ -16,6 +16,7 @@ fn relation(oid: Oid, name: &str, parents: &[Oid]) -> Relation {
         has_rules: false,
         has_triggers: false,
         writes: crate::catalog::Writes::default(),
+        view: None,
     }
 }
 

@@ -65,6 +65,7 @@ pub(crate) fn relation(oid: Oid, schema: &str, name: &str, columns: &[&str]) -> 
         has_rules: false,
         has_triggers: false,
         writes: policy::catalog::Writes::default(),
+        view: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use policy::catalog::Probe;
+use policy::catalog::{Probe, ViewColumn};
 use policy::{RelationKind, TypeKind, Volatility};
 use tokio_postgres::Client;
 
@@ -71,6 +71,24 @@ const SCHEMA: &str = "
     CREATE VIEW taxed AS SELECT tax(id) AS t, name === 'x' AS s FROM customers;
     CREATE VIEW roles AS SELECT rolpassword FROM pg_catalog.pg_authid;
     CREATE VIEW granted AS SELECT table_name FROM information_schema.tables;
+    CREATE TABLE visits (id int, day date);
+    CREATE VIEW v_where AS SELECT id, ssn AS number FROM customers WHERE name <> '';
+    CREATE VIEW v_join AS SELECT c.id, v.day FROM customers c JOIN visits v USING (id);
+    CREATE VIEW v_full AS SELECT id FROM customers FULL JOIN visits USING (id);
+    CREATE VIEW v_query AS SELECT id, x FROM (SELECT id, ssn AS x FROM customers) s WHERE x <> '';
+    CREATE VIEW v_with AS WITH w AS (SELECT id, ssn FROM customers) SELECT id FROM w ORDER BY ssn;
+    CREATE VIEW v_all AS SELECT ssn FROM customers UNION ALL SELECT name FROM customers;
+    CREATE VIEW v_union AS SELECT ssn FROM customers UNION SELECT 'x';
+    CREATE VIEW v_distinct AS SELECT DISTINCT ssn FROM customers;
+    CREATE VIEW v_group AS SELECT name, count(ssn) FROM customers GROUP BY name HAVING max(id) > 1;
+    CREATE VIEW v_lateral AS SELECT c.id, l.x FROM customers c, LATERAL (SELECT upper(c.ssn) AS x) l;
+    CREATE VIEW v_window AS SELECT id, rank() OVER (ORDER BY ssn) FROM customers;
+    CREATE VIEW v_exists AS SELECT id FROM customers c WHERE EXISTS (SELECT FROM visits v WHERE v.id = length(c.ssn));
+    CREATE VIEW v_series AS SELECT g FROM customers, generate_series(1, length(ssn)) g;
+    CREATE VIEW v_filter AS SELECT count(*) FILTER (WHERE ssn = 'x') AS n FROM customers;
+    CREATE VIEW v_recursive AS WITH RECURSIVE r AS (SELECT ssn FROM customers UNION ALL SELECT ssn FROM r) SELECT * FROM r;
+    CREATE VIEW v_values AS SELECT column1 FROM (VALUES (1), (2)) v;
+    CREATE VIEW \"v{} :odd\" AS SELECT id AS \"x :resno 9 {VAR :varattno 4}\" FROM customers;
     CREATE MATERIALIZED VIEW kept AS SELECT name FROM names;
     CREATE TABLE orders (id int, day date) PARTITION BY RANGE (day);
     CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
@@ -124,6 +142,46 @@ async fn everything_that_judgement_needs_is_read(server: &Server) {
     let user = catalog.relation_named("pg_catalog", "pg_user").unwrap();
     assert!(!user.bases.is_empty(), "the system's own views stand on something too");
 
+    // A view's columns: own ones by their names, what others are made of in parentheses; and what decides.
+    let refs = |columns: &[policy::ColumnRef]| -> Vec<String> {
+        columns.iter().map(|c| format!("{}.{}", find_name(&catalog, c.relation), c.attnum)).collect()
+    };
+    let view = |name: &str| {
+        let Some(view) = &find(name).view else { return "?".to_owned() };
+        let column = |column: &ViewColumn| match column {
+            ViewColumn::Own(own) => refs(&[*own]).concat(),
+            ViewColumn::Made(made) => format!("({})", refs(made).join("+")),
+        };
+        let columns: Vec<_> = view.columns.iter().map(column).collect();
+        format!("{} | {}", columns.join(" "), refs(&view.decides).join(" "))
+    };
+    for (name, expected) in [
+        ("names", "customers.1 customers.3 | "),
+        ("whole", "customers.1 (customers.0) | "),
+        ("nested", "(customers.4) | "),
+        ("kept", "names.2 | "),
+        ("v_where", "customers.1 customers.4 | customers.3"),
+        ("v_join", "customers.1 visits.2 | customers.1 visits.1"),
+        ("v_full", "(customers.1+visits.1) | customers.1 visits.1"),
+        ("v_query", "customers.1 customers.4 | customers.4"),
+        ("v_with", "customers.1 | customers.4"),
+        ("v_all", "(customers.4+customers.3) | "),
+        ("v_union", "(customers.4) | customers.4"),
+        ("v_distinct", "customers.4 | customers.4"),
+        ("v_group", "customers.3 (customers.4) | customers.1 customers.3"),
+        ("v_lateral", "customers.1 (customers.4) | "),
+        ("v_window", "customers.1 () | customers.4"),
+        ("v_exists", "customers.1 | customers.4 visits.1"),
+        ("v_series", "(customers.4) | customers.4"),
+        ("v_filter", "(customers.4) | "),
+        ("v_recursive", "?"),
+        ("v_values", "() | "),
+        ("v{} :odd", "customers.1 | "),
+        ("customers", "?"),
+    ] {
+        assert_eq!(view(name), expected, "{name}");
+    }
+
     let function = |name: &str| catalog.functions_named("public", name).next().unwrap();
     assert_eq!(find("taxed").functions, {
         let mut oids = [function("tax").oid, function("same").oid];
@@ -172,7 +230,8 @@ async fn the_generation_rises_with_the_content_alone(server: &Server) {
         ("ALTER TABLE t RENAME COLUMN id TO key", true),
         ("ALTER TABLE t RENAME TO u", true),
         ("CREATE VIEW v AS SELECT key FROM u", true),
-        ("CREATE OR REPLACE VIEW v AS SELECT key + 1 AS key FROM u", false),
+        ("CREATE OR REPLACE VIEW v AS SELECT key + 1 AS key FROM u", true),
+        ("CREATE OR REPLACE VIEW v AS SELECT key + 2 AS key FROM u", false),
         ("CREATE OR REPLACE VIEW v AS SELECT 1 AS key", true),
         ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", true),
         ("ALTER FUNCTION f() SECURITY DEFINER", true),
