@@ -13,8 +13,8 @@ pub enum Verb {
     Select,
     /// Rows are chosen, joined, grouped or put in order by columns that are masked for the subject (WHERE, JOIN, GROUP BY,
     /// HAVING, ORDER BY, DISTINCT, set operations, windows), something is computed of one that may fail, choose or come to
-    /// NULL, a value is written that is held against one (ON CONFLICT, exclusion constraints, checks), or a view is read that
-    /// decides its rows by one and by other columns: what the mask hides can be found out so. `*` does not include it.
+    /// NULL, or a value is written that is held against one (ON CONFLICT, exclusion constraints, checks): what the mask hides can
+    /// be found out so. `*` does not include it.
     Predicate,
     /// INSERT, MERGE's insert, COPY … FROM's target.
     Insert,

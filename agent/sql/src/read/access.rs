@@ -121,9 +121,6 @@ impl<'a> Reader<'a> {
             if let Some(action) = action.filter(|_| is_told(verb)) {
                 self.notes.push(note(action, root, relation, view, told));
             }
-            if carries {
-                self.decided_by(relation);
-            }
             if writes && relation.has_triggers {
                 // A partition's, or those of what a view writes to, run as well. Its function may change settings.
                 self.moves_settings();
@@ -147,17 +144,6 @@ impl<'a> Reader<'a> {
             work.extend(relation.children.iter().chain(&relation.parents).map(|oid| (*oid, true, view)));
             for function in &relation.functions {
                 self.call_by_view(*function, relation.kind != RelationKind::Table);
-            }
-        }
-    }
-
-    /// What a view decides its rows by, where that is more than one column held against constants: the rows of other
-    /// relations take part, or other columns of the row, which the job may be able to write.
-    fn decided_by(&mut self, relation: &Relation) {
-        let Some(view) = relation.view.as_ref().filter(|view| view.decides.len() > 1) else { return };
-        if !self.implies {
-            for of in &view.decides {
-                self.steer(column(of.relation, of.attnum));
             }
         }
     }

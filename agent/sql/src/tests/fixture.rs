@@ -1,6 +1,6 @@
 //! A small database, and how cases look at it.
 
-use policy::catalog::{self, Lookup, Probe, TypeKind, ViewColumn};
+use policy::catalog::{Lookup, Probe, TypeKind};
 use policy::{
     Catalog, Column, ColumnRef, Function, Lineage, Oid, Output, Relation, RelationKind, Verb, Volatility,
 };
@@ -108,17 +108,6 @@ pub(super) fn catalog() -> Catalog {
         probe(Lookup::Exclusion, &[3]),
         probe(Lookup::Check, &[4, 5]),
     ];
-    let from = |attnum| ColumnRef { relation: 150, attnum };
-    let mut plain = relation(151, "public", "plain_view", View, &["id", "number"]);
-    plain.bases = vec![from(1), from(3)];
-    plain.view = Some(catalog::View {
-        columns: vec![ViewColumn::Own(from(1)), ViewColumn::Own(from(3))],
-        decides: vec![from(3)],
-    });
-    let mut joined = relation(152, "public", "joined_view", View, &["id"]);
-    joined.bases = vec![from(1), from(3), from(4)];
-    joined.view =
-        Some(catalog::View { columns: vec![ViewColumn::Own(from(1))], decides: vec![from(3), from(4)] });
     let other = relation(140, "other", "notes", Table, &["id", "body"]);
     Catalog::new(
         1,
@@ -141,8 +130,6 @@ pub(super) fn catalog() -> Catalog {
             other,
             sequence,
             keyed,
-            plain,
-            joined,
         ],
         [
             function(500, "public", "audit", Volatility::Volatile),

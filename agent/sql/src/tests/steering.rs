@@ -135,19 +135,6 @@ fn what_a_write_is_held_against_is_asked() {
 }
 
 #[test]
-fn a_view_asks_what_its_rows_are_decided_by() {
-    for (text, expected) in [
-        ("SELECT id FROM plain_view", "-"),
-        ("SELECT id FROM plain_view WHERE id = 1", "151.1"),
-        ("SELECT count(*) FROM joined_view", "150.3+150.4"),
-        ("SELECT 1 FROM joined_view WHERE id = 1", "150.3+150.4+152.1"),
-        ("DELETE FROM joined_view", "150.3+150.4"),
-    ] {
-        check(text, expected);
-    }
-}
-
-#[test]
 fn numbers_and_labels_of_output_columns_are_what_stands_there() {
     for (text, expected) in [
         ("SELECT id, ssn FROM customers ORDER BY 2", "100.3"),

@@ -144,7 +144,8 @@ async fn everything_that_judgement_needs_is_read(server: &Server) {
 
     // A view's columns: own ones by their names, what others are made of in parentheses; and what decides.
     let refs = |columns: &[policy::ColumnRef]| -> Vec<String> {
-        columns.iter().map(|c| format!("{}.{}", find_name(&catalog, c.relation), c.attnum)).collect()
+        let name = |oid| catalog.relation(oid).map_or("?", |relation| &relation.name);
+        columns.iter().map(|c| format!("{}.{}", name(c.relation), c.attnum)).collect()
     };
     let view = |name: &str| {
         let Some(view) = &find(name).view else { return "?".to_owned() };

@@ -38,14 +38,19 @@ impl<'t> Node<'t> {
 
     /// A list of nodes, which may be NULL.
     pub(super) fn nodes(&self, name: &str) -> Option<Vec<&Node<'t>>> {
-        let node = |tree| match tree {
-            &Tree::Node(ref node) => Some(node),
-            Tree::Atom(_) | Tree::List(_) => None,
-        };
         match self.field(name)? {
             [Tree::Atom("<>")] => Some(Vec::new()),
-            [Tree::List(list)] => list.iter().map(node).collect(),
+            [Tree::List(list)] => list.iter().map(Tree::node).collect(),
             _ => None,
+        }
+    }
+}
+
+impl<'t> Tree<'t> {
+    fn node(&self) -> Option<&Node<'t>> {
+        match self {
+            Tree::Node(node) => Some(node),
+            Tree::Atom(_) | Tree::List(_) => None,
         }
     }
 }
