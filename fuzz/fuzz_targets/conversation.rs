@@ -81,7 +81,7 @@ impl World {
                 destination: SocketAddr::from(([10, 0, 0, 5], 5432)),
                 resource: "shop".to_owned(),
             },
-            limits: Limits { message: 4096, bind: 4096, row: 4096, recorded: 4096 },
+            limits: Limits { message: 4096, bind: 4096, row: 4096, recorded: 4096, names: 64 },
             authentication: None,
             cancel_secret: [7; 32],
             absent: "portreeve_absent".to_owned(),
