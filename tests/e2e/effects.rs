@@ -102,10 +102,15 @@ pub(crate) const EFFECTS: Shows = Shows::In("SELECT count(*) FROM public.effects
 
 /// Plays each past Portreeve, where it shows, and through Portreeve, where it does not.
 pub(crate) fn check(world: &World, attacks: Vec<(&str, Vec<Step>, Shows)>) -> Result<()> {
+    check_on(world, AGAIN, attacks)
+}
+
+/// The same on another database, as this makes it.
+pub(crate) fn check_on(world: &World, again: &str, attacks: Vec<(&str, Vec<Step>, Shows)>) -> Result<()> {
     let mut wrong = Vec::new();
     for (name, steps, shows) in attacks {
         for direct in [true, false] {
-            world.server.sql("shop", AGAIN).with_context(|| name.to_owned())?;
+            world.server.sql("shop", again).with_context(|| name.to_owned())?;
             let state = || match &shows {
                 Shows::Told | Shows::Error(_) => Ok(String::new()),
                 Shows::In(query) => world.server.sql("shop", query),

@@ -6,6 +6,7 @@ mod asking;
 mod attempts;
 mod audit;
 mod backend;
+mod cascades;
 mod code;
 mod conditions;
 mod container_servers;

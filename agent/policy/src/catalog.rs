@@ -10,11 +10,13 @@ use crate::{ColumnRef, Oid};
 
 mod code;
 mod content;
+mod depend;
 mod view;
 
 pub use code::{Body, Calls, Cascade, Cast, Lookup, Probe, Referential, Trigger, Writes};
 pub use content::Changes;
 use content::Content;
+pub use depend::{Base, Dependent, Dependents, Thing};
 pub use view::{View, ViewColumn};
 
 /// `pg_class.relkind`, as far as it matters here.
@@ -319,6 +321,16 @@ impl Catalog {
     /// Functions that expressions call without naming them.
     pub fn calls(&self) -> &Calls {
         self.content.calls()
+    }
+
+    /// What stands on what.
+    pub fn dependents(&self) -> &Dependents {
+        self.content.dependents()
+    }
+
+    /// Every type that users made in that schema and that is no relation's: name and kind.
+    pub fn types_in<'a>(&'a self, schema: &str) -> impl Iterator<Item = (&'a str, TypeKind)> {
+        self.content.types_in(schema)
     }
 
     /// Whether a search path stands for the same schemas in both.

@@ -21,7 +21,7 @@ pub(crate) fn note(
         return;
     }
     let cascades = tokens.iter().any(|token| token.is(text, "cascade"));
-    effects.renames |= renames(text, tokens, actions, cascades);
+    effects.renames |= renames(text, tokens, actions);
     // What a function does that is called is its own matter, as with names.
     let defines = actions.iter().any(|a| matches!(a.verb, Verb::Create | Verb::Alter | Verb::Opaque));
     effects.hangs_code |= defines && (effects.search_path || hangs_code(text, tokens, actions));
@@ -40,7 +40,7 @@ pub(crate) fn note(
 
 /// Whether a name may stand for another relation, or for more of them. Of what was not understood, any of these
 /// words is enough.
-fn renames(text: &str, tokens: &[Token], actions: &[Action], cascades: bool) -> bool {
+fn renames(text: &str, tokens: &[Token], actions: &[Action]) -> bool {
     let does = |verb| actions.iter().any(|a| a.verb == verb);
     if does(Verb::Opaque) {
         let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return true };
@@ -55,10 +55,8 @@ fn renames(text: &str, tokens: &[Token], actions: &[Action], cascades: bool) -> 
     let extension = |a: &Action| {
         a.object.class == "extension" && matches!(a.verb, Verb::Drop | Verb::Alter | Verb::Create)
     };
-    let by_the_way = |a: &Action| {
-        a.verb == Verb::Drop && !matches!(a.object.kind, ObjectKind::Relation | ObjectKind::Schema)
-    };
-    if actions.iter().any(extension) || (cascades && actions.iter().any(by_the_way)) {
+    // The relations that go by the way are told, each by its name.
+    if actions.iter().any(extension) {
         return true;
     }
     let sees = |words: &[&str]| {

@@ -143,7 +143,8 @@ impl Statement {
     /// Whether it makes or alters something, on which more stands behind it: what is only dropped leaves less.
     pub fn defines(&self) -> bool {
         let defines = |a: &Action| matches!(a.verb, Verb::Create | Verb::Alter | Verb::Opaque);
-        self.done().iter().any(defines)
+        // What goes by the way of a DROP is altered at most.
+        !self.tag.starts_with("DROP") && self.done().iter().any(defines)
     }
 
     /// Whether it makes functions of users' run where they did not before: a trigger, a default, a policy.

@@ -1,6 +1,7 @@
 //! What texts mean, as tables: the catalog of a shop, and one line for each case.
 
 mod attacks;
+mod cascades;
 mod code;
 mod definitions;
 mod details;

@@ -21,6 +21,7 @@ mod routine;
 mod rule;
 mod schema;
 mod session;
+mod standing;
 mod transaction;
 
 pub(crate) use expression::comma_parts;

@@ -54,6 +54,8 @@ pub(super) struct Stale {
     pub(super) unseen: bool,
     /// Whether operators, orders of values, casts and event triggers call functions unseen.
     pub(super) hidden: bool,
+    /// What stands on what.
+    pub(super) dependents: bool,
     pub(super) functions: Wanted,
     pub(super) types: Wanted,
 }
@@ -97,6 +99,20 @@ const OF_HIDDEN: [&str; 9] = [
     "pg_constraint",
     "pg_type",
     "pg_attribute",
+];
+
+/// Those on which [`queries::dependents`] rests: which there are, and their names.
+const OF_DEPENDENTS: [&str; 10] = [
+    "pg_depend",
+    "pg_proc",
+    "pg_type",
+    "pg_namespace",
+    "pg_language",
+    "pg_operator",
+    "pg_trigger",
+    "pg_policy",
+    "pg_rewrite",
+    "pg_class",
 ];
 
 /// Those on which it rests whether a policy for the rows of a relation calls functions unseen, beside its own row.
@@ -179,6 +195,7 @@ impl Marks {
             relations: wanted(relations, "pg_class"),
             unseen: OF_UNSEEN.iter().any(|table| self.differs(before, table)),
             hidden: OF_HIDDEN.iter().any(|table| self.differs(before, table)),
+            dependents: OF_DEPENDENTS.iter().any(|table| self.differs(before, table)),
             functions: wanted(self.changed(before, "pg_proc").collect(), "pg_proc"),
             types: wanted(self.changed(before, "pg_type").collect(), "pg_type"),
         }
@@ -207,6 +224,7 @@ impl Stale {
         relations: Wanted::All,
         unseen: true,
         hidden: true,
+        dependents: true,
         functions: Wanted::All,
         types: Wanted::All,
     };

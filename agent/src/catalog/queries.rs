@@ -4,6 +4,10 @@
 //! own too (PostgreSQL manual, part VII, "System Catalogs"). Those that read content take one parameter: the OIDs of the
 //! relations, functions or types that are wanted, or NULL for all.
 
+mod depend;
+
+pub(super) use depend::dependents;
+
 /// Session settings before anything else; `{}` is the statement timeout in seconds.
 pub(super) const SETTINGS: &str = "SET search_path = pg_catalog; \
      SET statement_timeout = '{}s'; \
@@ -31,9 +35,9 @@ pub(super) const STATE: &str = "\
 /// or will be seen, until transaction numbers wrap around: what is updated is written anew elsewhere, and a place is used
 /// again only by a later transaction. What is written in place (statistics, `relhasindex`) is not read. So the sum over
 /// a hash of both, with `$1` as salt, tells two contents apart, in whatever order transactions end: a largest number
-/// would not, because one that began earlier may end later. `pg_depend` is not among them: what a rule, a default, a check, a
-/// policy or an index depends on is written anew with its own row, and what a partition key does with the table's. A range's
-/// row comes and goes with its type's.
+/// would not, because one that began earlier may end later. Of `pg_depend` only what [`dependents`] reads is among them:
+/// what a rule, a default, a check, a policy or an index depends on is written anew with its own row, and what a partition key
+/// does with the table's. A range's row comes and goes with its type's.
 pub(super) fn marks() -> String {
     let one = |(table, owner, condition): &(&str, &str, &str)| {
         let span = if owner.is_empty() { "0".to_owned() } else { format!("{owner}::int8 >> {SPAN_BITS}") };
@@ -51,7 +55,7 @@ pub(super) const SPAN_BITS: u32 = 6;
 
 /// The system catalogs that [`marks`] tells of: the column with the OID that a row belongs to, if spans are told apart, and
 /// which rows matter.
-const MARKED: [(&str, &str, &str); 18] = [
+const MARKED: [(&str, &str, &str); 19] = [
     ("pg_class", "oid", ""),
     ("pg_attribute", "attrelid", "WHERE attnum > 0"),
     ("pg_rewrite", "ev_class", ""),
@@ -70,6 +74,7 @@ const MARKED: [(&str, &str, &str); 18] = [
     ("pg_amproc", "", ""),
     ("pg_event_trigger", "", ""),
     ("pg_auth_members", "", ""),
+    ("pg_depend", "", depend::STANDS),
 ];
 
 /// All schemas: (oid, nspname, what tells whether it is in a session's effective search path). That is its owner and

@@ -6,7 +6,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use policy::catalog::{Body, Calls, Cascade, Cast, Lookup, Probe, Referential, Trigger, Writes};
+use policy::catalog::{
+    Base, Body, Calls, Cascade, Cast, Dependent, Dependents, Lookup, Probe, Referential, Thing, Trigger,
+    Writes,
+};
 use policy::{
     Catalog, Changes, Column, ColumnRef, Function, Oid, Relation, RelationKind, TypeKind, Volatility,
 };
@@ -131,6 +134,10 @@ impl Reader<'_> {
             let calls = self.calls().await?;
             changes.calls = (calls != *known.calls()).then_some(calls);
         }
+        if stale.dependents {
+            let dependents = self.dependents().await?;
+            changes.dependents = (dependents != *known.dependents()).then_some(dependents);
+        }
         let mut types = memory.types.clone();
         if !stale.types.is_nothing() {
             types.retain(|oid, _| !stale.types.has(*oid));
@@ -191,6 +198,32 @@ impl Reader<'_> {
         calls.unseen.sort_unstable();
         calls.unseen.dedup();
         Ok(calls)
+    }
+
+    /// What stands on what.
+    async fn dependents(&self) -> Result<Dependents, tokio_postgres::Error> {
+        let mut dependents = Dependents::default();
+        for row in self.transaction.query_typed(&queries::dependents(), &[]).await? {
+            let thing = |at: usize| -> Result<Thing, tokio_postgres::Error> {
+                let (class, schema, name): (&str, &str, &str) =
+                    (row.try_get(at)?, row.try_get(at + 1)?, row.try_get(at + 2)?);
+                Ok(Thing::new(class, Some(schema).filter(|schema| !schema.is_empty()), name))
+            };
+            let base = match row.try_get(0)? {
+                0 => Base::Thing(thing(1)?),
+                relation => Base::Relation(relation),
+            };
+            let relation: Oid = row.try_get(5)?;
+            let dependent = match row.try_get(4)? {
+                "r" => Dependent::Relation(relation),
+                "p" => Dependent::Part { relation, class: row.try_get(6)?, name: row.try_get(8)? },
+                "t" => Dependent::Thing(thing(6)?),
+                "q" => Dependent::PartOf(thing(6)?),
+                _ => Dependent::Unknown,
+            };
+            dependents.add(base, dependent);
+        }
+        Ok(dependents)
     }
 
     /// Whether expressions call functions of users' unseen, and whether every DDL does.

@@ -7,6 +7,7 @@ use super::*;
 
 mod changes;
 mod code;
+mod depend;
 mod postgres;
 mod real;
 mod unseen;

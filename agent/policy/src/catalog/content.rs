@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{Calls, Function, Relation, TypeKind};
+use super::{Calls, Dependents, Function, Relation, TypeKind};
 use crate::Oid;
 
 /// Names of one schema, and what each of them stands for.
@@ -33,6 +33,8 @@ pub struct Changes {
     pub event_triggers: Option<bool>,
     /// Functions that expressions call without naming them, where they are others than before.
     pub calls: Option<Calls>,
+    /// What stands on what, where it is other than before.
+    pub dependents: Option<Dependents>,
 }
 
 impl Changes {
@@ -49,6 +51,7 @@ impl Changes {
             hidden_calls,
             event_triggers,
             calls,
+            dependents,
         } = self;
         schemas.is_none()
             && types.is_none()
@@ -56,6 +59,7 @@ impl Changes {
             && hidden_calls.is_none()
             && event_triggers.is_none()
             && calls.is_none()
+            && dependents.is_none()
             && relations_gone.is_empty()
             && relations.is_empty()
             && functions_gone.is_empty()
@@ -79,6 +83,7 @@ pub(super) struct Content {
     hidden_calls: bool,
     event_triggers: bool,
     calls: Arc<Calls>,
+    dependents: Arc<Dependents>,
 }
 
 impl Content {
@@ -107,6 +112,9 @@ impl Content {
         }
         if let Some(calls) = changes.calls {
             self.calls = Arc::new(calls);
+        }
+        if let Some(dependents) = changes.dependents {
+            self.dependents = Arc::new(dependents);
         }
     }
 
@@ -212,6 +220,15 @@ impl Content {
 
     pub(super) fn calls(&self) -> &Calls {
         &self.calls
+    }
+
+    pub(super) fn dependents(&self) -> &Dependents {
+        &self.dependents
+    }
+
+    pub(super) fn types_in<'a>(&'a self, schema: &str) -> impl Iterator<Item = (&'a str, TypeKind)> {
+        let types = self.types.get(schema).into_iter().flatten();
+        types.map(|(name, kind)| (name.as_str(), *kind))
     }
 
     pub(super) fn schemas(&self) -> &BTreeSet<String> {

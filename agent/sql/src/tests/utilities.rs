@@ -189,7 +189,10 @@ fn definitions_are_told_by_kind() {
     check("DROP TABLE t, public.orders CASCADE", "drop table public.t, drop table public.orders");
     check("DROP TABLE IF EXISTS missing", "drop table public.missing");
     check("DROP TABLE missing", "opaque (relation \"missing\" is not in the catalog)");
-    check("DROP SCHEMA other CASCADE", "drop schema other, *drop table other.notes");
+    check(
+        "DROP SCHEMA other CASCADE",
+        "drop schema other, *drop table other.notes, *drop function other.lower",
+    );
     check("DROP FUNCTION audit(int)", "drop function public.audit");
     check("DROP ROLE x, y", "role x, role y");
     check("DROP TRIGGER g ON t", "drop trigger g, alter table public.t");

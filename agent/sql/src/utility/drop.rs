@@ -6,7 +6,7 @@ use super::kind::{object_type, tag};
 use super::{Read, action};
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
-use crate::moves;
+use crate::names::Name;
 use crate::read::{Reader, relation_object};
 
 impl<'a> Reader<'a> {
@@ -57,7 +57,9 @@ impl<'a> Reader<'a> {
                     for schema in &schemas {
                         self.act_within(Verb::Drop, schema);
                     }
-                    self.drop_dependents();
+                    let names =
+                        schemas.iter().map(|name| Name { schema: None, name: name.clone().into_owned() });
+                    self.drop_standing_on("schema", &names.collect::<Vec<_>>());
                 }
             }
             ("policy" | "trigger" | "rule", _) => {
@@ -71,15 +73,17 @@ impl<'a> Reader<'a> {
                 cursor.eat_one(&["cascade", "restrict"]);
             }
             ("function" | "procedure" | "aggregate" | "type" | "domain", kind) => {
+                let mut names = Vec::new();
                 loop {
                     let name = cursor.qualified()?;
-                    self.alter_other(Verb::Drop, kind, object_type.class, Some(name));
+                    self.alter_other(Verb::Drop, kind, object_type.class, Some(name.clone()));
+                    names.push(name);
                     cursor.group();
                     if !cursor.eat_kind(Kind::Comma) {
                         break;
                     }
                 }
-                self.may_cascade(cursor, object_type.class);
+                self.may_cascade(cursor, object_type.class, &names);
             }
             ("cast" | "transform" | "user mapping", kind) => {
                 // These have no name of their own.
@@ -87,9 +91,11 @@ impl<'a> Reader<'a> {
                 cursor.rest = &[];
             }
             (class, kind) => {
+                let mut names = Vec::new();
                 loop {
                     let name = if class == "operator" { cursor.operator()? } else { cursor.qualified()? };
-                    self.alter_other(Verb::Drop, kind, class, Some(name));
+                    self.alter_other(Verb::Drop, kind, class, Some(name.clone()));
+                    names.push(name);
                     if class == "operator" {
                         cursor.group()?;
                     }
@@ -105,29 +111,18 @@ impl<'a> Reader<'a> {
                 if class == "database" && (cursor.eat("with") || cursor.sees_kind(Kind::LeftParen)) {
                     cursor.group()?;
                 }
-                self.may_cascade(cursor, object_type.class);
+                self.may_cascade(cursor, object_type.class, &names);
             }
         }
         Some(Read::quiet(tag("DROP", object_type.class)))
     }
 
-    /// CASCADE or RESTRICT behind what is no relation: which columns, defaults and views use it is not known.
-    fn may_cascade(&mut self, cursor: &mut Cursor<'a>, class: &str) {
-        let unused = ["conversion", "database", "event trigger", "publication", "statistics", "subscription"];
-        if cursor.eat_one(&["cascade", "restrict"]) == Some("cascade") && !unused.contains(&class) {
-            self.opaque("DROP … CASCADE of what is no relation takes along whatever uses it");
-        }
-    }
-
-    /// What stands on the relations that are dropped or altered is dropped with them.
-    pub(super) fn drop_dependents(&mut self) {
-        let changed = self.actions.iter().filter(|a| matches!(a.verb, Verb::Drop | Verb::Alter));
-        let dependents =
-            moves::dependents(changed.filter_map(|a| a.object.oid).collect(), self.names.catalog);
-        for relation in dependents {
-            self.relations.insert(relation.oid);
-            let object = relation_object(relation);
-            self.act(Action { verb: Verb::Drop, object, implied: true, detail: Detail::NONE });
+    /// CASCADE or RESTRICT behind what is no relation.
+    fn may_cascade(&mut self, cursor: &mut Cursor<'a>, class: &str, names: &[Name]) {
+        if cursor.eat_one(&["cascade", "restrict"]) == Some("cascade") {
+            self.drop_standing_on(class, names);
+        } else if class == "extension" {
+            self.drop_members(names);
         }
     }
 

@@ -77,6 +77,11 @@ pub(super) fn object_type(cursor: &mut Cursor<'_>) -> Option<ObjectType> {
     TYPES.iter().find(|(words, _)| cursor.eat_all(words)).map(|(_, object_type)| *object_type)
 }
 
+/// The kind with that class.
+pub(super) fn by_class(class: &str) -> Option<ObjectType> {
+    TYPES.iter().map(|(_, object_type)| *object_type).find(|object_type| object_type.class == class)
+}
+
 /// `CREATE`, `ALTER`, `DROP` before the class, for people.
 pub(super) fn tag(verb: &str, class: &str) -> &'static str {
     #[rustfmt::skip]

@@ -1,0 +1,166 @@
+//! What DROP … CASCADE takes along.
+
+use policy::catalog::{Base, Cascade, Changes, Dependent, Dependents, Referential, Thing, Writes};
+use policy::{Catalog, Oid, Provisional};
+
+use super::fixture::{CUSTOMERS, CUSTOMERS_VIEW, EVENTS, ORDERS, SECRET, T, catalog, settings};
+use crate::{Limits, analyse};
+
+fn actions(catalog: &Catalog, text: &str) -> String {
+    let analysis = analyse(text.as_bytes(), &settings(), catalog, &Limits::default());
+    let of = |a: &policy::Action| format!("{}{a}", if a.implied { "*" } else { "" });
+    let line = |s: &crate::Statement| s.actions.iter().map(of).collect::<Vec<_>>().join(", ");
+    analysis.statements.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+fn thing(class: &str, schema: &str, name: &str) -> Thing {
+    Thing::new(class, Some(schema).filter(|schema| !schema.is_empty()), name)
+}
+
+fn part(relation: Oid, class: &str, name: &str) -> Dependent {
+    Dependent::Part { relation, class: class.to_owned(), name: name.to_owned() }
+}
+
+/// The shop's, where these stand on those.
+fn standing(edges: &[(Base, Dependent)]) -> Catalog {
+    let mut dependents = Dependents::default();
+    for (base, dependent) in edges {
+        dependents.add(base.clone(), dependent.clone());
+    }
+    catalog().changed(2, Changes { dependents: Some(dependents), ..Changes::default() })
+}
+
+fn shop() -> Catalog {
+    let mood = || Base::Thing(thing("type", "public", "mood"));
+    let email = || thing("domain", "public", "email");
+    let audit = || Base::Thing(thing("function", "public", "audit"));
+    let extension = || Base::Thing(thing("extension", "", "shop"));
+    standing(&[
+        (mood(), part(SECRET, "column", "")),
+        (mood(), Dependent::Thing(thing("function", "other", "lower"))),
+        (Base::Thing(thing("function", "other", "lower")), part(EVENTS, "trigger", "g")),
+        (audit(), Dependent::Relation(CUSTOMERS_VIEW)),
+        (audit(), part(ORDERS, "default", "")),
+        (audit(), part(T, "policy", "mine")),
+        (audit(), Dependent::PartOf(email())),
+        (Base::Thing(email()), part(CUSTOMERS, "column", "")),
+        (extension(), Dependent::Relation(ORDERS)),
+        (extension(), Dependent::Thing(thing("operator class", "public", "ops"))),
+        (extension(), Dependent::Thing(thing("extension", "", "more"))),
+        (Base::Thing(thing("operator class", "public", "ops")), part(SECRET, "index", "")),
+        (Base::Thing(thing("extension", "", "more")), Dependent::Thing(thing("server", "", "far"))),
+        (Base::Thing(thing("type", "public", "t")), part(SECRET, "column", "")),
+        (Base::Relation(T), Dependent::Thing(thing("function", "public", "tidy"))),
+        (Base::Thing(thing("operator", "other", "===")), part(T, "constraint", "")),
+        (Base::Thing(thing("language", "", "l")), Dependent::Thing(thing("function", "public", "audit"))),
+        (Base::Thing(thing("function", "public", "list")), Dependent::Unknown),
+    ])
+}
+
+#[track_caller]
+fn check(text: &str, expected: &str) {
+    assert_eq!(actions(&shop(), text), expected, "{text}");
+}
+
+#[test]
+fn what_stands_on_what_is_dropped_is_dropped() {
+    check(
+        "DROP TYPE mood CASCADE",
+        "drop type mood, *alter table public.secret, *drop function other.lower, *drop trigger g, \
+         *alter table public.events, *alter table public.events_2024",
+    );
+    check(
+        "DROP TYPE IF EXISTS public.mood, nowhere CASCADE",
+        &actions(&shop(), "DROP TYPE mood CASCADE").replacen(
+            "drop type mood",
+            "drop type public.mood, drop type nowhere",
+            1,
+        ),
+    );
+    check("DROP TYPE mood", "drop type mood");
+    check("DROP TYPE mood RESTRICT", "drop type mood");
+    check("DROP DOMAIN email CASCADE", "drop domain email, *alter table public.customers");
+    check(
+        "DROP FUNCTION audit(int) CASCADE",
+        "drop function public.audit, *alter table public.orders, *drop policy mine, *alter table public.t, \
+         *alter domain public.email, *drop view public.customers_view",
+    );
+    check("DROP OPERATOR ===(int, int) CASCADE", "drop operator ===, *alter table public.t");
+    let language = actions(&shop(), "DROP LANGUAGE l CASCADE");
+    assert!(
+        language.contains("*drop function public.audit, ") && language.contains("*alter table public.orders")
+    );
+}
+
+#[test]
+fn what_stands_on_a_relation_is_dropped_with_it() {
+    check(
+        "DROP TABLE t CASCADE",
+        "drop table public.t, *alter table public.secret, *drop function public.tidy",
+    );
+    check("DROP TABLE t", "drop table public.t");
+    // The keys that refer to it go, and nothing else of those tables.
+    let key = Cascade { relation: ORDERS, on_delete: Referential::Nothing, on_update: Referential::Nothing };
+    let mut customers = catalog().relation(CUSTOMERS).unwrap().clone();
+    customers.writes = Writes { cascades: vec![key], ..Writes::default() };
+    let changes = Changes { relations: vec![customers], ..Changes::default() };
+    let catalog = shop().changed(3, changes);
+    for text in ["DROP TABLE customers CASCADE", "ALTER TABLE customers DROP CONSTRAINT k CASCADE"] {
+        let found = actions(&catalog, text);
+        assert!(found.ends_with("*alter table public.orders, *drop view public.customers_view"), "{found}");
+    }
+}
+
+#[test]
+fn an_extension_goes_with_its_members() {
+    check(
+        "DROP EXTENSION shop",
+        "drop extension shop, *drop table public.orders, *drop operator class public.ops",
+    );
+    let found = actions(&shop(), "DROP EXTENSION shop CASCADE");
+    for word in [
+        "*drop table public.orders",
+        "*alter table public.secret",
+        "*drop extension more",
+        "*drop server far",
+    ] {
+        assert!(found.contains(word), "{word} in {found}");
+    }
+}
+
+#[test]
+fn a_schema_goes_with_all_that_is_in_it() {
+    let found = actions(&shop(), "DROP SCHEMA public CASCADE");
+    for word in [
+        "*drop table public.t",
+        "*drop function public.audit",
+        "*drop type public.mood",
+        "*drop domain public.email",
+        "*drop function other.lower",
+        "*drop trigger g",
+    ] {
+        assert!(found.contains(word), "{word} in {found}");
+    }
+    check("DROP SCHEMA public", "drop schema public");
+    check("DROP SCHEMA IF EXISTS nowhere CASCADE", "drop schema nowhere");
+}
+
+#[test]
+fn what_cannot_be_told_is_opaque() {
+    for text in [
+        "DROP FUNCTION list() CASCADE",
+        "DROP SERVER far CASCADE",
+        "DROP COLLATION c CASCADE",
+        "DROP FUNCTION pg_catalog.lower(text) CASCADE",
+        "CREATE TABLE n (m mood); DROP TYPE mood CASCADE",
+        "ALTER TABLE t ADD m mood; DROP DOMAIN email CASCADE",
+    ] {
+        assert!(actions(&shop(), text).contains("opaque"), "{text} gave {}", actions(&shop(), text));
+    }
+    let open = shop().with_provisional(&[Provisional::Changed]);
+    assert!(actions(&open, "DROP TYPE mood CASCADE").contains("opaque"));
+    assert!(!actions(&open, "DROP TYPE mood").contains("opaque"));
+    for text in ["DROP TYPE mood CASCADE; DROP DOMAIN email CASCADE", "DROP STATISTICS x CASCADE"] {
+        assert!(!actions(&shop(), text).contains("opaque"), "{text} gave {}", actions(&shop(), text));
+    }
+}

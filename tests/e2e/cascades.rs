@@ -1,0 +1,95 @@
+//! What stands on an object goes with it: DROP … CASCADE reaches what a rule protects by its own name.
+
+use anyhow::{Result, ensure};
+use e2e::{Setup, story};
+
+use crate::effects::{Shows, check_on, texts};
+use crate::steps::play;
+
+const POLICY: &str = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow }
+  - { name: no-vault, actions: [\"*\"], relations: [\"vault.*\"], decision: deny }
+  - { name: no-function, actions: [drop], functions: [\"vault.*\"], decision: deny }
+";
+
+const AGAIN: &str = "
+GRANT CREATE ON DATABASE shop TO shop_service;
+DROP SCHEMA IF EXISTS vault CASCADE; DROP SCHEMA IF EXISTS public CASCADE;
+CREATE SCHEMA public; CREATE SCHEMA vault;
+ALTER SCHEMA public OWNER TO shop_service; ALTER SCHEMA vault OWNER TO shop_service;
+SET ROLE shop_service;
+CREATE EXTENSION hstore SCHEMA public;
+CREATE TYPE public.mood AS ENUM ('a', 'b');
+CREATE DOMAIN public.positive AS int CHECK (VALUE > 0);
+CREATE FUNCTION public.f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+CREATE FUNCTION public.g() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION public.run() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TABLE public.parent (id int PRIMARY KEY);
+CREATE TABLE public.plain (a int);
+CREATE TABLE vault.child (id int REFERENCES public.parent);
+CREATE TABLE vault.t (id int, m public.mood, n public.positive[], h public.hstore);
+CREATE TABLE vault.d (id int DEFAULT public.f(1));
+CREATE TABLE vault.p (p public.plain);
+CREATE VIEW vault.v AS SELECT public.g();
+CREATE TRIGGER g BEFORE INSERT ON vault.t FOR EACH ROW EXECUTE FUNCTION public.run();
+CREATE FUNCTION vault.of(public.positive) RETURNS int LANGUAGE sql AS 'SELECT 1';
+RESET ROLE;
+";
+
+const COLUMNS: &str = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'vault'";
+const KEYS: &str = "SELECT count(*) FROM pg_constraint WHERE contype = 'f'";
+const FUNCTIONS: &str = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'vault'::regnamespace";
+
+fn setup() -> Setup {
+    Setup::policy(POLICY)
+}
+
+#[test]
+fn what_stands_on_what_is_dropped_is_judged() -> Result<()> {
+    story(&setup(), |world| {
+        let attack = |name: &'static str, text: &str, query| (name, texts(&[text]), Shows::In(query));
+        check_on(
+            world,
+            AGAIN,
+            vec![
+                attack("a type", "DROP TYPE mood CASCADE", COLUMNS),
+                attack("a domain", "DROP DOMAIN public.positive CASCADE", COLUMNS),
+                attack("a domain that a function takes", "DROP DOMAIN positive CASCADE", FUNCTIONS),
+                attack("a function", "DROP FUNCTION g() CASCADE", COLUMNS),
+                attack(
+                    "a function of a default",
+                    "DROP FUNCTION f(int) CASCADE",
+                    "SELECT count(*) FROM pg_attrdef",
+                ),
+                attack(
+                    "a function of a trigger",
+                    "DROP FUNCTION IF EXISTS run CASCADE",
+                    "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal",
+                ),
+                attack("an extension", "DROP EXTENSION hstore CASCADE", COLUMNS),
+                attack("a schema", "DROP SCHEMA public CASCADE", COLUMNS),
+                attack("a table that is referred to", "DROP TABLE parent CASCADE", KEYS),
+                attack(
+                    "a key that is referred to",
+                    "ALTER TABLE parent DROP CONSTRAINT parent_pkey CASCADE",
+                    KEYS,
+                ),
+                attack("the type of a table's rows", "DROP TABLE plain CASCADE", COLUMNS),
+            ],
+        )?;
+        for sql in [
+            "CREATE TYPE lone AS ENUM ('a')",
+            "CREATE TABLE uses (l lone)",
+            "DROP TYPE lone CASCADE",
+            "SELECT * FROM uses",
+            "DROP TABLE uses CASCADE",
+            "DROP FUNCTION IF EXISTS nothing() CASCADE",
+        ] {
+            let got = play(&mut world.wire()?, &texts(&[sql]))?;
+            ensure!(!got.join("\n").contains("42501"), "{sql}: {got:?}");
+        }
+        Ok(())
+    })
+}
