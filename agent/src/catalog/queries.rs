@@ -367,7 +367,8 @@ pub(super) const WRITES: &str = concat!(
 
 /// Functions that expressions call without naming them: (kind, schema, name, function). The kind is `o` for operators, `c`
 /// for casts that are written, by the type that they give, `t` for what checks the values of a type, by its name, and `u` for
-/// what nothing in a text tells: casts that apply by themselves, and orders of values.
+/// what nothing in a text tells: casts that apply by themselves, and orders of values. Where no user has made a
+/// domain, which is asked first, it is not looked for what one calls.
 pub(super) const CALLS: &str = concat!(
     with_types!(),
     "\
@@ -384,6 +385,7 @@ pub(super) const CALLS: &str = concat!(
     WHERE m.oid >= 16384 AND m.amproc::pg_catalog.oid >= 16384 AND m.amproc::pg_catalog.oid IN (SELECT oid FROM f) \
     UNION SELECT 't', n.nspname, t.typname, y.func \
     FROM types y JOIN pg_catalog.pg_type t ON t.oid = y.oid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+    WHERE (SELECT EXISTS (SELECT FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.oid >= 16384)) \
     ORDER BY 1, 2, 3, 4"
 );
 
