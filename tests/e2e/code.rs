@@ -142,6 +142,27 @@ fn what_a_function_runs_is_judged_where_it_is_made() -> Result<()> {
                     EFFECTS,
                 ),
                 (
+                    "an argument that a domain checks",
+                    texts(&[
+                        "CREATE FUNCTION f(a ran) RETURNS int LANGUAGE sql AS 'SELECT length(a)'",
+                        "SELECT f('x')",
+                    ]),
+                    EFFECTS,
+                ),
+                (
+                    "a result that a domain checks",
+                    texts(&[
+                        "CREATE FUNCTION f() RETURNS ran LANGUAGE plpgsql AS $$BEGIN RETURN 'x'; END$$",
+                        "SELECT f()",
+                    ]),
+                    EFFECTS,
+                ),
+                (
+                    "a variable that a domain checks",
+                    texts(&["DO $$DECLARE a ran; BEGIN a := 'x'; END$$"]),
+                    EFFECTS,
+                ),
+                (
                     "a procedure that becomes another role",
                     texts(&[
                         "CREATE PROCEDURE p() LANGUAGE sql AS 'SET ROLE app; CREATE TABLE public.made (a int)'",

@@ -167,6 +167,14 @@ impl Reader<'_> {
         }
     }
 
+    /// The type of an argument or of what a function returns: values become it when it is called, where a domain's checks
+    /// run.
+    pub(crate) fn checked_type(&mut self, name: &Name) {
+        if self.names.catalog.calls().types.contains_key(&name.name) {
+            self.known_type(name);
+        }
+    }
+
     /// A type by its name.
     pub(crate) fn type_name(&mut self, name: &Name) {
         if name.schema.as_deref() == Some("information_schema") {

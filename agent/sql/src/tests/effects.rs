@@ -354,6 +354,11 @@ fn a_value_of_a_domain_is_checked_by_what_the_domain_calls() {
         "SELECT CAST('x' AS email)",
         "SELECT '{x}'::email[]",
         "PREPARE p (email) AS SELECT 1",
+        "DO $$DECLARE x email; BEGIN x := 'x'; END$$",
+        "CREATE FUNCTION f(email) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE FUNCTION f(a int, OUT b email) LANGUAGE plpgsql AS 'BEGIN END'",
+        "CREATE FUNCTION f() RETURNS SETOF public.email LANGUAGE sql AS 'SELECT 1'",
+        "CREATE FUNCTION f() RETURNS TABLE (a int, b email[]) LANGUAGE sql AS 'SELECT 1'",
     ] {
         let all = actions(&catalog, text);
         assert!(all.contains(checked) && !all.contains("reads_there"), "{text} gave {all}");

@@ -97,14 +97,19 @@ impl<'a> Reader<'a> {
             let mut cursor = Cursor::new(self.text, part);
             mode(&mut cursor);
             let mut unnamed = cursor;
-            let is_type = self.written_type(&mut unnamed).is_some();
-            if is_type && (unnamed.is_end() || at_default(&unnamed)) {
-                cursor = unnamed;
-            } else {
-                values.add(cursor.label()?);
-                mode(&mut cursor);
-                self.written_type(&mut cursor)?;
-            }
+            let alone = self.written_type(&mut unnamed);
+            let named = match alone {
+                Some(named) if unnamed.is_end() || at_default(&unnamed) => {
+                    cursor = unnamed;
+                    named
+                }
+                _ => {
+                    values.add(cursor.label()?);
+                    mode(&mut cursor);
+                    self.written_type(&mut cursor)?
+                }
+            };
+            named.iter().for_each(|name| self.checked_type(name));
             if cursor.eat("default") || cursor.eat_operator("=") {
                 if cursor.is_end() {
                     return None;
@@ -130,12 +135,15 @@ impl<'a> Reader<'a> {
                 values.add_rows();
                 TRIGGER.iter().for_each(|name| values.add(*name));
             }
-            return self.written_type(cursor).map(|_| ());
+            let named = self.written_type(cursor)?;
+            self.defines(|reader| named.iter().for_each(|name| reader.checked_type(name)));
+            return Some(());
         }
         for column in comma_parts(cursor.group()?) {
             let mut column = Cursor::new(self.text, column);
             values.add(column.label()?);
-            self.written_type(&mut column)?;
+            let named = self.written_type(&mut column)?;
+            self.defines(|reader| named.iter().for_each(|name| reader.checked_type(name)));
             if !column.is_end() {
                 return None;
             }

@@ -139,6 +139,7 @@ impl<'a> Reader<'a> {
         if columns.any(|column| column.type_oid >= FIRST_NORMAL_OBJECT_ID) {
             // Which one it is the catalog does not say; a domain's checks run.
             self.call_hidden("type", name.schema.as_deref(), &format!("of {}", name.name));
+            self.implying(|reader| relation.writes.functions.iter().for_each(|oid| reader.call_member(*oid)));
         }
     }
 }
