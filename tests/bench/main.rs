@@ -1,12 +1,14 @@
 //! What Portreeve costs: `cargo xtask bench` runs one of these benchmarks.
 //!
 //! What is compared takes turns within one run, so that a machine that is busy for a while is so for all of it, and
-//! medians over the rounds are told. None of the figures fails a run: machines differ, and are noisy.
+//! medians over the rounds are told. No figure fails a run, since machines differ and are
+//! noisy, but those of `sizes`, whose bounds are promises.
 
 mod catalog;
 mod connect;
 mod cpu;
 mod judge;
+mod sizes;
 mod statistics;
 mod traffic;
 
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
         "traffic" => traffic::run(words),
         "catalog" => catalog::run(words),
         "judge" => judge::run(words),
+        "sizes" => sizes::run(words),
         "connect" => connect::run(words),
         traffic::RELAY => traffic::relay(words),
         other => Err(anyhow!("no benchmark is called `{other}`")),

@@ -30,6 +30,15 @@ enum Benchmark {
     Catalog,
     /// What a judgement costs, with 10, 1,000 and 10,000 rules, and what the reading before it does
     Judge,
+    /// What a megabyte of random shapes takes to read: each at most a second and 256 MiB, or it fails
+    Sizes(Sizes),
+}
+
+#[derive(clap::Args)]
+struct Sizes {
+    /// How many shapes
+    #[arg(long, default_value_t = 200)]
+    shapes: u32,
 }
 
 #[derive(clap::Args)]
@@ -66,13 +75,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let (name, words, json) = match &args.benchmark {
         Some(Benchmark::Catalog) => ("catalog", Vec::new(), &None),
         Some(Benchmark::Judge) => ("judge", Vec::new(), &None),
+        Some(Benchmark::Sizes(sizes)) => ("sizes", vec![sizes.shapes.to_string()], &None),
         Some(Benchmark::Connect(connect)) => ("connect", connect.words(), &connect.json),
         Some(Benchmark::Traffic(traffic)) => ("traffic", traffic.words(), &traffic.json),
         None => ("traffic", args.traffic.words(), &args.traffic.json),
     };
     say("preparing the benchmark (an optimised build: the first time some minutes)");
-    if name != "judge" {
-        // It needs no daemon, and no root.
+    if name != "judge" && name != "sizes" {
+        // They need no daemon, and no root.
         e2e::prepare_release().context("nothing can be measured here")?;
     }
     if name == "traffic"

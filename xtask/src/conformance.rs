@@ -122,6 +122,15 @@ pub(crate) fn quick() -> Result<()> {
     compare(&regress::prepare_quick(&Cache::open()?, None)?, &[], None)
 }
 
+/// What CI compares with PostgreSQL's own grammar.
+///
+/// # Errors
+///
+/// Its library cannot be had, or less is read than it reads.
+pub(crate) fn grammar() -> Result<()> {
+    grammar::quick()
+}
+
 /// Runs a suite that is prepared; `words` are its name and its files.
 fn compare(words: &[OsString], only: &[String], server: Option<&Major>) -> Result<()> {
     let mut command = cargo();

@@ -70,6 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         run_command(cargo().args(portreeve).current_dir(workspace()))
     });
     tally.check("Fuzz targets, for a short while", fuzz::short);
+    tally.check("PostgreSQL's grammar", conformance::grammar);
     match ground {
         Ok(()) => {
             tally.tests("End to end", true, e2e::stories);

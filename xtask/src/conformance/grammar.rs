@@ -106,6 +106,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     run_command(&mut command)
 }
 
+/// Mutated texts that CI tries.
+const QUICK: &str = "200000";
+
+/// The corpora that are in the tree, and some mutated texts of them: nothing is fetched but the library.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(super) fn quick() -> Result<()> {
+    let mut command = Command::new(build(&Cache::open()?)?);
+    command.arg("--files").arg(folder()).args(["--mutations", QUICK, "--causes", "5", "--figures"]);
+    run_command(command.arg(workspace().join("README.md")))
+}
+
 /// What tools send, by a server that logs it.
 fn capture(cache: &Cache) -> Result<()> {
     ensure(&[

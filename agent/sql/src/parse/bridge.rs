@@ -44,6 +44,7 @@ fn bridge_from(text: &str, tokens: &[Token], level: Level) -> Bridged {
         out: Vec::with_capacity(tokens.len() + 1),
         unplaced: vec![false; tokens.len()],
         levels: vec![level],
+        ahead: tokens.len().saturating_mul(8),
     };
     bridge.range(0..tokens.len());
     Bridged { tokens: bridge.out, unplaced: bridge.unplaced }
@@ -71,6 +72,8 @@ struct Bridge<'a> {
     unplaced: Vec<bool>,
     /// Innermost last; never empty.
     levels: Vec<Level>,
+    /// How many tokens may still be looked at ahead where no parentheses bound it.
+    ahead: usize,
 }
 
 impl Bridge<'_> {

@@ -80,6 +80,11 @@ use asking::asks;
 /// What copying a column takes, beside looking at its name.
 pub(super) const COPY: usize = 16;
 
+/// Whether a literal is a string of some kind, as a type before it needs.
+const fn is_string(value: &Value) -> bool {
+    !matches!(value, Value::Placeholder(_) | Value::Number(..) | Value::Boolean(_) | Value::Null)
+}
+
 /// The names with dots between at the head of `x.y[1]`, and what follows them: without parentheses they are a column
 /// with what it is of, as they are without a subscript, and never a field of a column that is called `x`.
 fn reference<'e>(root: &Expr, chain: &'e [AccessExpr]) -> (Vec<Ident>, &'e [AccessExpr]) {
@@ -352,11 +357,7 @@ impl Reader<'_> {
             Expr::TypedString(typed) => {
                 self.data_type(&typed.data_type);
                 // `a[date:1]` is a slice from the column date, and no date of a parameter called `:1`.
-                let is_string = !matches!(
-                    typed.value.value,
-                    Value::Placeholder(_) | Value::Number(..) | Value::Boolean(_) | Value::Null
-                );
-                if typed.uses_odbc_syntax || !is_string {
+                if typed.uses_odbc_syntax || !is_string(&typed.value.value) {
                     return self.unsupported("literal");
                 }
                 self.value(&typed.value)
@@ -388,7 +389,8 @@ impl Reader<'_> {
             Expr::Array(array) => self.exprs(&array.elem, scope),
             // Before anything but a string the word is a column's name (`SELECT interval b` labels it).
             Expr::Interval(interval) => match &*interval.value {
-                value @ Expr::Value(_) => self.expr(value, scope),
+                // `a[interval:1]` is a slice from that column, and no interval of a parameter called `:1`.
+                Expr::Value(value) if is_string(&value.value) => self.value(value),
                 _ => self.unsupported("a column called interval"),
             },
             Expr::Cast { kind: _, expr: _, data_type: _, format: Some(_) } => self.unsupported("cast"),

@@ -15,9 +15,12 @@ fn refused_or(text: &str, needed: &[&str]) {
 
 #[test]
 fn a_column_that_is_called_as_a_type_is_no_literal() {
-    for text in
-        ["SELECT interval b FROM t", "SELECT ARRAY[1, 2][date:1] FROM t", "SELECT ARRAY[1, 2][int:1] FROM t"]
-    {
+    for text in [
+        "SELECT interval b FROM t",
+        "SELECT ARRAY[1, 2][date:1] FROM t",
+        "SELECT ARRAY[1, 2][int:1] FROM t",
+        "SELECT a[INTERVAL : 1] FROM t",
+    ] {
         assert!(is_opaque(text), "{text:?} gave {}", actions(text));
     }
 }
@@ -219,6 +222,8 @@ fn what_would_take_too_much_to_read_is_not_read() {
             megabyte("INSERT INTO t VALUES (1) ", same("ON CONFLICT (a + 1) WHERE b "), "DO NOTHING"),
             "the statement is nested too deeply",
         ),
+        (format!("{}t ON true", "MERGE INTO t USING ".repeat(25_000)), "unsupported syntax"),
+        (format!("SELECT a FROM t {}ROWS", "FETCH FIRST a ".repeat(30_000)), "unsupported syntax"),
         (many, "too many names in too many relations"),
         (few, "too many names in too many relations"),
         (format!("{wide}{} t", "w, ".repeat(2000)), "too many names in too many relations"),

@@ -198,8 +198,12 @@ impl Walk {
             "CopyStmt" => {
                 if let Some((_, relation)) = fields.get("relation").and_then(node) {
                     let name = range_var(relation);
-                    let server = flag(fields, "is_program") || !text(fields, "filename").is_empty();
-                    let write = if server { Write::CopyServer } else { Write::CopyIn };
+                    // What a program does is none of the relation's.
+                    let write = match (flag(fields, "is_program"), text(fields, "filename")) {
+                        (true, _) => Write::Insert,
+                        (false, "") => Write::CopyIn,
+                        (false, _) => Write::CopyServer,
+                    };
                     if flag(fields, "is_from") {
                         self.write(write, name, kind);
                     } else {
@@ -635,9 +639,14 @@ fn columns(value: &Value, found: &mut Vec<(Option<String>, String)>) {
             Some(("ColumnRef", fields)) => {
                 let parts = list(fields, "fields");
                 let last = parts.last().map(|part| string(part).unwrap_or("*"));
-                let before = parts.len().checked_sub(2).and_then(|at| string(&parts[at]));
+                // Behind a schema's name as well it is not certain whose column it is.
+                let before = match parts {
+                    [item, _] => string(item).map(str::to_owned),
+                    [_] => None,
+                    _ => Some(String::new()),
+                };
                 if let Some(last) = last {
-                    found.push((before.map(str::to_owned), last.to_owned()));
+                    found.push((before, last.to_owned()));
                 }
             }
             Some(("SubLink", fields)) => {

@@ -157,6 +157,10 @@ impl Bridge<'_> {
         let (mut cases, mut joined, mut condition) = (0_usize, false, None);
         let mut at = index + 1;
         while at < self.tokens.len() {
+            match self.ahead.checked_sub(1) {
+                Some(left) => self.ahead = left,
+                None => return 0,
+            }
             match self.tokens[at].kind {
                 Kind::LeftParen | Kind::LeftBracket => match self.closing(at) {
                     Some(end) => at = end,
