@@ -10,6 +10,8 @@ mod calls;
 mod clauses;
 mod from;
 mod grouping;
+mod look;
+mod only;
 mod signs;
 
 use std::ops::Range;
@@ -17,7 +19,7 @@ use std::ops::Range;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Span, Token as To, TokenWithSpan, Word};
 
-use crate::keywords::{is_keyword, is_passed_on, is_reserved};
+use crate::keywords::{is_keyword, is_passed_on};
 use crate::lexer::{Kind, Token};
 use signs::{one, operator};
 
@@ -347,77 +349,6 @@ impl Bridge<'_> {
         names + 1
     }
 
-    /// ONLY in front of a relation: behind a word or sign that a relation follows, and before a name or `(`.
-    /// It is reserved, so there it cannot be anything else.
-    fn only(&mut self, index: usize) -> usize {
-        let Some(previous) = self.before(index) else { return 0 };
-        let follows = matches!(previous.kind, Kind::Comma | Kind::LeftParen)
-            || ["from", "join", "update", "into", "using", "table", "lateral"]
-                .iter()
-                .any(|word| previous.is(self.text, word));
-        if !follows {
-            return 0;
-        }
-        if self.kind(index + 1).is_some_and(Kind::is_name) {
-            return self.drop(index, 1);
-        }
-        // ONLY (name)
-        let names = self.chain(index + 2);
-        let end = index + 2 + names;
-        if self.kind(index + 1) != Some(Kind::LeftParen)
-            || names == 0
-            || self.kind(end) != Some(Kind::RightParen)
-        {
-            return 0;
-        }
-        self.unplaced[index] = true;
-        for at in index + 2..end {
-            self.pass(at);
-        }
-        end + 1 - index
-    }
-
-    /// TABLE as a query: not a label, not the noise word of INTO.
-    fn table_is_query(&self, index: usize) -> bool {
-        let excluded = self.before(index).is_some_and(|p| {
-            p.kind == Kind::Dot
-                || ["as", "into", "temp", "temporary", "unlogged"].iter().any(|word| p.is(self.text, word))
-        });
-        self.kind(index + 1).is_some_and(Kind::is_name) && !excluded
-    }
-
-    /// The `*` behind a relation's name in FROM: its children too, as always.
-    fn is_star_of_relation(&self, index: usize) -> bool {
-        if self.tokens[index].written(self.text) != "*" {
-            return false;
-        }
-        let mut at = index;
-        loop {
-            match at.checked_sub(1).map(|i| self.tokens[i].kind) {
-                Some(kind) if kind.is_name() => at -= 1,
-                _ => return false,
-            }
-            match at.checked_sub(1).map(|i| self.tokens[i].kind) {
-                Some(Kind::Dot) => at -= 1,
-                _ => break,
-            }
-        }
-        // A FROM that is a query's, and not that of extract(… FROM …) or of IS DISTINCT FROM.
-        let from = self.is_before(at, "from") && !self.is_two_before(at, "distinct") && self.level().query;
-        let listed = self.level().lists
-            && self
-                .before(at)
-                .is_some_and(|before| before.kind == Kind::Comma || before.is(self.text, "using"));
-        let target = self.is_before(at, "join")
-            || (self.is_before(at, "update") && !self.is_two_before(at, "for"))
-            || (self.is_before(at, "into") && self.is_two_before(at, "merge"));
-        let behind = match self.tokens.get(index + 1) {
-            None => true,
-            Some(next) => next.kind.is_name() || matches!(next.kind, Kind::Comma | Kind::RightParen),
-        };
-        (from || listed || target) && behind
-    }
-
     fn level(&self) -> &Level {
         self.levels.last().unwrap_or(&OUTSIDE)
     }
@@ -456,84 +387,6 @@ impl Bridge<'_> {
 
     fn skip(&mut self, range: Range<usize>) {
         self.unplaced[range].fill(true);
-    }
-
-    fn kind(&self, index: usize) -> Option<Kind> {
-        self.tokens.get(index).map(|token| token.kind)
-    }
-
-    fn is(&self, index: usize, word: &str) -> bool {
-        self.tokens.get(index).is_some_and(|token| token.is(self.text, word))
-    }
-
-    /// Whether these words follow each other from `index` on.
-    fn are(&self, index: usize, words: &[&str]) -> bool {
-        words.iter().enumerate().all(|(offset, word)| self.is(index + offset, word))
-    }
-
-    fn is_operator(&self, index: usize, operator: &str) -> bool {
-        let is = |t: &Token| t.kind == Kind::Operator && t.written(self.text) == operator;
-        self.tokens.get(index).is_some_and(is)
-    }
-
-    fn before(&self, index: usize) -> Option<Token> {
-        index.checked_sub(1).and_then(|i| self.tokens.get(i)).copied()
-    }
-
-    fn is_before(&self, index: usize, word: &str) -> bool {
-        self.before(index).is_some_and(|token| token.is(self.text, word))
-    }
-
-    fn is_two_before(&self, index: usize, word: &str) -> bool {
-        index.checked_sub(1).is_some_and(|index| self.is_before(index, word))
-    }
-
-    fn is_after_is_not(&self, index: usize) -> bool {
-        self.is_before(index, "not") && self.is_two_before(index, "is")
-    }
-
-    fn is_before_dot(&self, index: usize) -> bool {
-        self.before(index).is_some_and(|token| token.kind == Kind::Dot)
-    }
-
-    /// Behind a dot or AS any word is a label.
-    fn is_label(&self, index: usize) -> bool {
-        self.is_before_dot(index) || self.is_before(index, "as")
-    }
-
-    /// Tokens of `name[.name …]` from `index` on; 0 where there is no name that may begin one.
-    fn chain(&self, index: usize) -> usize {
-        let begins = self.tokens.get(index).is_some_and(|token| {
-            token.kind.is_name() && !(token.kind == Kind::Word && is_reserved(&token.name(self.text)))
-        });
-        if !begins {
-            return 0;
-        }
-        let mut count = 1;
-        while self.kind(index + count) == Some(Kind::Dot)
-            && self.kind(index + count + 1).is_some_and(Kind::is_name)
-        {
-            count += 2;
-        }
-        count
-    }
-
-    /// Where the parentheses or brackets end that open at `index`.
-    fn closing(&self, index: usize) -> Option<usize> {
-        let mut depth = 0_usize;
-        for (at, token) in self.tokens.iter().enumerate().skip(index) {
-            match token.kind {
-                Kind::LeftParen | Kind::LeftBracket => depth += 1,
-                Kind::RightParen | Kind::RightBracket => {
-                    depth = depth.checked_sub(1)?;
-                    if depth == 0 {
-                        return Some(at);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
     }
 }
 
