@@ -152,7 +152,7 @@ impl Active {
     /// What the policy says of a reading, as it is.
     pub(super) fn judgement(&self, reading: &Reading) -> Rc<Told> {
         let now = self.clock.now();
-        self.judgements.judgement(reading.meaning(), now, || {
+        self.judgements.judgement(reading, now, || {
             let stores_masked = |masks: &Rc<masking::MaskSet>| {
                 reading.statements().iter().any(|statement| masks.hides(&statement.written))
             };

@@ -37,6 +37,6 @@ impl Measured {
         let reading = self.cache.readings.read(&self.database, text, &self.settings, &self.catalog);
         let (policy, now) = (self.judgements.policy(), Moment::default());
         let judge = || Told::new(policy.judge(reading.actions(), now));
-        self.judgements.judgement(reading.meaning(), now, judge).decision()
+        self.judgements.judgement(&reading, now, judge).decision()
     }
 }

@@ -2,6 +2,7 @@
 //! connections run the same statements.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use policy::{Moment, SubjectPolicy};
 
 use crate::active::clock::Clock;
 use crate::active::judged::Told;
-use crate::active::reading::Meaning;
+use crate::active::reading::{Meaning, Reading};
 
 /// The judgements that are in use.
 #[derive(Default)]
@@ -30,12 +31,22 @@ pub(in crate::active) struct Alike {
 #[derive(Default)]
 struct Recent {
     clock: Clock,
-    judged: Vec<(Rc<Meaning>, Rc<Told>)>,
-    next: usize,
+    judged: VecDeque<Kept>,
+    /// What all of them weigh.
+    weight: usize,
 }
 
-/// How many are kept: a loop over some statements finds each of them.
-const KEPT: usize = 64;
+struct Kept {
+    meaning: Rc<Meaning>,
+    told: Rc<Told>,
+    /// About what the meaning and its judgement take in memory, in bytes.
+    weight: usize,
+}
+
+/// How many are kept, and what they weigh at most: a loop over some statements finds each of them, and a text of many
+/// statements, which stays in memory with its judgement, is judged again.
+const MOST: usize = 64;
+const MOST_BYTES: usize = 512 << 10;
 
 impl Judgements {
     /// What sessions share that have this policy and these masks.
@@ -64,30 +75,35 @@ impl Alike {
         &self.policy
     }
 
-    /// The judgement of what a text means, at that time: the one that was made before, or what `judge` makes of it.
+    /// The judgement of a reading, at that time: the one that was made before of what means the same, or what `judge` makes
+    /// of it.
     pub(in crate::active) fn judgement(
         &self,
-        meaning: &Rc<Meaning>,
+        reading: &Reading,
         now: Moment,
         judge: impl FnOnce() -> Told,
     ) -> Rc<Told> {
         let mut recent = self.recent.borrow_mut();
-        let Recent { clock, judged, next } = &mut *recent;
+        let Recent { clock, judged, weight } = &mut *recent;
         if !clock.goes_on(now, &self.policy) {
             judged.clear();
-            *next = 0;
+            *weight = 0;
         }
         // The meaning is kept with it: no other can be in its place.
-        if let Some((_, told)) = judged.iter().find(|(known, _)| Rc::ptr_eq(known, meaning)) {
-            return Rc::clone(told);
+        if let Some(kept) = judged.iter().find(|kept| Rc::ptr_eq(&kept.meaning, reading.meaning())) {
+            return Rc::clone(&kept.told);
         }
         let told = Rc::new(judge());
-        let entry = (Rc::clone(meaning), Rc::clone(&told));
-        match judged.get_mut(*next) {
-            Some(oldest) => *oldest = entry,
-            None => judged.push(entry),
+        let kept =
+            Kept { meaning: Rc::clone(reading.meaning()), told: Rc::clone(&told), weight: reading.weight() };
+        if kept.weight <= MOST_BYTES / 4 {
+            *weight += kept.weight;
+            judged.push_back(kept);
         }
-        *next = (*next + 1) % KEPT;
+        while judged.len() > MOST || *weight > MOST_BYTES {
+            let Some(oldest) = judged.pop_front() else { break };
+            *weight -= oldest.weight;
+        }
         told
     }
 }
@@ -98,7 +114,6 @@ mod tests {
     use sql::Analysis;
 
     use super::*;
-    use crate::active::reading::Reading;
 
     const RULES: &str = "version: 1\nrules:\n\
         - { name: read, actions: [select], decision: allow }\n\
@@ -130,6 +145,27 @@ mod tests {
         assert_eq!(judgements.alike.len(), 1, "what nobody has is not kept");
     }
 
+    /// Texts of many statements, each another one, do not stay.
+    #[test]
+    fn what_is_kept_is_bounded_by_what_it_weighs() {
+        let mut judgements = Judgements::default();
+        let alike = judgements.of(&policy(&parsed(), 7), None);
+        let settings = sql::Settings::default();
+        let text = "SELECT 1;".repeat(1000);
+        let info = allocation_counter::measure(|| {
+            for number in 0..200 {
+                let text = format!("{text}SELECT {number}");
+                let limits = sql::Limits::default();
+                let analysis = sql::analyse(text.as_bytes(), &settings, &policy::Catalog::default(), &limits);
+                let reading = Reading::new(analysis);
+                alike.judgement(&reading, Moment::default(), || {
+                    Told::new(alike.policy().judge(reading.actions(), Moment::default()))
+                });
+            }
+        });
+        assert!(info.bytes_current < 2 << 20, "{} bytes stay", info.bytes_current);
+    }
+
     #[test]
     fn a_judgement_of_another_time_is_not_given_to_who_comes_later() {
         let mut judgements = Judgements::default();
@@ -137,7 +173,7 @@ mod tests {
         let reading = Reading::new(Analysis::default());
         let judged = |hour: u64| {
             let mut anew = false;
-            alike.judgement(reading.meaning(), Moment::from_micros(hour * HOUR), || {
+            alike.judgement(&reading, Moment::from_micros(hour * HOUR), || {
                 anew = true;
                 Told::new(alike.policy().judge([], Moment::default()))
             });
