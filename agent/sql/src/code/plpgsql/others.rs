@@ -102,17 +102,7 @@ impl<'t> Body<'_, '_, '_, '_, 't> {
         }
         let dotted = self.at.rest.get(1).is_some_and(|next| next.kind == Kind::Dot);
         if !dotted && self.at.eat("query") {
-            if self.at.eat("execute") {
-                let (query, stop) = self.until(&[Stop::Word("using"), Stop::Semicolon])?;
-                self.dynamic(query)?;
-                return self.using(stop);
-            }
-            let (query, _) = self.until(&[Stop::Semicolon])?;
-            if query.is_empty() {
-                return None;
-            }
-            self.code.piece(query, Form::Statement);
-            return Some(());
+            return self.query();
         }
         if !dotted && self.at.eat("next") && self.at.eat_kind(Kind::Semicolon) {
             return Some(());
@@ -200,6 +190,11 @@ impl<'t> Body<'_, '_, '_, '_, 't> {
         self.code.happens(Effects { reopens: true, ..Effects::default() }, false);
         let _ = self.at.eat_all(&["no", "scroll"]) || self.at.eat("scroll");
         self.word("for")?;
+        self.query()
+    }
+
+    /// A query up to the semicolon, or EXECUTE of its text.
+    fn query(&mut self) -> Option<()> {
         if self.at.eat("execute") {
             let (query, stop) = self.until(&[Stop::Word("using"), Stop::Semicolon])?;
             self.dynamic(query)?;
