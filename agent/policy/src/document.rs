@@ -67,6 +67,7 @@ mod fields;
 mod nearest;
 mod node;
 mod objects;
+mod other_words;
 mod resources;
 mod rules;
 mod schema;
@@ -85,6 +86,7 @@ use crate::rule::{Layer, Place, Rule};
 pub(crate) use fields::{Fields, Reader};
 pub use nearest::nearest;
 pub(crate) use node::{Node, Value, read};
+use other_words::other_words;
 pub use schema::schema;
 use tags::Tags;
 

@@ -28,6 +28,14 @@ pub enum Error {
         /// Where.
         path: PathBuf,
     },
+    /// A file looks like a document and is not read as one.
+    #[error("{} would not be read; name it {}, or move it elsewhere", path.display(), meant.display())]
+    Misnamed {
+        /// Which.
+        path: PathBuf,
+        /// What it is named if it is one.
+        meant: PathBuf,
+    },
     /// Documents are wrong. One line for each mistake.
     #[error("{}", lines(.0))]
     Documents(Vec<DocumentError>),
@@ -88,6 +96,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<File>, Error> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
+            all_named(path)?;
             let found = in_folder(path, |name| name.ends_with(".yaml") && !name.ends_with(CASES))?;
             if found.is_empty() {
                 return Err(Error::Nothing { what: "policy document (*.yaml)", path: path.clone() });
@@ -98,6 +107,18 @@ fn files(paths: &[PathBuf]) -> Result<Vec<File>, Error> {
         }
     }
     files.into_iter().collect()
+}
+
+/// What a rule denies that nobody reads is not denied: a document under another ending (`base.yml`) is a mistake.
+fn all_named(folder: &Path) -> Result<(), Error> {
+    let misnamed = |name: &str| {
+        let name = Path::new(name).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        name != "yaml" && ["yml", "yaml"].iter().any(|ending| name.eq_ignore_ascii_case(ending))
+    };
+    match in_folder(folder, misnamed)?.into_iter().next() {
+        Some(path) => Err(Error::Misnamed { meant: path.with_extension("yaml"), path }),
+        None => Ok(()),
+    }
 }
 
 /// The files of a folder, sorted by name, so that the order of rules does not hang on the file system.

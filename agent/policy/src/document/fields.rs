@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::tags::Tags;
-use super::{DocumentError, Node, Value, nearest};
+use super::{DocumentError, Node, Value, nearest, other_words};
 use crate::rule::{Layer, Place};
 
 /// The modes of a rule or resource.
@@ -60,10 +60,7 @@ impl Reader {
         let mut entries: Vec<(&str, &Node)> = Vec::new();
         for (key, value) in self.entries(node, what)? {
             if !known.contains(&key) {
-                let cure = match nearest(key, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("write one of: {}", known.join(", ")),
-                };
+                let cure = cure(what, key, known);
                 self.error(value.0, format!("{what} has no key `{key}`"), cure);
             }
             entries.push((key, value.1));
@@ -107,6 +104,16 @@ impl Reader {
             }
         }
         Some(entries)
+    }
+
+    /// Text in the place of a map is a mistake with a cure of its own: the map as it is most often written. `None` then.
+    pub(crate) fn no_text(&mut self, node: &Node, what: &str, example: &str) -> Option<()> {
+        if !matches!(node.value, Value::Text(_)) {
+            return Some(());
+        }
+        let cure = format!("write its keys, as `{{ {example} }}`");
+        self.error(node, format!("{what} is a map, this is text"), cure);
+        None
     }
 
     /// A field that must be there.
@@ -170,6 +177,11 @@ impl Reader {
 
     /// One of the known words.
     pub(crate) fn word<'w>(&mut self, node: &Node, what: &str, known: &[&'w str]) -> Option<&'w str> {
+        if matches!(node.value, Value::Flag(_) | Value::Whole(_) | Value::OtherNumber | Value::Null) {
+            let message = format!("{what} is text, this is {}", node.value.kind());
+            self.error(node, message, format!("write one of: {}", known.join(", ")));
+            return None;
+        }
         let text = self.text(node, what)?;
         if let Some(word) = known.iter().find(|word| **word == text) {
             return Some(word);
@@ -185,10 +197,7 @@ impl Reader {
 
     /// Notes a word that is not known.
     pub(crate) fn unknown_word(&mut self, node: &Node, what: &str, text: &str, known: &[&str]) {
-        let cure = match nearest(text, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("write one of: {}", known.join(", ")),
-        };
+        let cure = cure(what, text, known);
         self.error(node, format!("there is no {what} `{text}`"), cure);
     }
 
@@ -230,5 +239,14 @@ impl Reader {
             self.error(node, format!("{what} is empty"), "name at least one, or leave the key out");
         }
         items
+    }
+}
+
+/// What to write for a word that is not known.
+fn cure(what: &str, word: &str, known: &[&str]) -> String {
+    match (other_words(what, word), nearest(word, known.iter().copied())) {
+        (Some(ours), _) => format!("write {ours}"),
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) => format!("write one of: {}", known.join(", ")),
     }
 }

@@ -71,12 +71,25 @@ pub(crate) fn read(reader: &mut Reader, text: &str) -> Option<Node> {
             // The message is the YAML reader's own, which may bring the place along, and more than one line.
             let first = message.lines().next().unwrap_or_default();
             let first = first.split(" at line ").next().unwrap_or(first);
-            let cure = if message.contains("alias") || message.contains("anchor") {
-                "put what begins with `*` in quotes"
+            let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+            let (message, cure) = if has(&["Documents {"]) {
+                ("there is more than one document in it".to_owned(), "write each in a file of its own")
+            } else if has(&["merge keys"]) {
+                let cure = "write the keys out, or give an anchor to the whole of a value";
+                ("`<<` is not read here".to_owned(), cure)
             } else {
-                "correct the YAML there"
+                let cure = if has(&["alias", "anchor"]) {
+                    "put what begins with `*` in quotes"
+                } else if has(&[" tab", "tabs "]) {
+                    "indent with spaces"
+                } else if has(&["block", "mapping values"]) {
+                    "look at the indentation: the keys of one map begin in the same column"
+                } else {
+                    "correct the YAML there"
+                };
+                (format!("it is no YAML: {first}"), cure)
             };
-            reader.error_at(line, column, format!("it is no YAML: {first}"), cure);
+            reader.error_at(line, column, message, cure);
             None
         }
     }

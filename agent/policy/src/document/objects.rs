@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Fields, Node, Reader, nearest, tags};
-use crate::action::{CLASSES, Verb};
+use super::{Fields, Node, Reader, nearest, other_words, tags};
+use crate::action::{CLASSES, ObjectKind, Verb};
 use crate::pattern::{ColumnPattern, Glob, NamePattern, PatternError, single};
 use crate::rule::actions::GROUPS;
 use crate::rule::{ActionSet, Objects};
@@ -56,22 +56,35 @@ fn unknown(reader: &mut Reader, node: &Node, text: &str) {
             .or_else(|| nearest(first, words.iter().copied()))?;
         Some(format!("{first} {}", nearest(class, CLASSES)?))
     };
-    let cure = match whole.or_else(by_parts) {
-        Some(near) => format!("did you mean `{near}`?"),
+    // A verb with a word behind it that is no class: `insert into`.
+    let alone = || verb(first).map(|verb| verb.name().to_owned());
+    let near = || whole.or_else(by_parts).or_else(alone);
+    let cure = match other_words("action", text).map(|ours| format!("write {ours}")) {
+        Some(ours) => ours,
+        None if let Some(near) = near() => format!("did you mean `{near}`?"),
         None if class.is_empty() => format!("write \"*\" or one of: {}", words.join(", ")),
         None => format!("write a verb and one of: {}", CLASSES.join(", ")),
     };
     reader.error(node, format!("there is no action `{text}`"), cure);
 }
 
+/// The key under which objects of a kind are listed.
+const LISTS: [(ObjectKind, &str); 5] = [
+    (ObjectKind::Relation, "relations"),
+    (ObjectKind::Function, "functions"),
+    (ObjectKind::Schema, "schemas"),
+    (ObjectKind::Role, "roles"),
+    (ObjectKind::Setting, "settings"),
+];
+
 /// A verb that is never done to what the rule lists would never match: better said than silently so.
 fn check_objects(reader: &mut Reader, node: &Node, verb: Verb, objects: &Objects) {
     if !objects.kinds().any(|kind| verb.may_be_done_to(kind)) && !objects.is_every() {
-        reader.error(
-            node,
-            format!("`{verb}` is never done to what this rule lists"),
-            "move it to a rule without those lists",
-        );
+        let list = match LISTS.iter().find(|(kind, _)| verb.may_be_done_to(*kind)) {
+            Some((_, list)) => format!("list `{list}`, or leave the lists out of its rule"),
+            None => "move it to a rule without those lists".to_owned(),
+        };
+        reader.error(node, format!("`{verb}` is never done to what this rule lists"), list);
     }
 }
 
@@ -141,15 +154,46 @@ pub(super) fn pattern<T>(
         Ok(pattern) => return Some(pattern),
         Err(error) => error,
     };
-    let cure = match &error {
-        PatternError::Parts { found: 1, wanted: 2, .. } => format!("write `\"*.{text}\"` or name the schema"),
+    let cure = tags::meant(text, &reader.tags).unwrap_or_else(|| meant(text, key, &error));
+    reader.error(node, format!("`{text}` is no pattern for {key}: {error}"), cure);
+    None
+}
+
+/// What whoever wrote a pattern that is none most likely meant.
+fn meant(text: &str, key: &str, error: &PatternError) -> String {
+    match error {
+        PatternError::Parts { .. } if key == "a tag" => {
+            "write a relation as `schema.name`, a column as `schema.table.column`".to_owned()
+        }
+        PatternError::Parts { found: 1, wanted: 2, .. } if text.contains('*') => format!(
+            "write `\"{text}.*\"` for all that is in such schemas, or `\"*.{text}\"` for such names in every one"
+        ),
+        PatternError::Parts { found: 1, wanted: 2, .. } => {
+            format!("write `schema.{text}`, or `\"*.{text}\"` for that name in every schema")
+        }
+        PatternError::Parts { wanted: 2, form, .. } => {
+            format!(
+                "write `{form}`: a database goes under `databases`, columns under `columns` of `when` or in a mask"
+            )
+        }
+        PatternError::Parts { found: 1, wanted: 3, form } => {
+            format!("write `{form}`, or `\"*.*.{text}\"` for that name in every table")
+        }
+        PatternError::Parts { found: 2, wanted: 3, form } => {
+            format!("write it as `{form}`, and `\"schema.table.*\"` for every column of a table")
+        }
         PatternError::Parts { form, .. } => format!("write it as `{form}`"),
         PatternError::Empty => "write `*` where anything may stand".to_owned(),
         PatternError::Quotes => "quote each name as a whole, and double a quote within".to_owned(),
+        PatternError::Character('(') if key == "functions" => {
+            let name = text.split('(').next().unwrap_or_default();
+            format!("write the name without its arguments: `{name}`")
+        }
+        PatternError::Character(c) if "%?[](){}|^+\\".contains(*c) => format!(
+            "`*` alone stands for any characters; a name with `{c}` in it goes in double quotes, and all of it in single ones"
+        ),
         PatternError::Character(_) => {
             "put the name in double quotes, and all of it in single ones".to_owned()
         }
-    };
-    reader.error(node, format!("`{text}` is no pattern for {key}: {error}"), cure);
-    None
+    }
 }

@@ -71,3 +71,9 @@ pub(super) fn named<'a>(reader: &mut Reader, node: &Node, tags: &'a Tags) -> Opt
     }
     Some(Some(tag))
 }
+
+/// What to write where a text that is no pattern names a tag without the word for it, or with another one.
+pub(super) fn meant(text: &str, tags: &Tags) -> Option<String> {
+    let name = text.split_once(':').map_or(text, |(_, name)| name).trim();
+    tags.contains_key(name).then(|| format!("write `{PREFIX}{name}`"))
+}

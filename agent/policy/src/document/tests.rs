@@ -1,5 +1,7 @@
 use super::*;
 
+mod slips;
+
 fn errors(text: &str) -> Vec<String> {
     let documents = [Document { name: "p.yaml", text }];
     let errors = Policy::parse(&documents).expect_err(text);
@@ -104,16 +106,16 @@ fn each_mistake_names_its_place_and_its_cure() {
         (
             rule("    mask: [a.b]\n"),
             "p.yaml:4:12: `a.b` is no pattern for columns: it has 2 of the 3 parts `schema.table.column`; \
-             write it as `schema.table.column`",
+             write it as `schema.table.column`, and `\"schema.table.*\"` for every column of a table",
         ),
         (
             rule(&format!("{body}    relations: [orders]\n")),
             "p.yaml:6:17: `orders` is no pattern for relations: it has 1 of the 2 parts `schema.name`; \
-             write `\"*.orders\"` or name the schema",
+             write `schema.orders`, or `\"*.orders\"` for that name in every schema",
         ),
         (
-            rule("    actions: [select, begin]\n    decision: allow\n"),
-            "p.yaml:4:23: there is no action `begin`; write \"*\" or one of: select, predicate, insert, update, \
+            rule("    actions: [select, banana]\n    decision: allow\n"),
+            "p.yaml:4:23: there is no action `banana`; write \"*\" or one of: select, predicate, insert, update, \
              update-all, delete, delete-all, truncate, lock, copy-in, copy-out, copy-server, copy-program, references, create, alter, \
              drop, maintain, grant, revoke, role, set-role, set, show, transaction, prepare, cursor, notify, \
              call, function, do, explain, system, replicate, opaque, read, write, destructive, ddl, session",
@@ -353,7 +355,7 @@ fn a_mistake_in_a_tag_or_a_condition_is_told_with_its_cure() {
         (
             rule("allow", "read", "{ columns: public.a }"),
             "p.yaml:6:22: `public.a` is no pattern for columns: it has 2 of the 3 parts `schema.table.column`; write it as \
-             `schema.table.column`",
+             `schema.table.column`, and `\"schema.table.*\"` for every column of a table",
         ),
         (
             rule("allow", "read", "{ columns: 'tag:x' }"),
@@ -382,8 +384,8 @@ fn a_mistake_in_a_tag_or_a_condition_is_told_with_its_cure() {
         (
             "version: 1\ntags: {c: a.b.c, d: [a]}\nrules: [{name: r, actions: [read], relations: 'tag:c', decision: deny}]\n"
                 .to_owned(),
-            "p.yaml:2:22: `a` is no pattern for a tag: it has 1 of the 3 parts `schema.table.column`; write it as \
-             `schema.table.column`\n\
+            "p.yaml:2:22: `a` is no pattern for a tag: it has 1 of the 3 parts `schema.table.column`; write a \
+             relation as `schema.name`, a column as `schema.table.column`\n\
              p.yaml:3:47: this tag stands for columns, and a rule's `relations` for whole relations; name the tag under \
              `columns` of `when` or in a mask, or give the relations one of their own",
         ),

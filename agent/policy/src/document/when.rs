@@ -90,6 +90,7 @@ fn limit(reader: &mut Reader, node: &Node, decision: Decision) -> Option<RowLimi
 
 /// `{days: [mon-fri], hours: "08:00-18:00", zone: Europe/Berlin}`.
 fn window(reader: &mut Reader, node: &Node) -> Option<Window> {
+    reader.no_text(node, "a time", "hours: \"08:00-18:00\"")?;
     let fields = reader.fields(node, "a time", &TIME_KEYS)?;
     let days = days(reader, &fields);
     let (from, until) = match fields.get("hours") {
@@ -122,7 +123,13 @@ fn days(reader: &mut Reader, fields: &Fields<'_>) -> u8 {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let day = |name: &str| DAYS.iter().position(|known| *known == name.to_ascii_lowercase());
         let (Some(first), Some(last)) = (day(first), day(last)) else {
-            reader.unknown_word(node, "day", text, &DAYS);
+            match text.contains('-') {
+                true => {
+                    let cure = format!("write one of: {}, or a span: mon-fri", DAYS.join(", "));
+                    reader.error(node, format!("there is no day `{text}`"), cure);
+                }
+                false => reader.unknown_word(node, "day", text, &DAYS),
+            }
             continue;
         };
         // `fri-mon` goes over the end of the week.
@@ -133,6 +140,11 @@ fn days(reader: &mut Reader, fields: &Fields<'_>) -> u8 {
 }
 
 fn hours(reader: &mut Reader, node: &Node) -> Option<(u16, u16)> {
+    if matches!(node.value, Value::List(_)) {
+        let message = "hours is text, this is a list";
+        reader.error(node, message, "write one span, and a list of times for several");
+        return None;
+    }
     let text = reader.text(node, "hours")?;
     let read = || {
         let (from, until) = text.split_once('-')?;

@@ -12,6 +12,7 @@ pub(super) fn blocks(reader: &mut Reader, node: &Node, key: &str) -> Vec<Who> {
 
 fn block(reader: &mut Reader, node: &Node, key: &str) -> Option<Who> {
     let errors = reader.errors.len();
+    reader.no_text(node, &format!("`{key}`"), "user: agent")?;
     let fields = reader.fields(node, &format!("`{key}`"), &Who::KEYS)?;
     let mut globs = |key| match fields.get(key) {
         Some(node) => globs(reader, node, key),

@@ -64,6 +64,18 @@ fn a_wrong_document_fails_the_check_with_every_mistake() {
 }
 
 #[test]
+fn a_document_under_an_ending_that_nobody_reads_is_a_mistake_and_not_left_out() {
+    for name in ["base.yml", "base.YAML"] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("p.yaml"), "version: 1\n").unwrap();
+        assert!(run(&["check", folder.path().to_str().unwrap()]).0.is_ok());
+        std::fs::write(folder.path().join(name), "version: 1\n").unwrap();
+        let error = run(&["check", folder.path().to_str().unwrap()]).0.unwrap_err();
+        assert!(error.ends_with("base.yaml, or move it elsewhere") && error.contains(name), "{error}");
+    }
+}
+
+#[test]
 fn the_base_is_what_is_named_as_such_and_no_other_document_joins_it() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
