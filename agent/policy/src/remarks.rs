@@ -3,6 +3,7 @@
 //!
 //! It is told by how the rules are written, for any database and any principal, and errs to silence.
 
+mod candidates;
 mod cover;
 mod never;
 mod overlap;
@@ -14,7 +15,9 @@ use crate::action::Verb;
 use crate::decision::Decision;
 use crate::judge::Policy;
 use crate::rule::{Judging, Place, Rule};
+use candidates::Candidates;
 use cover::concerns;
+use reach::Reach;
 
 /// A remark about a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,18 @@ impl Policy {
     /// equals, and are about everything that they are about; rules that name `opaque` in vain; and rules that allow, by a
     /// pattern, something of PostgreSQL's own that reaches past every rule.
     pub fn remarks(&self) -> Vec<Remark> {
+        let (candidates, of_subjects) = (Candidates::new(&self.rules), Candidates::of_subjects(&self.rules));
+        self.remarks_by(|rule| candidates.covering(rule), |rule| of_subjects.covering(rule))
+    }
+
+    /// The same, where it is told which rules may be about all of some part of what a rule is about, and which may be
+    /// about everybody whom it is about.
+    fn remarks_by(
+        &self,
+        covering: impl Fn(&Rule) -> Vec<usize>,
+        concerning: impl Fn(&Rule) -> Vec<usize>,
+    ) -> Vec<Remark> {
+        let reach = Reach::of(self);
         let mut remarks = Vec::new();
         for (at, rule) in self.rules.iter().enumerate() {
             let never = self.never(rule);
@@ -43,23 +58,28 @@ impl Policy {
                 remarks.extend(never);
                 continue;
             };
-            let covered = || self.covered(at, rule, judging);
+            let covered = || self.covered(at, rule, judging, &covering(rule));
             remarks.extend(never.or_else(covered));
-            remarks.extend(self.reach(rule, judging));
-            remarks.extend(self.in_vain(rule, judging));
+            remarks.extend(reach.past(rule, judging));
+            remarks.extend(self.in_vain(rule, judging, &concerning));
         }
         remarks
     }
 
     /// What may be anything is not allowed beside what is denied or masked.
-    fn in_vain(&self, rule: &Rule, judging: &Judging) -> Option<Remark> {
+    fn in_vain(
+        &self,
+        rule: &Rule,
+        judging: &Judging,
+        concerning: impl Fn(&Rule) -> Vec<usize>,
+    ) -> Option<Remark> {
         let verb = Verb::ALL.into_iter().find(|verb| verb.is_anything() && judging.actions.has_verb(*verb));
         let verb = verb.filter(|_| judging.decision != Decision::Deny)?;
         let hinders = |other: &&Rule| {
             let denies = other.decision() == Some(Decision::Deny) && !other.observed;
             (denies || !other.masks.is_empty()) && concerns(other, rule)
         };
-        let other = self.rules.iter().find(hinders)?;
+        let other = concerning(rule).into_iter().filter_map(|at| self.rules.get(at)).find(hinders)?;
         let message = format!(
             "rule \"{}\" names `{verb}` in vain: rule \"{}\" at {} denies or masks for the same subjects",
             rule.name, other.name, other.place

@@ -10,8 +10,14 @@ use crate::who::{Who, covers};
 const PARTS: usize = 4096;
 
 impl Policy {
-    /// Whether others decide wherever this rule, which stands at that place, would.
-    pub(super) fn covered(&self, at: usize, rule: &Rule, judging: &Judging) -> Option<Remark> {
+    /// Whether others, which are among the candidates, decide wherever this rule, which stands at that place, would.
+    pub(super) fn covered(
+        &self,
+        at: usize,
+        rule: &Rule,
+        judging: &Judging,
+        candidates: &[usize],
+    ) -> Option<Remark> {
         let before = |other: usize| {
             self.rules.get(other).is_some_and(|shadow| (shadow.layer, other) < (rule.layer, at))
         };
@@ -23,7 +29,8 @@ impl Policy {
                     || (theirs.decision == judging.decision && before(*other)))
                 && !theirs.actions.common(&judging.actions).is_empty()
         };
-        let winning: Vec<&Rule> = self.rules.iter().enumerate().filter(wins).map(|(_, rule)| rule).collect();
+        let candidates = candidates.iter().filter_map(|at| Some((*at, self.rules.get(*at)?)));
+        let winning: Vec<&Rule> = candidates.filter(wins).map(|(_, rule)| rule).collect();
         let whole = Part { actions: &judging.actions, objects: &judging.objects, who: &rule.who };
         if let Some(shadow) = winning.iter().find(|shadow| whole.is_in(shadow, rule, judging)) {
             let theirs = shadow.judging.as_ref()?;

@@ -1,6 +1,7 @@
 //! Rules that decide otherwise about some of the same: most often an exception that is meant, so it is told when asked.
 
 use super::Remark;
+use super::candidates::Candidates;
 use crate::judge::Policy;
 use crate::pattern::Glob;
 use crate::rule::{Objects, Rule};
@@ -10,11 +11,16 @@ impl Policy {
     /// Rules with different decisions that may be about the same action of the same subject, and which of the two decides
     /// there. What [`Policy::remarks`] tells of is not among them.
     pub fn overlaps(&self) -> Vec<Remark> {
+        let candidates = Candidates::new(&self.rules);
+        self.overlaps_by(|rule| candidates.meeting(rule))
+    }
+
+    /// The same, where it is told which rules may be about some of what a rule is about.
+    pub(super) fn overlaps_by(&self, meeting: impl Fn(&Rule) -> Vec<usize>) -> Vec<Remark> {
         let mut overlaps = Vec::new();
         for (at, rule) in self.rules.iter().enumerate() {
-            for other in self.rules.iter().skip(at + 1) {
-                overlaps.extend(overlap(rule, other));
-            }
+            let others = meeting(rule).into_iter().filter(|other| *other > at);
+            overlaps.extend(others.filter_map(|other| overlap(rule, self.rules.get(other)?)));
         }
         overlaps
     }
@@ -22,7 +28,8 @@ impl Policy {
 
 fn overlap(one: &Rule, other: &Rule) -> Option<Remark> {
     let (ours, theirs) = (one.judging.as_ref()?, other.judging.as_ref()?);
-    if ours.decision == theirs.decision || !share_subjects(one, other) {
+    if ours.decision == theirs.decision || !share_subjects(one, other) || !ours.objects.meets(&theirs.objects)
+    {
         return None;
     }
     let common = ours.actions.common(&theirs.actions);

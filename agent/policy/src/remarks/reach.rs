@@ -7,27 +7,32 @@ use crate::decision::Decision;
 use crate::judge::Policy;
 use crate::rule::{Judging, Rule};
 
-impl Policy {
+/// What reaches past the rules, each with the rules that deny or hold it: they are asked for every rule that allows.
+#[derive(Debug)]
+pub(super) struct Reach<'a>(Vec<(&'static Reaching, Action, Vec<&'a Rule>)>);
+
+impl<'a> Reach<'a> {
+    pub(super) fn of(policy: &'a Policy) -> Self {
+        let reaching = REACHING.iter().map(|reaching| {
+            let action = reaching.action();
+            let denies = |rule: &&Rule| {
+                let about = |judging: &Judging| judging.when.is_always() && judging.is_about(&action);
+                rule.decision() > Some(Decision::Allow) && rule.judging.as_ref().is_some_and(about)
+            };
+            let denying = policy.rules.iter().filter(denies).collect();
+            (reaching, action, denying)
+        });
+        Reach(reaching.collect())
+    }
+
     /// What a rule that allows lets through beside what its author will have thought of.
-    pub(super) fn reach(&self, rule: &Rule, judging: &Judging) -> Option<Remark> {
+    pub(super) fn past(&self, rule: &Rule, judging: &Judging) -> Option<Remark> {
         if judging.decision != Decision::Allow || judging.objects.is_every() {
             // A rule without patterns says plainly that it is about everything.
             return None;
         }
-        let denied = |action: &Action| {
-            let denies = |other: &Rule| {
-                other.decision() > Some(Decision::Allow)
-                    && other
-                        .judging
-                        .as_ref()
-                        .is_some_and(|judging| judging.when.is_always() && judging.is_about(action))
-                    && concerns(other, rule)
-            };
-            self.rules.iter().any(denies)
-        };
-        let reached = REACHING.iter().find(|reaching| {
-            let action = reaching.action();
-            judging.is_about(&action) && !denied(&action)
+        let (reached, ..) = self.0.iter().find(|(_, action, denying)| {
+            judging.is_about(action) && !denying.iter().any(|other| concerns(other, rule))
         })?;
         Some(Remark {
             place: rule.place.clone(),
@@ -40,6 +45,7 @@ impl Policy {
 }
 
 /// Something of PostgreSQL's own that reaches past the rules, for a role that is powerful enough.
+#[derive(Debug)]
 struct Reaching {
     verb: Verb,
     kind: ObjectKind,

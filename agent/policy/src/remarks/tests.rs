@@ -3,6 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::Remark;
+use super::candidates::Candidates;
 use crate::{Action, Cause, Detail, Document, Object, ObjectKind, Policy, Principal, Subject, Verb};
 
 #[test]
@@ -388,4 +389,66 @@ proptest! {
             }
         }
     }
+}
+
+/// The remarks and overlaps where every rule is asked about every other.
+fn by_asking_all(policy: &Policy) -> [Vec<Remark>; 2] {
+    let all = |_: &_| (0..policy.rules.len()).collect::<Vec<_>>();
+    [policy.remarks_by(all, all), policy.overlaps_by(all)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn looking_among_candidates_finds_what_asking_all_rules_does(
+        rules in prop::collection::vec((any_rule(), any_subject()), 2..12),
+    ) {
+        let with = |(rule, subject): &(String, String)| match rule.contains("who: ") {
+            true => rule.clone(),
+            false => format!("{subject}{rule}"),
+        };
+        let parsed = |rule: &String| {
+            let text = format!("version: 1\nrules:\n- {{ name: r, {rule} }}\n");
+            Policy::parse(&[Document { name: "p", text: &text }]).is_ok()
+        };
+        let rules = rules.iter().map(with).filter(parsed).enumerate();
+        let text: String = rules.map(|(at, rule)| format!("- {{ name: r{at}, {rule} }}\n")).collect();
+        if !text.is_empty() {
+            let policy = read(&text);
+            prop_assert_eq!([policy.remarks(), policy.overlaps()], by_asking_all(&policy), "{}", text);
+        }
+    }
+}
+
+/// Whom and where, beside what [`any_rule`] says of it.
+fn any_subject() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "",
+        "who: { user: ann, uid: [6, 7] }, ",
+        "who: [{ user: [ann, bob] }, { unit: a.service }], ",
+        "who: [{ user: ann }, { user: 'a*' }], ",
+        "who: { unit: [a.service, b.service] }, ",
+        "who: { container: [web, 'web-*'] }, ",
+        "who: { gid: 5 }, resources: [shop], ",
+        "resources: [shop, clinic], ",
+        "resources: [shop, 's*'], ",
+    ])
+    .prop_map(str::to_owned)
+}
+
+#[test]
+fn rules_that_write_out_whom_or_what_they_are_about_are_not_all_asked_about_each_other() {
+    let who = ["user: job", "unit: job", "uid: 1"];
+    let rules: String = (0..3_000)
+        .map(|at| {
+            let (who, decision) = (who[at % 3], ["allow", "hold", "deny"][at / 3 % 3]);
+            let objects = format!("relations: [app.t{}, 'app.part_{at}_*']", at % 900);
+            format!("- {{ name: r{at}, who: {{ {who}{at} }}, actions: [read], {objects}, decision: {decision} }}\n")
+        })
+        .collect();
+    let policy = read(&rules);
+    let candidates = Candidates::new(&policy.rules);
+    let asked: usize = policy.rules.iter().map(|rule| candidates.covering(rule).len()).sum();
+    assert_eq!(asked, 3_000, "each finds itself alone");
 }
