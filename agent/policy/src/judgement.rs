@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::action::{Action, Verb};
+use crate::action::{Action, CLASSES, ObjectKind, Verb};
 use crate::decision::Decision;
 use crate::permit::{Binding, Pending, Permit};
 
@@ -68,7 +68,7 @@ impl Finding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     findings: Vec<Finding>,
-    /// Index of the severest finding, the first of equals; there is none where there are no actions.
+    /// Index of the severest finding, of equals one that a rule made, then the first; there is none where there are no actions.
     decisive: usize,
     policy: [u8; 32],
 }
@@ -76,9 +76,11 @@ pub struct Judgement {
 impl Judgement {
     /// From the findings on all actions of the statement.
     pub(crate) fn new(findings: Vec<Finding>, policy: [u8; 32]) -> Self {
+        // That a rule says so is more to go by than that none allows it.
+        let rank = |finding: &Finding| (finding.decision, finding.cause != Cause::NoRule);
         let mut decisive = 0;
         for (index, finding) in findings.iter().enumerate() {
-            if findings.get(decisive).is_some_and(|so_far| finding.decision > so_far.decision) {
+            if findings.get(decisive).is_some_and(|so_far| rank(finding) > rank(so_far)) {
                 decisive = index;
             }
         }
@@ -241,13 +243,28 @@ impl Judgement {
                 "Choose, compute and write by columns that are not masked, or ask for a rule that allows \"predicate\" there by name."
                     .to_owned()
             }
-            (_, Cause::NoRule) => {
-                format!("Ask for a rule that allows \"{}\" there.", finding.action.verb)
-            }
+            (_, Cause::NoRule) => asked_for(&finding.action),
             (_, Cause::Rule | Cause::Implied | Cause::Observed) => {
                 format!("Ask whoever answers for rule \"{}\".", finding.rule)
             }
         })
+    }
+}
+
+/// A rule that would allow it: which of a rule's lists it goes by is not plain from what was refused.
+fn asked_for(action: &Action) -> String {
+    let Action { verb, object, .. } = action;
+    match (object.kind, object.class) {
+        (ObjectKind::Relation, _) => format!("Ask for a rule that allows \"{verb}\" there."),
+        (ObjectKind::Function, _) => format!("Ask for a rule that allows \"{verb}\" there, by `functions`."),
+        (ObjectKind::Schema, _) => format!("Ask for a rule that allows \"{verb}\" there, by `schemas`."),
+        (ObjectKind::Role, _) => format!("Ask for a rule that allows \"{verb}\" there, by `roles`."),
+        (ObjectKind::Setting, _) => format!("Ask for a rule that allows \"{verb}\" there, by `settings`."),
+        // A relation's, such as a trigger, and what no list is for.
+        (ObjectKind::Other, class) if CLASSES.contains(&class) => {
+            format!("Ask for a rule that allows \"{verb} {class}\" and lists no objects.")
+        }
+        (ObjectKind::Other, _) => format!("Ask for a rule that allows \"{verb}\" and lists no objects."),
     }
 }
 

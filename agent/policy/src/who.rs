@@ -79,6 +79,24 @@ impl Who {
 
     /// How that principal stands to this block.
     pub(crate) fn standing(&self, principal: &Principal) -> Standing {
+        self.each(principal).map(|(_, standing)| standing).min().unwrap_or(Standing::Inside)
+    }
+
+    /// The keys by which it does not mean that principal.
+    pub(crate) fn outside(&self, principal: &Principal) -> Vec<String> {
+        let outside = self.each(principal).filter(|(_, standing)| *standing == Standing::Outside);
+        let name = |(key, claim): (&str, Option<&str>)| match claim {
+            Some(claim) => format!("{key}.{claim}"),
+            None => key.to_owned(),
+        };
+        outside.map(|(key, _)| name(key)).collect()
+    }
+
+    /// How that principal stands to each key, and to each claim.
+    fn each<'a>(
+        &'a self,
+        principal: &'a Principal,
+    ) -> impl Iterator<Item = ((&'static str, Option<&'a str>), Standing)> + 'a {
         // A uid without a login name, a cgroup without a unit or container and a token without a claim are known
         // not to have one. Only what stands behind a path that could not be read is unknown.
         let no_cgroup = if principal.cgroup.is_some() { Standing::Outside } else { Standing::Unknown };
@@ -88,19 +106,20 @@ impl Who {
             None => Standing::Unknown,
         };
         let conditions = [
-            any(&self.user, principal.user.as_deref(), Standing::Outside),
-            Standing::of(self.uid.is_empty() || self.uid.contains(&principal.uid)),
-            Standing::of(self.gid.is_empty() || self.gid.contains(&principal.gid)),
-            any(&self.unit, principal.unit.as_deref(), no_cgroup),
-            any(&self.container, principal.container.as_deref(), no_cgroup),
-            any(&self.cgroup, principal.cgroup.as_deref(), Standing::Unknown),
-            any(&self.executable, principal.executable.as_deref(), Standing::Unknown),
-            content,
+            ("user", any(&self.user, principal.user.as_deref(), Standing::Outside)),
+            ("uid", Standing::of(self.uid.is_empty() || self.uid.contains(&principal.uid))),
+            ("gid", Standing::of(self.gid.is_empty() || self.gid.contains(&principal.gid))),
+            ("unit", any(&self.unit, principal.unit.as_deref(), no_cgroup)),
+            ("container", any(&self.container, principal.container.as_deref(), no_cgroup)),
+            ("cgroup", any(&self.cgroup, principal.cgroup.as_deref(), Standing::Unknown)),
+            ("executable", any(&self.executable, principal.executable.as_deref(), Standing::Unknown)),
+            ("executable_sha256", content),
         ];
         let claims = self.claims.iter().map(|(claim, globs)| {
-            any(globs, principal.claims.get(claim).map(String::as_str), Standing::Outside)
+            let value = principal.claims.get(claim).map(String::as_str);
+            (("claims", Some(claim.as_str())), any(globs, value, Standing::Outside))
         });
-        conditions.into_iter().chain(claims).min().unwrap_or(Standing::Inside)
+        conditions.into_iter().map(|(key, standing)| ((key, None), standing)).chain(claims)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Times at which a rule speaks. The time is given: nothing here reads a clock.
 
+use std::fmt;
 use std::str::FromStr;
 
 use jiff::tz::TimeZone;
@@ -89,6 +90,37 @@ impl Window {
     }
 }
 
+/// The days of the week in documents.
+pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+impl fmt::Display for Window {
+    /// As people say it: `on mon-fri, 08:00-18:00 Europe/Berlin`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has = |day: usize| self.days & (1 << (day % 7)) != 0;
+        let is_daily = (0..7).all(has);
+        if !is_daily {
+            // Spans begin behind a day that is not among them, and may go over the end of the week.
+            let spans = (0..7).filter(|day| has(*day) && !has(day + 6)).map(|first| {
+                let last = (first..first + 7).take_while(|day| has(*day)).last().unwrap_or(first);
+                let names = [DAYS[first % 7], DAYS[last % 7]];
+                if first == last { names[0].to_owned() } else { names.join("-") }
+            });
+            write!(f, "on {}", spans.collect::<Vec<_>>().join(", "))?;
+        }
+        if (self.from, self.until) != (0, DAY) {
+            let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+            let before = if is_daily { "at " } else { ", " };
+            write!(f, "{before}{}-{}", clock(self.from), clock(self.until))?;
+        } else if is_daily {
+            f.write_str("on every day")?;
+        }
+        match self.zone.iana_name() {
+            Some(name) => write!(f, " {name}"),
+            None => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -150,6 +182,19 @@ mod tests {
             let between = Moment(at.0 + ((end.0 - 1 - at.0) as f64 * within) as i64);
             prop_assert_eq!(window.contains(at), window.contains(between));
             prop_assert_eq!(window.contains(at), window.contains(Moment(end.0 - 1)));
+        }
+    }
+
+    #[test]
+    fn a_window_is_told_as_it_is_written() {
+        for (window, told) in [
+            (window(0b001_1111, 8 * 60, 18 * 60, "Europe/Berlin"), "on mon-fri, 08:00-18:00 Europe/Berlin"),
+            (window(0b111_1111, 22 * 60, 6 * 60, "UTC"), "at 22:00-06:00 UTC"),
+            (window(0b110_0001, 0, DAY, "UTC"), "on sat-mon UTC"),
+            (window(0b010_0101, 0, DAY, "UTC"), "on mon, wed, sat UTC"),
+            (window(0b111_1111, 0, DAY, "UTC"), "on every day UTC"),
+        ] {
+            assert_eq!(window.to_string(), told);
         }
     }
 }

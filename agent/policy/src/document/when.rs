@@ -9,6 +9,7 @@ use crate::decision::Decision;
 use crate::pattern::single;
 use crate::rule::ActionSet;
 use crate::rule::when::{self, RowLimit, When};
+pub(crate) use crate::window::DAYS;
 use crate::window::{DAY, Window};
 
 /// The keys of `when`.
@@ -19,8 +20,6 @@ pub(crate) const CONDITIONS: [&str; 2] = ["present", "absent"];
 pub(crate) const LIMIT_KEYS: [&str; 1] = ["above"];
 /// The keys of a time.
 pub(crate) const TIME_KEYS: [&str; 3] = ["days", "hours", "zone"];
-/// The days of the week.
-pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 pub(super) fn read(reader: &mut Reader, node: &Node, actions: &ActionSet, decision: Decision) -> When {
     let mut when = When::default();

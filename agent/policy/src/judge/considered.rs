@@ -6,8 +6,9 @@ use super::find::Counting;
 use super::{Policy, Subject, SubjectPolicy};
 use crate::action::Action;
 use crate::decision::Decision;
+use crate::principal::Principal;
 use crate::rule::Rule;
-use crate::who::Standing;
+use crate::who::{Standing, Who};
 use crate::window::Moment;
 
 /// A rule, and how it stands to an action or a subject.
@@ -45,10 +46,25 @@ impl SubjectPolicy {
             return not("is about other actions");
         }
         if !judging.is_about(action) {
-            return not("is about other objects");
+            if judging.objects.kinds().any(|kind| kind == action.object.kind) {
+                return not("is about other objects");
+            }
+            let lists =
+                judging.objects.lists().map(|list| format!("`{list}`")).collect::<Vec<_>>().join(", ");
+            let what = match action.object.class {
+                "" => "this is done to none",
+                _ => "this is of another kind",
+            };
+            return Some(Considered {
+                rule,
+                matches: false,
+                why: format!("lists {lists}, and {what}").into(),
+            });
         }
-        if let Some(key) = judging.when.unmet(action, at, judging.decision > Decision::Allow) {
-            let why = format!("matches, but its `{key}` is not met").into();
+        let restricts = judging.decision > Decision::Allow;
+        if let Some(key) = judging.when.unmet(action, at, restricts) {
+            let words = judging.when.words(key, restricts);
+            let why = format!("would {} it {words}", judging.decision).into();
             return Some(Considered { rule, matches: false, why });
         }
         if action.implied && judging.decision == Decision::Allow {
@@ -73,13 +89,13 @@ impl SubjectPolicy {
 impl Policy {
     /// The rules that are not about that subject, in document order, and why.
     pub fn aside(&self, subject: &Subject<'_>) -> Vec<Considered<'_>> {
-        let aside = |rule: &'_ Rule| {
+        let aside = |rule: &'_ Rule| -> Option<Cow<'static, str>> {
             let standing = rule.standing(subject);
             let allows = rule.decision() == Some(Decision::Allow);
             if standing == Standing::Inside || (standing == Standing::Unknown && !allows) {
                 return None;
             }
-            Some(if !rule.concerns(subject.resource) {
+            let why: &'static str = if !rule.concerns(subject.resource) {
                 "is about other resources"
             } else if !rule.databases.is_empty()
                 && !rule.databases.iter().any(|glob| glob.matches(subject.database))
@@ -92,10 +108,22 @@ impl Policy {
             {
                 "takes this one out by `except`"
             } else {
-                "is about others, by `who`"
-            })
+                return Some(others(&rule.who, subject.principal).into());
+            };
+            Some(why.into())
         };
-        let aside = |rule| aside(rule).map(|why| Considered { rule, matches: false, why: why.into() });
+        let aside = |rule| aside(rule).map(|why| Considered { rule, matches: false, why });
         self.rules.iter().filter_map(aside).collect()
     }
+}
+
+/// By which keys of `who` a rule is about others: of each block, those that do not mean this one.
+fn others(blocks: &[Who], principal: &Principal) -> String {
+    let keys = |who: &Who| {
+        let keys = who.outside(principal).into_iter().map(|key| format!("`{key}`"));
+        keys.collect::<Vec<_>>().join(" and ")
+    };
+    let mut keys: Vec<String> = blocks.iter().map(keys).collect();
+    keys.dedup();
+    format!("is about others, by {}", keys.join(" or "))
 }

@@ -88,7 +88,7 @@ impl SubjectPolicy {
                 let judging = rule.judging.as_ref().filter(|_| !rule.observed)?;
                 let allows = judging.decision == Decision::Allow && judging.is_about(action);
                 let unmet = judging.when.unmet(action, around.at, false).filter(|_| allows)?;
-                Some(format!("rule \"{}\" allows it where its `{unmet}` is met", rule.name))
+                Some(format!("rule \"{}\" allows it {}", rule.name, judging.when.words(unmet, false)))
             });
         if conditional.is_some() {
             return conditional;

@@ -29,11 +29,7 @@ fn action(text: &str) -> Action {
         (_, object) => {
             let (class, name) = object.split_once(' ').unwrap_or(("table", object));
             let class = crate::action::CLASSES.into_iter().find(|known| *known == class).unwrap();
-            let kind = match class {
-                "function" => ObjectKind::Function,
-                "schema" => ObjectKind::Schema,
-                _ => ObjectKind::Relation,
-            };
+            let kind = crate::action::kind_of_class(class).unwrap_or(ObjectKind::Other);
             let (schema, name) = match name.split_once('.') {
                 Some((schema, name)) => (Some(schema.to_owned()), name),
                 None => (None, name),
@@ -338,8 +334,8 @@ fn a_refusal_is_one_line_with_what_would_be_allowed_or_whom_to_ask() {
         ),
         (
             "delete-all public.t",
-            "delete-all table public.t is denied by rule \"default\": no rule allows it; rule \"some\" allows it where its \
-             `condition` is met; ask for a rule that allows \"delete-all\" there",
+            "delete-all table public.t is denied by rule \"default\": no rule allows it; rule \"some\" allows it with a \
+             WHERE that is not trivially true; ask for a rule that allows \"delete-all\" there",
         ),
         (
             "select hr.t",
@@ -353,6 +349,64 @@ fn a_refusal_is_one_line_with_what_would_be_allowed_or_whom_to_ask() {
     ] {
         assert_eq!(judge(&policy, &reporter(), &[action]).refusal(), refusal);
     }
+}
+
+#[test]
+fn what_would_allow_it_is_told_in_the_words_of_the_condition_that_is_not_met() {
+    for (actions, when, action, told) in [
+        ("select", "limit: 50", "select public.t", "with a literal LIMIT of at most 50"),
+        (
+            "delete",
+            "condition: absent",
+            "delete public.t",
+            "without a WHERE, or with one that is trivially true",
+        ),
+        (
+            "select",
+            "time: [{days: sun}, {hours: \"22:00-06:00\", zone: Europe/Berlin}]",
+            "select public.t",
+            "on sun UTC or at 22:00-06:00 Europe/Berlin",
+        ),
+        ("select", "columns: [a.b.c, a.b.d]", "select public.t", "for no column but a.b.c and a.b.d"),
+        ("grant", "roles: [app]", "grant public.t", "for no role but app"),
+    ] {
+        let policy = policy(&format!(
+            "  - {{ name: r, actions: [{actions}], when: {{ {when} }}, decision: allow }}\n"
+        ));
+        let mut action = self::action(action);
+        action.detail.columns = Some(vec!["x".to_owned()]);
+        action.detail.roles = vec!["other".to_owned()];
+        let subject = Subject { principal: &reporter(), resource: "shop", database: "shop" };
+        let noon = "2026-03-02T12:00:00Z".parse().unwrap();
+        let refusal = policy.for_subject(&subject).judge([&action], noon).refusal();
+        let expect = format!("no rule allows it; rule \"r\" allows it {told}; ask for a rule");
+        assert!(refusal.contains(&expect), "{refusal}");
+    }
+}
+
+#[test]
+fn a_refusal_without_a_rule_says_which_kind_of_rule_would_allow_it() {
+    let policy = policy("  []\n");
+    for (action, hint) in [
+        ("create type public.mood", "Ask for a rule that allows \"create type\" and lists no objects."),
+        ("create function public.f", "Ask for a rule that allows \"create\" there, by `functions`."),
+        ("drop schema s", "Ask for a rule that allows \"drop\" there, by `schemas`."),
+        ("set search_path", "Ask for a rule that allows \"set\" there, by `settings`."),
+        ("copy-out", "Ask for a rule that allows \"copy-out\" and lists no objects."),
+    ] {
+        assert_eq!(judge(&policy, &reporter(), &[action]).hint().as_deref(), Some(hint), "{action}");
+    }
+}
+
+#[test]
+fn of_what_is_refused_alike_what_a_rule_refuses_is_told_before_what_none_allows() {
+    let policy =
+        policy("  - { name: no-shell, actions: [copy-program], decision: deny, message: \"Ask #dba.\" }\n");
+    let judgement = judge(&policy, &reporter(), &["insert public.t", "copy-program"]);
+    assert_eq!(judgement.refusal(), "copy-program is denied by rule \"no-shell\": Ask #dba.");
+    // A hold is milder than that nothing allows it.
+    let policy = self::policy("  - { name: wait, actions: [copy-program], decision: hold }\n");
+    assert_eq!(judge(&policy, &reporter(), &["copy-program", "insert public.t"]).rule(), "default");
 }
 
 #[test]

@@ -39,6 +39,18 @@ impl Objects {
         given.into_iter().filter(|(_, given)| *given).map(|(kind, _)| kind)
     }
 
+    /// The keys that are given, as documents have them.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let given = [
+            !self.relations.is_empty(),
+            !self.functions.is_empty(),
+            !self.schemas.is_empty(),
+            !self.roles.is_empty(),
+            !self.settings.is_empty(),
+        ];
+        Self::KEYS.into_iter().zip(given).filter(|(_, given)| *given).map(|(key, _)| key)
+    }
+
     /// The same with one pattern each: of what is listed any is meant.
     pub(crate) fn each(&self) -> Vec<Objects> {
         let every = self.is_every().then(Objects::default);

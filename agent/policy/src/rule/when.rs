@@ -137,5 +137,7 @@ fn limit(action: &Action, wanted: RowLimit) -> bool {
         }
 }
 
+mod words;
+
 #[cfg(test)]
 mod tests;

@@ -84,7 +84,7 @@ impl Explain {
                     "  {:5}  {}{}  by rule \"{}\"{}",
                     finding.decision.name(),
                     finding.action,
-                    if finding.action.implied { " (by inheritance)" } else { "" },
+                    if finding.action.implied { " (comes along)" } else { "" },
                     finding.rule,
                     place.unwrap_or_default()
                 )?;

@@ -170,7 +170,7 @@ SELECT id FROM orders WHERE id = 1
   hold   select table public.orders  by rule \"late\" ({policy}:5:5)
            columns id; by a condition
            \"reads\" matches, but allow is milder
-           \"small\" matches, but its `limit` is not met
+           \"small\" would allow it with a literal LIMIT of at most 10
            \"late\" decides: hold
            \"later\" matches, but comes after one that decides the same
            \"watched\" matches, and would deny, but is only observed
@@ -181,9 +181,9 @@ masks hold by \"veil\"
 not about this job here:
            \"elsewhere\" is about other resources
            \"other-database\" is about other databases
-           \"of-bob\" is about others, by `who`
+           \"of-bob\" is about others, by `user`
            \"not-ann\" takes this one out by `except`
-           \"by-program\" is about others, by `who`
+           \"by-program\" is about others, by `executable`
 "
     );
     assert_eq!(out, expect);
