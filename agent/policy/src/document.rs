@@ -75,7 +75,7 @@ mod tags;
 mod when;
 mod who;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -160,11 +160,13 @@ impl Policy {
             read_all.push((reader, root));
         }
         let tags = Arc::new(tags);
+        let mut named = HashSet::new();
         for (mut reader, root) in read_all {
             reader.tags = Arc::clone(&tags);
             if let Some(root) = &root {
                 parts.read(&mut reader, root);
             }
+            named.extend(reader.named_tags.drain(..));
             reader.errors.sort_by_key(|error| (error.place.line, error.place.column));
             errors.append(&mut reader.errors);
         }
@@ -174,8 +176,9 @@ impl Policy {
             return Err(errors);
         }
         let resources: Vec<Resource> = parts.resources.into_iter().map(|(resource, ..)| resource).collect();
-        let policy =
-            Policy { digest: digest(documents), rules: parts.rules, resources, shared: Shared::default() };
+        let unused_tags = tags::unused(&tags, &named);
+        let digest = digest(documents);
+        let policy = Policy { digest, rules: parts.rules, resources, unused_tags, shared: Shared::default() };
         // Where one is described elsewhere, so may others be.
         if policy.resources.is_empty() || policy.resources.iter().any(|r| r.addresses.is_empty()) {
             return Ok(policy);
@@ -306,7 +309,13 @@ fn digest(documents: &[(&Document<'_>, Option<Layer>)]) -> [u8; 32] {
 impl Reader {
     /// A reader of the document of that name.
     pub(crate) fn new(file: &str) -> Self {
-        Reader { file: Arc::from(file), errors: Vec::new(), layer: Layer::default(), tags: Arc::default() }
+        Reader {
+            file: Arc::from(file),
+            errors: Vec::new(),
+            layer: Layer::default(),
+            tags: Arc::default(),
+            named_tags: Vec::new(),
+        }
     }
 }
 

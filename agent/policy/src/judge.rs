@@ -14,7 +14,7 @@ use crate::judgement::{Cause, Judgement};
 use crate::mask::Masks;
 use crate::principal::Principal;
 use crate::resource::Resource;
-use crate::rule::{Judging, Rule};
+use crate::rule::{Judging, Place, Rule};
 use crate::who::Standing;
 use crate::window::{Moment, Window};
 pub use considered::Considered;
@@ -39,6 +39,8 @@ pub struct Policy {
     pub(crate) digest: [u8; 32],
     pub(crate) rules: Vec<Rule>,
     pub(crate) resources: Vec<Resource>,
+    /// Tags of teams that no rule names, in document order.
+    pub(crate) unused_tags: Vec<(String, Place)>,
     pub(crate) shared: Shared,
 }
 

@@ -81,6 +81,11 @@ impl Glob {
         reach.last() == Some(&true)
     }
 
+    /// What stands before its first star.
+    pub(crate) fn begins(&self) -> &str {
+        self.pieces.first().map_or("", String::as_str)
+    }
+
     /// Whether it matches everything.
     pub fn is_any(&self) -> bool {
         self.pieces.len() > 1 && self.pieces.iter().all(String::is_empty)
@@ -278,6 +283,11 @@ impl ColumnPattern {
         schema_covers(&self.schema, &other.schema)
             && self.relation.covers(&other.relation)
             && self.column.covers(&other.column)
+    }
+
+    /// Whether it may name a column of one of those relations.
+    pub(crate) fn meets_relation(&self, relations: &NamePattern) -> bool {
+        schema_meets(&self.schema, &relations.schema) && self.relation.meets(&relations.name)
     }
 
     /// Every column of those relations.

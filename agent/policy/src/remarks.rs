@@ -7,6 +7,7 @@ mod candidates;
 mod cover;
 mod never;
 mod overlap;
+mod partly;
 mod reach;
 
 use std::fmt;
@@ -35,7 +36,7 @@ impl fmt::Display for Remark {
 }
 
 impl Policy {
-    /// Rules that match nothing; rules that never decide, because others are at least as severe, come first among
+    /// Tags and rules that are there for nothing, wholly or in part; rules that never decide, because others are at least as severe, come first among
     /// equals, and are about everything that they are about; rules that name `opaque` in vain; and rules that allow, by a
     /// pattern, something of PostgreSQL's own that reaches past every rule.
     pub fn remarks(&self) -> Vec<Remark> {
@@ -51,9 +52,16 @@ impl Policy {
         concerning: impl Fn(&Rule) -> Vec<usize>,
     ) -> Vec<Remark> {
         let reach = Reach::of(self);
-        let mut remarks = Vec::new();
+        let unused = self.unused_tags.iter().map(|(name, place)| Remark {
+            place: place.clone(),
+            message: format!("tag `{name}` is named by no rule"),
+        });
+        let mut remarks: Vec<Remark> = unused.collect();
         for (at, rule) in self.rules.iter().enumerate() {
             let never = self.never(rule);
+            if never.is_none() {
+                remarks.extend(partly::remarks(rule));
+            }
             let Some(judging) = &rule.judging else {
                 remarks.extend(never);
                 continue;

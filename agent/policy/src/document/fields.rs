@@ -18,6 +18,8 @@ pub(crate) struct Reader {
     pub(super) layer: Layer,
     /// What it may name beside patterns.
     pub(super) tags: Arc<Tags>,
+    /// The tags that its rules name.
+    pub(super) named_tags: Vec<String>,
 }
 
 /// The entries of a map whose keys are known.

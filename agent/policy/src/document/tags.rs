@@ -3,7 +3,7 @@
 //! A rule names a set as `tag:NAME` wherever a pattern of that kind may stand. The base's rules know the base's tags
 //! alone: what a team may write is nothing that the base's rules rest on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Node, Reader};
 use crate::pattern::{ColumnPattern, NamePattern};
@@ -69,7 +69,17 @@ pub(super) fn named<'a>(reader: &mut Reader, node: &Node, tags: &'a Tags) -> Opt
         );
         return Some(None);
     }
+    reader.named_tags.push(name.to_owned());
     Some(Some(tag))
+}
+
+/// The tags that no rule names, in document order. The base's are there for teams, too.
+pub(super) fn unused(tags: &Tags, named: &HashSet<String>) -> Vec<(String, Place)> {
+    let unused = |(name, tag): &(&String, &Tag)| tag.layer == Layer::Team && !named.contains(*name);
+    let unused = tags.iter().filter(unused).map(|(name, tag)| (name.clone(), tag.place.clone()));
+    let mut unused: Vec<(String, Place)> = unused.collect();
+    unused.sort_by(|(_, a), (_, b)| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    unused
 }
 
 /// What to write where a text that is no pattern names a tag without the word for it, or with another one.

@@ -122,6 +122,60 @@ fn a_rule_that_matches_nothing_is_told_with_the_reason() {
 }
 
 #[test]
+fn what_of_a_rule_is_there_in_vain_is_told() {
+    for (rule, what) in [
+        (
+            "actions: [insert, update], when: { condition: present }, decision: allow",
+            "names `insert` in vain: `condition` is asked of select, update, update-all, delete, delete-all alone; give \
+             `insert` a rule without it",
+        ),
+        (
+            "actions: [select, delete], when: { columns: a.b.c }, decision: deny",
+            "names `delete` in vain: `columns` is asked of select, predicate, insert, update, update-all alone; give \
+             `delete` a rule without it",
+        ),
+        // With a group or a star came what is not asked.
+        ("actions: [read], when: { limit: 5 }, decision: allow", ""),
+        ("actions: ['*'], when: { condition: present }, decision: deny", ""),
+        ("actions: [select, insert], when: { time: { days: sun } }, decision: allow", ""),
+        (
+            "actions: [select], relations: [a.b], when: { columns: a.x.c }, decision: allow",
+            "allows no column of what it lists: its `columns` are of other relations",
+        ),
+        (
+            "actions: [select], relations: [a.b], when: { columns: '*.x.c' }, decision: deny",
+            "is about no column of what it lists: its `columns` are of other relations",
+        ),
+        ("actions: [select], relations: ['a.*'], when: { columns: '*.x.c' }, decision: deny", ""),
+        ("actions: [select], when: { columns: a.x.c }, decision: deny", ""),
+        (
+            "who: { unit: support }, actions: [select], decision: allow",
+            "has in `who` a unit that there is not: a unit's name ends with its type, as `support.service`",
+        ),
+        ("who: { unit: 'support-*' }, actions: [select], decision: allow", ""),
+        (
+            "except: { executable: psql }, actions: [select], decision: deny",
+            "has in `except` an executable that there is not: it is told by its whole path, as `*/psql`",
+        ),
+        ("who: { executable: '*/psql' }, mask: a.b.c", ""),
+        (
+            "who: { cgroup: ci/* }, mask: a.b.c",
+            "has in `who` a cgroup that there is not: its path begins with `/`, as `/ci/*`",
+        ),
+    ] {
+        let expect = match what {
+            "" => String::new(),
+            what => format!("p:3:3: rule \"r\" {what}"),
+        };
+        assert_eq!(told(read(&format!("- {{ name: r, {rule} }}\n")).remarks()), expect, "{rule}");
+    }
+    let text = "version: 1\ntags: {used: a.b, lost: a.c}\nrules: [{name: r, actions: [read], relations: 'tag:used', decision: allow}]\n";
+    let policy = |text: &str| Policy::parse(&[Document { name: "p", text }]).unwrap();
+    assert_eq!(told(policy(text).remarks()), "p:2:19: tag `lost` is named by no rule");
+    assert_eq!(told(policy(&format!("layer: base\n{text}")).remarks()), "");
+}
+
+#[test]
 fn a_rule_that_others_are_about_all_of_is_told_with_them() {
     let covered = "p:4:3: rule \"b\" never decides: rule \"a\" at p:3:3 is about all of it";
     for (a, b, expect) in [
