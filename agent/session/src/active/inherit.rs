@@ -1,6 +1,6 @@
 //! What EXECUTE and FETCH do and give back: that is what their names stand for, and names may change hands on the way.
 
-use policy::{Action, Lineage, ObjectKind, Output};
+use policy::{Action, Lineage, ObjectKind, Output, Verb};
 use sql::{Effects, SearchPath, Statement, TransactionEffect};
 
 use super::Active;
@@ -15,11 +15,12 @@ impl Active {
         let mut prepared_here: Vec<&str> = Vec::new();
         // What earlier statements of it change counts for what is run here, not for how that was read.
         let (mut path_moves, mut names_move) = (false, false);
-        let (mut fetched, mut reopened) = (false, false);
+        let (mut behind_unseen, mut reopened) = (false, false);
         for (index, statement) in reading.statements().iter().enumerate() {
             let effects = &statement.effects;
-            if fetched && names_something(statement) {
-                resolved.doubt(index, "a name behind a FETCH that may change the meaning of names");
+            if behind_unseen && names_something(statement) {
+                resolved
+                    .doubt(index, "a name behind a FETCH or EXECUTE that may change the meaning of names");
                 continue;
             }
             if let Some(name) = &effects.executes
@@ -44,7 +45,7 @@ impl Active {
                 // The query runs as its rows are fetched.
                 if cursor.is_none_or(|portal| portal.judged.reading.changes().moves_settings()) {
                     resolved.moves_settings();
-                    fetched = true;
+                    behind_unseen = true;
                 }
             }
             let Some(name) = &effects.executes else { continue };
@@ -52,7 +53,12 @@ impl Active {
                 _ if prepared_here.contains(&name.as_str()) => {
                     resolved.inherit(index, &[], &[], Output::Unknown, (Lineage::Unknown, nothing()))
                 }
-                Some(prepared) => self.inherit_prepared(&mut resolved, index, prepared, path_moves),
+                Some(prepared) => {
+                    if self.inherit_prepared(&mut resolved, index, prepared, path_moves) {
+                        // What those behind it mean was read without it.
+                        (path_moves, behind_unseen) = (true, true);
+                    }
+                }
                 None => resolved.doubt(index, "EXECUTE of a statement that was not prepared here"),
             }
         }
@@ -60,18 +66,27 @@ impl Active {
     }
 
     /// It is planned again where the search path has changed: what counts is what it means now. PREPARE takes
-    /// only queries and writes; Parse takes anything, and what that changes would have to be followed, too.
-    fn inherit_prepared(&self, resolved: &mut Reading, index: usize, prepared: &Prepared, path_moves: bool) {
+    /// only queries and writes; Parse takes anything, and what that changes would have to be followed, too. Says whether it
+    /// runs functions or triggers that may change settings, or more.
+    fn inherit_prepared(
+        &self,
+        resolved: &mut Reading,
+        index: usize,
+        prepared: &Prepared,
+        path_moves: bool,
+    ) -> bool {
         let mut settings = self.facts.settings(prepared.strings);
         if path_moves {
             settings.to_mut().search_path = SearchPath::Unknown;
         }
         let meant = self.reread_by(&prepared.text, prepared.strings, &settings);
         let [statement] = meant.statements() else {
-            return resolved.doubt(index, "EXECUTE of more than one statement");
+            resolved.doubt(index, "EXECUTE of more than one statement");
+            return false;
         };
-        if meant.changes() != Changes::default() || acts_on_session(&statement.effects, prepared.inside) {
-            return resolved.doubt(index, "EXECUTE of what is neither a query nor a write");
+        if acts_on_session(statement, prepared.inside) {
+            resolved.doubt(index, "EXECUTE of what is neither a query nor a write");
+            return false;
         }
         // Values that EXECUTE itself brings make its output something else than what was prepared gives.
         let output = match resolved.statements().get(index).map(|s| &s.output) {
@@ -80,6 +95,11 @@ impl Active {
         };
         let carried = (statement.written.clone(), statement.steers.clone());
         resolved.inherit(index, meant.actions(), &statement.relations, output, carried);
+        let runs = meant.changes() != Changes::default();
+        if runs {
+            resolved.follow(index, &statement.effects);
+        }
+        runs
     }
 
     /// Whether every name that a reading inherits from is known to stand for what it will find.
@@ -96,9 +116,9 @@ const fn nothing() -> Lineage {
     Lineage::Derived(Vec::new())
 }
 
-/// Whether a statement does more than read and write rows. `prepares_itself`: it is a PREPARE that stands for the
-/// statement inside.
-fn acts_on_session(effects: &Effects, prepares_itself: bool) -> bool {
+/// Whether a statement does more than read and write rows. That the functions which it runs may do more is no matter of its
+/// own. `prepares_itself`: it is a PREPARE that stands for the statement inside.
+fn acts_on_session(statement: &Statement, prepares_itself: bool) -> bool {
     let Effects {
         ddl,
         search_path,
@@ -115,9 +135,9 @@ fn acts_on_session(effects: &Effects, prepares_itself: bool) -> bool {
         hangs_code,
         reopens,
         drops,
-    } = effects;
-    *ddl || *search_path
-        || *string_syntax
+    } = &statement.effects;
+    let runs = *ddl || *search_path || *string_syntax;
+    (runs && !statement.actions.iter().all(|action| action.implied || is_of_rows(action.verb)))
         || *temp
         || *renames
         || *hangs_code
@@ -130,6 +150,24 @@ fn acts_on_session(effects: &Effects, prepares_itself: bool) -> bool {
         || declares.is_some()
         || fetches.is_some()
         || copy.is_some()
+}
+
+/// What queries and writes do, and the functions in them, `set_config` among these.
+const fn is_of_rows(verb: Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Select
+            | Verb::Predicate
+            | Verb::Insert
+            | Verb::Update
+            | Verb::UpdateAll
+            | Verb::Delete
+            | Verb::DeleteAll
+            | Verb::Lock
+            | Verb::Function
+            | Verb::Prepare
+            | Verb::Set
+    )
 }
 
 /// Whether it names a relation or a function.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use policy::{Action, ColumnRef, Lineage, Oid, Output};
-use sql::{Analysis, Place, Statement, TransactionEffect};
+use sql::{Analysis, Effects, Place, Statement, TransactionEffect};
 
 /// What a text changes that the reading of later texts depends on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -142,6 +142,19 @@ impl Reading {
     pub(crate) fn moves_settings(&mut self) {
         let changes = &mut Rc::make_mut(&mut self.meaning).changes;
         (changes.search_path, changes.string_syntax) = (true, true);
+    }
+
+    /// The same, but one of its statements changes what this does by the functions that it runs.
+    pub(crate) fn follow(&mut self, statement: usize, effects: &Effects) {
+        let meaning = Rc::make_mut(&mut self.meaning);
+        meaning.changes.search_path |= effects.search_path;
+        meaning.changes.string_syntax |= effects.string_syntax;
+        meaning.changes.ddl |= effects.ddl;
+        if let Some(statement) = meaning.statements.get_mut(statement) {
+            statement.effects.search_path |= effects.search_path;
+            statement.effects.string_syntax |= effects.string_syntax;
+            statement.effects.ddl |= effects.ddl;
+        }
     }
 
     /// What each of its statements gives back.
