@@ -19,6 +19,7 @@ mod effects;
 mod encryption;
 mod ends;
 mod hold;
+mod honest;
 mod interception;
 mod majors;
 mod masking;

@@ -33,9 +33,11 @@ impl std::fmt::Display for Name {
 /// What a name of a type turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TypeFound {
-    /// Casting to it runs nothing but PostgreSQL's own code.
+    /// Making a value of it runs nothing but PostgreSQL's own code. Casts that users made are told by themselves.
     Harmless,
-    /// A type of a user, with its schema: its input function, its checks or a cast may run their code.
+    /// A type of a user, of which the same holds: its schema.
+    Plain(String),
+    /// A type of a user, with its schema: its checks may run their code.
     User(String),
     /// Not in the catalog, or not certain which.
     Missing,
@@ -225,19 +227,33 @@ impl<'a> Names<'a> {
             return is_builtin_type(element).then_some(TypeFound::Harmless);
         }
         let kind = self.catalog.type_named(schema, name).or_else(|| self.catalog.type_named(schema, element));
+        let user = || TypeFound::User(schema.to_owned());
+        // What it checks, or what is within it, the catalog tells.
+        let made_of_others = || match self.may_hang_more() || self.is_checked(schema, name, element) {
+            true => user(),
+            false => TypeFound::Plain(schema.to_owned()),
+        };
         if let Some(kind) = kind {
             return Some(match kind {
                 TypeKind::Enum => TypeFound::Harmless,
+                // The input of a base type is in C, and comes with an extension, as operators do.
                 TypeKind::Base
                 | TypeKind::Composite
                 | TypeKind::Domain
-                | TypeKind::Pseudo
                 | TypeKind::Range
-                | TypeKind::Multirange => TypeFound::User(schema.to_owned()),
+                | TypeKind::Multirange => made_of_others(),
+                TypeKind::Pseudo => user(),
             });
         }
         // A relation's row type.
-        self.catalog.relation_named(schema, name).map(|_| TypeFound::User(schema.to_owned()))
+        self.catalog.relation_named(schema, name).map(|_| made_of_others())
+    }
+
+    /// Whether values of that type, by its own name or its elements', are checked by functions.
+    fn is_checked(&self, schema: &str, name: &str, element: &str) -> bool {
+        let checks = &self.catalog.calls().types;
+        let of = |name| checks.get(name).into_iter().flatten().any(|(of, _)| of == schema);
+        of(name) || of(element)
     }
 
     /// The schema in which an unqualified CREATE makes its object.

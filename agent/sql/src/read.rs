@@ -224,8 +224,10 @@ impl<'a> Reader<'a> {
     pub(crate) fn tell(&mut self) {
         uses::tell(&self.notes, &mut self.actions, self.names.catalog);
         // A function in a condition or an order sees every row that is looked at, and may keep it.
-        let sees_rows =
-            |action: &Action| matches!(action.verb, Verb::Function | Verb::Call) && !action.implied;
+        let sees_rows = |action: &Action| {
+            matches!(action.verb, Verb::Function | Verb::Call)
+                && (!action.implied || action.object.name == "set_config")
+        };
         if self.actions.iter().any(sees_rows) {
             self.actions.iter_mut().for_each(|action| action.detail.limit = None);
         }

@@ -212,11 +212,13 @@ pub(super) const HIDDEN: &str = "\
 
 /// Functions: (oid, nspname, proname, provolatile, prosecdef, lanname, prokind, body, proconfig, members). An aggregate
 /// has no language: others' are run for it, which `members` tells. A body is told of users' functions in the languages
-/// that are read, if it is not too long and all of them together are not: a job can make functions.
+/// that are read, if it is not too long and all of them together are not: a job can make functions. The information schema's
+/// are told as users' are: a superuser may replace them.
 pub(super) const FUNCTIONS: &str = "\
     SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prosecdef, \
            CASE p.prokind WHEN 'a' THEN '' ELSE l.lanname END, p.prokind, \
-           CASE WHEN p.oid >= 16384 AND l.lanname IN ('sql', 'plpgsql') AND p.prokind <> 'a' \
+           CASE WHEN (p.oid >= 16384 OR n.nspname = 'information_schema') \
+                     AND l.lanname IN ('sql', 'plpgsql') AND p.prokind <> 'a' \
                      AND pg_catalog.octet_length(p.prosrc) <= 65536 \
                      AND (SELECT pg_catalog.sum(pg_catalog.octet_length(prosrc)) FROM pg_catalog.pg_proc \
                           WHERE oid >= 16384) <= 67108864 THEN p.prosrc END, \
@@ -256,7 +258,8 @@ pub(super) const TREES: &str = "\
                  ORDER BY 1), \
            p.tree ~ ':commandType [2-5]' \
     FROM (SELECT p.oid, pg_catalog.to_jsonb(p) ->> 'prosqlbody' AS tree FROM pg_catalog.pg_proc p \
-          WHERE p.oid >= 16384 AND p.prosrc = '' AND ($1 IS NULL OR p.oid = ANY ($1)) OFFSET 0) p \
+          WHERE (p.oid >= 16384 OR p.pronamespace = 'information_schema'::pg_catalog.regnamespace) \
+            AND p.prosrc = '' AND ($1 IS NULL OR p.oid = ANY ($1)) OFFSET 0) p \
     WHERE p.tree IS NOT NULL";
 
 /// Triggers of users': (tgrelid, tgfoid, tgtype).

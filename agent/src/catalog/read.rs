@@ -480,19 +480,21 @@ fn function(row: &Row) -> Result<Function, tokio_postgres::Error> {
     let kind: i8 = row.try_get(6)?;
     let oid: Oid = row.try_get(0)?;
     let language: String = row.try_get(5)?;
+    let schema: String = row.try_get(1)?;
     let text: Option<String> = row.try_get(7)?;
     let members: Option<Vec<Oid>> = row.try_get(9)?;
     let body = match (text, members) {
         (Some(text), _) => Body::Text(text.into()),
         (None, Some(members)) => Body::Calls(members),
         // PostgreSQL's own do what their documentation says, and those in C come with extensions.
-        (None, None) if oid < 16_384 || matches!(language.as_str(), "c" | "internal") => Body::Foreign,
+        (None, None) if oid < 16_384 && schema != "information_schema" => Body::Foreign,
+        (None, None) if matches!(language.as_str(), "c" | "internal") => Body::Foreign,
         (None, None) => Body::Unread,
     };
     let config: Option<Vec<String>> = row.try_get(8)?;
     Ok(Function {
         oid,
-        schema: row.try_get(1)?,
+        schema,
         name: row.try_get(2)?,
         volatility: match volatility.cast_unsigned() {
             b'i' => Volatility::Immutable,

@@ -1,8 +1,8 @@
 //! PostgreSQL's own functions, operators and types, as far as a call of them needs no rule.
 //!
 //! A function is on the list of the harmless ones only if it computes from its arguments, the clock, the
-//! session or the system catalogs. Whatever runs a text, writes, waits, signals, locks, or reads files or other
-//! sessions is not: it stays an action of its own.
+//! session, the system catalogs, or the server's own counters. Whatever runs a text, writes, waits, signals, locks, or
+//! reads files or what other sessions run is not: it stays an action of its own.
 
 #[rustfmt::skip]
 mod harmless;
@@ -97,6 +97,33 @@ mod tests {
     }
 
     #[test]
+    fn what_people_call_to_compute_or_to_watch_a_server_is_harmless() {
+        let always = [
+            "jsonb_exists",
+            "jsonb_contains",
+            "jsonb_object_field_text",
+            "ts_match_vq",
+            "ts_debug",
+            "hashint4",
+            "hash_record",
+            "int4larger",
+            "numeric_mul",
+            "textcat",
+            "current_query",
+            "pg_relation_filenode",
+            "pg_current_wal_lsn",
+            "pg_last_xact_replay_timestamp",
+            "pg_blocking_pids",
+            "pg_notification_queue_usage",
+            "pg_stat_get_live_tuples",
+            "pg_stat_get_db_xact_commit",
+        ];
+        for name in always {
+            assert_eq!(builtin(name), Builtin::Harmless, "{name}");
+        }
+    }
+
+    #[test]
     fn what_runs_writes_waits_or_reads_files_is_not_harmless() {
         let never = [
             "set_config",
@@ -134,6 +161,9 @@ mod tests {
             "pg_logical_emit_message",
             "pg_create_restore_point",
             "pg_stat_get_activity",
+            "pg_stat_get_backend_activity",
+            "pg_sequence_last_value",
+            "setseed",
             "pg_rotate_logfile",
             "pg_promote",
             "pg_switch_wal",

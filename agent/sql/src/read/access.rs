@@ -9,7 +9,7 @@ use crate::flow::{Cell, Rows, column, own};
 use crate::names::Name;
 
 /// Objects below are PostgreSQL's own (`src/include/access/transam.h`).
-const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
+pub(super) const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
 
 /// What a relation's name turned out to be.
 pub(crate) enum Target<'a> {
@@ -138,11 +138,14 @@ impl<'a> Reader<'a> {
             }
             // PostgreSQL's own views are asked for by their own names: they show what they are made to show, and a
             // rule about `pg_authid` would else take `pg_roles` away with it.
-            if !is_own(relation) {
+            let own = is_own(relation);
+            if !own {
                 work.extend(relation.bases.iter().map(|base| (base.relation, implied, Some(relation))));
             }
             work.extend(relation.children.iter().chain(&relation.parents).map(|oid| (*oid, true, view)));
-            for function in &relation.functions {
+            // What they call is theirs as well: `information_schema.columns` has functions of its own schema, and
+            // `set_config` is what an UPDATE of pg_settings comes to.
+            for function in relation.functions.iter().filter(|_| !own || writes) {
                 self.call_by_view(*function, relation.kind != RelationKind::Table);
             }
         }

@@ -3,6 +3,7 @@
 use policy::{Action, Detail, Function, Lineage, Object, ObjectKind, Oid, Verb, Volatility};
 
 use super::Reader;
+use super::access::FIRST_NORMAL_OBJECT_ID;
 use super::texts::is_told_by_literal;
 use crate::flow::constant;
 use crate::names::{Builtin, Name, builtin, is_aggregate};
@@ -20,21 +21,35 @@ pub(crate) struct Called {
 impl<'a> Reader<'a> {
     /// A call by that name.
     pub(crate) fn call(&mut self, verb: Verb, name: &Name) -> Called {
+        self.call_told(verb, name, false)
+    }
+
+    /// The same; `told`: what it does by what it is given is told beside it.
+    pub(crate) fn call_told(&mut self, verb: Verb, name: &Name, told: bool) -> Called {
         let functions = self.names.functions(name);
         let own = name.schema.is_none() || name.schema.as_deref() == Some("pg_catalog");
         let known = if own { builtin(&name.name) } else { Builtin::Other };
-        let users: Vec<&'a Function> =
-            functions.iter().copied().filter(|f| f.schema != "pg_catalog").collect();
+        let (standard, others): (Vec<&'a Function>, Vec<&'a Function>) =
+            functions.iter().copied().partition(|f| is_of_information_schema(f));
+        let users: Vec<&'a Function> = others.iter().copied().filter(|f| f.schema != "pg_catalog").collect();
         let mut carried = constant();
+        // They compute from their arguments, as drivers know; whoever may replace them, their bodies are looked through.
+        for function in &standard {
+            let before = self.relations.len();
+            self.runs(function);
+            if self.relations.len() > before {
+                carried = Lineage::Unknown;
+            }
+        }
         for function in &users {
             self.call_function(verb, function);
             carried = Lineage::Unknown;
         }
-        let in_catalog = functions.len() > users.len();
+        let in_catalog = others.len() > users.len();
         // One that is not in the catalog yet may be meant where PostgreSQL has one of that name, too.
         let altered = self.names.altered(name);
-        let made =
-            altered == Some(true) || (users.is_empty() && self.names.values.is_function(name, self.names));
+        let made = altered == Some(true)
+            || (users.is_empty() && standard.is_empty() && self.names.values.is_function(name, self.names));
         if altered == Some(false) {
             self.moves_settings();
             self.opaque(format!("what {name} runs, which is made or altered by what is not committed"));
@@ -46,6 +61,10 @@ impl<'a> Reader<'a> {
             Builtin::Harmless if name.name == "current_setting" => carried = Lineage::Unknown,
             Builtin::Harmless if makes_values(&name.name) => self.moves_settings(),
             Builtin::Harmless => {}
+            // It is SET by another name, and that is what a rule has to allow.
+            Builtin::Contained if told && name.name == "set_config" => {
+                self.implying(|reader| reader.call_builtin(verb, name, &functions));
+            }
             Builtin::Contained => self.call_builtin(verb, name, &functions),
             Builtin::Other if in_catalog => {
                 // Some run a text that they are given, or read what calls anything.
@@ -54,15 +73,18 @@ impl<'a> Reader<'a> {
                 carried = Lineage::Unknown;
             }
             Builtin::Other => {
-                if users.is_empty() && altered.is_none() && !made {
+                if functions.is_empty() && altered.is_none() && !made {
                     self.missing("function", name);
                 }
-                carried = Lineage::Unknown;
+                if standard.is_empty() {
+                    carried = Lineage::Unknown;
+                }
             }
         }
         // An aggregate has no language: others' functions run for it.
         let gathers = (own && is_aggregate(&name.name)) || functions.iter().any(|f| f.language.is_empty());
-        Called { carried, keeps: known != Builtin::Harmless || !users.is_empty() || made, gathers }
+        let harmless = known == Builtin::Harmless || (!standard.is_empty() && altered.is_none());
+        Called { carried, keeps: !harmless || !users.is_empty() || made, gathers }
     }
 
     /// A call of a function that the same text makes, or of one by its own code: what it runs is told where it is made.
@@ -169,6 +191,11 @@ impl<'a> Reader<'a> {
             detail: Detail::NONE,
         });
     }
+}
+
+/// Of the information schema, as initdb made it.
+fn is_of_information_schema(function: &Function) -> bool {
+    function.schema == "information_schema" && function.oid < FIRST_NORMAL_OBJECT_ID
 }
 
 /// Functions that make values of a type which no text names: where that is a domain, its check runs.

@@ -383,7 +383,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A function by its written name.
+    /// A function by its written name. What it is given is told by [`Self::given`].
     pub(super) fn call_written(&mut self, name: &sqlparser::ast::ObjectName) -> Called {
         match self.object_name(name, true) {
             Some(Name { schema: None, name }) if !self.is_callable(&name) => Called {
@@ -391,7 +391,7 @@ impl Reader<'_> {
                 keeps: true,
                 gathers: true,
             },
-            Some(name) => self.call(Verb::Function, &name),
+            Some(name) => self.call_told(Verb::Function, &name, true),
             None => Called { carried: Lineage::Unknown, keeps: true, gathers: true },
         }
     }

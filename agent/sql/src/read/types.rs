@@ -3,7 +3,7 @@
 use sqlparser::ast::{ArrayElemTypeDef, DataType, GeometricTypeKind, Ident, ObjectName, ObjectNamePart};
 
 use super::Reader;
-use crate::names::{Name, TypeFound};
+use crate::names::{Name, TypeFound, is_builtin_type};
 
 impl Reader<'_> {
     /// A type in a cast or a typed literal.
@@ -181,7 +181,11 @@ impl Reader<'_> {
             return;
         }
         match self.names.type_of(name) {
-            TypeFound::Harmless => {}
+            // What is known of PostgreSQL's own by that name does not hold of a user's.
+            TypeFound::Plain(schema) if is_builtin_type(&name.name) => {
+                self.call_hidden("type", Some(&schema), &name.name);
+            }
+            TypeFound::Harmless | TypeFound::Plain(_) => {}
             TypeFound::User(schema) => {
                 self.call_hidden("type", Some(&schema), &name.name);
                 let checks = self.names.catalog.calls().types.get(&name.name);

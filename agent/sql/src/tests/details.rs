@@ -124,6 +124,8 @@ fn a_limit_is_told_where_it_bounds_the_rows_that_are_given() {
         ("SELECT (SELECT a FROM t WHERE b = n LIMIT 1) FROM generate_series(1, 9999) n", None),
         ("SELECT x.a FROM generate_series(1, 9999) n, LATERAL (SELECT a FROM t OFFSET n LIMIT 1) x", None),
         ("SELECT 1 WHERE EXISTS (SELECT a FROM t LIMIT 1)", None),
+        // It keeps what it sees.
+        ("SELECT a FROM t ORDER BY set_config('x.y', b, false) LIMIT 1", None),
         (
             "WITH RECURSIVE r AS (SELECT 0 AS n UNION ALL (SELECT a FROM t, r ORDER BY a OFFSET n LIMIT 1)) \
              SELECT n FROM r",

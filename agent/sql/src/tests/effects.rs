@@ -457,3 +457,51 @@ fn a_text_that_gives_names_of_the_session_another_meaning_is_not_understood() {
         assert!(told.contains("opaque"), "{call}: {told}");
     }
 }
+
+#[test]
+fn views_of_postgresql_s_own_call_what_they_call() {
+    let view = |oid, schema: &str, name: &str| {
+        let mut view = super::fixture::relation(oid, schema, name, policy::RelationKind::View, &["a"]);
+        view.functions = vec![517, 600];
+        view
+    };
+    let catalog = with(|changes| {
+        changes.relations.push(view(12_101, "pg_catalog", "own"));
+        changes.relations.push(view(20_001, "pg_catalog", "not_own"));
+        changes.relations.push(view(20_002, "public", "calling"));
+    });
+    check(&catalog, "SELECT a FROM own", "select view pg_catalog.own");
+    let calls = |name: &str| {
+        format!(
+            "select view {name}, function pg_catalog.set_config, function public.reads, *select table public.secret"
+        )
+    };
+    check(&catalog, "SELECT a FROM not_own", &calls("pg_catalog.not_own"));
+    check(&catalog, "SELECT a FROM calling", &calls("public.calling"));
+}
+
+#[test]
+fn functions_of_the_information_schema_are_harmless_as_long_as_their_bodies_are() {
+    let of_schema = |oid, name: &str, body: &str| {
+        let mut function = function(oid, name, "sql", Body::Text(body.into()));
+        function.schema = "information_schema".to_owned();
+        function
+    };
+    let catalog = with(|changes| {
+        changes.schemas =
+            Some(["public", "pg_catalog", "other", "information_schema"].map(str::to_owned).into());
+        changes.functions.push(of_schema(
+            13_000,
+            "_pg_expandarray",
+            "SELECT $1[elem] FROM generate_series(1, 2) elem",
+        ));
+        changes.functions.push(of_schema(13_001, "_pg_replaced", "SELECT pw FROM public.secret"));
+        changes.functions.push(of_schema(20_000, "added", "SELECT 1"));
+    });
+    check(&catalog, "SELECT (information_schema._pg_expandarray(a)).n FROM t", "select table public.t");
+    check(&catalog, "SELECT * FROM information_schema._pg_expandarray('{1}')", "");
+    check(&catalog, "SELECT information_schema._pg_replaced()", "*select table public.secret");
+    check(&catalog, "SELECT information_schema.added()", "function information_schema.added");
+    let open = catalog.with_provisional(&[Provisional::Function(None, "_pg_expandarray".to_owned())]);
+    assert!(actions(&open, "SELECT information_schema._pg_expandarray('{1}')").contains("opaque"));
+}

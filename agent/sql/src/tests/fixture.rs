@@ -1,6 +1,6 @@
 //! A small database, and how cases look at it.
 
-use policy::catalog::{Lookup, Probe, TypeKind};
+use policy::catalog::{Calls, Changes, Lookup, Probe, TypeKind};
 use policy::{
     Catalog, Column, ColumnRef, Function, Lineage, Oid, Output, Relation, RelationKind, Verb, Volatility,
 };
@@ -143,6 +143,7 @@ pub(super) fn catalog() -> Catalog {
             function(523, "pg_catalog", "query_to_xml", Volatility::Volatile),
             function(517, "pg_catalog", "set_config", Volatility::Volatile),
             function(518, "pg_catalog", "eqsel", Volatility::Stable),
+            function(524, "pg_catalog", "upper", Volatility::Immutable),
             function(502, "pg_catalog", "pg_read_file", Volatility::Volatile),
             function(503, "pg_catalog", "lower", Volatility::Immutable),
             function(504, "other", "lower", Volatility::Immutable),
@@ -152,7 +153,21 @@ pub(super) fn catalog() -> Catalog {
     .with_types([
         ("public".to_owned(), "mood".to_owned(), TypeKind::Enum),
         ("public".to_owned(), "email".to_owned(), TypeKind::Domain),
+        ("public".to_owned(), "zip".to_owned(), TypeKind::Domain),
+        ("public".to_owned(), "address".to_owned(), TypeKind::Composite),
+        ("public".to_owned(), "citext".to_owned(), TypeKind::Base),
     ])
+    // What `email` checks, a function in C does, of which nothing else is told.
+    .changed(
+        1,
+        Changes {
+            calls: Some(Calls {
+                types: [("email".to_owned(), vec![("public".to_owned(), 524)])].into(),
+                ..Calls::default()
+            }),
+            ..Changes::default()
+        },
+    )
 }
 
 pub(super) fn settings() -> Settings {

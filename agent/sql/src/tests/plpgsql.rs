@@ -99,7 +99,7 @@ fn what_a_block_does_it_does_itself() {
     check("BEGIN SET LOCAL ROLE admin; END", "set-role admin");
     check(
         "BEGIN PERFORM set_config('role', 'admin', true); END",
-        "function pg_catalog.set_config, set-role admin",
+        "*function pg_catalog.set_config, set-role admin",
     );
     check("BEGIN CALL audit(1); END", "call function public.audit");
     check("BEGIN COMMIT; ROLLBACK AND NO CHAIN; END", "transaction");

@@ -63,7 +63,7 @@ fn settings_are_followed() {
     for text in
         ["SELECT set_config('ROLE', 'admin', false)", "SELECT * FROM set_config('role', 'admin', true) x"]
     {
-        check(text, "function pg_catalog.set_config, set-role admin");
+        check(text, "*function pg_catalog.set_config, set-role admin");
     }
     for text in [
         "SET ROLE E'\\x61dmin'",
@@ -83,7 +83,7 @@ fn settings_are_followed() {
     check("SET ROLE NONE", "set-role none");
     check(
         "SELECT * FROM set_config('search_path', 'x', false)",
-        "function pg_catalog.set_config, set search_path",
+        "*function pg_catalog.set_config, set search_path",
     );
     check("SHOW ALL", "show all");
     check("DISCARD ALL", "set discard all");
@@ -291,11 +291,11 @@ FROM pg_catalog.pg_attribute a WHERE a.attrelid = '16385'::pg_catalog.regclass A
 fn a_setting_may_be_set_where_the_server_has_it() {
     check(
         "SELECT set_config(name, 'x', false) FROM pg_settings WHERE name = 'work_mem'",
-        "select view pg_catalog.pg_settings, function pg_catalog.set_config, set work_mem",
+        "select view pg_catalog.pg_settings, *function pg_catalog.set_config, set work_mem",
     );
     check(
         "SELECT set_config(name, 'admin', false) FROM pg_catalog.pg_settings WHERE name = 'role'",
-        "select view pg_catalog.pg_settings, function pg_catalog.set_config, set-role admin",
+        "select view pg_catalog.pg_settings, *function pg_catalog.set_config, set-role admin",
     );
     for text in [
         "SELECT set_config(name, 'x', false) FROM pg_settings",

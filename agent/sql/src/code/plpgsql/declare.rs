@@ -136,8 +136,9 @@ impl<'a> Reader<'a> {
         };
         let Target::Known(relation) = self.target(&name) else { return self.moves_settings() };
         let mut columns = relation.columns.iter().filter(|c| column.is_none_or(|column| c.name == column));
-        if columns.any(|column| column.type_oid >= FIRST_NORMAL_OBJECT_ID) {
-            // Which one it is the catalog does not say; a domain's checks run.
+        let checks = !relation.writes.functions.is_empty() || self.names.may_hang_more();
+        if checks && columns.any(|column| column.type_oid >= FIRST_NORMAL_OBJECT_ID) {
+            // Which one it is the catalog does not say; a domain's checks run, which a write to the relation runs as well.
             self.call_hidden("type", name.schema.as_deref(), &format!("of {}", name.name));
             self.implying(|reader| relation.writes.functions.iter().for_each(|oid| reader.call_member(*oid)));
         }

@@ -1,0 +1,126 @@
+//! What honest people write: with a policy that README suggests each statement is allowed, and answered as without Portreeve.
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::wire::Wire;
+use e2e::{Setup, World, story};
+
+use crate::steps::{Step, play, q};
+
+/// Everybody may look around, and read the application's tables.
+const READS: &str = "
+version: 1
+rules:
+  - { name: sessions, actions: [session], decision: allow }
+  - { name: look-around, actions: [read], relations: [\"pg_catalog.*\", \"information_schema.*\"], decision: allow }
+  - { name: reads, actions: [read], relations: [\"app.*\"], decision: allow }
+";
+
+/// Its own jobs write them, too.
+const WRITES: &str = "  - { name: writes, actions: [write], relations: [\"app.*\"], decision: allow }\n";
+
+const DATABASE: &str = r#"
+CREATE SCHEMA app;
+CREATE DOMAIN app.email AS text CHECK (VALUE ~ '@');
+CREATE TYPE app.address AS (street text, zip text);
+CREATE TABLE app.customers (id int PRIMARY KEY, mail app.email, home app.address, profile jsonb);
+INSERT INTO app.customers VALUES (1, 'ada@example.com', ROW('1 St', 'E1'), '{"lang": "en"}'), (2, NULL, NULL, '{}');
+CREATE TABLE app.accounts (id int PRIMARY KEY, balance numeric);
+INSERT INTO app.accounts VALUES (1, 10), (2, 20);
+CREATE TABLE app.log (what text);
+CREATE FUNCTION app.audit() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN INSERT INTO app.log VALUES (TG_OP); RETURN NEW; END$$;
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON app.accounts FOR EACH ROW EXECUTE FUNCTION app.audit();
+"#;
+
+fn setup(more: &str) -> Setup {
+    Setup { database: DATABASE.to_owned(), ..Setup::policy(&format!("{READS}{more}")) }
+}
+
+/// Plays each session past Portreeve and through it, on databases of their own: no statement fails, and the answers are the
+/// same.
+fn same(world: &World, sessions: &[&[&str]]) -> Result<()> {
+    let mut wrong = Vec::new();
+    for (number, session) in sessions.iter().enumerate() {
+        let steps: Vec<Step> = session.iter().map(|sql| q(sql)).collect();
+        let played = |way: &str| {
+            let database = format!("{way}_{number}");
+            world.server.sql(
+                "postgres",
+                &format!("CREATE DATABASE {database} TEMPLATE shop OWNER {}", e2e::world::ROLE),
+            )?;
+            let mut wire = match way {
+                "direct" => Wire::direct(&world.server.socket(), e2e::world::ROLE, &database)?,
+                _ => Wire::connect(world.destination(), &database)?,
+            };
+            play(&mut wire, &steps).with_context(|| session.join("; "))
+        };
+        let (direct, through) = (played("direct")?, played("through")?);
+        ensure!(!direct.iter().any(|line| line.starts_with('E')), "{session:?} does not work: {direct:?}");
+        if direct != through {
+            wrong.push(format!("{session:?}: {direct:?}, but {through:?}"));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn a_reader_finds_its_way_and_computes() -> Result<()> {
+    story(&setup(""), |world| {
+        same(
+            world,
+            &[
+                // Views of PostgreSQL's own call functions of their own.
+                &["SELECT name FROM pg_settings WHERE name = 'work_mem'"],
+                &[
+                    "SELECT column_name, data_type, numeric_precision FROM information_schema.columns WHERE table_schema = 'app' ORDER BY 1",
+                ],
+                &[
+                    "SELECT column_name FROM information_schema.key_column_usage WHERE table_name = 'accounts'",
+                ],
+                &["SELECT (information_schema._pg_expandarray('{7,8}'::int2[])).n"],
+                // Making a value of a type that checks by PostgreSQL's own functions runs nothing else.
+                &["SELECT jsonb_populate_record(NULL::app.accounts, '{\"id\": 9}'), ('a@b'::app.email)"],
+                &["SELECT (jsonb_populate_recordset(NULL::app.address, '[{\"zip\": \"E1\"}]')).zip"],
+                &[
+                    "SELECT jsonb_exists(profile, 'lang'), hashint4(id), textcat('a', 'b') FROM app.customers ORDER BY id",
+                ],
+                &[
+                    "SELECT pg_stat_get_live_tuples('app.log'::regclass) IS NOT NULL, pg_blocking_pids(pg_backend_pid())",
+                ],
+                &["SELECT token FROM ts_debug('simple', 'a b')", "SELECT current_query()"],
+                &["SELECT set_config('my.user', '7', false)", "SELECT current_setting('my.user')"],
+                &[
+                    "BEGIN; SELECT set_config('search_path', 'app', true); SELECT count(*) FROM accounts; COMMIT",
+                ],
+            ],
+        )
+    })
+}
+
+#[test]
+fn what_was_prepared_runs_triggers_as_any_write_does() -> Result<()> {
+    story(&setup(WRITES), |world| {
+        same(
+            world,
+            &[
+                &[
+                    "PREPARE ins AS INSERT INTO app.accounts VALUES ($1, $2) RETURNING id",
+                    "EXECUTE ins (3, 5)",
+                    "EXECUTE ins (4, 5)",
+                    "SELECT what FROM app.log",
+                ],
+                &[
+                    "SET search_path = app",
+                    "PREPARE up AS UPDATE accounts SET balance = balance + 1 WHERE id = $1",
+                    "BEGIN",
+                    "EXECUTE up (1)",
+                    "EXECUTE up (2)",
+                    "SELECT balance FROM accounts ORDER BY id",
+                    "COMMIT",
+                ],
+                &["PREPARE s AS SELECT set_config('my.user', $1, false)", "EXECUTE s ('x')"],
+            ],
+        )
+    })
+}
