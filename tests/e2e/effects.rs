@@ -74,6 +74,9 @@ CREATE TABLE public.filled (a int, b text DEFAULT public.run('x'));
 CREATE TABLE public.checked (b text CHECK (public.run(b) <> ''));
 CREATE DOMAIN public.ran AS text CHECK (public.run(VALUE) <> '');
 CREATE TYPE public.holds AS (a int, b public.ran);
+CREATE TABLE public.ruled (a int);
+CREATE RULE r AS ON INSERT TO public.ruled DO ALSO INSERT INTO public.effects SELECT pw FROM public.secret;
+CREATE VIEW public.over_ruled AS SELECT a FROM public.ruled; GRANT ALL ON public.over_ruled TO shop_service;
 CREATE FUNCTION public.holding(text) RETURNS text LANGUAGE plpgsql AS
   $$DECLARE x public.ran; BEGIN x := $1; RETURN x; END$$;
 GRANT ALL ON public.triggered, public.parent, public.filled, public.checked, public.xml_view, public.calling_view
@@ -150,6 +153,17 @@ pub(crate) fn setup() -> Setup {
 
 pub(crate) fn texts(texts: &[&str]) -> Vec<Step> {
     texts.iter().map(|sql| q(sql)).collect()
+}
+
+#[test]
+fn a_write_through_a_view_goes_by_the_rules_of_its_base() -> Result<()> {
+    story(&setup(), |world| {
+        let leaks = Shows::In("SELECT count(*) FROM public.effects WHERE what = 'the-secret'");
+        check(
+            world,
+            vec![("a view over a ruled table", texts(&["INSERT INTO over_ruled VALUES (1)"]), leaks)],
+        )
+    })
 }
 
 #[test]

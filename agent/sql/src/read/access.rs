@@ -121,6 +121,10 @@ impl<'a> Reader<'a> {
             if let Some(action) = action.filter(|_| is_told(verb)) {
                 self.notes.push(note(action, root, relation, view, told));
             }
+            if writes && view.is_some() && relation.has_rules {
+                // What is written through a view is written to its base, by the base's rules.
+                self.opaque(format!("rewrite rules on \"{}.{}\"", relation.schema, relation.name));
+            }
             if writes && relation.has_triggers {
                 // A partition's, or those of what a view writes to, run as well. Its function may change settings.
                 self.moves_settings();

@@ -80,6 +80,8 @@ pub(super) fn catalog() -> Catalog {
     events_2024.parents = vec![EVENTS];
     let mut ruled = relation(130, "public", "ruled", Table, &["a"]);
     ruled.has_rules = true;
+    let mut over_ruled = relation(132, "public", "over_ruled", View, &["a"]);
+    over_ruled.bases = vec![ColumnRef { relation: 130, attnum: 1 }];
     let only = relation(131, "public", "only", Table, &["a"]);
     let mut pg_class =
         relation(PG_CLASS, "pg_catalog", "pg_class", Table, &["oid", "relname", "relnamespace"]);
@@ -121,6 +123,7 @@ pub(super) fn catalog() -> Catalog {
             events,
             events_2024,
             ruled,
+            over_ruled,
             only,
             pg_class,
             pg_namespace,

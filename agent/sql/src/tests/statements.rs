@@ -49,6 +49,11 @@ fn a_view_reads_its_bases_and_a_parent_its_partitions() {
         "INSERT INTO ruled VALUES (1)",
         "opaque (rewrite rules on \"public.ruled\"), insert table public.ruled",
     );
+    check(
+        "INSERT INTO over_ruled VALUES (1)",
+        "insert view public.over_ruled, insert table public.ruled, opaque (rewrite rules on \"public.ruled\")",
+    );
+    check("SELECT * FROM over_ruled", "select view public.over_ruled, select table public.ruled");
 }
 
 #[test]
