@@ -94,6 +94,13 @@ pub(super) fn written(
 fn written_rule(text: &mut String, rule: &Proposed, names: &mut HashMap<String, u32>) {
     line(text, format_args!("  # {}, such as", over(&rule.seen, "use")));
     written_case(text, "  #", &rule.seen);
+    // Of these some are done to objects, too, and there is no pattern for none.
+    let wide = ["maintain", "copy-in", "copy-out", "copy-server", "grant", "revoke", "role", "system"];
+    if rule.names.is_empty() && rule.actions.iter().any(|words| wide.contains(&words.as_str())) {
+        text.push_str(
+            "  # What ran was done to no object, so nothing is listed: it is about every object, too.\n",
+        );
+    }
     let name = name(rule);
     let count = names.entry(name.clone()).or_insert(0);
     *count += 1;
@@ -120,9 +127,18 @@ fn written_rule(text: &mut String, rule: &Proposed, names: &mut HashMap<String, 
     }
     line(text, format_args!("    decision: {}", rule.decision.name()));
     if rule.decision == Decision::Hold {
-        text.push_str("    message: proposed to be held, since it changes more than some rows\n");
+        let rows = ["update-all", "delete-all", "truncate", "drop"];
+        let of_rows = |words: &String| rows.iter().any(|verb| words.split(' ').next() == Some(verb));
+        let why = match rule.actions.iter().all(of_rows) {
+            true => "changes more than some rows",
+            false => "reaches further than rows of a table",
+        };
+        line(text, format_args!("    message: proposed to be held, since it {why}"));
     }
 }
+
+/// So long a name leaves room, within a rule's 64 characters, for a number that makes it unique.
+const NAME: usize = 56;
 
 /// A name that tells what the rule is about; not yet unique.
 fn name(rule: &Proposed) -> String {
@@ -146,7 +162,7 @@ fn name(rule: &Proposed) -> String {
     let who = rule.who.told.1.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     let name = format!("{who}-{}-{actions}{kind}", rule.who.resource);
     let fit = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-    name.chars().map(fit).take(80).collect()
+    name.chars().map(fit).take(NAME).collect()
 }
 
 /// How much was seen, and when. A statement uses each of its objects, in each way.

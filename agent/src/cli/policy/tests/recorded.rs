@@ -175,6 +175,28 @@ message: proposed to be held, since it changes more than some rows"
 }
 
 #[test]
+fn a_proposal_is_one_that_can_be_read_however_long_its_words_are() {
+    let views = || {
+        [Verb::Alter, Verb::Create, Verb::Maintain]
+            .map(|verb| on(verb, "materialized view", "sums", &[]))
+            .to_vec()
+    };
+    let bare = || vec![Action::bare(Verb::Maintain)];
+    let scratch = recorded(vec![
+        simple("CREATE MATERIALIZED VIEW sums …", Ruling::Allow, views()),
+        simple("ANALYZE", Ruling::Allow, bare()),
+        simple("COPY t FROM PROGRAM 'true'", Ruling::Allow, vec![Action::bare(Verb::CopyProgram)]),
+    ]);
+    let (result, text) = run(&["suggest", "--from", scratch.path().to_str().unwrap()]);
+    assert_eq!(result, Ok(true));
+    let policy = policy::Policy::parse(&[policy::Document { name: "p", text: &text }]).unwrap();
+    assert!(policy.rules().iter().all(|rule| rule.name().len() <= 64), "{text}");
+    let (allowed, held) = text.split_once("decision: hold").unwrap();
+    assert_eq!(allowed.matches("it is about every object, too").count(), 1, "{text}");
+    assert!(held.contains("since it reaches further than rows of a table"), "{text}");
+}
+
+#[test]
 fn who_can_be_told_in_other_ways() {
     let records = recorded(a_bit_of_everything());
     let from = records.path().to_str().unwrap();
