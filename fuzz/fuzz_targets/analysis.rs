@@ -4,10 +4,10 @@
 
 mod shop;
 
-use std::sync::{Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use libfuzzer_sys::fuzz_target;
-use sql::{Limits, SearchPath, Settings};
+use sql::{Limits, Reach, SearchPath, Settings};
 
 /// As a worker's.
 const STACK: usize = 64 << 20;
@@ -40,6 +40,7 @@ fn analyse(data: &[u8]) {
         standard_conforming_strings: how & 1 == 0,
         utf8: how & 2 == 0,
         search_path: if how & 4 == 0 { SearchPath::listed(path.to_vec()) } else { SearchPath::Unknown },
+        reach: (how & 16 == 0).then(|| Arc::new(Reach { role: "app".to_owned(), schemas: path.to_vec() })),
         unsettled: how & 8 != 0,
     };
     let (catalog, limits) = (shop::catalog(), Limits::default());

@@ -21,7 +21,7 @@ use pgwire::startup::{Packet, ProtocolVersion};
 use pgwire::{HEADER_LEN, Header};
 use policy::{Answer, Document, Policy, Principal, Subject, SubjectPolicy, Verdict};
 use session::authentication::{Channel, Rules};
-use session::{Event, Granted, Journal, Limits, Options, Peer, Cache, Request, Session, Turn};
+use session::{Cache, Event, Granted, Journal, Limits, Options, Peer, Request, Session, Turn};
 
 const POLICIES: [&str; 3] = [
     "version: 1\nrules:\n  - { name: all, actions: [\"*\", opaque], decision: allow }\n",

@@ -38,7 +38,7 @@ fn setup(more: &str) -> Setup {
 
 /// Plays each session past Portreeve and through it, on databases of their own: no statement fails, and the answers are the
 /// same.
-fn same(world: &World, sessions: &[&[&str]]) -> Result<()> {
+pub(crate) fn same(world: &World, sessions: &[&[&str]]) -> Result<()> {
     let mut wrong = Vec::new();
     for (number, session) in sessions.iter().enumerate() {
         let steps: Vec<Step> = session.iter().map(|sql| q(sql)).collect();

@@ -38,4 +38,5 @@ mod steps;
 mod store;
 mod streams;
 mod suggesting;
+mod transactions;
 mod unseen;

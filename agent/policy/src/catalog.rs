@@ -3,7 +3,6 @@
 //! The agent reads it over a side connection; here it is a value to look things up in. It is immutable: a
 //! change is a new [`Catalog`] with a higher generation, which shares with the one before what is as it was.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::{ColumnRef, Oid};
@@ -11,12 +10,15 @@ use crate::{ColumnRef, Oid};
 mod code;
 mod content;
 mod depend;
+mod overlay;
 mod view;
 
 pub use code::{Body, Calls, Cascade, Cast, Lookup, Probe, Referential, Trigger, Writes};
 pub use content::Changes;
 use content::Content;
 pub use depend::{Base, Dependent, Dependents, Thing};
+use overlay::Overlay;
+pub use overlay::{InSchema, Provisional};
 pub use view::{View, ViewColumn};
 
 /// `pg_class.relkind`, as far as it matters here.
@@ -200,28 +202,8 @@ impl TypeKind {
 pub struct Catalog {
     generation: u64,
     content: Arc<Content>,
-    /// What the session's own open transaction has created stands before the content.
-    created: HashMap<Oid, Relation>,
-    created_names: HashMap<String, HashMap<String, Oid>>,
-    /// Names by schema, in the session's own transaction.
-    uncertain: HashMap<String, HashSet<String>>,
-    /// Functions by name, and the schemas of those that the transaction has made or altered.
-    uncertain_functions: HashMap<String, HashSet<Option<String>>>,
-    provisional: bool,
-    uncommitted: bool,
-}
-
-/// What an open transaction did to relations, which no other connection can see yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Provisional {
-    /// It has created one of this schema, name and kind.
-    Created(String, String, RelationKind),
-    /// The one of this schema and name is gone, or may be.
-    Uncertain(String, String),
-    /// Functions of this schema and name are made or altered; of any schema where none is given.
-    Function(Option<String>, String),
-    /// Something else was made or altered: more may stand on an object than is known.
-    Changed,
+    /// What is not committed, if anything.
+    overlay: Option<Arc<Overlay>>,
 }
 
 impl Catalog {
@@ -252,53 +234,18 @@ impl Catalog {
         Catalog { generation, content: Arc::new(content), ..Catalog::default() }
     }
 
-    /// The same with what an open transaction has done to relations, in that order. The OIDs of those that it has
-    /// created are made up, from the highest down, and their columns are not known, so that nothing is ever proved of
-    /// them. A relation of the same name is hidden.
+    /// The same with what an open transaction has done to names, in that order.
     #[must_use]
-    pub fn with_provisional(&self, done: &[Provisional]) -> Self {
+    pub fn with_provisional<'p>(&self, done: impl IntoIterator<Item = &'p Provisional>) -> Self {
         let mut catalog = self.clone();
-        catalog.provisional |= done.iter().any(|done| *done != Provisional::Changed);
-        let makes = |done: &Provisional| matches!(done, Provisional::Changed | Provisional::Created(..));
-        catalog.uncommitted |= done.iter().any(makes);
-        for (done, oid) in done.iter().zip((1..=Oid::MAX).rev()) {
-            let (schema, name, kind) = match done {
-                Provisional::Created(schema, name, kind) => (schema, name, kind),
-                Provisional::Function(schema, name) => {
-                    catalog.uncertain_functions.entry(name.clone()).or_default().insert(schema.clone());
-                    continue;
-                }
-                Provisional::Uncertain(schema, name) => {
-                    catalog.uncertain.entry(schema.clone()).or_default().insert(name.clone());
-                    continue;
-                }
-                Provisional::Changed => continue,
-            };
-            if let Some(uncertain) = catalog.uncertain.get_mut(schema) {
-                uncertain.remove(name);
-            }
-            let relation = Relation {
-                oid,
-                schema: schema.clone(),
-                name: name.clone(),
-                kind: *kind,
-                columns: Vec::new(),
-                bases: Vec::new(),
-                functions: Vec::new(),
-                parents: Vec::new(),
-                children: Vec::new(),
-                has_rules: false,
-                has_triggers: false,
-                writes: Writes::default(),
-                view: None,
-            };
-            if !catalog.has_schema(schema) {
-                Arc::make_mut(&mut catalog.content).add_schema(schema);
-            }
-            catalog.created_names.entry(schema.clone()).or_default().insert(name.clone(), oid);
-            catalog.created.insert(oid, relation);
-        }
+        done.into_iter().for_each(|done| catalog.apply(done));
         catalog
+    }
+
+    /// One more thing was done that is not committed. A relation that was made has an OID that is made up, and its columns
+    /// are not known, so that nothing is ever proved of it.
+    pub fn apply(&mut self, done: &Provisional) {
+        Arc::make_mut(self.overlay.get_or_insert_default()).apply(&self.content, done);
     }
 
     /// With these types as well: schema, name, kind. Built-in ones (schema `pg_catalog`) need not be given.
@@ -340,21 +287,32 @@ impl Catalog {
 
     /// Whether the same is known, in whatever generation.
     pub fn is_like(&self, other: &Catalog) -> bool {
-        self.content == other.content
-            && self.created == other.created
-            && self.uncertain == other.uncertain
-            && self.uncertain_functions == other.uncertain_functions
-            && (self.provisional, self.uncommitted) == (other.provisional, other.uncommitted)
+        self.content == other.content && self.overlay == other.overlay
     }
 
-    /// The type of that name in that schema.
+    /// The type of that name in that schema, one that is not committed before another.
     pub fn type_named(&self, schema: &str, name: &str) -> Option<TypeKind> {
-        self.content.type_named(schema, name)
+        match &self.overlay {
+            Some(overlay) => overlay.type_named(&self.content, schema, name),
+            None => self.content.type_named(schema, name),
+        }
     }
 
-    /// Every schema, in the order of their names.
+    /// Whether the type of that name in that schema, if there is one, is there for certain.
+    pub fn is_type_settled(&self, schema: &str, name: &str) -> bool {
+        self.overlay.as_ref().is_none_or(|overlay| overlay.is_type_settled(schema, name))
+    }
+
+    /// Every schema, in the order of their names; behind them those that are not committed.
     pub fn schemas(&self) -> impl Iterator<Item = &str> {
-        self.content.schemas().iter().map(String::as_str)
+        let made = self.overlay.iter().flat_map(|overlay| overlay.schemas());
+        let made = made.filter(|schema| !self.content.schemas().contains(*schema));
+        self.content.schemas().iter().chain(made).map(String::as_str)
+    }
+
+    /// Whether what is not committed has made a schema of that name, and whether that is certain.
+    pub fn is_schema_made(&self, schema: &str) -> Option<bool> {
+        self.overlay.as_ref().and_then(|overlay| overlay.is_schema_made(schema))
     }
 
     /// Rises with every change; a cached analysis is good for one generation.
@@ -362,50 +320,91 @@ impl Catalog {
         self.generation
     }
 
-    /// Whether it holds what an open transaction has done, and may take back.
-    pub const fn is_provisional(&self) -> bool {
-        self.provisional
+    /// How much is in it that is not committed.
+    pub fn steps(&self) -> usize {
+        self.overlay.as_ref().map_or(0, |overlay| overlay.steps())
     }
 
-    /// Whether an open transaction has made or altered anything, on which more may stand than is known.
-    pub const fn has_uncommitted(&self) -> bool {
-        self.uncommitted
+    /// Whether anything was made or altered that is not committed, on which more may stand than is known.
+    pub fn has_uncommitted(&self) -> bool {
+        self.overlay.as_ref().is_some_and(|overlay| overlay.is_uncommitted())
     }
 
-    /// Whether that name in that schema may stand for nothing now, whatever [`Catalog::relation_named`] says.
-    pub fn is_uncertain(&self, schema: &str, name: &str) -> bool {
-        self.uncertain.get(schema).is_some_and(|names| names.contains(name))
+    /// Functions that run by themselves by what is not committed: their schemas and names.
+    pub fn hung(&self) -> &[(Option<String>, String)] {
+        self.overlay.as_ref().map_or(&[], |overlay| overlay.hung())
     }
 
-    /// Whether what a function of that schema and name runs may be other than [`Function::body`] says.
+    /// Whether what those name may have become something else since they were hung.
+    pub fn has_strayed(&self) -> bool {
+        self.overlay.as_ref().is_some_and(|overlay| overlay.has_strayed())
+    }
+
+    /// Whether the relation of that schema and name was made, renamed or dropped by what is not committed, so that the name
+    /// may stand for nothing there, or for each of [`Catalog::relations_named`].
+    pub fn is_settled(&self, schema: &str, name: &str) -> bool {
+        self.overlay.as_ref().is_none_or(|overlay| overlay.is_settled(schema, name))
+            && self.content.relation_named(schema, name).is_some()
+    }
+
+    /// Whether a function of that schema and name may run what is not known.
     pub fn is_function_uncertain(&self, schema: &str, name: &str) -> bool {
-        self.uncertain_functions.get(name).is_some_and(|schemas| {
-            schemas.iter().any(|known| known.as_deref().is_none_or(|known| known == schema))
-        })
+        self.functions_uncertain(name).any(|known| known.is_none_or(|known| known == schema))
     }
 
-    /// The schemas of functions of that name which the open transaction has made or altered; `None`: any.
+    /// The schemas of functions of that name of which it is not known what they run, since what is not committed has made or
+    /// altered them; `None`: any.
     pub fn functions_uncertain(&self, name: &str) -> impl Iterator<Item = Option<&str>> {
-        self.uncertain_functions.get(name).into_iter().flatten().map(Option::as_deref)
+        self.overlay.iter().flat_map(move |overlay| overlay.functions_uncertain(name))
     }
 
     /// The relation with that OID.
     pub fn relation(&self, oid: Oid) -> Option<&Relation> {
-        self.created.get(&oid).or_else(|| self.content.relation(oid))
+        let made = self.overlay.as_ref().and_then(|overlay| overlay.relation(oid));
+        made.or_else(|| self.content.relation(oid))
+    }
+
+    /// Whether the relation with that OID was made by what is not committed, or moved: the OID is made up.
+    pub fn is_made(&self, oid: Oid) -> bool {
+        self.overlay.is_some() && self.relation(oid).is_some() && self.content.relation(oid).is_none()
+    }
+
+    /// Whether the relation with that OID is a table (or sequence) that was made by what is not committed, and is nothing else.
+    pub fn is_new(&self, oid: Oid) -> bool {
+        let kinds = [RelationKind::Table, RelationKind::Sequence, RelationKind::Index];
+        self.is_made(oid)
+            && self.relation(oid).is_some_and(|made| made.children.is_empty() && kinds.contains(&made.kind))
+    }
+
+    /// Whether less is known of the relation with that OID than of one that was committed so.
+    pub fn is_altered(&self, oid: Oid) -> bool {
+        self.overlay.as_ref().is_some_and(|overlay| overlay.relation(oid).is_some())
     }
 
     /// Every relation, in no order.
     pub fn relations(&self) -> impl Iterator<Item = &Relation> {
-        self.content.relations().chain(self.created.values())
+        let made = self.overlay.as_ref().map(|overlay| overlay.relations(&self.content));
+        let there = made.is_none().then(|| self.content.relations());
+        made.into_iter().flatten().chain(there.into_iter().flatten())
     }
 
-    /// The relation of that name in that schema, both as the server stores them.
+    /// The relation of that name in that schema, both as the server stores them: one that is not committed before another.
     pub fn relation_named(&self, schema: &str, name: &str) -> Option<&Relation> {
-        let created = self.created_names.get(schema).and_then(|names| names.get(name));
-        match created {
-            Some(oid) => self.created.get(oid),
+        match &self.overlay {
+            Some(overlay) => overlay.named(&self.content, schema, name).next(),
             None => self.content.relation_named(schema, name),
         }
+    }
+
+    /// All that that name may stand for in that schema: beside what the database has, what is not committed.
+    pub fn relations_named<'a>(
+        &'a self,
+        schema: &str,
+        name: &str,
+    ) -> impl Iterator<Item = &'a Relation> + use<'a> {
+        let made = self.overlay.as_ref().map(|overlay| overlay.named(&self.content, schema, name));
+        let there = if made.is_none() { self.content.relation_named(schema, name) } else { None };
+        made.into_iter().flatten().chain(there)
     }
 
     /// The function with that OID.
@@ -415,17 +414,28 @@ impl Catalog {
 
     /// Every function, in no order.
     pub fn functions(&self) -> impl Iterator<Item = &Function> {
-        self.content.functions()
+        self.content.functions().chain(self.overlay.iter().flat_map(|overlay| overlay.functions()))
     }
 
-    /// All overloads of that name in that schema.
+    /// All overloads of that name in that schema, those too that are not committed, which have no OID (0).
     pub fn functions_named<'a>(&'a self, schema: &str, name: &str) -> impl Iterator<Item = &'a Function> {
-        self.content.functions_named(schema, name)
+        self.content.functions_named(schema, name).chain(self.functions_made(schema, name))
+    }
+
+    /// Those of them that are not committed.
+    pub fn functions_made<'a>(
+        &'a self,
+        schema: &str,
+        name: &str,
+    ) -> impl Iterator<Item = &'a Function> + use<'a> {
+        let made = self.overlay.as_ref().map(|overlay| overlay.functions_named(schema, name));
+        made.into_iter().flatten()
     }
 
     /// Whether there is a schema of that name.
     pub fn has_schema(&self, name: &str) -> bool {
         self.content.schemas().contains(name)
+            || self.overlay.as_ref().is_some_and(|overlay| overlay.schemas().contains(name))
     }
 }
 

@@ -27,7 +27,6 @@ mod replication;
 mod run;
 mod simple;
 mod streamed;
-mod transaction;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -42,7 +41,7 @@ use cache::Alike;
 pub use cache::Cache;
 pub use measured::Measured;
 
-use crate::own::Own;
+use crate::own::{Asked, Own};
 use crate::{Fault, Options, Turn};
 use expected::{Expected, Pushed, Queue};
 use facts::Facts;
@@ -91,6 +90,8 @@ pub(crate) struct Active {
     catalog_asked: bool,
     /// The server was asked for the search path for the message in front.
     facts_asked: bool,
+    /// The same of what the role reaches.
+    reach_asked: bool,
     /// The server is to be asked what it has answered behind a COPY.
     after_copy_unasked: bool,
     /// The client has cancelled the message in front, or its time is over.
@@ -139,6 +140,7 @@ impl Active {
             holds: 0,
             catalog_asked: false,
             facts_asked: false,
+            reach_asked: false,
             after_copy_unasked: false,
             interrupted: None,
             replicates: false,
@@ -242,11 +244,10 @@ impl Active {
         self.queue.comes_to_rest() && !self.batch_open
     }
 
-    /// `listed`: the server has told nothing, because it would have had to make a schema first.
-    fn ask_facts(&mut self, listed: bool, turn: &mut Turn<'_>) {
+    fn ask_facts(&mut self, asked: Asked, turn: &mut Turn<'_>) {
         let name = format!("{}-facts", self.options.absent);
-        turn.own(Own::Facts { name: name.as_bytes(), listed });
-        self.push(Expected::OwnFacts { schemas: Vec::new(), listed, failed: false });
+        turn.own(Own::Facts { name: name.as_bytes(), asked });
+        self.push(Expected::OwnFacts { told: Vec::new(), asked, failed: false });
     }
 
     /// Enters what the server will answer. What it will not answer is undone at once.

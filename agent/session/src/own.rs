@@ -12,9 +12,9 @@ use pgwire::frontend::{Target, encode};
 /// A message of the session's own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Own<'a> {
-    /// Asks for the effective schemas, in order, up to a Sync: by a statement and a portal of this name, since a
-    /// Query would take the client's unnamed statement and portal with it. `listed`: by [`LISTED`].
-    Facts { name: &'a [u8], listed: bool },
+    /// Asks for facts, up to a Sync: by a statement and a portal of this name, since a Query would take the client's unnamed
+    /// statement and portal with it.
+    Facts { name: &'a [u8], asked: Asked },
     /// Describe of the client's portal; its answer is swallowed.
     DescribePortal(&'a [u8]),
     /// A Query that is a syntax error.
@@ -39,6 +39,21 @@ pub(crate) enum Own<'a> {
     /// The client is gone.
     Terminate,
 }
+
+/// What a session asks the server for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The effective schemas, in order: [`FACTS`].
+    Path,
+    /// The same by [`LISTED`]: the server has told nothing, because it would have had to make a schema first.
+    Listed,
+    /// What the role reaches: [`REACH`].
+    Reach,
+}
+
+/// The role, then a row for each schema that it may use.
+const REACH: &str = "SELECT current_user::pg_catalog.name UNION ALL \
+    SELECT nspname FROM pg_catalog.pg_namespace WHERE pg_catalog.has_schema_privilege(oid, 'USAGE')";
 
 /// One row for the schema in which objects are created (empty if there is none), then one for each that is looked
 /// through, in order; no row at all where [`LISTED`] is to be asked. Every name is qualified, so that no search path can
@@ -90,7 +105,14 @@ impl Own<'_> {
     /// cannot fail on them.
     pub(crate) fn encode(self, out: &mut BytesMut) {
         let encoded = match self {
-            Own::Facts { name, listed } => facts(out, name, if listed { LISTED } else { FACTS }),
+            Own::Facts { name, asked } => {
+                let text = match asked {
+                    Asked::Path => FACTS,
+                    Asked::Listed => LISTED,
+                    Asked::Reach => REACH,
+                };
+                facts(out, name, text)
+            }
             Own::DescribePortal(name) => encode::describe(out, Target::Portal, name),
             Own::FailingQuery => encode::query(out, REFUSED),
             Own::FailingParse(name) => encode::parse(out, name, REFUSED, &[]),

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use policy::{Action, Lineage, ObjectKind, Oid, Output, Verb};
+use policy::catalog::Provisional;
+use policy::{Action, Catalog, Lineage, ObjectKind, Oid, Output, Verb};
+
+use crate::{Reach, SearchPath};
 
 /// A whole text, read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,8 +38,6 @@ pub struct Statement {
     /// may run whenever somebody calls it; they are judged like the first, for who may define may else do anything by
     /// other hands.
     pub at_once: usize,
-    /// What that code changes when it runs.
-    pub defers: Effects,
     /// What its rows are made of. For PREPARE and DECLARE, which give back none: what the rows of the statement
     /// that they name are made of, for the EXECUTE or FETCH that comes.
     pub output: Output,
@@ -62,6 +63,8 @@ pub struct Wants {
     pub search_path: bool,
     /// A relation or function is not in the catalog: it may have been created since that was read.
     pub catalog: bool,
+    /// It sets the search path, and [`crate::Settings::reach`] is not known.
+    pub reach: bool,
 }
 
 impl Statement {
@@ -71,7 +74,6 @@ impl Statement {
             tag: "",
             actions: vec![Action::opaque(reason)],
             at_once: 1,
-            defers: Effects::default(),
             output: Output::Unknown,
             written: Lineage::Unknown,
             steers: Lineage::Unknown,
@@ -96,6 +98,29 @@ impl Statement {
         };
         self.effects.search_path || self.effects.temp || self.done().iter().any(path)
     }
+
+    /// Whether behind it the role may be another, or may use other schemas than before, those left aside that it makes.
+    pub(crate) fn moves_reach(&self, path: &SearchPath, reach: Option<&Reach>) -> bool {
+        let usable = |schema: &String| {
+            reach.is_some_and(|reach| reach.schemas.contains(schema))
+                || matches!(path, SearchPath::Known { schemas, .. } if schemas.contains(schema))
+        };
+        (self.effects.search_path && self.effects.sets_path.is_none())
+            || self.done().iter().any(|action| match (action.verb, action.object.kind) {
+                (Verb::Role, _) => self.tag != "CREATE ROLE",
+                (Verb::Grant, ObjectKind::Schema) => !usable(&action.object.name),
+                (Verb::Grant | Verb::Revoke, ObjectKind::Role) => true,
+                (Verb::Create, ObjectKind::Schema) => false,
+                (_, ObjectKind::Schema) => true,
+                _ => false,
+            })
+    }
+
+    /// Whether it makes a schema that is not there.
+    pub(crate) fn makes_schema(&self, catalog: &Catalog) -> bool {
+        let makes = |a: &Action| a.verb == Verb::Create && a.object.kind == ObjectKind::Schema;
+        self.done().iter().any(|action| makes(action) && !catalog.has_schema(&action.object.name))
+    }
 }
 
 /// What a statement changes beyond rows, as far as the session must follow it. "May have" counts as "has".
@@ -105,6 +130,8 @@ pub struct Effects {
     pub ddl: bool,
     /// `search_path`, or the role that `"$user"` in it stands for, may have changed.
     pub search_path: bool,
+    /// The search path is set to these, and nothing else that it depends on has changed.
+    pub sets_path: Option<SetPath>,
     /// A setting that strings are read by may have changed (`standard_conforming_strings`,
     /// `client_encoding`, `backslash_quote`, …).
     pub string_syntax: bool,
@@ -130,8 +157,18 @@ pub struct Effects {
     pub hangs_code: bool,
     /// Code may have closed cursors of the session, and opened others in their names.
     pub reopens: bool,
-    /// Relations that are gone afterwards, or may be: schema and name.
-    pub drops: Vec<(String, String)>,
+    /// What is known of what it does to names, beside the relations that its actions create. "May have" counts as "has" here
+    /// too.
+    pub names: Vec<Provisional>,
+}
+
+/// SET of the search path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetPath {
+    /// The names that are written; `$user` stands for the role.
+    pub list: Vec<String>,
+    /// Until the end of the transaction.
+    pub local: bool,
 }
 
 impl Effects {

@@ -39,14 +39,15 @@ impl Reader<'_> {
         self.relations.extend(relations);
         self.wants.catalog |= wants.catalog;
         self.wants.search_path |= wants.search_path;
+        self.wants.reach |= wants.reach;
     }
 
     /// Reads code that is only defined: its actions are told, and nothing that it does is followed.
     pub(crate) fn defines<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         self.at_once.get_or_insert(self.actions.len());
-        let outer = std::mem::replace(&mut self.effects, std::mem::take(&mut self.defers));
+        let outer = std::mem::take(&mut self.effects);
         let result = read(self);
-        self.defers = std::mem::replace(&mut self.effects, outer);
+        self.effects = outer;
         result
     }
 
@@ -59,6 +60,7 @@ impl Reader<'_> {
         let Effects {
             ddl,
             search_path,
+            sets_path: _,
             string_syntax,
             transaction,
             prepares: _,
@@ -71,7 +73,7 @@ impl Reader<'_> {
             renames,
             hangs_code,
             reopens,
-            drops,
+            names,
         } = effects;
         // A transaction that ends may put settings and relations back to what they were.
         let ends = transaction.is_some();
@@ -81,7 +83,7 @@ impl Reader<'_> {
         self.effects.renames |= renames || ends;
         self.effects.hangs_code |= hangs_code;
         self.effects.temp |= temp;
-        self.effects.drops.extend(drops);
+        self.effects.names.extend(names);
         self.effects.reopens |= reopens;
     }
 }

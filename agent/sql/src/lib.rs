@@ -35,7 +35,7 @@ mod values;
 
 pub use analysis::{Analysis, CopyDirection, Effects, Place, Statement, TransactionEffect, Wants};
 pub use lexer::Unreadable;
-pub use settings::{Limits, SearchPath, Settings};
+pub use settings::{Limits, Reach, SearchPath, Settings};
 pub use shape::{Shape, stands_for_all};
 pub use split::{split, tokens};
 
@@ -51,18 +51,18 @@ use values::NO_VALUES;
 /// statements gives one opaque statement that spans it. What a statement does to `search_path` or the catalog
 /// counts for the statements behind it.
 pub fn analyse(text: &[u8], settings: &Settings, catalog: &Catalog, limits: &Limits) -> Analysis {
-    let around = Around { settings, catalog, limits, values: &NO_VALUES, inside: Inside::default() };
-    analyse_in(text, around)
+    let around = Around { settings, limits, values: &NO_VALUES, inside: Inside::default() };
+    analyse_in(text, around, catalog)
 }
 
 /// The same of a text that another runs.
-fn analyse_in(text: &[u8], around: Around<'_>) -> Analysis {
+fn analyse_in(text: &[u8], around: Around<'_>, catalog: &Catalog) -> Analysis {
     let Around { settings, limits, .. } = around;
     let cut = lexer::lex(text, settings, limits)
         .and_then(|(text, tokens)| Ok((text, split::slices(text, &tokens, limits)?, tokens)));
     match cut {
         Ok((text, slices, tokens)) => {
-            let mut before = Before::nothing(text.len());
+            let mut before = Before::nothing(text.len(), catalog, around.inside.depth == 0);
             let mut analysis = Analysis::default();
             for slice in slices {
                 let tokens = &tokens[slice];
@@ -105,8 +105,9 @@ pub fn called(function: Oid, catalog: &Catalog, limits: &Limits) -> Vec<Action> 
     let names = names::Names {
         catalog,
         path: &SearchPath::Unknown,
-        before: &Before::nothing(0),
+        before: &Before::nothing(0, catalog, false),
         conforming: false,
+        reach: None,
         values: &NO_VALUES,
         inside: Inside::default(),
     };

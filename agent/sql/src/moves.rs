@@ -3,17 +3,20 @@
 
 use std::collections::BTreeSet;
 
-use policy::{Action, Catalog, ObjectKind, Oid, Relation, Verb};
+use policy::catalog::Provisional;
+use policy::{Action, Catalog, ObjectKind, Oid, Relation, RelationKind, Verb};
 
-use crate::Effects;
 use crate::cursor::Cursor;
 use crate::lexer::Token;
+use crate::{Effects, Statement};
 
-/// Notes it among the effects of the statement that these tokens are and that does this.
+/// Notes it among the effects of the statement that these tokens are and that does this. `told`: so many of its words that
+/// move names are told already.
 pub(crate) fn note(
     text: &str,
     tokens: &[Token],
     actions: &[Action],
+    told: usize,
     catalog: &Catalog,
     effects: &mut Effects,
 ) {
@@ -21,26 +24,95 @@ pub(crate) fn note(
         return;
     }
     let cascades = tokens.iter().any(|token| token.is(text, "cascade"));
-    effects.renames |= renames(text, tokens, actions);
+    effects.renames |= renames(text, tokens, actions, told);
     // What a function does that is called is its own matter, as with names.
     let defines = actions.iter().any(|a| matches!(a.verb, Verb::Create | Verb::Alter | Verb::Opaque));
-    effects.hangs_code |= defines && (effects.search_path || hangs_code(text, tokens, actions));
-    let dropped = |a: &&Action| a.verb == Verb::Drop && a.object.kind == ObjectKind::Relation;
-    for Action { object, .. } in actions.iter().filter(dropped) {
-        if let Some(schema) = &object.schema {
-            effects.drops.push((schema.clone(), object.name.clone()));
+    effects.hangs_code |= defines && (effects.search_path || hangs_code(text, tokens, actions, catalog));
+    // One that hangs somewhere may run something else now.
+    let hung = |done: &Provisional| match done {
+        Provisional::Made(made) => catalog.hung().iter().any(|(_, name)| *name == made.name),
+        Provisional::Function(_, name) => catalog.hung().iter().any(|(_, hung)| hung == name),
+        _ => false,
+    };
+    effects.hangs_code |= effects.names.iter().any(hung);
+    for Action { object, .. } in actions.iter().filter(|a| a.verb == Verb::Drop) {
+        let Some(schema) = &object.schema else { continue };
+        match object.kind {
+            ObjectKind::Relation => {
+                effects.names.push(Provisional::Gone(schema.clone(), object.name.clone()));
+                // The type of its rows goes with it.
+                effects.names.push(Provisional::TypeGone(schema.clone(), object.name.clone()));
+            }
+            _ if matches!(object.class, "type" | "domain") => {
+                effects.names.push(Provisional::TypeGone(schema.clone(), object.name.clone()));
+            }
+            _ => {}
         }
     }
     if cascades {
         let changed = actions.iter().filter(|a| matches!(a.verb, Verb::Drop | Verb::Alter));
         let dependents = dependents(changed.filter_map(|a| a.object.oid).collect(), catalog);
-        effects.drops.extend(dependents.into_iter().map(|r| (r.schema.clone(), r.name.clone())));
+        let gone = dependents.into_iter().map(|r| Provisional::Gone(r.schema.clone(), r.name.clone()));
+        effects.names.extend(gone);
     }
+}
+
+/// What a statement does to names: what it tells itself, and what its actions make and alter.
+pub(crate) fn provisional(statement: &Statement, catalog: &Catalog) -> Vec<Provisional> {
+    let effects = &statement.effects;
+    if !effects.ddl && catalog.hung().is_empty() {
+        return Vec::new();
+    }
+    // First: where a relation is moved to, it is not a new one.
+    let mut done = effects.names.clone();
+    // What hangs somewhere is not in the catalog yet, and may name something else by now. Of a block it is not known what came
+    // first.
+    let hangs = statement.hangs_functions();
+    let strays =
+        (!catalog.hung().is_empty() || (hangs && statement.tag == "DO")) && statement.moves_names(catalog);
+    for action in statement.done() {
+        let (verb, object) = (action.verb, &action.object);
+        let (schema, name) = (object.schema.clone(), object.name.clone());
+        match object.kind {
+            ObjectKind::Relation if verb == Verb::Create => {
+                let kind = match object.class {
+                    "view" => RelationKind::View,
+                    "materialized view" => RelationKind::MaterializedView,
+                    "foreign table" => RelationKind::ForeignTable,
+                    "sequence" => RelationKind::Sequence,
+                    // Of a class that belongs to a relation.
+                    "index" | "statistics" => continue,
+                    _ => RelationKind::Table,
+                };
+                done.extend(schema.map(|schema| Provisional::Created(schema, name, kind)));
+            }
+            ObjectKind::Schema if verb == Verb::Create => {
+                let certain = statement.tag == "CREATE SCHEMA" && action.detail.roles.is_empty();
+                done.push(Provisional::Schema(name, certain));
+            }
+            ObjectKind::Function
+                if hangs
+                    && verb == Verb::Function
+                    && object.class == "function"
+                    && schema.as_deref() != Some("pg_catalog") =>
+            {
+                done.push(Provisional::Hung(schema, name));
+            }
+            _ => {}
+        }
+    }
+    if statement.defines() && !catalog.has_uncommitted() {
+        done.push(Provisional::Changed);
+    }
+    if strays && !catalog.has_strayed() {
+        done.push(Provisional::Strayed);
+    }
+    done
 }
 
 /// Whether a name may stand for another relation, or for more of them. Of what was not understood, any of these
 /// words is enough.
-fn renames(text: &str, tokens: &[Token], actions: &[Action]) -> bool {
+fn renames(text: &str, tokens: &[Token], actions: &[Action], told: usize) -> bool {
     let does = |verb| actions.iter().any(|a| a.verb == verb);
     if does(Verb::Opaque) {
         let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return true };
@@ -52,29 +124,28 @@ fn renames(text: &str, tokens: &[Token], actions: &[Action]) -> bool {
     if cursor.sees_all(&["drop", "owned"]) {
         return true;
     }
-    let extension = |a: &Action| {
-        a.object.class == "extension" && matches!(a.verb, Verb::Drop | Verb::Alter | Verb::Create)
-    };
-    // The relations that go by the way are told, each by its name.
-    if actions.iter().any(extension) {
-        return true;
-    }
-    let sees = |words: &[&str]| {
-        (0..tokens.len()).any(|at| Cursor::new(text, tokens.get(at..).unwrap_or_default()).sees_all(words))
-    };
+    let extension =
+        |a: &Action| a.object.class == "extension" && matches!(a.verb, Verb::Alter | Verb::Create);
     // RENAME of a column or a constraint has that one's name before TO.
-    does(Verb::Alter)
-        && [&["rename", "to"][..], &["set", "schema"], &["inherit"], &["attach"]].into_iter().any(sees)
+    const MOVING: [&[&str]; 4] = [&["rename", "to"], &["set", "schema"], &["inherit"], &["attach"]];
+    let moving = |at: &usize| {
+        let cursor = Cursor::new(text, tokens.get(*at..).unwrap_or_default());
+        MOVING.iter().any(|words| cursor.sees_all(words))
+    };
+    let moving = if does(Verb::Alter) { (0..tokens.len()).filter(moving).count() } else { 0 };
+    moving + usize::from(actions.iter().any(extension)) > told
 }
 
-/// Whether it may make a relation run what it did not before: by a trigger or a policy of its own, by defaults and checks
-/// that it has from another relation, by a cascade to one, or by an operator or a cast. What its own text calls is not asked
-/// for here.
-fn hangs_code(text: &str, tokens: &[Token], actions: &[Action]) -> bool {
+/// Whether it may make a relation run what it did not before, and what its own text does not call: by a rule, an operator or
+/// a cast; by defaults and checks that it has from another relation, or a cascade to one, where those may change settings.
+fn hangs_code(text: &str, tokens: &[Token], actions: &[Action], catalog: &Catalog) -> bool {
     let sees = |word: &str| tokens.iter().any(|token| token.is(text, word));
     let alters = actions.iter().any(|a| a.verb == Verb::Alter);
-    ["trigger", "policy", "rule", "operator", "cast", "like", "inherits", "of"].into_iter().any(sees)
-        || (alters && sees("references") && sees("on"))
+    let takes_over =
+        ["like", "inherits", "of"].into_iter().any(sees) || (alters && sees("references") && sees("on"));
+    let relations = || actions.iter().filter_map(|a| catalog.relation(a.object.oid?));
+    ["rule", "operator", "cast"].into_iter().any(sees)
+        || (takes_over && relations().any(|relation| relation.has_triggers))
 }
 
 /// The relations that stand on these, and those that stand on them.

@@ -3,16 +3,20 @@
 //! It never guesses: with an unknown path a name counts only if no other schema has it too.
 
 mod builtin;
+mod extensions;
 
 pub(crate) use builtin::{Builtin, builtin, is_aggregate, is_builtin_operator, is_builtin_type};
+pub(crate) use extensions::extension;
 
 use policy::catalog::TypeKind;
 use policy::{Catalog, Function, Relation};
 
-use crate::SearchPath;
-use crate::before::{Before, Made};
+use std::sync::Arc;
+
+use crate::before::Before;
 use crate::statement::Inside;
 use crate::values::Values;
+use crate::{Reach, SearchPath};
 
 /// A name with or without its schema, as the server stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +55,8 @@ pub(crate) struct Names<'a> {
     pub(crate) before: &'a Before<'a>,
     /// `standard_conforming_strings` is on, for certain.
     pub(crate) conforming: bool,
+    /// What the session's role reaches, if that is known.
+    pub(crate) reach: Option<&'a Arc<Reach>>,
     /// Values of the code that a statement stands in.
     pub(crate) values: &'a Values,
     pub(crate) inside: Inside,
@@ -82,92 +88,95 @@ impl<'a> Names<'a> {
 
     /// The relation of that name, if the catalog has it and it is certain which.
     pub(crate) fn relation(&self, name: &Name) -> Option<&'a Relation> {
-        if self.before.moved {
-            return None;
+        match self.relations(name).as_slice() {
+            [relation] if self.is_settled(relation) => Some(relation),
+            _ => None,
         }
-        if let Some(schema) = &name.schema {
-            return self.relation_in(self.schema(schema)?, &name.name)?;
-        }
-        let mut found = match self.path {
-            SearchPath::Known { schemas: path, .. } => {
-                return path.iter().find_map(|s| self.relation_in(s, &name.name))?;
-            }
-            SearchPath::Unknown => self.catalog.schemas().filter_map(|s| self.relation_in(s, &name.name)),
-        };
-        let first = found.next()?;
-        if found.next().is_some() { None } else { first }
+    }
+
+    /// All that a name may stand for: more than one only where what is not committed has made, moved or dropped some of them.
+    /// None where it cannot be told.
+    pub(crate) fn relations(&self, name: &Name) -> Vec<&'a Relation> {
+        self.along(self.path, name).unwrap_or_default()
     }
 
     /// Every relation that a name in a body may mean, without a guess; an error where it cannot be told.
     pub(crate) fn mentioned(&self, path: &SearchPath, name: &Name) -> Result<Vec<&'a Relation>, ()> {
+        match (path, &name.schema) {
+            (SearchPath::Unknown, None) if !self.before.moved => {
+                Ok(self.catalog.schemas().flat_map(|schema| self.in_schema(schema, &name.name)).collect())
+            }
+            _ => self.along(path, name),
+        }
+    }
+
+    fn along(&self, path: &SearchPath, name: &Name) -> Result<Vec<&'a Relation>, ()> {
         if self.before.moved {
             return Err(());
         }
-        let told = |found: Option<&'a Relation>| found.map(|relation| vec![relation]).ok_or(());
         if let Some(schema) = &name.schema {
-            let schema = self.schema(schema).unwrap_or(schema);
-            return self.relation_in(schema, &name.name).map_or(Ok(Vec::new()), told);
+            return Ok(self.in_schema(self.schema(schema).unwrap_or(schema), &name.name).collect());
         }
+        // Temporary relations come first, and that there are any may be news.
+        let temporary = self.is_made("pg_temp", &name.name);
+        let mut found: Vec<&Relation> = match temporary {
+            true => self.in_schema("pg_temp", &name.name).collect(),
+            false => Vec::new(),
+        };
         match path {
             SearchPath::Known { schemas, .. } => {
-                schemas.iter().find_map(|s| self.relation_in(s, &name.name)).map_or(Ok(Vec::new()), told)
+                for schema in schemas.iter().filter(|schema| !temporary || *schema != "pg_temp") {
+                    found.extend(self.in_schema(schema, &name.name));
+                    if self.catalog.is_settled(schema, &name.name) {
+                        break;
+                    }
+                }
             }
             SearchPath::Unknown => {
-                let found = self.catalog.schemas().filter_map(|s| self.relation_in(s, &name.name));
-                found.map(|found| found.ok_or(())).collect()
+                let mut schemas = self.catalog.schemas().filter(|schema| *schema != "pg_temp");
+                let has = |schema: &&str| self.catalog.relation_named(schema, &name.name).is_some();
+                let first = schemas.find(has);
+                if schemas.any(|schema| has(&schema)) {
+                    return Err(());
+                }
+                found.extend(first.into_iter().flat_map(|schema| self.in_schema(schema, &name.name)));
             }
         }
+        Ok(found)
+    }
+
+    /// Whether the relation is what the database has, under the name that it has there, and no more than that.
+    fn is_settled(&self, relation: &Relation) -> bool {
+        self.catalog.is_settled(&relation.schema, &relation.name) && !self.catalog.is_altered(relation.oid)
+    }
+
+    /// Whether what is not committed has made a relation of that name.
+    fn is_made(&self, schema: &str, name: &str) -> bool {
+        self.catalog.relation_named(schema, name).is_some_and(|relation| self.catalog.is_made(relation.oid))
+    }
+
+    /// What that name stands for in that schema, or may.
+    fn in_schema(&self, schema: &str, name: &str) -> impl Iterator<Item = &'a Relation> + use<'a> {
+        let catalog: &'a Catalog = self.catalog;
+        catalog.relations_named(schema, name)
     }
 
     /// Whether what stands on an object may be more than the catalog says: what is not committed may have made it.
     pub(crate) fn may_hang_more(&self) -> bool {
-        self.before.defines || self.catalog.has_uncommitted()
+        self.catalog.has_uncommitted()
     }
 
-    /// What that name stands for in that schema: nothing, a relation, or `Some(None)` where it cannot be told.
-    fn relation_in(&self, schema: &str, name: &str) -> Option<Option<&'a Relation>> {
-        if self.before.is_uncertain(schema, name) || self.catalog.is_uncertain(schema, name) {
-            return Some(None);
-        }
-        self.catalog.relation_named(schema, name).map(Some)
-    }
-
-    /// Every relation that the catalog has by that name, wherever it might be looked for.
-    pub(crate) fn every_relation(&self, name: &Name) -> Vec<&'a Relation> {
-        if let Some(schema) = &name.schema {
-            let schema = self.schema(schema).unwrap_or(schema);
-            return self.catalog.relation_named(schema, &name.name).into_iter().collect();
-        }
-        match self.path {
-            SearchPath::Known { schemas, .. } => {
-                schemas.iter().filter_map(|s| self.catalog.relation_named(s, &name.name)).collect()
-            }
-            SearchPath::Unknown => {
-                self.catalog.schemas().filter_map(|s| self.catalog.relation_named(s, &name.name)).collect()
-            }
-        }
-    }
-
-    /// Whether a call by that name may reach a function that is made or altered by what is not committed: whether the
-    /// code of each of them has been read where it was made.
-    pub(crate) fn altered(&self, name: &Name) -> Option<bool> {
-        let searched = |schema: Option<&str>| match (&name.schema, schema) {
+    /// Whether a call by that name may reach a function that is made or altered by what is not committed, and of which it is
+    /// not known what it runs.
+    pub(crate) fn is_altered(&self, name: &Name) -> bool {
+        self.catalog.functions_uncertain(&name.name).any(|schema| match (&name.schema, schema) {
             (_, None) => true,
             (Some(written), Some(schema)) => self.schema(written).is_some_and(|s| is_same(s, schema)),
             (None, Some(schema)) => match self.path {
                 SearchPath::Known { schemas, .. } => schemas.iter().any(|s| s == schema),
                 SearchPath::Unknown => true,
             },
-        };
-        let here = self.before.functions(&name.name).filter(|(schema, _)| searched(*schema));
-        // It runs with the path of whoever calls it.
-        let same = |made: &Made| {
-            self.before.names_are_as_before()
-                && made.path == *self.path
-                && matches!(self.path, SearchPath::Known { .. })
-        };
-        let here = here.map(|(_, made)| made.is_some_and(same)).reduce(|one, other| one && other);
-        if self.catalog.functions_uncertain(&name.name).any(searched) { Some(false) } else { here }
+        })
     }
 
     /// Every function that a call by that name may reach. Temporary schemas are not searched (5.9.6).
@@ -203,7 +212,18 @@ impl<'a> Names<'a> {
         }
         match self.path {
             SearchPath::Known { schemas: path, .. } => {
-                path.iter().find_map(|s| self.type_in(s, &name.name)).unwrap_or(TypeFound::Missing)
+                let mut found = TypeFound::Missing;
+                for schema in path {
+                    let Some(of) = self.type_in(schema, &name.name) else { continue };
+                    // Of several that it may mean, one that runs code counts.
+                    if !matches!(found, TypeFound::User(_)) {
+                        found = of;
+                    }
+                    if self.is_type_settled(schema, &name.name) {
+                        break;
+                    }
+                }
+                found
             }
             SearchPath::Unknown => {
                 let mut found = self
@@ -220,6 +240,23 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// The schema of the type that a name means.
+    pub(crate) fn schema_of_type<'n>(&'n self, name: &'n Name) -> Option<&'n str> {
+        if let Some(schema) = &name.schema {
+            return self.schema(schema);
+        }
+        let SearchPath::Known { schemas, .. } = self.path else { return None };
+        let found = |schema: &&str| self.catalog.type_named(schema, &name.name).is_some();
+        schemas.iter().map(String::as_str).find(found)
+    }
+
+    /// Whether a type of that name in that schema, or of its elements, is what the database has.
+    fn is_type_settled(&self, schema: &str, name: &str) -> bool {
+        let element = name.strip_prefix('_').unwrap_or(name);
+        let made = self.catalog.type_named(schema, name).is_none() && self.is_made(schema, name);
+        !made && [name, element].iter().all(|name| self.catalog.is_type_settled(schema, name))
+    }
+
     fn type_in(&self, schema: &str, name: &str) -> Option<TypeFound> {
         // `_int4` is the array of int4.
         let element = name.strip_prefix('_').unwrap_or(name);
@@ -228,25 +265,25 @@ impl<'a> Names<'a> {
         }
         let kind = self.catalog.type_named(schema, name).or_else(|| self.catalog.type_named(schema, element));
         let user = || TypeFound::User(schema.to_owned());
-        // What it checks, or what is within it, the catalog tells.
-        let made_of_others = || match self.may_hang_more() || self.is_checked(schema, name, element) {
-            true => user(),
-            false => TypeFound::Plain(schema.to_owned()),
+        // What it checks, or what is within it, the catalog tells, but for what is not committed.
+        let checked = !self.catalog.hung().is_empty() || self.is_checked(schema, name, element);
+        let made_of_others = |known: bool| match known && !checked {
+            true => TypeFound::Plain(schema.to_owned()),
+            false => user(),
         };
         if let Some(kind) = kind {
             return Some(match kind {
                 TypeKind::Enum => TypeFound::Harmless,
                 // The input of a base type is in C, and comes with an extension, as operators do.
-                TypeKind::Base
-                | TypeKind::Composite
-                | TypeKind::Domain
-                | TypeKind::Range
-                | TypeKind::Multirange => made_of_others(),
+                TypeKind::Base => made_of_others(true),
+                TypeKind::Composite | TypeKind::Domain | TypeKind::Range | TypeKind::Multirange => {
+                    made_of_others(self.is_type_settled(schema, name))
+                }
                 TypeKind::Pseudo => user(),
             });
         }
         // A relation's row type.
-        self.catalog.relation_named(schema, name).map(|_| made_of_others())
+        self.catalog.relation_named(schema, name).map(|_| made_of_others(self.is_type_settled(schema, name)))
     }
 
     /// Whether values of that type, by its own name or its elements', are checked by functions.

@@ -22,9 +22,10 @@ pub(crate) use access::{Target, relation_object};
 pub(crate) use expr::Over;
 pub(crate) use texts::is_told_by_literal;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
-use policy::{Action, ColumnRef, Detail, Lineage, Object, Oid, Verb};
+use policy::{Action, ColumnRef, Detail, Function, Lineage, Object, Oid, Verb};
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
 use crate::flow::{Rows, add, constant};
@@ -53,8 +54,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) actions: Vec<Action>,
     /// The first of them that is of code which is only defined.
     pub(crate) at_once: Option<usize>,
-    /// What that code changes when it runs.
-    pub(crate) defers: Effects,
+    /// How many of its words that rename or move relations are told by `effects.names`.
+    pub(crate) told_moves: usize,
     /// The place of each action, once there are more than a few.
     places: HashMap<(Verb, Object, bool), usize>,
     /// What is to be told of actions on relations.
@@ -81,8 +82,12 @@ pub(crate) struct Reader<'a> {
     pub(crate) limits: &'a Limits,
     /// What is found comes along with what was named.
     pub(crate) implies: bool,
-    /// Functions whose bodies have been read.
-    bodies: BTreeSet<Oid>,
+    /// Search paths with which bodies run: the session's, and those that functions bring along.
+    paths: Vec<Rc<SearchPath>>,
+    /// Which of these what is read now runs with.
+    path: usize,
+    /// Functions whose bodies have been read, each with a path.
+    bodies: HashSet<(*const Function, usize)>,
     /// One of them has a backslash: its strings may be read otherwise.
     escapes_in_bodies: bool,
     /// How strings are read may have changed when one of them runs.
@@ -93,8 +98,8 @@ pub(crate) struct Reader<'a> {
     bodies_store: bool,
     /// What is read runs because of a write.
     triggered: bool,
-    /// Relations whose triggers and their like have been read, and for which verb.
-    written_to: BTreeSet<(Oid, Verb)>,
+    /// Relations whose triggers and their like have been read, for which verb and with which path.
+    written_to: BTreeSet<(Oid, Verb, usize)>,
     /// Which of `tokens` the tree has been seen to hold.
     met: Vec<bool>,
 }
@@ -107,7 +112,7 @@ impl<'a> Reader<'a> {
             names,
             actions: Vec::new(),
             at_once: None,
-            defers: Effects::default(),
+            told_moves: 0,
             places: HashMap::new(),
             notes: Vec::new(),
             written: constant(),
@@ -123,7 +128,9 @@ impl<'a> Reader<'a> {
             chosen_setting: None,
             limits,
             implies: false,
-            bodies: BTreeSet::new(),
+            paths: vec![Rc::new(names.path.clone())],
+            path: 0,
+            bodies: HashSet::new(),
             escapes_in_bodies: false,
             bodies_move_strings: false,
             bodies_read: constant(),

@@ -1,5 +1,7 @@
 //! What changes the meaning of a text from outside of it: the session's settings, and the limits.
 
+use std::sync::Arc;
+
 /// The session's settings that the reading of a text depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Settings {
@@ -9,6 +11,8 @@ pub struct Settings {
     pub utf8: bool,
     /// Where unqualified names are looked for.
     pub search_path: SearchPath,
+    /// Who the session's role is and which schemas it may use, if that is known: what a SET of the search path comes to.
+    pub reach: Option<Arc<Reach>>,
     /// A setting was changed in the transaction that is open, whose end may change it back.
     pub unsettled: bool,
 }
@@ -19,9 +23,19 @@ impl Default for Settings {
             standard_conforming_strings: true,
             utf8: true,
             search_path: SearchPath::Unknown,
+            reach: None,
             unsettled: false,
         }
     }
+}
+
+/// What a role reaches.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Reach {
+    /// Its name, as the server stores it.
+    pub role: String,
+    /// The schemas for which it has the privilege USAGE.
+    pub schemas: Vec<String>,
 }
 
 /// The effective schemas of the session.
@@ -44,6 +58,41 @@ impl SearchPath {
     pub fn listed(schemas: Vec<String>) -> Self {
         let creation = schemas.iter().find(|schema| *schema != "pg_catalog").cloned();
         SearchPath::Known { schemas, creation }
+    }
+
+    /// What `search_path` comes to where a statement sets it to these (`recomputeNamespacePath`). `made`: whether the session's
+    /// own transaction has made a schema for certain, or may have. Of temporary schemas the path before tells.
+    pub(crate) fn set_to(
+        &self,
+        list: &[String],
+        reach: &Reach,
+        made: impl Fn(&str) -> Option<bool>,
+    ) -> SearchPath {
+        let SearchPath::Known { schemas: before, .. } = self else { return SearchPath::Unknown };
+        let temporary = || before.iter().filter(|schema| schema.starts_with("pg_temp")).cloned();
+        let listed = |name: &str| list.iter().any(|listed| listed == name);
+        let mut schemas: Vec<String> = Vec::new();
+        if !listed("pg_temp") {
+            schemas.extend(temporary());
+        }
+        if !listed("pg_catalog") {
+            schemas.push("pg_catalog".to_owned());
+        }
+        let mut creation = None;
+        for name in list.iter().map(|name| if name == "$user" { &reach.role } else { name }) {
+            let usable = name == "pg_temp" || reach.schemas.contains(name);
+            match if usable { Some(true) } else { made(name) } {
+                None => continue,
+                // Where it was not made after all, another comes first.
+                Some(false) if list.len() > 1 => creation = creation.or(Some(None)),
+                Some(_) => creation = creation.or(Some(Some(name.clone()))),
+            }
+            if name == "pg_temp" {
+                schemas.extend(temporary());
+            }
+            schemas.push(name.clone());
+        }
+        SearchPath::Known { schemas, creation: creation.flatten() }
     }
 
     /// What `search_path` comes to where code sets it to these for itself. Schemas that are not there, or that the role may

@@ -1,5 +1,6 @@
 //! One statement's tokens into a [`Statement`]: who reads it, and the limits before anyone does.
 
+use policy::catalog::Provisional;
 use policy::{Action, Catalog, Lineage, ObjectKind, Output, Verb};
 use sqlparser::ast::{SetExpr, Statement as Tree};
 
@@ -13,15 +14,12 @@ use crate::read::Reader;
 use crate::secrets;
 use crate::utility::Read;
 use crate::values::Values;
-use crate::{
-    Effects, Limits, Place, SearchPath, Settings, Statement, TransactionEffect, moves, parse, split,
-};
+use crate::{Effects, Limits, Place, Settings, Statement, TransactionEffect, moves, parse, split};
 
 /// What a statement stands in.
 #[derive(Clone, Copy)]
 pub(crate) struct Around<'a> {
     pub(crate) settings: &'a Settings,
-    pub(crate) catalog: &'a Catalog,
     pub(crate) limits: &'a Limits,
     /// Of the code that it is part of.
     pub(crate) values: &'a Values,
@@ -66,13 +64,15 @@ pub(crate) fn read(
     around: Around<'_>,
     before: &mut Before<'_>,
 ) -> Statement {
-    let Around { settings, catalog, limits, values, inside } = around;
-    let path = if before.search_path { &SearchPath::Unknown } else { &settings.search_path };
+    let Around { settings, limits, values, inside } = around;
+    let catalog = &before.catalog;
+    let path = before.search_path(settings);
     let names = Names {
         catalog,
         path,
         before,
         conforming: settings.standard_conforming_strings && !before.string_syntax,
+        reach: settings.reach.as_ref(),
         values,
         inside,
     };
@@ -89,6 +89,10 @@ pub(crate) fn read(
     };
     if evaluates(done.tag, &reader.effects) {
         reader.hidden_calls(text, tokens, path);
+    }
+    if reader.effects.ddl {
+        // What is defined may have values of a type that are checked.
+        reader.implying(|reader| reader.checks_of_types(text, tokens));
     }
     reader.tell();
     let opaque = reader.actions.iter().any(|action| action.verb == Verb::Opaque);
@@ -110,7 +114,7 @@ pub(crate) fn read(
     if runs_code || event || (catalog.has_hidden_calls() && evaluates) {
         reader.moves_settings();
     }
-    moves::note(text, tokens, &reader.actions[..at_once], catalog, &mut reader.effects);
+    moves::note(text, tokens, &reader.actions[..at_once], reader.told_moves, catalog, &mut reader.effects);
     let output = match done.output {
         // What was not understood may return anything; rows of another statement stay those.
         Output::None | Output::Columns(_) | Output::Within(_) if opaque => Output::Unknown,
@@ -121,7 +125,6 @@ pub(crate) fn read(
         tag: done.tag,
         actions: reader.actions,
         at_once,
-        defers: reader.defers,
         output,
         written: if opaque { Lineage::Unknown } else { reader.written },
         steers: if opaque { Lineage::Unknown } else { reader.steers },
@@ -129,8 +132,7 @@ pub(crate) fn read(
         effects: reader.effects,
         wants: reader.wants,
     };
-    let path = if before.search_path { &SearchPath::Unknown } else { &settings.search_path };
-    before.add(&statement, path, catalog, settings.unsettled);
+    before.add(&statement, settings);
     statement
 }
 
@@ -166,10 +168,14 @@ impl Statement {
             Verb::Grant | Verb::Revoke => matches!(a.object.kind, ObjectKind::Schema | ObjectKind::Role),
             _ => a.object.kind == ObjectKind::Schema,
         };
-        let another = |(schema, name): &(String, String)| {
-            catalog.schemas().any(|other| other != schema && catalog.relation_named(other, name).is_some())
+        let another = |done: &Provisional| match done {
+            Provisional::Gone(schema, name) => catalog
+                .schemas()
+                .any(|other| other != schema && catalog.relation_named(other, name).is_some()),
+            Provisional::Moved(..) | Provisional::Inherits(..) => true,
+            _ => false,
         };
-        self.effects.renames || self.effects.drops.iter().any(another) || self.done().iter().any(moves)
+        self.effects.renames || self.effects.names.iter().any(another) || self.done().iter().any(moves)
     }
 
     /// Whether the server may take it before a SET TRANSACTION, which has to come before a transaction's first query: it

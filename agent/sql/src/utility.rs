@@ -3,6 +3,7 @@
 //! Every reader consumes the whole statement; what is left over makes it opaque. Queries and expressions inside
 //! go back to the parser with their own tokens.
 
+mod along;
 mod alter;
 mod alter_table;
 mod block;

@@ -34,6 +34,8 @@ pub fn settings() -> Settings {
             schemas: [TEMP, "pg_catalog", PUBLIC].map(str::to_owned).to_vec(),
             creation: Some(PUBLIC.to_owned()),
         },
+        // Behind a SET of the path names stand for nothing: the grammar alone cannot tell what they would.
+        reach: None,
         unsettled: false,
     }
 }

@@ -24,7 +24,9 @@ impl MaskSet {
                     .collect()
             }
             None => {
-                let touched = relations.iter().filter(|relation| self.touches(**relation));
+                // What the open transaction has made holds what it was given by whom this is masked for: nothing masked.
+                let holds = |relation: &&Oid| self.touches(**relation) && !catalog.is_new(**relation);
+                let touched = relations.iter().filter(holds);
                 touched.map(|relation| self.predicate(*relation, None, catalog)).collect()
             }
         }

@@ -194,10 +194,6 @@ impl Content {
         }
     }
 
-    pub(super) fn add_schema(&mut self, schema: &str) {
-        Arc::make_mut(&mut self.schemas).insert(schema.to_owned());
-    }
-
     pub(super) fn set_usable(&mut self, usable: &str) {
         self.usable = usable.into();
     }

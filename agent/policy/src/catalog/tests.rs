@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -56,20 +58,60 @@ fn what_did_not_change_is_shared() {
 #[test]
 fn what_a_transaction_created_stands_before_what_was_read() {
     let catalog = Catalog::new(1, [], [relation(1, "a", &[])], []);
+    let named = |s: &str, n: &str| (s.to_owned(), n.to_owned());
     let created = catalog.with_provisional(&[
-        Provisional::Uncertain("s".into(), "a".into()),
+        Provisional::Gone("s".into(), "a".into()),
         Provisional::Created("s".into(), "a".into(), RelationKind::View),
         Provisional::Created("t".into(), "b".into(), RelationKind::Table),
-        Provisional::Uncertain("t".into(), "b".into()),
+        Provisional::Gone("t".into(), "b".into()),
     ]);
     assert_eq!(created.relation_named("s", "a").map(|r| r.kind), Some(RelationKind::View));
     assert_eq!(created.relation(1).map(|r| r.kind), Some(RelationKind::Table));
     assert!(created.has_schema("t") && !catalog.has_schema("t"));
     assert_eq!(created.relations().count(), 3);
-    assert!(created.is_uncertain("t", "b") && !created.is_uncertain("s", "a"));
-    assert!(created.is_provisional() && !created.is_like(&catalog));
+    let kinds: Vec<_> = created.relations_named("s", "a").map(|r| r.kind).collect();
+    assert_eq!(kinds, [RelationKind::View, RelationKind::Table], "it may be what was there");
+    assert!(!created.is_settled("s", "a") && catalog.is_settled("s", "a"));
+    assert!(created.has_uncommitted() && !created.is_like(&catalog));
     let next = created.changed(2, Changes::default());
-    assert!(!next.is_provisional() && !next.is_uncertain("t", "b"), "a reading knows nothing of it");
+    assert!(next.is_like(&catalog), "a reading knows nothing of it");
+
+    let moved = catalog.with_provisional(&[
+        Provisional::Moved(named("s", "a"), named("t", "b")),
+        Provisional::Moved(named("t", "b"), named("s", "c")),
+    ]);
+    let of = |name: &str| moved.relation_named("s", name).unwrap();
+    assert!(!moved.is_settled("s", "a") && of("a").oid == 1, "it may have failed");
+    let (b, c) = (moved.relation_named("t", "b").unwrap(), of("c"));
+    assert!(moved.is_made(b.oid) && b.children == [1] && c.children == [b.oid] && c.columns.is_empty());
+}
+
+#[test]
+fn of_what_a_child_was_given_to_nothing_is_known_any_more() {
+    let column = Column { attnum: 1, name: "x".into(), type_oid: 25, generated: false };
+    let with_column = |oid, name, parents: &[Oid]| Relation {
+        columns: vec![column.clone()],
+        ..relation(oid, name, parents)
+    };
+    let mut view = with_column(5, "v", &[]);
+    view.bases = vec![ColumnRef { relation: 1, attnum: 1 }];
+    let relations = [
+        with_column(1, "root", &[]),
+        with_column(2, "parent", &[1]),
+        with_column(3, "child", &[]),
+        with_column(4, "other", &[]),
+        view,
+    ];
+    let catalog = Catalog::new(1, [], relations, []);
+    let named = |n: &str| ("s".to_owned(), n.to_owned());
+    let after = catalog.with_provisional(&[Provisional::Inherits(named("parent"), named("child"))]);
+    let columns = |oid| after.relation(oid).unwrap().columns.len();
+    assert_eq!([1, 2, 3, 4, 5].map(columns), [0, 0, 1, 1, 0]);
+    assert_eq!(
+        (&*after.relation(2).unwrap().children, &*after.relation(3).unwrap().parents),
+        (&[3][..], &[2][..])
+    );
+    assert!(after.is_altered(1) && !after.is_altered(4) && !after.is_made(1));
 }
 
 #[test]

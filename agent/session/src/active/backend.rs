@@ -8,6 +8,7 @@ use super::expected::Expected;
 use super::failing::cut;
 use super::run::Run;
 use super::{Active, Waiting};
+use crate::own::Asked;
 use crate::{Fault, Turn};
 
 /// Messages other than rows and COPY data are read whole.
@@ -224,13 +225,13 @@ impl Active {
     }
 
     fn row(&mut self, frame: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
-        if let Some(Expected::OwnFacts { schemas, .. }) = self.queue.front() {
+        if let Some(Expected::OwnFacts { told, .. }) = self.queue.front() {
             if let Message::DataRow(mut cells) =
                 Message::parse(tag::DATA_ROW, frame.get(HEADER_LEN..).unwrap_or_default())
                     .map_err(Fault::Backend)?
-                && let Some(Some(schema)) = cells.next()
+                && let Some(Some(name)) = cells.next()
             {
-                schemas.push(String::from_utf8_lossy(schema).into_owned());
+                told.push(String::from_utf8_lossy(name).into_owned());
             }
             return Ok(());
         }
@@ -287,17 +288,18 @@ impl Active {
                 run.end(&mut self.ledger, turn, most)?;
                 false
             }
-            Some(Expected::OwnFacts { schemas, listed, failed }) => {
-                match schemas.is_empty() {
+            Some(Expected::OwnFacts { told, asked, failed }) => {
+                match (asked, told.is_empty()) {
                     _ if failed => {}
                     // The client's next message still waits.
-                    true if !listed && self.waiting == Some(Waiting::Facts) => {
+                    (Asked::Path, true) if self.waiting == Some(Waiting::Facts) => {
                         self.status = status;
-                        self.ask_facts(true, turn);
+                        self.ask_facts(Asked::Listed, turn);
                         return Ok(());
                     }
-                    true => {}
-                    false => self.facts.path_is(schemas),
+                    (_, true) => {}
+                    (Asked::Path | Asked::Listed, false) => self.facts.path_is(told),
+                    (Asked::Reach, false) => self.facts.reach_is(told),
                 }
                 if self.waiting == Some(Waiting::Facts) {
                     self.waiting = None;

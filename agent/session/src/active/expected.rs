@@ -13,6 +13,7 @@ use pgwire::backend::TransactionStatus;
 use super::names::{Change, Portal};
 use super::refusal::Refusal;
 use super::run::Run;
+use crate::own::Asked;
 
 /// One answer that is owed.
 pub(crate) enum Expected {
@@ -69,11 +70,10 @@ pub(crate) enum Expected {
     OwnSync,
     /// A message of the session's own that must fail; its error is swallowed, and the server skips up to a Sync.
     OwnFailing,
-    /// The session's own question for the search path.
+    /// The session's own question, and what has been told.
     OwnFacts {
-        schemas: Vec<String>,
-        /// Asked for the second time, from the setting itself.
-        listed: bool,
+        told: Vec<String>,
+        asked: Asked,
         failed: bool,
     },
 }

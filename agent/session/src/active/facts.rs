@@ -4,11 +4,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use policy::{Action, Catalog, Object, ObjectKind, Provisional, RelationKind, Verb};
-use sql::{SearchPath, Settings, Statement};
+use policy::{Catalog, Provisional};
+use sql::{Reach, SearchPath, Settings, Statement};
 
 use super::reading::{Changes, Reading};
-use super::transaction::Transaction;
+
+/// So much that one transaction does to names is followed. Behind it they cannot be told until it ends.
+const MOST_DONE: usize = 50_000;
 
 /// How the strings of a text are read: as of when the server takes it apart, which it does once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,23 +38,21 @@ pub(crate) struct Facts {
     strings_doubtful: bool,
     /// Something was sent since that may have changed the catalog.
     catalog_doubtful: bool,
-    /// A relation was renamed or moved by a transaction that is still open: names cannot be told until it ends.
+    /// A transaction that is still open has moved names in a way that cannot be followed: they cannot be told until it ends.
     names_doubtful: bool,
     /// The open transaction may have hung code on relations that the catalog knows nothing of: what reads or writes one may
     /// change settings.
     code_hangs: bool,
-    /// Functions hang on something since the open transaction began, by what is named in their code.
-    functions_hang: bool,
     /// The catalog could not be read again: nothing is known of names until it is.
     catalog_lost: bool,
     /// A setting was changed inside the open transaction, so that its end may change it back.
     unsettled: bool,
     /// The catalog as it was last read.
     catalog: Arc<Catalog>,
-    /// The same with what the open transaction has created, which no other connection can see yet.
+    /// The same with what the open transaction has done to names, which no other connection can see yet.
     overlay: Option<Arc<Catalog>>,
-    /// What the open transaction has done to relations, as far as the catalog does not have it.
-    transaction: Transaction,
+    /// What that was, as far as the catalog does not have it. It is noted when a statement is sent, whatever becomes of it.
+    done: Vec<Provisional>,
     /// Rises when anything of this changes: what was read before has to be read again.
     epoch: u64,
 }
@@ -66,12 +66,11 @@ impl Facts {
             catalog_doubtful: false,
             names_doubtful: false,
             code_hangs: false,
-            functions_hang: false,
             catalog_lost: false,
             unsettled: false,
             catalog,
             overlay: None,
-            transaction: Transaction::default(),
+            done: Vec::new(),
             epoch: 0,
         }
     }
@@ -124,9 +123,9 @@ impl Facts {
         settings
     }
 
-    /// A setting was changed inside the open transaction, or a relation: its end may change it back.
+    /// A setting was changed inside the open transaction: its end may change it back.
     pub(crate) fn is_taken_back(&self) -> bool {
-        self.unsettled || self.overlay.as_ref().is_some_and(|catalog| catalog.is_provisional())
+        self.unsettled
     }
 
     pub(crate) fn path_doubtful(&self) -> bool {
@@ -163,6 +162,9 @@ impl Facts {
             self.code_hangs |= changes.hangs_code;
         }
         self.follow(reading.statements());
+        if changes.search_path || changes.ddl {
+            self.settings.reach = None;
+        }
         if changes.search_path || changes.string_syntax || changes.ddl {
             self.epoch += 1;
         }
@@ -193,71 +195,23 @@ impl Facts {
         }
     }
 
-    /// What these statements do to relations, and to what was done before.
+    /// What these statements do to names.
     fn follow(&mut self, statements: &[Statement]) {
-        let mut moved = false;
         for statement in statements {
-            let effects = &statement.effects;
-            // What hangs somewhere is not in the catalog yet: what it names was told as it was then.
-            let hangs = statement.hangs_functions();
-            self.names_doubtful |= (self.functions_hang || (hangs && statement.tag == "DO"))
-                && statement.moves_names(&self.catalog);
-            self.functions_hang |= hangs;
-            if let Some(effect) = &effects.transaction {
-                moved |= self.transaction.sent(effect);
+            let (catalog, _) = self.catalog();
+            let done = statement.provisional(catalog);
+            if done.is_empty() {
+                continue;
             }
-            if effects.ddl {
-                let before = self.transaction.done().len();
-                for (schema, name) in &effects.drops {
-                    self.transaction.does(Provisional::Uncertain(schema.clone(), name.clone()));
-                }
-                self.create(statement.done());
-                if statement.defines() && !self.transaction.done().contains(&Provisional::Changed) {
-                    self.transaction.does(Provisional::Changed);
-                }
-                for action in statement.done() {
-                    let made = matches!(action.verb, Verb::Create | Verb::Alter | Verb::Drop);
-                    if made && action.object.kind == ObjectKind::Function {
-                        let Object { schema, name, .. } = &action.object;
-                        self.transaction.does(Provisional::Function(schema.clone(), name.clone()));
-                    }
-                }
-                moved |= self.transaction.done().len() > before;
-            }
-        }
-        if moved {
-            self.overlay = Some(Arc::new(self.catalog.with_provisional(self.transaction.done())));
             self.epoch += 1;
-        }
-    }
-
-    fn create(&mut self, actions: &[Action]) {
-        for action in
-            actions.iter().filter(|a| a.verb == Verb::Create && a.object.kind == ObjectKind::Relation)
-        {
-            let kind = match action.object.class {
-                "view" => RelationKind::View,
-                "materialized view" => RelationKind::MaterializedView,
-                "sequence" => RelationKind::Sequence,
-                "index" => continue,
-                _ => RelationKind::Table,
-            };
-            if let Some(schema) = &action.object.schema {
-                // It may not be created after all (IF NOT EXISTS), or stand in the place of what others stand
-                // on: then what comes along with the name cannot be told.
-                if let Some(known) = self.catalog.relation_named(schema, &action.object.name)
-                    && !self.transaction.took(schema, &action.object.name)
-                {
-                    self.names_doubtful |= known.has_rules
-                        || known.has_triggers
-                        || !(known.bases.is_empty()
-                            && known.functions.is_empty()
-                            && known.parents.is_empty()
-                            && known.children.is_empty());
-                }
-                let (schema, name) = (schema.clone(), action.object.name.clone());
-                self.transaction.does(Provisional::Created(schema, name, kind));
+            if self.done.len() + done.len() > MOST_DONE {
+                self.names_doubtful = true;
+                continue;
             }
+            let overlay = self.overlay.get_or_insert_with(|| Arc::clone(&self.catalog));
+            let overlay = Arc::make_mut(overlay);
+            done.iter().for_each(|done| overlay.apply(done));
+            self.done.extend(done);
         }
     }
 
@@ -268,6 +222,7 @@ impl Facts {
         if idle {
             if self.unsettled {
                 self.path_doubtful = true;
+                self.settings.reach = None;
                 self.unsettled = false;
                 self.epoch += 1;
             }
@@ -294,6 +249,15 @@ impl Facts {
         self.epoch += 1;
     }
 
+    /// The server has said who the role is, and which schemas it may use.
+    pub(crate) fn reach_is(&mut self, mut told: Vec<String>) {
+        if !told.is_empty() {
+            let role = told.remove(0);
+            self.settings.reach = Some(Arc::new(Reach { role, schemas: told }));
+            self.epoch += 1;
+        }
+    }
+
     /// A ParameterStatus has come.
     pub(crate) fn parameter(&mut self, name: &[u8], value: &[u8]) {
         let before = (self.settings.standard_conforming_strings, self.settings.utf8);
@@ -303,6 +267,7 @@ impl Facts {
             // The path is told from version 18 on: it may move without a statement, by a reload of the server's settings.
             b"session_authorization" | b"search_path" => {
                 self.path_doubtful = true;
+                self.settings.reach = None;
                 self.epoch += 1;
             }
             _ => {}
@@ -329,20 +294,22 @@ impl Facts {
     /// A newer catalog. What the open transaction created stays on top of it until the transaction is over.
     pub(crate) fn catalog_is(&mut self, catalog: Arc<Catalog>, settled: bool) {
         if settled {
-            self.transaction.over();
+            self.done.clear();
             self.overlay = None;
             self.code_hangs = false;
-            self.functions_hang = false;
             self.catalog_doubtful = false;
-        } else if !self.transaction.done().is_empty() {
-            self.overlay = Some(Arc::new(catalog.with_provisional(self.transaction.done())));
+        } else if !self.done.is_empty() {
+            self.overlay = Some(Arc::new(catalog.with_provisional(&self.done)));
         }
         if settled || self.catalog_lost || catalog.generation() != self.catalog.generation() {
             self.epoch += 1;
         }
         self.catalog_lost = false;
         // The effective path holds only schemas that are there and may be used.
-        self.path_doubtful |= !catalog.has_same_schemas(&self.catalog);
+        if !catalog.has_same_schemas(&self.catalog) {
+            self.path_doubtful = true;
+            self.settings.reach = None;
+        }
         self.catalog = catalog;
     }
 }

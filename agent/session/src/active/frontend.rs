@@ -176,6 +176,7 @@ impl Active {
         self.catalog_asked = false;
         // A replication connection speaks the simple protocol alone: there the path stays unknown.
         self.facts_asked = self.replicates;
+        self.reach_asked = self.replicates;
     }
 
     /// While the server reads COPY data it ignores Sync, and answers it as soon as the COPY has failed: what becomes of

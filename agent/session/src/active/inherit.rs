@@ -32,10 +32,9 @@ impl Active {
             prepared_here.extend(effects.prepares.as_deref());
             reopened |= effects.reopens;
             path_moves |= statement.moves_path();
-            names_move |= effects.renames || !effects.drops.is_empty();
+            names_move |= effects.renames || !effects.names.is_empty();
             if effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back) {
                 path_moves |= self.facts.is_taken_back();
-                names_move |= self.facts.is_taken_back();
             }
             if let Some(name) = &effects.fetches {
                 let cursor = self.names.portal(name.as_bytes());
@@ -122,6 +121,7 @@ fn acts_on_session(statement: &Statement, prepares_itself: bool) -> bool {
     let Effects {
         ddl,
         search_path,
+        sets_path: _,
         string_syntax,
         transaction,
         prepares,
@@ -134,7 +134,7 @@ fn acts_on_session(statement: &Statement, prepares_itself: bool) -> bool {
         renames,
         hangs_code,
         reopens,
-        drops,
+        names,
     } = &statement.effects;
     let runs = *ddl || *search_path || *string_syntax;
     (runs && !statement.actions.iter().all(|action| action.implied || is_of_rows(action.verb)))
@@ -142,7 +142,7 @@ fn acts_on_session(statement: &Statement, prepares_itself: bool) -> bool {
         || *renames
         || *hangs_code
         || *reopens
-        || !drops.is_empty()
+        || !names.is_empty()
         || transaction.is_some()
         || prepares.is_some() != prepares_itself
         || executes.is_some()

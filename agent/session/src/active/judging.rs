@@ -14,6 +14,7 @@ use super::judged::Told;
 use super::names::{Judged, Prepared};
 use super::reading::Reading;
 use super::refusal::Refusal;
+use crate::own::Asked;
 use crate::{Request, Turn};
 
 /// What the session waits for before it can go on with the message in front.
@@ -261,12 +262,18 @@ impl Active {
             let may_ask = self.idle() || !reading.is_free_of_queries();
             if may_ask && at_rest && !self.failed() && !self.facts_asked {
                 self.facts_asked = true;
-                self.ask_facts(false, turn);
+                self.ask_facts(Asked::Path, turn);
                 return self.wait(Waiting::Facts);
             }
             if reading.wants_search_path() && !at_rest && self.comes_to_rest() {
                 return self.wait(Waiting::Rest);
             }
+        }
+        // What a SET of the path in this text comes to, where names behind it are looked for.
+        if reading.wants_reach() && at_rest && !self.failed() && !self.reach_asked {
+            self.reach_asked = true;
+            self.ask_facts(Asked::Reach, turn);
+            return self.wait(Waiting::Facts);
         }
         // Others may have created what this text names since the catalog was last read: ask once.
         if reading.wants_catalog() && !self.catalog_asked {

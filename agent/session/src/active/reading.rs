@@ -275,6 +275,11 @@ impl Reading {
         self.statements().iter().any(|s| s.wants.search_path)
     }
 
+    /// Something was not understood because it is not known what a SET of the search path before it comes to.
+    pub(crate) fn wants_reach(&self) -> bool {
+        self.wants_search_path() && self.statements().iter().any(|s| s.wants.reach)
+    }
+
     /// Something was not understood for want of a name in the catalog.
     pub(crate) fn wants_catalog(&self) -> bool {
         self.statements().iter().any(|s| s.wants.catalog)

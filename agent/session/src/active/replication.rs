@@ -27,6 +27,7 @@ impl Active {
     pub(crate) fn replicates(&mut self, replicates: bool) {
         self.replicates = replicates;
         self.facts_asked = replicates;
+        self.reach_asked = replicates;
     }
 
     /// The ruling on a command of the replication protocol; none for a text that the server takes for SQL.

@@ -52,6 +52,7 @@ impl<'a> Reader<'a> {
             standard_conforming_strings: self.names.conforming,
             utf8: true,
             search_path: path,
+            reach: self.names.reach.cloned(),
             // What ends a transaction in it ends what was set before.
             unsettled: true,
         };
@@ -75,7 +76,6 @@ impl Code<'_, '_, '_> {
         }
         let around = Around {
             settings: &self.settings,
-            catalog: self.reader.names.catalog,
             limits: self.reader.limits,
             values: &self.values,
             inside: self.inside,
@@ -115,8 +115,7 @@ impl Code<'_, '_, '_> {
             if self.opaque >= MAX_OPAQUE || !self.is_affordable(&text.tokens[slice.clone()]) {
                 return;
             }
-            let catalog = self.reader.names.catalog;
-            let around = Around { settings: &self.settings, catalog, limits, values: &NO_VALUES, inside };
+            let around = Around { settings: &self.settings, limits, values: &NO_VALUES, inside };
             let tokens = &text.tokens[slice];
             let statement = read(&text.text, tokens, Form::Statement, around, &mut self.before);
             let start = tokens.first().map(|token| token.start as usize);
@@ -130,7 +129,7 @@ impl Code<'_, '_, '_> {
         let start = token.map(|token| token.start as usize).filter(|_| self.placed);
         action.detail.position = start.map(|start| character(self.text.as_bytes(), start));
         let statement = Statement { actions: vec![action], ..Statement::opaque("") };
-        self.before.add(&statement, &SearchPath::Unknown, self.reader.names.catalog, true);
+        self.before.add(&statement, &self.settings);
         self.take(statement, None);
     }
 
@@ -147,7 +146,7 @@ impl Code<'_, '_, '_> {
             effects,
             ..Statement::opaque("")
         };
-        self.before.add(&statement, &SearchPath::Unknown, self.reader.names.catalog, true);
+        self.before.add(&statement, &self.settings);
         self.take(statement, None);
     }
 

@@ -15,38 +15,35 @@ pub(super) const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
 pub(crate) enum Target<'a> {
     /// In the catalog.
     Known(&'a Relation),
-    /// Made by an earlier statement of the same text; in its place may still stand these, which the catalog has.
-    Created(Name, Vec<&'a Relation>),
+    /// One of these: what is not committed has made or moved some of them.
+    Perhaps(Vec<&'a Relation>),
     /// Neither; the statement has been marked opaque.
     Missing,
+}
+
+impl<'a> Target<'a> {
+    /// What it may be.
+    pub(crate) fn relations(&self) -> &[&'a Relation] {
+        match self {
+            Target::Known(relation) => std::slice::from_ref(relation),
+            Target::Perhaps(relations) => relations,
+            Target::Missing => &[],
+        }
+    }
 }
 
 impl<'a> Reader<'a> {
     /// Looks a relation up; one that is not there makes the statement opaque.
     pub(crate) fn target(&mut self, name: &Name) -> Target<'a> {
-        if self.names.before.strayed {
-            self.opaque(format!("what hangs on \"{name}\" may mean other names"));
+        if let Some(relation) = self.names.relation(name) {
+            return Target::Known(relation);
+        }
+        let found = self.names.relations(name);
+        if found.is_empty() {
+            self.missing("relation", name);
             return Target::Missing;
         }
-        let known = self.names.relation(name);
-        let schema = name.schema.as_deref().or_else(|| self.names.creation_schema());
-        // In code it may not have come to that, and the path may have been another there.
-        let anywhere = name.schema.is_none() && self.names.before.is_in_code();
-        let created = self
-            .names
-            .before
-            .created(&name.name)
-            .find(|c| anywhere || *c == schema || (name.schema.is_none() && *c == Some("pg_temp")));
-        match (created, known) {
-            (Some(created), _) if !(anywhere && self.names.before.moved) => {
-                let created = Name { schema: created.map(str::to_owned), name: name.name.clone() };
-                return Target::Created(created, self.names.every_relation(name));
-            }
-            (_, Some(relation)) => return Target::Known(relation),
-            _ => {}
-        }
-        self.missing("relation", name);
-        Target::Missing
+        Target::Perhaps(found)
     }
 
     /// `verb` on the relation of that name and on all that comes along.
@@ -63,26 +60,8 @@ impl<'a> Reader<'a> {
 
     /// `verb` on a target that was looked up before.
     pub(crate) fn touch_target(&mut self, verb: Verb, target: &Target<'a>, told: &Told) {
-        match target {
-            Target::Known(relation) => self.touch_known(verb, relation, told),
-            Target::Created(name, known) => {
-                self.act(Action {
-                    verb,
-                    object: Object {
-                        kind: ObjectKind::Relation,
-                        class: "table",
-                        schema: name.schema.clone(),
-                        name: name.name.clone(),
-                        oid: None,
-                    },
-                    implied: false,
-                    detail: Detail::NONE,
-                });
-                for relation in known {
-                    self.touch_known(verb, relation, &Told::Nothing);
-                }
-            }
-            Target::Missing => {}
+        for relation in target.relations() {
+            self.touch_known(verb, relation, told);
         }
     }
 

@@ -5,11 +5,14 @@
 //! to more, which is why all of it is implied: rules that deny or hold apply to it. What a body makes of strings while it
 //! runs is not known, and opaque.
 
+use std::rc::Rc;
+
 use policy::catalog::{Body, Referential};
 use policy::{Action, Function, Oid, Relation, Verb};
 
-use self::tokens::{OF_STATEMENTS, WRITING, is_privilege, utilities, written_at};
+use self::tokens::{OF_STATEMENTS, SETTING, WRITING, is_privilege, utilities, written_at};
 use super::Reader;
+use super::call::makes_values;
 use super::texts::{reads_relation, runs_text, runs_text_elsewhere};
 use super::uses::Told;
 use crate::cursor::Cursor;
@@ -36,18 +39,35 @@ impl<'a> Reader<'a> {
         result
     }
 
-    /// What a function runs.
+    /// What a function runs, with the path that it brings along, or that of what calls it.
     pub(super) fn runs(&mut self, function: &'a Function) {
-        if self.bodies.contains(&function.oid) {
-            return;
+        let outer = self.path;
+        if let Some(own) = own_path(function) {
+            self.path = self.path_of(own);
         }
-        let shown = || format!("{}.{}", function.schema, function.name);
         if self.bodies.len() == MAX_BODIES {
             self.opaque("it runs too many functions");
-            return;
+        } else if self.bodies.insert((std::ptr::from_ref(function), self.path)) {
+            // What is not committed may have put another in its place.
+            for made in self.names.catalog.functions_made(&function.schema, &function.name) {
+                self.runs(made);
+            }
+            self.runs_body(function);
         }
-        self.bodies.insert(function.oid);
-        if self.is_uncertain(function) {
+        self.path = outer;
+    }
+
+    /// The number of a path.
+    fn path_of(&mut self, path: SearchPath) -> usize {
+        self.paths.iter().position(|known| **known == path).unwrap_or_else(|| {
+            self.paths.push(Rc::new(path));
+            self.paths.len() - 1
+        })
+    }
+
+    fn runs_body(&mut self, function: &'a Function) {
+        let shown = || format!("{}.{}", function.schema, function.name);
+        if self.names.catalog.is_function_uncertain(&function.schema, &function.name) {
             self.opaque(format!("what {} runs, which is made or altered by what is not committed", shown()));
             return;
         }
@@ -75,25 +95,14 @@ impl<'a> Reader<'a> {
                 functions.iter().for_each(|oid| reader.call_member(*oid));
             }),
             Body::Text(text) => {
-                let own = own_path(function);
-                let path = own.as_ref().unwrap_or(self.names.path);
                 if function.config.iter().any(|setting| setting.starts_with("standard_conforming_strings")) {
                     self.opaque(format!("what {} runs, by strings that are read otherwise", shown()));
                     return;
                 }
                 let dynamic = function.language == "plpgsql";
-                self.implying(|reader| reader.scan(text, path, dynamic, &shown(), 0));
+                self.implying(|reader| reader.scan(text, dynamic, &shown(), 0));
             }
         }
-    }
-
-    fn is_uncertain(&self, function: &Function) -> bool {
-        self.names.catalog.is_function_uncertain(&function.schema, &function.name)
-            || self
-                .names
-                .before
-                .functions(&function.name)
-                .any(|(schema, _)| schema.is_none_or(|schema| schema == function.schema))
     }
 
     /// `verb` on a relation that no text names.
@@ -128,14 +137,18 @@ impl<'a> Reader<'a> {
     }
 
     /// A body's text. `dynamic`: EXECUTE runs a string in it.
-    fn scan(&mut self, text: &str, path: &SearchPath, dynamic: bool, shown: &str, depth: usize) {
+    fn scan(&mut self, text: &str, dynamic: bool, shown: &str, depth: usize) {
         let settings = Settings { standard_conforming_strings: true, utf8: true, ..Settings::default() };
         let Ok((text, tokens)) = lex_body(text.as_bytes(), &settings, self.limits) else {
             self.opaque(format!("the body of {shown} is not understood"));
             return;
         };
         let moves = tokens.iter().any(|token| token.is(text, "search_path") || token.is(text, "set_config"));
-        let path = if moves { &SearchPath::Unknown } else { path };
+        let outer = self.path;
+        if moves {
+            self.path = self.path_of(SearchPath::Unknown);
+        }
+        let path = &*Rc::clone(&self.paths[self.path]);
         // Where `\\` escapes, other parts of it are strings.
         self.escapes_in_bodies |= text.contains('\\');
         self.bodies_move_strings |=
@@ -154,11 +167,8 @@ impl<'a> Reader<'a> {
         self.given_statements(&handed_on, &settings);
         self.hidden_calls(text, &tokens, path);
         // A variable may be of a type whose values are checked.
-        for (_, checks) in self.names.catalog.calls().types.iter().filter(|(name, _)| {
-            tokens.iter().any(|token| token.kind.is_name() && token.name(text) == name.as_str())
-        }) {
-            checks.iter().for_each(|(_, function)| self.call_member(*function));
-        }
+        self.checks_of_types(text, &tokens);
+        self.path = outer;
     }
 
     /// The tokens from one semicolon to the next.
@@ -182,10 +192,10 @@ impl<'a> Reader<'a> {
             if is(at, "execute") && (dynamic || depth > 0) && !is_privilege(text, &tokens[at + 1..]) {
                 let next = tokens.get(at + 2);
                 let alone = next.is_none_or(|t| ["into", "using", "loop"].iter().any(|w| t.is(text, w)));
-                self.nested(text, tokens.get(at + 1).copied().filter(|_| alone), path, shown, depth);
+                self.nested(text, tokens.get(at + 1).copied().filter(|_| alone), shown, depth);
             }
             if is(at, "do") && tokens.get(at + 1).is_some_and(|next| next.kind.is_string()) {
-                self.nested(text, tokens.get(at + 1).copied(), path, shown, depth);
+                self.nested(text, tokens.get(at + 1).copied(), shown, depth);
             }
             if (is(at, "role") || is(at, "authorization"))
                 && (1..=3).any(|back| at.checked_sub(back).is_some_and(|before| is(before, "set")))
@@ -236,9 +246,9 @@ impl<'a> Reader<'a> {
     }
 
     /// A text that a body runs: only a plain literal can be read.
-    fn nested(&mut self, text: &str, literal: Option<Token>, path: &SearchPath, shown: &str, depth: usize) {
+    fn nested(&mut self, text: &str, literal: Option<Token>, shown: &str, depth: usize) {
         match literal.and_then(|token| token.literal(text)) {
-            Some(inner) if depth < MAX_DEPTH => self.scan(&inner, path, true, shown, depth + 1),
+            Some(inner) if depth < MAX_DEPTH => self.scan(&inner, true, shown, depth + 1),
             _ => self.opaque(format!("{shown} runs a text that it makes while it runs")),
         }
     }
@@ -322,7 +332,7 @@ impl<'a> Reader<'a> {
         if writes.triggers.is_empty() && writes.cascades.is_empty() && writes.functions.is_empty() {
             return;
         }
-        let key = (relation.oid, verb);
+        let key = (relation.oid, verb, self.path);
         if self.written_to.contains(&key) || self.written_to.len() > MAX_BODIES {
             return;
         }
@@ -362,6 +372,19 @@ impl<'a> Reader<'a> {
         self.triggered = outer;
     }
 
+    /// The functions that check values of types by these names.
+    pub(crate) fn checks_of_types(&mut self, text: &str, tokens: &[Token]) {
+        let types = &self.names.catalog.calls().types;
+        if types.is_empty() {
+            return;
+        }
+        for (_, checks) in types.iter().filter(|(name, _)| {
+            tokens.iter().any(|token| token.kind.is_name() && token.name(text) == name.as_str())
+        }) {
+            checks.iter().for_each(|(_, function)| self.call_member(*function));
+        }
+    }
+
     /// The functions that operators and casts in these tokens call, and those that any expression may.
     pub(crate) fn hidden_calls(&mut self, text: &str, tokens: &[Token], path: &SearchPath) {
         let calls = self.names.catalog.calls();
@@ -388,12 +411,42 @@ impl<'a> Reader<'a> {
         if !calls.unseen.is_empty() {
             self.implying(|reader| calls.unseen.iter().for_each(|oid| reader.call_member(*oid)));
         }
+        if self.names.catalog.has_strayed() {
+            self.implying(Self::call_hung);
+        }
+    }
+
+    /// The functions that what is not committed has hung somewhere, whatever runs them: by what they name now.
+    fn call_hung(&mut self) {
+        for (schema, name) in self.names.catalog.hung() {
+            let name = Name { schema: schema.clone(), name: name.clone() };
+            let functions = self.names.functions(&name);
+            let users: Vec<_> =
+                functions.into_iter().filter(|function| function.schema != "pg_catalog").collect();
+            if users.is_empty() || self.names.is_altered(&name) {
+                self.opaque(format!("what {name} runs, which is not committed and hangs on something"));
+            }
+            users.into_iter().for_each(|function| self.call_known(function));
+        }
     }
 
     /// Marks an action that is found while what comes along is read.
     pub(super) fn imply(&self, action: &mut Action) {
         action.implied |= self.implies && action.verb != Verb::Opaque;
     }
+}
+
+/// Whether the statements of a body may change settings, leaving aside what the functions do that it calls, whose bodies are
+/// asked by themselves.
+pub(super) fn may_set(text: &str, limits: &crate::Limits) -> bool {
+    let settings = Settings { standard_conforming_strings: true, utf8: true, ..Settings::default() };
+    let Ok((text, tokens)) = lex_body(text.as_bytes(), &settings, limits) else { return true };
+    // Where `\\` escapes, other parts of it are strings.
+    text.contains('\\')
+        || tokens.iter().filter(|token| token.kind.is_name()).any(|token| {
+            let name = token.name(text);
+            SETTING.contains(&&*name) || makes_values(&name)
+        })
 }
 
 /// The path that a function brings along; `None`: the session's.

@@ -1,9 +1,11 @@
 //! Function calls: every one is an action, except PostgreSQL's own harmless ones.
 
+use policy::catalog::{Body, Calls};
 use policy::{Action, Detail, Function, Lineage, Object, ObjectKind, Oid, Verb, Volatility};
 
 use super::Reader;
 use super::access::FIRST_NORMAL_OBJECT_ID;
+use super::body::may_set;
 use super::texts::is_told_by_literal;
 use crate::flow::constant;
 use crate::names::{Builtin, Name, builtin, is_aggregate};
@@ -46,15 +48,14 @@ impl<'a> Reader<'a> {
             carried = Lineage::Unknown;
         }
         let in_catalog = others.len() > users.len();
-        // One that is not in the catalog yet may be meant where PostgreSQL has one of that name, too.
-        let altered = self.names.altered(name);
-        let made = altered == Some(true)
-            || (users.is_empty() && standard.is_empty() && self.names.values.is_function(name, self.names));
-        if altered == Some(false) {
+        let altered = self.names.is_altered(name);
+        let own_call =
+            users.is_empty() && standard.is_empty() && self.names.values.is_function(name, self.names);
+        if altered {
             self.moves_settings();
             self.opaque(format!("what {name} runs, which is made or altered by what is not committed"));
-        } else if made {
-            self.call_made(verb, name);
+        } else if own_call {
+            self.call_own(verb, name);
             carried = Lineage::Unknown;
         }
         match known {
@@ -73,7 +74,7 @@ impl<'a> Reader<'a> {
                 carried = Lineage::Unknown;
             }
             Builtin::Other => {
-                if functions.is_empty() && altered.is_none() && !made {
+                if functions.is_empty() && !altered && !own_call {
                     self.missing("function", name);
                 }
                 if standard.is_empty() {
@@ -83,28 +84,19 @@ impl<'a> Reader<'a> {
         }
         // An aggregate has no language: others' functions run for it.
         let gathers = (own && is_aggregate(&name.name)) || functions.iter().any(|f| f.language.is_empty());
-        let harmless = known == Builtin::Harmless || (!standard.is_empty() && altered.is_none());
-        Called { carried, keeps: !harmless || !users.is_empty() || made, gathers }
+        let harmless = known == Builtin::Harmless || (!standard.is_empty() && !altered);
+        Called { carried, keeps: !harmless || !users.is_empty() || own_call, gathers }
     }
 
-    /// A call of a function that the same text makes, or of one by its own code: what it runs is told where it is made.
-    fn call_made(&mut self, verb: Verb, name: &Name) {
-        let own = self.names.values.function.as_ref().filter(|own| own.name == name.name);
-        if own.is_some() {
-            self.moves_settings();
-            self.effects.ddl = true;
-        }
-        let mut schema = name.schema.clone().or_else(|| own?.schema.clone());
-        let before = self.names.before;
-        for (of, made) in before.functions(&name.name) {
-            schema = schema.or_else(|| of.map(str::to_owned));
-            if let Some(made) = made {
-                self.follow(made.effects.clone());
-            }
-        }
+    /// A call of the function whose code it is: what it runs is told where it is made.
+    fn call_own(&mut self, verb: Verb, name: &Name) {
+        self.moves_settings();
+        self.effects.ddl = true;
+        let own = self.names.values.function.as_ref();
+        let schema = name.schema.as_deref().or_else(|| own?.schema.as_deref());
         self.act(Action {
             verb,
-            object: function_object("function", schema.as_deref(), &name.name, None),
+            object: function_object("function", schema, &name.name, None),
             implied: false,
             detail: Detail::NONE,
         });
@@ -131,9 +123,14 @@ impl<'a> Reader<'a> {
 
     pub(super) fn call_function(&mut self, verb: Verb, function: &'a Function) {
         // It may run SET, set_config or DDL. Whoever declares it stable only promises not to: `SELECT set_config(…)` runs
-        // all the same. Of functions in C the promise is believed: they come with extensions.
+        // all the same, so that its body is asked. Of functions in C the promise is believed: they come with extensions.
         let is_volatile = function.volatility == Volatility::Volatile;
-        if is_volatile || !matches!(&*function.language, "c" | "internal") {
+        let sets = match &function.body {
+            // What casts and types run stands in no text.
+            Body::Text(text) => self.may_set_unseen() || may_set(text, self.limits),
+            _ => is_volatile || !matches!(&*function.language, "c" | "internal"),
+        };
+        if sets {
             self.moves_settings();
         }
         self.effects.ddl |= is_volatile;
@@ -148,10 +145,25 @@ impl<'a> Reader<'a> {
                 && action.object.schema.as_deref() == Some(&function.schema)
         };
         if !self.actions.iter().any(same) {
-            let object = function_object(class, Some(&function.schema), &function.name, Some(function.oid));
+            // One that is not committed has none.
+            let oid = Some(function.oid).filter(|oid| *oid != 0);
+            let object = function_object(class, Some(&function.schema), &function.name, oid);
             self.act(Action { verb, object, implied, detail: Detail::NONE });
         }
         self.runs(function);
+    }
+
+    /// Whether what casts, operators and types run by themselves may change settings.
+    fn may_set_unseen(&self) -> bool {
+        let catalog = self.names.catalog;
+        let Calls { operators, casts, types, unseen } = catalog.calls();
+        let named = operators.values().chain(types.values()).flatten().map(|(_, function)| function);
+        let mut all = named.chain(casts.iter().map(|cast| &cast.function)).chain(unseen);
+        all.any(|oid| {
+            catalog
+                .function(*oid)
+                .is_none_or(|f| f.body != Body::Foreign || f.volatility == Volatility::Volatile)
+        })
     }
 
     /// A call that a view makes. Where a policy for rows makes one, its settings alone count.
@@ -195,11 +207,11 @@ impl<'a> Reader<'a> {
 
 /// Of the information schema, as initdb made it.
 fn is_of_information_schema(function: &Function) -> bool {
-    function.schema == "information_schema" && function.oid < FIRST_NORMAL_OBJECT_ID
+    function.schema == "information_schema" && (1..FIRST_NORMAL_OBJECT_ID).contains(&function.oid)
 }
 
 /// Functions that make values of a type which no text names: where that is a domain, its check runs.
-fn makes_values(function: &str) -> bool {
+pub(super) fn makes_values(function: &str) -> bool {
     function.starts_with("pg_input_") || function.contains("_populate_record")
 }
 

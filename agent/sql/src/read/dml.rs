@@ -38,7 +38,7 @@ fn every_name(target: &Target<'_>) -> Option<Rc<[String]>> {
         Target::Known(relation) if !relation.columns.is_empty() => {
             Some(relation.columns.iter().map(|column| column.name.clone()).collect())
         }
-        Target::Known(_) | Target::Created(..) | Target::Missing => None,
+        Target::Known(_) | Target::Perhaps(_) | Target::Missing => None,
     }
 }
 

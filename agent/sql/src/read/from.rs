@@ -276,7 +276,7 @@ impl Reader<'_> {
                         if fits { Self::columns_of(relation) } else { Rows::Any(policy::Lineage::Unknown) };
                     (Some(relation.schema.clone()), Some(relation.oid), rows)
                 }
-                Target::Created(..) | Target::Missing => (None, None, Rows::Any(policy::Lineage::Unknown)),
+                Target::Perhaps(_) | Target::Missing => (None, None, Rows::Any(policy::Lineage::Unknown)),
             };
         let aliased = alias.name.is_some();
         Item {
@@ -333,7 +333,7 @@ impl Reader<'_> {
                     if fits { Self::columns_of(relation) } else { Rows::Any(policy::Lineage::Unknown) };
                 (Some(relation.schema.clone()), Some(relation.oid), rows)
             }
-            Target::Created(..) | Target::Missing => (None, None, Rows::Any(policy::Lineage::Unknown)),
+            Target::Perhaps(_) | Target::Missing => (None, None, Rows::Any(policy::Lineage::Unknown)),
         };
         let schema = if alias.is_some() { None } else { schema };
         let system_columns = self.has_system_columns(relation);

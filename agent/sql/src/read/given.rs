@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
 
     /// A text that is run as a statement of its own.
     fn given_text(&mut self, text: &str) {
-        if !self.names.before.names_are_certain() {
+        if self.names.before.moved {
             self.opaque("a text that is run behind what has changed names");
             return;
         }
@@ -85,8 +85,8 @@ impl<'a> Reader<'a> {
             return;
         };
         let (catalog, limits) = (self.names.catalog, self.limits);
-        let around = Around { settings, catalog, limits, values: &NO_VALUES, inside };
-        for mut statement in analyse_in(text.as_bytes(), around).statements {
+        let around = Around { settings, limits, values: &NO_VALUES, inside };
+        for mut statement in analyse_in(text.as_bytes(), around, catalog).statements {
             let effects = std::mem::take(&mut statement.effects);
             self.take(statement, false);
             self.follow(effects);

@@ -178,6 +178,10 @@ pub(super) fn settings() -> Settings {
         standard_conforming_strings: true,
         utf8: true,
         search_path: SearchPath::listed(vec!["pg_catalog".to_owned(), "public".to_owned()]),
+        reach: Some(std::sync::Arc::new(crate::Reach {
+            role: "app".to_owned(),
+            schemas: ["pg_catalog", "public", "other"].map(str::to_owned).to_vec(),
+        })),
         unsettled: false,
     }
 }

@@ -306,9 +306,8 @@ fn names_behind_what_moves_them_are_not_trusted() {
         // What comes later in a loop comes before, too.
         "BEGIN LOOP CREATE TABLE n (a int); SET search_path = other; END LOOP; END",
         "BEGIN FOR i IN 1..2 LOOP CREATE TABLE n (a int); DO $x$ BEGIN SET search_path = other; END $x$; END LOOP; END",
-        "BEGIN LOOP PERFORM a FROM t; ALTER TABLE t RENAME TO u; END LOOP; END",
-        "BEGIN LOOP PERFORM a FROM t; DROP TABLE t; END LOOP; END",
-        "DECLARE c CURSOR FOR SELECT a FROM t; BEGIN ALTER TABLE t RENAME TO u; OPEN c; END",
+        "BEGIN LOOP PERFORM a FROM t; ALTER SCHEMA other RENAME TO u; END LOOP; END",
+        "DECLARE c CURSOR FOR SELECT a FROM t; BEGIN ALTER SCHEMA other RENAME TO u; OPEN c; END",
         "BEGIN ALTER FUNCTION audit(int) RENAME TO lower; PERFORM lower('x'); END",
         "BEGIN COMMIT; CREATE TABLE n (a int); END",
     ] {
@@ -321,6 +320,11 @@ fn names_behind_what_moves_them_are_not_trusted() {
         "BEGIN BEGIN CREATE TABLE other.secret (pw text); EXCEPTION WHEN others THEN NULL; END; PERFORM pw FROM secret; END",
         "BEGIN LOOP PERFORM pw FROM secret; CREATE TEMP TABLE secret (pw text); END LOOP; END",
         "BEGIN IF false THEN DROP TABLE secret; CREATE TEMP TABLE secret (pw text); END IF; PERFORM pw FROM secret; END",
+        "BEGIN IF false THEN ALTER TABLE secret RENAME TO x; END IF; PERFORM pw FROM secret; END",
+        "BEGIN LOOP PERFORM a FROM t; ALTER TABLE t RENAME TO u; ALTER TABLE secret RENAME TO t; END LOOP; END",
+        "DECLARE c CURSOR FOR SELECT a FROM t; BEGIN ALTER TABLE t RENAME TO u; ALTER TABLE secret RENAME TO t; OPEN c; END",
+        "BEGIN IF false THEN ALTER TABLE secret SET SCHEMA other; END IF; PERFORM pw FROM other.secret; END",
+        "BEGIN ALTER TABLE secret INHERIT t; PERFORM a FROM t; END",
     ] {
         let found = block(body);
         assert!(found.contains(READS) && !found.contains("opaque"), "{body} gave {found}");
@@ -339,20 +343,23 @@ fn effects_of_a_block_are_the_statements() {
     assert!(effects("BEGIN EXECUTE 'SET standard_conforming_strings = off'; END").string_syntax);
     assert!(effects("BEGIN IF true THEN CREATE TEMP TABLE n (a int); END IF; END").temp);
     assert!(effects("BEGIN CREATE TABLE n (a int); END").ddl);
-    assert!(effects("BEGIN DROP TABLE t; END").drops.contains(&("public".to_owned(), "t".to_owned())));
-    assert!(effects("BEGIN ALTER TABLE t RENAME TO u; END").renames);
+    assert!(
+        effects("BEGIN DROP TABLE t; END")
+            .names
+            .contains(&policy::catalog::Provisional::Gone("public".to_owned(), "t".to_owned()))
+    );
+    let moved = effects("BEGIN ALTER TABLE t RENAME TO u; END").names;
+    let named = |name: &str| ("public".to_owned(), name.to_owned());
+    assert!(moved.contains(&policy::catalog::Provisional::Moved(named("t"), named("u"))));
     assert!(effects("BEGIN CREATE TRIGGER g AFTER INSERT ON t EXECUTE FUNCTION audit(); END").hangs_code);
     assert!(effects("DECLARE c refcursor; BEGIN CLOSE c; END").reopens);
     let ends = effects("BEGIN COMMIT; END");
     assert!(ends.transaction.is_none() && ends.renames && ends.search_path && ends.string_syntax);
-    // A relation that may be there or not leaves no name certain that it may hide.
-    assert!(effects("BEGIN IF true THEN CREATE TEMP TABLE secret (a int); END IF; END").renames);
-    assert!(!effects("BEGIN IF true THEN CREATE TEMP TABLE n (a int); END IF; END").renames);
     // What is only defined is not done.
     let text = "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE t; SET search_path = other; CREATE TEMP TABLE n (a int); END $$";
     let statement = read(text).statements.remove(0);
     let effects = &statement.effects;
-    assert!(effects.ddl && effects.drops.is_empty() && !effects.search_path && !effects.temp, "{effects:?}");
+    assert!(effects.ddl && effects.names.len() == 1 && !effects.search_path && !effects.temp, "{effects:?}");
     assert_eq!(statement.done().len(), 1);
     assert!(statement.actions.iter().any(|action| action.to_string() == "drop table public.t"));
 }

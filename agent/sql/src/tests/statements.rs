@@ -209,8 +209,12 @@ fn making_a_value_of_a_type_is_an_action_where_functions_check_it() {
     check("SELECT 'x'::email", "function type public.email");
     check("SELECT 'x'::email[], 'x'::_email", "function type public.email, function type public._email");
     check("SELECT jsonb_populate_record(NULL::customers, '{}')", "");
-    // What stands on a type may be more than is known, behind what defines something.
-    check("CREATE TABLE n (a int); SELECT 'x'::zip", "create table public.n; function type public.zip");
+    // Behind what makes functions run by themselves, or makes the type, more may run than is known.
+    check("CREATE TABLE n (a int); SELECT 'x'::zip", "create table public.n; ");
+    let behind = |text: &str| actions(text).rsplit_once("; ").unwrap().1.to_owned();
+    let altered = behind("ALTER DOMAIN zip ADD CHECK (audit(1) IS NULL); SELECT 'x'::zip");
+    assert!(altered.starts_with("function type public.zip"), "{altered}");
+    assert_eq!(behind("CREATE DOMAIN d AS email; SELECT 'x'::d"), "function type public.d");
 }
 
 #[test]
@@ -287,8 +291,52 @@ fn what_a_text_has_changed_counts_for_the_statements_behind() {
     check("CREATE TABLE n (a int); INSERT INTO n VALUES (1)", "create table public.n; insert table public.n");
     let analysis = read("CREATE VIEW v AS SELECT 1; SELECT a FROM t");
     assert_eq!(analysis.statements[1].output, policy::Output::Unknown);
-    let analysis = read("SET search_path TO other; SELECT * FROM missing");
-    assert!(analysis.statements[1].wants.search_path);
+    let settings = crate::Settings { reach: None, ..super::fixture::settings() };
+    let text = "SET search_path TO other; SELECT * FROM missing";
+    let analysis =
+        crate::analyse(text.as_bytes(), &settings, &super::fixture::catalog(), &crate::Limits::default());
+    assert!(analysis.statements[0].wants.reach && analysis.statements[1].wants.search_path);
+}
+
+/// Names are looked for, and things made, where PostgreSQL does it behind a SET: in what the role reaches of the list.
+#[test]
+fn a_search_path_that_a_text_sets_holds_behind_it() {
+    let behind = |text: &str, expected: &str| {
+        let found = actions(text);
+        assert_eq!(found.rsplit_once("; ").unwrap().1, expected, "{text}");
+    };
+    const NOWHERE: &str = "opaque (the schema of \"n\" is not known), create table n";
+    for (set, made) in [
+        ("SET search_path = other", "create table other.n"),
+        ("SET search_path TO 'other', public", "create table other.n"),
+        ("SET SCHEMA 'other'", "create table other.n"),
+        ("SET search_path = missing, other", "create table other.n"),
+        ("SET search_path = \"$user\", other", "create table other.n"),
+        ("CREATE SCHEMA app; SET search_path = \"$user\", other", "create table app.n"),
+        ("CREATE SCHEMA new; SET search_path = new", "create table new.n"),
+        ("SET search_path = new, other; CREATE SCHEMA new", "create table new.n"),
+        ("BEGIN; SET search_path = other; COMMIT", "create table other.n"),
+        ("GRANT USAGE ON SCHEMA other TO x; GRANT SELECT ON t TO x; CREATE ROLE y", "create table public.n"),
+        ("CREATE TEMP TABLE x (a int)", "create table public.n"),
+        // Who knows.
+        ("CREATE SCHEMA new", NOWHERE),
+        ("SET search_path = DEFAULT", NOWHERE),
+        ("BEGIN; SET LOCAL search_path = other; COMMIT", NOWHERE),
+        ("BEGIN; SET search_path = other; ROLLBACK", NOWHERE),
+        ("GRANT USAGE ON SCHEMA missing TO x", NOWHERE),
+        ("REVOKE USAGE ON SCHEMA other FROM app; SET search_path = other, public", NOWHERE),
+        ("SET ROLE x; SET search_path = other", NOWHERE),
+        ("DO $$BEGIN IF false THEN SET search_path = other; END IF; END$$", NOWHERE),
+        ("DO $$BEGIN IF false THEN CREATE SCHEMA new; END IF; END$$; SET search_path = new, other", NOWHERE),
+        ("CREATE SCHEMA new AUTHORIZATION x; SET search_path = new, other", NOWHERE),
+        ("SELECT audit(1); SET search_path = other", NOWHERE),
+    ] {
+        behind(&format!("{set}; CREATE TABLE n (a int)"), made);
+    }
+    behind("SET search_path = other; SELECT id FROM notes", "select table other.notes");
+    behind("SET search_path = other; SELECT a FROM t", "opaque (relation \"t\" is not in the catalog)");
+    behind("SET search_path = public; SELECT lower('X')", "");
+    behind("SET search_path = other, pg_catalog; SELECT lower('X')", "function other.lower");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! ALTER of every kind of object, and COMMENT.
 
+use policy::catalog::Provisional;
 use policy::{Action, Detail, Object, ObjectKind, Verb};
 
 use super::define::{Defined, When};
@@ -63,7 +64,7 @@ impl<'a> Reader<'a> {
                 self.alter_relation(Verb::Alter, object_type, &name, if_exists);
                 let sees = |word| cursor.rest.iter().any(|token| token.is(cursor.text, word));
                 let looks_at_rows = ["validate", "type", "attach"].into_iter().any(sees);
-                if looks_at_rows && self.names.relation(&name).is_some_and(|r| r.has_triggers) {
+                if looks_at_rows && self.names.relations(&name).iter().any(|r| r.has_triggers) {
                     // What checks or computes them runs.
                     self.moves_settings();
                 }
@@ -78,6 +79,7 @@ impl<'a> Reader<'a> {
                 self.act(action(Verb::Alter, ObjectKind::Other, object_type.class, name));
                 self.touch(Verb::Alter, &table);
                 if cursor.eat_all(&["rename", "to"]) {
+                    self.told_moves += 1;
                     cursor.name()?;
                 } else if object_type.class == "policy" {
                     self.policy_conditions(cursor, &table)?;
@@ -225,7 +227,7 @@ impl<'a> Reader<'a> {
         name: &Name,
         missing_ok: bool,
     ) {
-        if missing_ok && self.names.relation(name).is_none() {
+        if missing_ok && self.names.relations(name).is_empty() {
             let schema = name.schema.clone().or_else(|| self.names.creation_schema().map(str::to_owned));
             let object = Object {
                 kind: ObjectKind::Relation,
@@ -255,6 +257,9 @@ impl<'a> Reader<'a> {
             Some(name) => (name.schema, name.name),
             None => (None, String::new()),
         };
+        if kind == ObjectKind::Function && verb == Verb::Alter {
+            self.effects.names.push(Provisional::Function(schema.clone(), name.clone()));
+        }
         let object = Object { kind, class, schema, name, oid: None };
         self.act(Action { verb, object, implied: false, detail: Detail::NONE });
     }
@@ -306,6 +311,8 @@ impl<'a> Reader<'a> {
             (class, kind) => {
                 let name = cursor.clone().qualified();
                 self.alter_other(Verb::Alter, kind, class, name);
+                self.functions_stay();
+                self.told_moves += usize::from(class == "extension");
                 while !cursor.is_end() && !cursor.sees("is") {
                     cursor.next();
                 }

@@ -1,6 +1,7 @@
 //! ALTER of a relation: its commands, one by one. Those that hold neither names of relations nor expressions are known by
 //! their first words.
 
+use policy::catalog::{Provisional, TypeKind};
 use policy::{Action, Detail, Object, ObjectKind, Verb};
 
 use super::define::{Defined, When};
@@ -73,9 +74,9 @@ impl<'a> Reader<'a> {
 
     fn alter_command(&mut self, cursor: &mut Cursor<'a>, object_type: ObjectType, name: &Name) -> Option<()> {
         // Where it need not be there, what it has is not known.
-        let over = match self.names.relation(name) {
-            Some(_) => Over::Relation(name),
-            None => Over::New { name, columns: &[], more: true },
+        let over = match self.names.relations(name).is_empty() {
+            false => Over::Relation(name),
+            true => Over::New { name, columns: &[], more: true },
         };
         let defined = Defined { over, when: When::Now };
         if self.moves(cursor, ObjectKind::Relation, object_type.class, name)? {
@@ -87,7 +88,8 @@ impl<'a> Reader<'a> {
             return Some(());
         }
         if cursor.eat_all(&["attach", "partition"]) {
-            self.touch_named(cursor, Verb::Alter)?;
+            let child = self.touch_named(cursor, Verb::Alter)?;
+            self.inherits(name, &child);
             return if cursor.is_end() { Some(()) } else { self.bounds(cursor) };
         }
         if cursor.eat_all(&["detach", "partition"]) {
@@ -95,7 +97,14 @@ impl<'a> Reader<'a> {
             cursor.eat_one(&["concurrently", "finalize"]);
             return Some(());
         }
-        if cursor.eat("inherit") || cursor.eat_all(&["no", "inherit"]) {
+        if cursor.eat("inherit") {
+            let parent = self.touch_named(cursor, Verb::Alter)?;
+            self.inherits(&parent, name);
+            return Some(());
+        }
+        if cursor.eat_all(&["no", "inherit"]) {
+            // What is read with it may get less.
+            self.told_moves += 1;
             self.touch_named(cursor, Verb::Alter)?;
             return Some(());
         }
@@ -105,8 +114,9 @@ impl<'a> Reader<'a> {
         if cursor.eat_all(&["validate", "constraint"]) {
             // A value that does not fit is told.
             self.reads_rows(defined);
-            if let Some(relation) = self.names.relation(name) {
-                self.steer(crate::flow::column(relation.oid, 0));
+            match self.names.relation(name) {
+                Some(relation) => self.steer(crate::flow::column(relation.oid, 0)),
+                None => self.steer(policy::Lineage::Unknown),
             }
             return cursor.name().map(|_| ());
         }
@@ -190,7 +200,9 @@ impl<'a> Reader<'a> {
     ) -> Option<bool> {
         let becomes = if cursor.eat_all(&["rename", "to"]) {
             let schema = match kind {
-                ObjectKind::Relation => self.names.relation(name).map(|relation| relation.schema.clone()),
+                ObjectKind::Relation => self.names.relations(name).first().map(|r| r.schema.clone()),
+                ObjectKind::Function => self.names.functions(name).first().map(|f| f.schema.clone()),
+                _ if class == "type" => self.names.schema_of_type(name).map(str::to_owned),
                 _ => None,
             };
             Name { schema: schema.or_else(|| name.schema.clone()), name: cursor.name()?.into_owned() }
@@ -199,18 +211,82 @@ impl<'a> Reader<'a> {
         } else if cursor.eat_all(&["owner", "to"]) {
             let role = cursor.role()?;
             self.gives_to(vec![role]);
+            self.functions_stay();
             return Some(true);
         } else {
             return Some(false);
         };
         let schema = becomes.schema.or_else(|| self.names.creation_schema().map(str::to_owned));
+        let becomes = Name { schema, name: becomes.name };
+        self.moved(kind, class, name, &becomes);
         self.act(Action {
             verb: Verb::Create,
-            object: Object { kind, class, schema, name: becomes.name, oid: None },
+            object: Object { kind, class, schema: becomes.schema, name: becomes.name, oid: None },
             implied: false,
             detail: Detail::NONE,
         });
         Some(true)
+    }
+
+    /// Tells what a name stands for that is given to another object.
+    fn moved(&mut self, kind: ObjectKind, class: &str, name: &Name, becomes: &Name) {
+        let to = |schema: &String| (schema.clone(), becomes.name.clone());
+        match (kind, &becomes.schema) {
+            // An index is asked for by nothing but its own statements.
+            (ObjectKind::Relation, _) if class == "index" => self.told_moves += 1,
+            (ObjectKind::Relation, Some(schema)) => {
+                let catalog = self.names.catalog;
+                for relation in self.names.relations(name) {
+                    let from = (relation.schema.clone(), relation.name.clone());
+                    self.effects.names.push(Provisional::Moved(from.clone(), to(schema)));
+                    // So is the type of its rows.
+                    self.effects.names.push(Provisional::TypeGone(from.0, from.1));
+                    // One that belongs to a column goes along.
+                    let owned = |owned: &&policy::Relation| {
+                        owned.schema == relation.schema && owned.kind == policy::RelationKind::Sequence
+                    };
+                    if *schema != relation.schema {
+                        for owned in catalog.relations().filter(owned) {
+                            let names = (owned.schema.clone(), owned.name.clone());
+                            let with = (schema.clone(), owned.name.clone());
+                            self.effects.names.push(Provisional::Moved(names, with));
+                        }
+                    }
+                }
+                self.told_moves += 1;
+            }
+            (ObjectKind::Function, schema) => {
+                self.effects.names.push(Provisional::Function(schema.clone(), becomes.name.clone()));
+                self.told_moves += 1;
+            }
+            (_, Some(schema)) if class == "type" => {
+                let from = self.names.schema_of_type(name).map(str::to_owned);
+                let kind = from.as_ref().and_then(|from| self.names.catalog.type_named(from, &name.name));
+                // Where values of others are checked, it is not told by whom.
+                if let (Some(from), Some(kind @ TypeKind::Enum)) = (from, kind) {
+                    self.effects.names.push(Provisional::TypeGone(from, name.name.clone()));
+                    self.effects.names.push(Provisional::Type(schema.clone(), becomes.name.clone(), kind));
+                    self.told_moves += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells that a relation has another as its child.
+    fn inherits(&mut self, parent: &Name, child: &Name) {
+        for parent in self.names.relations(parent) {
+            for child in self.names.relations(child) {
+                let named = |relation: &policy::Relation| (relation.schema.clone(), relation.name.clone());
+                self.effects.names.push(Provisional::Inherits(named(parent), named(child)));
+            }
+        }
+        self.told_moves += 1;
+    }
+
+    /// What is altered of a function is not what it runs.
+    pub(super) fn functions_stay(&mut self) {
+        self.effects.names.pop_if(|last| matches!(last, Provisional::Function(..)));
     }
 
     /// Tells the statement's actions so far who gains or loses by them; nothing where it is the session's own role.

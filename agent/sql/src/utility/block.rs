@@ -1,6 +1,6 @@
 //! DO: a block of a procedural language, which runs at once.
 
-use policy::{Action, ObjectKind, Verb};
+use policy::{Action, Verb};
 
 use super::Read;
 use super::routine::language;
@@ -35,15 +35,6 @@ impl<'a> Reader<'a> {
             let source = Source { text: &text.text, placed, inside, path, values: Values::default() };
             reader.code(source, |code| code.plpgsql(&text.tokens));
         });
-        // What it makes it may also not make: then a name that it would hide still stands for what it stood for.
-        let hides = |action: &Action| {
-            let catalog = self.names.catalog;
-            let named = |schema| catalog.relation_named(schema, &action.object.name).is_some();
-            action.verb == Verb::Create
-                && action.object.kind == ObjectKind::Relation
-                && catalog.schemas().any(named)
-        };
-        self.effects.renames |= self.actions.iter().any(hides);
         Some(Read::quiet("DO"))
     }
 }

@@ -76,14 +76,11 @@ impl<'a> Reader<'a> {
 
     fn touch_for_copy(&mut self, name: &Name, data: Verb, copy: Verb) {
         let target = self.touch(data, name);
-        let known = match &target {
-            Target::Known(relation) => std::slice::from_ref(relation),
-            Target::Created(_, known) => known.as_slice(),
-            Target::Missing => &[],
-        };
-        for relation in known {
+        let certain = matches!(target, Target::Known(_));
+        for relation in target.relations() {
             if data == Verb::Select {
-                self.store(crate::flow::column(relation.oid, 0));
+                let whole = crate::flow::column(relation.oid, 0);
+                self.store(if certain { whole } else { policy::Lineage::Unknown });
             }
             // What a program does is not done to the relation: its pattern must not stand for it.
             let object = match copy {
@@ -92,7 +89,7 @@ impl<'a> Reader<'a> {
             };
             self.act(Action { verb: copy, object, implied: false, detail: Detail::NONE });
         }
-        if !matches!(target, Target::Known(_)) {
+        if target.relations().is_empty() {
             self.act(Action::bare(copy));
         }
     }

@@ -1,5 +1,6 @@
 //! CREATE of every kind of object.
 
+use policy::catalog::Provisional;
 use policy::{Action, Detail, Object, ObjectKind, Verb};
 
 use super::kind::{object_type, tag};
@@ -26,7 +27,7 @@ impl<'a> Reader<'a> {
         }
         self.effects.ddl = true;
         let name = Name { schema, name: name.name };
-        let oid = self.names.relation(&name).map(|relation| relation.oid);
+        let oid = self.names.relations(&name).last().map(|relation| relation.oid);
         self.act(Action {
             verb: Verb::Create,
             object: Object { kind: ObjectKind::Relation, class, schema: name.schema, name: name.name, oid },
@@ -73,10 +74,8 @@ impl<'a> Reader<'a> {
                 cursor.rest = &[];
             }
             "index" => {
-                if !cursor.sees("on") {
-                    cursor.qualified()?;
-                }
-                self.index(cursor, unique)?;
+                let named = if cursor.sees("on") { None } else { Some(cursor.qualified()?.name) };
+                self.index(cursor, named, unique)?;
             }
             "schema" => self.schema(cursor)?,
             "role" => return self.role_statement(cursor, "CREATE ROLE"),
@@ -100,6 +99,9 @@ impl<'a> Reader<'a> {
 
     pub(super) fn create_other(&mut self, kind: ObjectKind, class: &'static str, name: Name) {
         let schema = name.schema.or_else(|| self.names.creation_schema().map(str::to_owned));
+        if kind == ObjectKind::Function {
+            self.effects.names.push(Provisional::Function(schema.clone(), name.name.clone()));
+        }
         self.act(Action {
             verb: Verb::Create,
             object: Object { kind, class, schema, name: name.name, oid: None },

@@ -10,7 +10,7 @@ use crate::cursor::Cursor;
 use crate::flow::{column, constant};
 use crate::lexer::{Kind, Token};
 use crate::names::Name;
-use crate::read::{Over, Reader, Target, relation_object};
+use crate::read::{Over, Reader, relation_object};
 
 /// What an expression in a definition is computed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,9 @@ impl<'a> Reader<'a> {
     /// Values of the columns that are named here are compared or cast, and an error may tell them.
     pub(super) fn decides_by(&mut self, tokens: &[Token], defined: Defined<'_>) {
         let (Over::Relation(name), When::Now) = (defined.over, defined.when) else { return };
-        let Some(relation) = self.names.relation(name) else { return };
+        let Some(relation) = self.names.relation(name) else {
+            return self.steer(Lineage::Unknown);
+        };
         for token in tokens.iter().filter(|token| token.kind.is_name()) {
             let name = token.name(self.text);
             if let Some(named) = relation.columns.iter().find(|column| column.name == *name) {
@@ -70,7 +72,7 @@ impl<'a> Reader<'a> {
     /// Rows of the relation are looked at, and an error may tell their values.
     pub(super) fn reads_rows(&mut self, defined: Defined<'_>) {
         if let (Over::Relation(name), When::Now) = (defined.over, defined.when)
-            && self.names.relation(name).is_some()
+            && !self.names.relations(name).is_empty()
         {
             self.touch(Verb::Select, name);
         }
@@ -92,7 +94,10 @@ impl<'a> Reader<'a> {
         for part in comma_parts(tokens) {
             let mut cursor = Cursor::new(self.text, part);
             if cursor.eat("like") {
-                self.touch_named(&mut cursor, Verb::Select)?;
+                let like = self.touch_named(&mut cursor, Verb::Select)?;
+                // Its defaults and checks may come along.
+                let functions = self.names.relations(&like).into_iter().flat_map(|r| &r.writes.functions);
+                self.implying(|reader| functions.for_each(|oid| reader.call_member(*oid)));
                 while cursor.eat_one(&["including", "excluding"]).is_some() {
                     cursor.label()?;
                 }
@@ -126,12 +131,16 @@ impl<'a> Reader<'a> {
         defined: Defined<'_>,
         typed: bool,
     ) -> Option<()> {
-        cursor.name()?;
+        let name = cursor.name()?;
         let options = cursor.eat_all(&["with", "options"]);
         if !(options || (typed && self.at_quality(cursor))) {
+            let serial = ["serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"];
+            if serial.iter().any(|word| cursor.sees(word)) {
+                self.sequence_along(defined, &name);
+            }
             self.column_type(cursor, defined.when)?;
         }
-        self.qualities(cursor, defined)
+        self.qualities_of(cursor, defined, Some(&name))
     }
 
     fn at_quality(&self, cursor: &Cursor<'_>) -> bool {
@@ -150,16 +159,28 @@ impl<'a> Reader<'a> {
 
     /// What follows a column's type, up to what it is not.
     pub(super) fn qualities(&mut self, cursor: &mut Cursor<'a>, defined: Defined<'_>) -> Option<()> {
+        self.qualities_of(cursor, defined, None)
+    }
+
+    /// The same of a column of that name.
+    fn qualities_of(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        defined: Defined<'_>,
+        column: Option<&str>,
+    ) -> Option<()> {
+        let mut named = None;
         loop {
             if cursor.eat("constraint") {
-                cursor.name()?;
+                named = Some(cursor.name()?.into_owned());
             } else if cursor.eat_one(&["storage", "compression"]).is_some() {
                 cursor.label()?;
             } else if cursor.eat("options") {
                 cursor.group()?;
             } else if cursor.eat_all(&["not", "null"]) || cursor.eat("null") {
                 cursor.eat_all(&["no", "inherit"]);
-            } else if cursor.eat("unique") || cursor.eat_all(&["primary", "key"]) {
+            } else if let Some(unique) = unique_or_primary(cursor) {
+                self.indexed(defined, named.take(), unique.then_some(column.into_iter().collect()));
                 nulls_distinct(cursor);
                 index_parameters(cursor)?;
             } else if cursor.eat("check") {
@@ -177,6 +198,9 @@ impl<'a> Reader<'a> {
                     return None;
                 }
                 if cursor.eat("identity") {
+                    if let Some(column) = column {
+                        self.sequence_along(defined, column);
+                    }
                     cursor.group();
                 } else {
                     let value = cursor.group()?;
@@ -235,14 +259,16 @@ impl<'a> Reader<'a> {
 
     /// A constraint of a table.
     pub(super) fn table_constraint(&mut self, cursor: &mut Cursor<'a>, defined: Defined<'_>) -> Option<()> {
+        let mut named = None;
         if cursor.eat("constraint") {
-            cursor.name()?;
+            named = Some(cursor.name()?.into_owned());
         }
         if cursor.eat("check") {
             let condition = cursor.group()?;
             self.defining(condition, defined);
             cursor.eat_all(&["no", "inherit"]);
-        } else if cursor.eat("unique") || cursor.eat_all(&["primary", "key"]) {
+        } else if let Some(unique) = unique_or_primary(cursor) {
+            self.indexed(defined, named, unique.then(Vec::new));
             // A value that is there twice is told.
             self.reads_rows(defined);
             nulls_distinct(cursor);
@@ -379,37 +405,26 @@ impl<'a> Reader<'a> {
             implied,
             detail: Detail::NONE,
         };
-        match self.target(table) {
-            Target::Known(relation) => {
-                self.relations.insert(relation.oid);
-                self.act(on(relation_object(relation), false));
-                let mut work: Vec<policy::Oid> = relation.children.clone();
-                let known =
-                    |reader: &Self, oid| -> Option<&'a Relation> { reader.names.catalog.relation(oid) };
-                while let Some(child) = work.pop().and_then(|oid| known(self, oid)) {
-                    if self.relations.insert(child.oid) {
-                        self.act(on(relation_object(child), true));
-                        work.extend(&child.children);
-                    }
+        let target = self.target(table);
+        for relation in target.relations() {
+            self.relations.insert(relation.oid);
+            self.act(on(relation_object(relation), false));
+            let mut work: Vec<policy::Oid> = relation.children.clone();
+            let known = |reader: &Self, oid| -> Option<&'a Relation> { reader.names.catalog.relation(oid) };
+            while let Some(child) = work.pop().and_then(|oid| known(self, oid)) {
+                if self.relations.insert(child.oid) {
+                    self.act(on(relation_object(child), true));
+                    work.extend(&child.children);
                 }
             }
-            Target::Created(name, known) => {
-                for relation in known {
-                    self.relations.insert(relation.oid);
-                    self.act(on(relation_object(relation), false));
-                }
-                let object = Object {
-                    kind: ObjectKind::Relation,
-                    class,
-                    schema: name.schema,
-                    name: name.name,
-                    oid: None,
-                };
-                self.act(on(object, false));
-            }
-            Target::Missing => {}
         }
     }
+}
+
+/// UNIQUE, or PRIMARY KEY.
+fn unique_or_primary(cursor: &mut Cursor<'_>) -> Option<bool> {
+    let unique = cursor.eat("unique");
+    (unique || cursor.eat_all(&["primary", "key"])).then_some(unique)
 }
 
 /// What a quality of a column begins with, where nothing else of the column may.

@@ -15,7 +15,8 @@ impl<'a> Reader<'a> {
     pub(super) fn table_definition(&mut self, cursor: &mut Cursor<'a>, name: &Name) -> Option<()> {
         let partition = cursor.eat_all(&["partition", "of"]);
         if partition {
-            self.touch_named(cursor, Verb::Alter)?;
+            let parent = self.touch_named(cursor, Verb::Alter)?;
+            self.born_to(&parent);
         }
         let typed = !partition && cursor.eat("of");
         if typed {
@@ -31,7 +32,8 @@ impl<'a> Reader<'a> {
         self.table_elements(elements, defined, partition || typed)?;
         if cursor.eat("inherits") {
             for parent in comma_parts(cursor.group()?) {
-                self.touch_named(&mut Cursor::new(self.text, parent), Verb::Alter)?;
+                let parent = self.touch_named(&mut Cursor::new(self.text, parent), Verb::Alter)?;
+                self.born_to(&parent);
             }
         }
         if partition {
@@ -70,7 +72,12 @@ impl<'a> Reader<'a> {
     }
 
     /// CREATE INDEX from ON.
-    pub(super) fn index(&mut self, cursor: &mut Cursor<'a>, unique: bool) -> Option<()> {
+    pub(super) fn index(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        named: Option<String>,
+        unique: bool,
+    ) -> Option<()> {
         if !cursor.eat("on") {
             return None;
         }
@@ -78,6 +85,9 @@ impl<'a> Reader<'a> {
         let table = cursor.qualified()?;
         cursor.star();
         self.create_on("index", &table);
+        if let Some(named) = named {
+            self.comes_along(&table, named, policy::RelationKind::Index);
+        }
         let defined = Defined { over: Over::Relation(&table), when: When::Now };
         if unique {
             // A value that is there twice is told.

@@ -1,6 +1,7 @@
 //! Objects that are made of functions: aggregates, operators, casts, types, languages and their like. Whoever uses one
 //! calls them, so that each is an action where it is made.
 
+use policy::catalog::{Provisional, TypeKind};
 use policy::{ObjectKind, Verb};
 
 use super::action;
@@ -8,7 +9,7 @@ use super::define::{Defined, When};
 use super::expression::comma_parts;
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
-use crate::names::Name;
+use crate::names::{Name, extension};
 use crate::read::{Over, Reader};
 
 /// Attributes whose values are functions.
@@ -121,11 +122,19 @@ impl<'a> Reader<'a> {
             }
             "type" => {
                 let name = cursor.qualified()?;
+                let kind = match () {
+                    () if cursor.sees_all(&["as", "enum"]) => TypeKind::Enum,
+                    () if cursor.sees_all(&["as", "range"]) => TypeKind::Range,
+                    () if cursor.sees("as") => TypeKind::Composite,
+                    () => TypeKind::Base,
+                };
+                self.makes_type(&name, kind);
                 self.create_other(ObjectKind::Other, "type", name);
                 self.type_definition(cursor)
             }
             "domain" => {
                 let name = cursor.qualified()?;
+                self.makes_type(&name, TypeKind::Domain);
                 self.create_other(ObjectKind::Other, "domain", name);
                 cursor.eat("as");
                 self.written_type(cursor)?;
@@ -183,6 +192,7 @@ impl<'a> Reader<'a> {
                 self.moves_settings();
                 self.named_functions(cursor, class, false)
             }
+            "extension" => self.extension(cursor),
             // The rest of these holds names and options; the class tells what it is.
             class => {
                 let name = cursor.clone().chain().and_then(|parts| parts.into_iter().next_back());
@@ -259,6 +269,49 @@ impl<'a> Reader<'a> {
             return Some(Name { schema: None, name: first });
         }
         Some(Name { schema: Some(first), name: cursor.label()?.into_owned() })
+    }
+
+    /// CREATE EXTENSION from the name on: its scripts run as they were installed at the server.
+    fn extension(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        let name = cursor.name()?.into_owned();
+        self.act(action(Verb::Create, ObjectKind::Other, "extension", name.clone()));
+        cursor.eat("with");
+        let mut schema = self.names.creation_schema().map(str::to_owned);
+        loop {
+            if cursor.eat("schema") {
+                schema = Some(cursor.name()?.into_owned());
+            } else if cursor.eat("version") || cursor.eat("from") {
+                let _ = cursor.string().is_some() || cursor.name().is_some();
+            } else if !cursor.eat("cascade") {
+                break;
+            }
+        }
+        match schema.and_then(|schema| extension(&name, &schema)) {
+            Some(made) => {
+                // Where it is there already, IF NOT EXISTS makes nothing.
+                let catalog = self.names.catalog;
+                let is_new = |made: &Provisional| match made {
+                    Provisional::Made(made) => !catalog.schemas().any(|schema| {
+                        catalog.functions_named(schema, &made.name).any(|known| known.language == "c")
+                    }),
+                    Provisional::Type(_, name, _) => {
+                        !catalog.schemas().any(|schema| catalog.type_named(schema, name).is_some())
+                    }
+                    _ => true,
+                };
+                self.effects.names.extend(made.into_iter().filter(is_new));
+                self.told_moves += 1;
+            }
+            None => self.moves_settings(),
+        }
+        Some(())
+    }
+
+    /// A type of that kind is there from now on.
+    fn makes_type(&mut self, name: &Name, kind: TypeKind) {
+        let schema = name.schema.clone().or_else(|| self.names.creation_schema().map(str::to_owned));
+        let made = schema.map(|schema| Provisional::Type(schema, name.name.clone(), kind));
+        self.effects.names.extend(made);
     }
 
     /// Functions that stand behind the words of the grammar that a function follows; everything else is names, types and

@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
         let name = if cursor.eat("all") { "all".to_owned() } else { cursor.role()? };
         self.act(action(Verb::Role, ObjectKind::Role, "role", name));
         // Its settings, and its name, which "$user" stands for.
-        self.effects.search_path = true;
+        self.effects.search_path |= tag != "CREATE ROLE";
         if cursor.eat_all(&["in", "database"]) {
             cursor.name()?;
         }

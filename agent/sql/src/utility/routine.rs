@@ -4,7 +4,10 @@
 //! somebody else, or a trigger, and what a call does is only implied then, so that a job which may define functions would
 //! reach by one of its own what no rule allows it. When it is called through here it is judged once more, as it is then.
 
-use policy::ObjectKind;
+use std::sync::Arc;
+
+use policy::catalog::{Body, Provisional};
+use policy::{Function, ObjectKind, Volatility};
 
 use super::expression::comma_parts;
 use super::session::{is_role_setting, value};
@@ -61,6 +64,8 @@ pub(super) struct Routine {
     foreign: bool,
     /// Strings in it are not read as they are here.
     other_strings: bool,
+    /// What it will be when it is called.
+    made: Function,
 }
 
 impl<'a> Reader<'a> {
@@ -78,11 +83,22 @@ impl<'a> Reader<'a> {
             self.returns(cursor, &mut values)?;
         }
         let path = self.names.path.clone();
+        let made = Function {
+            oid: 0,
+            schema: values.function.as_ref()?.schema.clone().unwrap_or_default(),
+            name: values.function.as_ref()?.name.clone(),
+            volatility: Volatility::Volatile,
+            security_definer: false,
+            language: "sql".to_owned(),
+            procedure: class == "procedure",
+            body: Body::Unread,
+            config: Vec::new(),
+        };
         let mut routine =
-            Routine { values, path, language: None, body: None, foreign: false, other_strings: false };
+            Routine { values, path, language: None, body: None, foreign: false, other_strings: false, made };
         loop {
             if cursor.is_end() {
-                return self.routine_text(&routine);
+                return self.routine_text(routine);
             }
             if cursor.sees("begin") || cursor.sees("return") {
                 return self.routine_statements(cursor, routine);
@@ -152,7 +168,14 @@ impl<'a> Reader<'a> {
     }
 
     fn routine_option(&mut self, cursor: &mut Cursor<'a>, routine: &mut Routine) -> Option<()> {
-        if WORDS.iter().any(|words| cursor.eat_all(words)) {
+        if let Some(words) = WORDS.iter().find(|words| cursor.eat_all(words)) {
+            let made = &mut routine.made;
+            match words.last() {
+                Some(&"definer") => made.security_definer = true,
+                Some(&"immutable") => made.volatility = Volatility::Immutable,
+                Some(&"stable") => made.volatility = Volatility::Stable,
+                _ => {}
+            }
             return Some(());
         }
         match cursor.eat_one(&[
@@ -225,6 +248,7 @@ impl<'a> Reader<'a> {
                 let value = value(cursor)?;
                 if name == "role" {
                     self.defines(|reader| reader.assign(name, Some(&value)));
+                    routine.made.config.push(format!("role={value}"));
                 }
                 return Some(());
             }
@@ -233,6 +257,10 @@ impl<'a> Reader<'a> {
         if cursor.eat_all(&["from", "current"]) {
             if is_role_setting(&name) {
                 self.defines(|reader| reader.assign(&name, None));
+            }
+            match name.as_str() {
+                "search_path" => routine.made.config.push(setting_of(&self.names.path.clone())),
+                name => routine.made.config.push(format!("{name}=")),
             }
             return Some(());
         }
@@ -249,12 +277,19 @@ impl<'a> Reader<'a> {
         }
         let values = &start[..start.len() - cursor.rest.len()];
         match name.as_str() {
-            "search_path" => routine.path = listed(self.text, values),
-            "standard_conforming_strings" => routine.other_strings = true,
+            "search_path" => {
+                routine.path = listed(self.text, values);
+                routine.made.config.push(setting_of(&routine.path));
+            }
+            "standard_conforming_strings" => {
+                routine.other_strings = true;
+                routine.made.config.push(format!("{name}="));
+            }
             name if is_role_setting(name) => {
                 let mut cursor = Cursor::new(self.text, values);
                 let role = value(&mut cursor).filter(|_| cursor.is_end());
                 self.defines(|reader| reader.assign(name, role.as_deref()));
+                routine.made.config.push(format!("{name}={}", role.unwrap_or_default()));
             }
             _ => {}
         }
@@ -262,7 +297,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A body that is a string.
-    fn routine_text(&mut self, routine: &Routine) -> Option<()> {
+    fn routine_text(&mut self, routine: Routine) -> Option<()> {
         let body = routine.body?;
         let language = routine.language.as_deref()?;
         let plpgsql = language == "plpgsql";
@@ -271,7 +306,10 @@ impl<'a> Reader<'a> {
             return Some(());
         }
         self.text_of_code(body, "a function", routine.other_strings, |reader, text, inside| {
-            let (path, values) = (routine.path.clone(), routine.values.clone());
+            let Routine { path, values, mut made, .. } = routine;
+            made.language = if plpgsql { "plpgsql" } else { "sql" }.to_owned();
+            made.body = Body::Text(body.literal(reader.text).unwrap_or_default().into());
+            reader.makes_function(made);
             let placed = text.placed;
             let source = Source { text: &text.text, placed, inside, path, values };
             reader.defines(|reader| {
@@ -305,12 +343,27 @@ impl<'a> Reader<'a> {
             return None;
         }
         cursor.rest = &[];
-        let Routine { values, path, .. } = routine;
+        let Routine { values, path, mut made, .. } = routine;
+        // What it names it has named where it is made.
+        let text =
+            tokens.first().zip(tokens.last()).map(|(first, last)| first.range().start..last.range().end);
+        made.body = Body::Text(text.and_then(|range| self.text.get(range)).unwrap_or_default().into());
+        made.config.insert(0, setting_of(self.names.path));
+        self.makes_function(made);
         self.defines(|reader| {
             let source = Source { path, ..reader.source(values) };
             reader.code(source, |code| code.statements(tokens));
         });
         Some(())
+    }
+
+    /// It is known what a call of this function runs.
+    fn makes_function(&mut self, made: Function) {
+        // Nobody knows where it is.
+        if !made.schema.is_empty() {
+            self.functions_stay();
+            self.effects.names.push(Provisional::Made(Arc::new(made)));
+        }
     }
 
     /// The text of code in a string, if it can be read: not too deep, not too much, and as PostgreSQL will.
@@ -354,6 +407,15 @@ pub(super) fn language(cursor: &mut Cursor<'_>) -> Option<String> {
         Some(token) => token.plain_string(cursor.text).map(std::borrow::Cow::into_owned),
         None => cursor.label().map(std::borrow::Cow::into_owned),
     }
+}
+
+/// A search path as `pg_proc.proconfig` has it.
+fn setting_of(path: &SearchPath) -> String {
+    let schemas = match path {
+        SearchPath::Known { schemas, .. } => schemas.iter().map(|schema| format!("\"{schema}\"")).collect(),
+        SearchPath::Unknown => vec!["\"$user\"".to_owned()],
+    };
+    format!("search_path={}", schemas.join(", "))
 }
 
 /// The schemas that these values of `search_path` list.

@@ -3,6 +3,7 @@
 use policy::{Action, ObjectKind, Output, Verb};
 
 use super::{Read, action, transaction};
+use crate::analysis::SetPath;
 use crate::cursor::Cursor;
 use crate::flow::constant;
 use crate::lexer::Kind;
@@ -83,8 +84,9 @@ impl<'a> Reader<'a> {
             transaction::modes(cursor);
             return Some(SET);
         }
+        let mut local = false;
         if !cursor.sees_all(&["session", "authorization"]) && !assigns(cursor) {
-            cursor.eat_one(&["session", "local"]);
+            local = cursor.eat_one(&["session", "local"]) == Some("local");
         }
         if cursor.eat_all(&["session", "authorization"])
             || cursor.eat_all(&["session", "session", "authorization"])
@@ -114,12 +116,40 @@ impl<'a> Reader<'a> {
             if cursor.sees(word) && !assigns(cursor) {
                 cursor.next();
                 self.setting(Verb::Set, setting);
+                if word == "schema" {
+                    self.sets_path(*cursor, local);
+                }
                 let _ = cursor.is_end() || values(cursor);
                 return Some(SET);
             }
         }
         let name = cursor.chain()?.join(".").to_ascii_lowercase();
+        if name == "search_path" {
+            let mut values = *cursor;
+            if values.eat("to") || values.eat_operator("=") {
+                self.sets_path(values, local);
+            }
+        }
         self.assigned(&name, cursor).then_some(SET)
+    }
+
+    /// The search path is set to the values ahead, where these are names and plain literals.
+    fn sets_path(&mut self, mut cursor: Cursor<'_>, local: bool) {
+        let mut list = Vec::new();
+        loop {
+            let default = cursor.sees(DEFAULT);
+            match value(&mut cursor) {
+                Some(name) if !default => list.push(name),
+                _ => return,
+            }
+            if !cursor.eat_kind(Kind::Comma) {
+                break;
+            }
+        }
+        if cursor.is_end() {
+            self.effects.sets_path = Some(SetPath { list, local });
+            self.wants.reach = self.names.reach.is_none();
+        }
     }
 
     /// `TO` or `=`, and the values of the setting of this name up to the end.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use masking::MaskSet;
 use policy::{Catalog, Judgement, Masked, Moment, Output, Policy, Subject};
-use sql::{Analysis, Limits, Place, SearchPath, Settings, Statement};
+use sql::{Analysis, Limits, Place, Reach, SearchPath, Settings, Statement};
 
 /// Reading SQL is recursive; the workers have stacks of this size, and so must whoever reads the same texts.
 const STACK: usize = 64 << 20;
@@ -29,7 +29,13 @@ pub(super) fn judge(
     at: Moment,
 ) -> Judged {
     let policy = policy.for_subject(subject);
-    let settings = Settings { search_path: SearchPath::listed(search_path.to_vec()), ..Settings::default() };
+    // Which role the service has is not known here: it is taken to reach every schema.
+    let reach = Reach { role: String::new(), schemas: catalog.schemas().map(str::to_owned).collect() };
+    let settings = Settings {
+        search_path: SearchPath::listed(search_path.to_vec()),
+        reach: Some(Arc::new(reach)),
+        ..Settings::default()
+    };
     let read = || sql::analyse(text.as_bytes(), &settings, catalog, &Limits::default());
     let analysis = std::thread::scope(|scope| {
         let reader = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, read);

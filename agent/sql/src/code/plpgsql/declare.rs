@@ -117,11 +117,10 @@ impl<'a> Reader<'a> {
         }
         match self.written_type(&mut cursor) {
             Some(Some(name)) if cursor.is_end() => {
-                let row =
-                    self.names.relation(&name).filter(|_| self.names.type_of(&name) != TypeFound::Harmless);
-                match row {
-                    Some(_) => self.type_of(Some(name), None),
-                    None => self.type_name(&name),
+                let is_relation = !self.names.relations(&name).is_empty();
+                match is_relation && self.names.type_of(&name) != TypeFound::Harmless {
+                    true => self.type_of(Some(name), None),
+                    false => self.type_name(&name),
                 }
             }
             Some(None) if cursor.is_end() => {}

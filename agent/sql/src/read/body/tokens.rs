@@ -25,6 +25,28 @@ pub(super) const OF_STATEMENTS: [(&str, Verb); 12] = [
     ("create", Verb::Create),
 ];
 
+/// Words without which no statement of a body changes settings, or runs other code than that of functions that it names.
+pub(super) const SETTING: [&str; 18] = [
+    "alter",
+    "analyse",
+    "analyze",
+    "call",
+    "cluster",
+    "commit",
+    "copy",
+    "discard",
+    "do",
+    "execute",
+    "import",
+    "load",
+    "refresh",
+    "reindex",
+    "reset",
+    "rollback",
+    "set",
+    "set_config",
+];
+
 /// Statements that are neither queries nor the language's own.
 const UTILITIES: [&str; 30] = [
     "alter",
