@@ -158,20 +158,8 @@ impl Overlay {
         let (parents, children) = (oids(parent), oids(child));
         let is_new = |oid: &Oid| content.relation(*oid).is_none() && self.relations[oid].children.is_empty();
         let new = children.iter().all(is_new);
-        let mut reached: BTreeSet<Oid> = parents.iter().copied().collect();
-        while !new {
-            let before = reached.len();
-            for relation in self.relations(content) {
-                let stands = relation.bases.iter().any(|base| reached.contains(&base.relation))
-                    || relation.children.iter().any(|child| reached.contains(child));
-                if stands {
-                    reached.insert(relation.oid);
-                }
-            }
-            if reached.len() == before {
-                break;
-            }
-        }
+        let reached: BTreeSet<Oid> = parents.iter().copied().collect();
+        let reached = if new { reached } else { self.standing_on(content, reached) };
         for oid in reached {
             let Some(relation) = self.relation_mut(content, oid) else { continue };
             if !new {
@@ -185,6 +173,23 @@ impl Overlay {
         for oid in children {
             if let Some(relation) = self.relation_mut(content, oid) {
                 relation.parents.extend(&parents);
+            }
+        }
+    }
+
+    /// These, and all whose rows are made of theirs.
+    fn standing_on(&self, content: &Content, mut reached: BTreeSet<Oid>) -> BTreeSet<Oid> {
+        loop {
+            let before = reached.len();
+            for relation in self.relations(content) {
+                let stands = relation.bases.iter().any(|base| reached.contains(&base.relation))
+                    || relation.children.iter().any(|child| reached.contains(child));
+                if stands {
+                    reached.insert(relation.oid);
+                }
+            }
+            if reached.len() == before {
+                return reached;
             }
         }
     }
