@@ -1,11 +1,12 @@
 //! A catalog that knows every name that a text holds, so that names are no reason for not understanding it.
 //!
 //! Every relation has every column that the text names, and a child, so that what is read with its family can be told
-//! from what is read alone. Functions and types are a user's, of which every use is an action.
+//! from what is read alone. Functions and types are a user's, of which every use is an action: a function checks the values
+//! of each type.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use policy::catalog::TypeKind;
+use policy::catalog::{Calls, Changes, TypeKind};
 use policy::{Catalog, Column, Function, Oid, Relation, RelationKind, Volatility};
 use sql::{SearchPath, Settings};
 
@@ -17,6 +18,9 @@ pub const PUBLIC: &str = "public";
 pub const TEMP: &str = "pg_temp_3";
 /// Behind the name of a relation: its child's.
 pub const CHILD: &str = "~child";
+
+/// The function that checks values.
+const CHECKS: Oid = 899_999;
 
 /// The catalog of one text.
 pub struct World {
@@ -118,12 +122,30 @@ impl World {
             body: policy::catalog::Body::Foreign,
             config: Vec::new(),
         });
+        let types: Vec<_> = types.into_iter().filter(|name| name.0 != "pg_catalog").collect();
+        let mut calls = Calls::default();
+        for (schema, name) in &types {
+            calls.types.entry(name.clone()).or_default().push((schema.clone(), CHECKS));
+        }
+        let checks = Function {
+            oid: CHECKS,
+            schema: "pg_catalog".to_owned(),
+            name: "upper".to_owned(),
+            volatility: Volatility::Immutable,
+            security_definer: false,
+            language: "internal".to_owned(),
+            procedure: false,
+            body: policy::catalog::Body::Foreign,
+            config: Vec::new(),
+        };
+        let functions = functions.chain([checks]);
         // A relation's name is its row type's.
-        let types = types.into_iter().filter(|name| name.0 != "pg_catalog" && !names.contains(name));
+        let types = types.into_iter().filter(|name| !names.contains(name));
         let types: BTreeMap<(String, String), TypeKind> =
             types.map(|name| (name, TypeKind::Domain)).collect();
         let catalog = Catalog::new(1, schemas, relations, functions)
-            .with_types(types.into_iter().map(|((schema, name), kind)| (schema, name, kind)));
+            .with_types(types.into_iter().map(|((schema, name), kind)| (schema, name, kind)))
+            .changed(1, Changes { calls: Some(calls), ..Changes::default() });
         World { catalog, columns }
     }
 
