@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use evidence::Digest;
 use serde::Deserialize;
 
-use crate::{approvals, authority, catalog, intercept, names, proxy, recorder};
+use crate::{approvals, authority, catalog, identity, intercept, names, proxy, recorder};
 
 pub use log::{Config as LogConfig, Format as LogFormat};
 pub(crate) use policies::CASES;
@@ -42,6 +42,9 @@ pub struct Config {
     /// How connections are taken.
     #[serde(default)]
     pub intercept: intercept::Config,
+    /// How jobs are told apart beside what the kernel says.
+    #[serde(default)]
+    pub identity: identity::Config,
     /// How host names are followed.
     #[serde(default)]
     pub names: names::Config,
@@ -168,6 +171,16 @@ mod tests {
         assert_eq!((config.intercept.ports[0].get(), config.intercept.unmatched), (5432, Unmatched::Refuse));
         assert_eq!(config.names.resolve_seconds.get(), 10);
         assert_eq!(config.resources["shop"].tls, proxy::TlsConfig::default());
+    }
+
+    #[test]
+    fn whose_tokens_are_taken_is_read_as_the_readme_has_it() {
+        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+        let (_, block) = readme.split_once("# portreeve.yaml\nidentity:\n").unwrap();
+        let block = block.split("```").next().unwrap();
+        let config = Config::parse(&format!("{LEAST}identity:\n{block}"), Path::new("p.yaml")).unwrap();
+        let [token] = &config.identity.tokens[..] else { panic!("{:?}", config.identity) };
+        assert_eq!((&*token.audience, &*token.variable), ("portreeve", "PORTREEVE_ID_TOKEN"));
     }
 
     #[test]

@@ -20,12 +20,16 @@ mod digests;
 mod executable;
 mod passwd;
 mod process;
+mod tokens;
 mod unit;
 
 use cgroups::Cgroups;
 pub use container::container;
 use digests::Digests;
 use executable::Executable;
+use serde::Deserialize;
+pub use tokens::TokenConfig;
+use tokens::Tokens;
 pub use unit::unit;
 
 /// What the kernel knew of the process that called connect(2), at that moment.
@@ -49,6 +53,15 @@ pub struct KernelPeer {
     pub ktime_ns: u64,
 }
 
+/// How jobs are told apart beside what the kernel says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whose tokens are taken, for `claims` of rules.
+    #[serde(default)]
+    pub tokens: Vec<TokenConfig>,
+}
+
 /// Reads what the host knows of its processes.
 #[derive(Debug)]
 pub struct Identifier {
@@ -56,6 +69,7 @@ pub struct Identifier {
     passwd: PathBuf,
     cgroups: Option<Cgroups>,
     digests: Digests,
+    tokens: Tokens,
 }
 
 impl Identifier {
@@ -67,7 +81,13 @@ impl Identifier {
             passwd: "/etc/passwd".into(),
             cgroups: cgroups.map(Cgroups::new),
             digests: Digests::new(digests::MOST_BYTES),
+            tokens: Tokens::default(),
         }
+    }
+
+    /// The same, which takes those tokens.
+    pub fn with_tokens(self, tokens: Vec<TokenConfig>) -> Self {
+        Identifier { tokens: Tokens::new(tokens), ..self }
     }
 
     /// The principal behind a connection. Never fails: what cannot be told is absent, and rules that ask for
@@ -129,6 +149,13 @@ impl Identifier {
         }
         let executable = Executable::of(&folder);
         let command_line = process::command_line(&folder);
+        let claims = match self.tokens.is_empty() {
+            true => BTreeMap::new(),
+            false => {
+                let environment = process::environment(&folder).unwrap_or_default();
+                self.tokens.claims(peer.pid, &environment, process::now())
+            }
+        };
         let ancestors = ancestors::of(&self.proc, peer.pid, stat, principal.cgroup.as_deref());
         let file = executable.as_ref().and_then(Executable::open);
         let replaced = executable.as_ref().is_some_and(|executable| !executable.remains());
@@ -142,6 +169,7 @@ impl Identifier {
         if !replaced {
             principal.executable = executable.and_then(|executable| executable.path);
             principal.command_line = command_line;
+            principal.claims = claims;
             // The process may end while this takes its time.
             principal.executable_sha256 = file.and_then(|file| self.digests.of(&file));
         }

@@ -7,6 +7,7 @@ mod attempts;
 mod audit;
 mod backend;
 mod cascades;
+mod claims;
 mod code;
 mod conditions;
 mod container_servers;

@@ -39,7 +39,7 @@ pub struct Principal {
     pub ancestors: Vec<Ancestor>,
     /// Cookie of the network namespace.
     pub netns: u64,
-    /// Claims of a verified token (OIDC), empty until one is brought.
+    /// Claims of a verified token (OIDC) that the process had in its environment; none without one.
     pub claims: BTreeMap<String, String>,
 }
 

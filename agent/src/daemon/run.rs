@@ -114,7 +114,8 @@ async fn start(config: Config, digest: Digest, inherited: Inherited) -> Result<D
         credentials,
         catalogs: Catalogs::start(config.catalog.clone(), Arc::new(connector))?,
         approvals: Approvals::new(config.approvals.clone()),
-        identifier: Identifier::new(Some(interception.cgroup_root())),
+        identifier: Identifier::new(Some(interception.cgroup_root()))
+            .with_tokens(config.identity.tokens.clone()),
         clock: recorder.clock(),
         recorder: Arc::clone(&recorder),
         cancels: Cancels::default(),

@@ -96,6 +96,16 @@ pub(super) fn command_line(folder: &Path) -> Option<String> {
     (!arguments.is_empty()).then(|| command_line::display(&arguments))
 }
 
+/// The variables that it was started with, `NAME=value` with a NUL behind each: at most the first megabyte.
+pub(super) fn environment(folder: &Path) -> Option<Vec<u8>> {
+    read(&folder.join("environ"), 1 << 20)
+}
+
+/// The second since the Unix epoch.
+pub(super) fn now() -> i64 {
+    clock_gettime(ClockId::Realtime).tv_sec
+}
+
 /// At most `limit` bytes of a file.
 fn read(path: &Path, limit: u64) -> Option<Vec<u8>> {
     let mut content = Vec::with_capacity(512);

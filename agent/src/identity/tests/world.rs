@@ -50,6 +50,7 @@ impl World {
             passwd: at("passwd"),
             cgroups: Some(Cgroups::made_up(at("cgroups"))),
             digests: Digests::new(digests::MOST_BYTES),
+            tokens: Tokens::default(),
         };
         World { scratch, identifier }
     }
