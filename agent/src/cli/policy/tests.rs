@@ -40,6 +40,19 @@ fn the_readme_shows_the_policy_that_is_tested() {
 }
 
 #[test]
+fn the_readme_shows_cases_that_hold() {
+    let readme = std::fs::read_to_string(policies().join("../README.md")).unwrap();
+    let (_, cases) = readme.split_once("```yaml\n# clinic.cases.yaml\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let cases = cases.split("```").next().unwrap();
+    std::fs::write(folder.path().join("clinic.cases.yaml"), cases).unwrap();
+    std::fs::copy(policies().join("clinic.yaml"), folder.path().join("clinic.yaml")).unwrap();
+    let (result, out) = run(&["test", folder.path().to_str().unwrap()]);
+    assert_eq!(result, Ok(true), "{out}");
+    assert!(out.contains("1 of 1 cases as expected"), "{out}");
+}
+
+#[test]
 fn every_example_policy_is_one_that_check_has_nothing_to_say_about() {
     for entry in std::fs::read_dir(policies()).unwrap() {
         let path = entry.unwrap().path();
