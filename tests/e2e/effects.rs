@@ -4,9 +4,9 @@
 //! that is as it was, through Portreeve, where it must not. Beside them stand honest neighbours, which must work.
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Setup, World, story};
+use e2e::{Setup, World, story, wire};
 
-use crate::steps::{Step, play, q};
+use crate::steps::{Step, batch, play, q};
 
 pub(crate) const POLICY: &str = "
 version: 1
@@ -299,6 +299,76 @@ fn what_is_called_reads_and_writes_by_the_way() -> Result<()> {
             ["SELECT honest()", "SELECT b FROM t", "INSERT INTO t VALUES (2, 'y')", "SELECT 'a' || 'b'"];
         passes(world, &honest)
     })
+}
+
+/// Values become one of a domain, whose check calls what is denied, and no text says so.
+#[test]
+fn values_come_to_a_domain_unseen() -> Result<()> {
+    const MORE: &str = "
+        CREATE FUNCTION public.takes(public.ran) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+        CREATE PROCEDURE public.does(public.ran) LANGUAGE plpgsql AS 'BEGIN END';
+        CREATE TYPE public.span AS RANGE (subtype = public.ran);
+        CREATE TABLE public.held (b public.ran); INSERT INTO public.held VALUES (NULL);
+        CREATE TYPE public.mood AS ENUM ('good');
+        CREATE FUNCTION public.told(public.mood) RETURNS json LANGUAGE sql AS $$SELECT to_json(public.run('x'))$$;
+        CREATE CAST (public.mood AS json) WITH FUNCTION public.told(public.mood);
+        CREATE TABLE public.moods (m public.mood); INSERT INTO public.moods VALUES ('good');
+        GRANT ALL ON public.held, public.moods TO PUBLIC;
+        DELETE FROM public.effects;";
+    story(&setup(), |world| {
+        let again = format!("{AGAIN}{MORE}");
+        let one = |sql: &str| texts(&[sql]);
+        check_on(
+            world,
+            &again,
+            vec![
+                ("a function", batched("SELECT takes($1)")),
+                ("a procedure", one("CALL does('x')")),
+                ("a range", one("SELECT span('a', 'b')")),
+                (
+                    "a new column",
+                    one("CREATE TABLE made (a ran DEFAULT 'x'); INSERT INTO made DEFAULT VALUES"),
+                ),
+                ("a row of a table", one("SELECT json_populate_record(h, '{\"b\": \"x\"}') FROM held h")),
+                ("a cast to json that is not written", one("SELECT to_json(m) FROM moods")),
+                ("one within a row", one("SELECT row_to_json(r) FROM moods r")),
+            ]
+            .into_iter()
+            .map(|(name, steps)| (name, steps, EFFECTS))
+            .collect(),
+        )?;
+        for of in ["ran", "ran[]", "holds", "filled", "span"] {
+            let value = match of {
+                "ran" => "x",
+                "ran[]" => "{x}",
+                "span" => "[a,b)",
+                _ => "(1,x)",
+            };
+            for text in ["SELECT $1", "SELECT 1 WHERE $1 IS NULL"] {
+                for direct in [true, false] {
+                    world.server.sql("shop", &again)?;
+                    world.server.sql("shop", "ALTER TABLE public.filled ALTER b TYPE public.ran")?;
+                    world.server.sql("shop", "DELETE FROM public.effects")?;
+                    let oid =
+                        world.server.sql("shop", &format!("SELECT 'public.{of}'::regtype::oid::int8"))?;
+                    let mut wire = if direct { world.direct_wire()? } else { world.wire()? };
+                    if !direct {
+                        play(&mut wire, &texts(&["CREATE TABLE nothing ()", "SELECT 1 FROM nothing"]))?;
+                    }
+                    let parse = wire::parse_typed("s", text, &[oid.parse()?]);
+                    let got = play(&mut wire, &[batch(&[parse]), batch(&[wire::bind("", "s", &[value])])])?;
+                    let ran = world.server.sql("shop", "SELECT count(*) FROM public.effects")? != "0";
+                    ensure!(ran == direct, "{text} of {of}, past Portreeve {direct}: {got:?}");
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A statement with a value, in the extended protocol.
+fn batched(sql: &str) -> Vec<Step> {
+    vec![batch(&[wire::parse("", sql), wire::bind("", "", &["x"]), wire::execute("", 0)])]
 }
 
 /// What works past Portreeve works through it, with the same answers.

@@ -281,6 +281,13 @@ pub fn parse(name: &str, sql: &str) -> Vec<u8> {
     message(b'P', &[name.as_bytes(), &[0], sql.as_bytes(), &[0, 0, 0]])
 }
 
+/// Parse with types of its parameters.
+pub fn parse_typed(name: &str, sql: &str, types: &[u32]) -> Vec<u8> {
+    let count = u16::try_from(types.len()).unwrap_or(u16::MAX);
+    let types: Vec<u8> = types.iter().flat_map(|of| of.to_be_bytes()).collect();
+    message(b'P', &[name.as_bytes(), &[0], sql.as_bytes(), &[0], &count.to_be_bytes(), &types])
+}
+
 /// Bind of text values, asking for text.
 pub fn bind(portal: &str, statement: &str, values: &[&str]) -> Vec<u8> {
     let mut body = [portal.as_bytes(), &[0], statement.as_bytes(), &[0, 0, 0]].concat();

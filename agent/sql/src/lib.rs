@@ -102,6 +102,18 @@ fn analyse_in(text: &[u8], around: Around<'_>, catalog: &Catalog) -> Analysis {
 /// What a call of a function by its number does, which no text names: the call itself, and what it runs. Where names in its
 /// body are looked for is not asked: any schema counts.
 pub fn called(function: Oid, catalog: &Catalog, limits: &Limits) -> Vec<Action> {
+    unnamed(catalog, limits, |reader| reader.call_member(function))
+}
+
+/// What checks values of these types, which no text names: those of the parameters of a statement. As with [`called`].
+pub fn checked(types: &[Oid], catalog: &Catalog, limits: &Limits) -> Vec<Action> {
+    let checks = types.iter().filter_map(|of| catalog.calls().values.get(of)).flatten();
+    unnamed(catalog, limits, |reader| {
+        reader.implying(|reader| checks.for_each(|function| reader.call_member(*function)));
+    })
+}
+
+fn unnamed(catalog: &Catalog, limits: &Limits, read: impl FnOnce(&mut read::Reader<'_>)) -> Vec<Action> {
     let names = names::Names {
         catalog,
         path: &SearchPath::Unknown,
@@ -112,7 +124,7 @@ pub fn called(function: Oid, catalog: &Catalog, limits: &Limits) -> Vec<Action> 
         inside: Inside::default(),
     };
     let mut reader = read::Reader::new("", &names, limits);
-    reader.call_member(function);
+    read(&mut reader);
     reader.tell();
     reader.actions
 }

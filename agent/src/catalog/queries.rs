@@ -368,28 +368,35 @@ pub(super) const WRITES: &str = concat!(
     ORDER BY 1, 2, 3, 4, 5"
 );
 
-/// Functions that expressions call without naming them: (kind, schema, name, function). The kind is `o` for operators, `c`
-/// for casts that are written, by the type that they give, `t` for what checks the values of a type, by its name, and `u` for
-/// what nothing in a text tells: casts that apply by themselves, and orders of values. Where no user has made a
-/// domain, which is asked first, it is not looked for what one calls.
+/// Functions that expressions call without naming them: (kind, schema, name, function, of). The kind is `o` for operators,
+/// `c` for casts that are written, by the type that they give, `t` for what checks the values of a type, by its name and OID,
+/// `a` for what checks the arguments and the result of a function, by its OID, and `u` for what nothing in a text tells:
+/// casts that apply by themselves (to `json` all do: `to_json` and its like look for them), and orders of values. Where no
+/// user has made a domain, which is asked first, it is not looked for what one calls.
 pub(super) const CALLS: &str = concat!(
     with_types!(),
     "\
     , f AS MATERIALIZED ( \
       SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
       WHERE l.lanname NOT IN ('c', 'internal') OR p.oid < 16384) \
-    SELECT 'o', n.nspname, o.oprname, o.oprcode::pg_catalog.oid \
+    SELECT 'o', n.nspname, o.oprname, o.oprcode::pg_catalog.oid, 0::pg_catalog.oid \
     FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace \
     WHERE o.oid >= 16384 AND o.oprcode::pg_catalog.oid IN (SELECT oid FROM f) \
-    UNION SELECT CASE c.castcontext WHEN 'e' THEN 'c' ELSE 'u' END, ''::pg_catalog.name, t.typname, c.castfunc \
+    UNION SELECT CASE WHEN c.castcontext = 'e' AND c.casttarget <> 'pg_catalog.json'::pg_catalog.regtype \
+                 THEN 'c' ELSE 'u' END, ''::pg_catalog.name, t.typname, c.castfunc, 0 \
     FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_type t ON t.oid = c.casttarget \
     WHERE c.oid >= 16384 AND c.castfunc IN (SELECT oid FROM f) \
-    UNION SELECT 'u', ''::pg_catalog.name, ''::pg_catalog.name, m.amproc::pg_catalog.oid FROM pg_catalog.pg_amproc m \
+    UNION SELECT 'u', ''::pg_catalog.name, ''::pg_catalog.name, m.amproc::pg_catalog.oid, 0 FROM pg_catalog.pg_amproc m \
     WHERE m.oid >= 16384 AND m.amproc::pg_catalog.oid >= 16384 AND m.amproc::pg_catalog.oid IN (SELECT oid FROM f) \
-    UNION SELECT 't', n.nspname, t.typname, y.func \
+    UNION SELECT 't', n.nspname, t.typname, y.func, t.oid \
     FROM types y JOIN pg_catalog.pg_type t ON t.oid = y.oid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
     WHERE (SELECT EXISTS (SELECT FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.oid >= 16384)) \
-    ORDER BY 1, 2, 3, 4"
+    UNION SELECT 'a', ''::pg_catalog.name, ''::pg_catalog.name, y.func, p.oid \
+    FROM types y JOIN pg_catalog.pg_proc p \
+      ON y.oid = p.prorettype OR y.oid = ANY (coalesce(p.proallargtypes, p.proargtypes::pg_catalog.oid[])) \
+    WHERE p.oid >= 16384 \
+      AND (SELECT EXISTS (SELECT FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.oid >= 16384)) \
+    ORDER BY 1, 2, 3, 4, 5"
 );
 
 /// The types that users made and that are no table's row type or an array: (oid, nspname, typname, typtype).

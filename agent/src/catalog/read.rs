@@ -191,7 +191,11 @@ impl Reader<'_> {
             match kind {
                 "o" => calls.operators.entry(name).or_default().push((schema, function)),
                 "c" => calls.casts.push(Cast { name, function }),
-                "t" => calls.types.entry(name).or_default().push((schema, function)),
+                "t" => {
+                    calls.types.entry(name).or_default().push((schema, function));
+                    calls.values.entry(row.try_get(4)?).or_default().push(function);
+                }
+                "a" => calls.arguments.entry(row.try_get(4)?).or_default().push(function),
                 _ => calls.unseen.push(function),
             }
         }

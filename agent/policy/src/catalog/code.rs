@@ -148,6 +148,10 @@ pub struct Calls {
     /// Types of users' whose values functions check, domains and what they are within, by their names: schema and
     /// function.
     pub types: BTreeMap<String, Vec<(String, Oid)>>,
+    /// The same by the types' OIDs (`pg_type.oid`).
+    pub values: BTreeMap<Oid, Vec<Oid>>,
+    /// What checks the arguments and the result of a function (`pg_proc.oid`), any user's, one that makes ranges too.
+    pub arguments: BTreeMap<Oid, Vec<Oid>>,
     /// Those that nothing in a text tells: casts that apply by themselves, and orders of values. Sorted.
     pub unseen: Vec<Oid>,
 }

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use evidence::{Parameter, Protocol, Ruling, Statement};
 use pgwire::frontend::{Bind, Parse};
 
+use policy::Oid;
+
 use super::Active;
 use super::expected::{Expected, Sent};
 use super::frontend::Taken;
@@ -20,6 +22,9 @@ use super::refusal::Refusal;
 use crate::own::Own;
 use crate::{Fault, Turn};
 
+/// What initdb makes has lower OIDs (`FirstNormalObjectId` of src/include/access/transam.h).
+const FIRST_NORMAL_OID: Oid = 16384;
+
 impl Active {
     pub(super) fn parse(
         &mut self,
@@ -27,7 +32,8 @@ impl Active {
         frame: &[u8],
         turn: &mut Turn<'_>,
     ) -> Result<Taken, Fault> {
-        let Ready::Now(ruled) = self.judge(parse.query, None, turn) else { return Ok(Taken::NotYet) };
+        let types = users_types(parse);
+        let Ready::Now(ruled) = self.judge(parse.query, &types, None, turn) else { return Ok(Taken::NotYet) };
         let ruled = self.with_room(ruled, (parse.name, b""));
         self.batch_open = true;
         let veiled = self.veils(ruled.reading());
@@ -42,7 +48,7 @@ impl Active {
         match ruled.permit_preparation() {
             Some(permit) => {
                 turn.statement(permit, frame);
-                self.parsed((parse.name, parse.query), record, &ruled, None, turn)?;
+                self.parsed((parse.name, parse.query, types), record, &ruled, None, turn)?;
             }
             None => self.refuse_parse(parse.name, record, &ruled, turn)?,
         }
@@ -58,13 +64,13 @@ impl Active {
     ) -> Result<(), Fault> {
         turn.own(Own::FailingParse(name));
         self.batch_refused = true;
-        self.parsed((name, b""), record, ruled, Some(ruled.refusal()), turn)
+        self.parsed((name, b"", Rc::default()), record, ruled, Some(ruled.refusal()), turn)
     }
 
     /// A Parse has been sent, or one that fails in its place.
     fn parsed(
         &mut self,
-        (name, text): (&[u8], &[u8]),
+        (name, text, types): (&[u8], &[u8], Rc<[Oid]>),
         record: u64,
         ruled: &Ruled,
         refusal: Option<Refusal>,
@@ -78,6 +84,7 @@ impl Active {
         };
         let prepared = Prepared {
             text,
+            types,
             strings: self.facts.strings(),
             inside: false,
             record,
@@ -288,7 +295,7 @@ impl Active {
         }
         let reading = match portal.is_planned() {
             true => Rc::clone(&bound.reading),
-            false => self.reread(&portal.prepared.text, portal.prepared.strings),
+            false => self.reread_prepared(&portal.prepared),
         };
         if !self.names_are_certain(&reading) {
             self.waiting = Some(Waiting::Names);
@@ -344,6 +351,7 @@ impl Active {
                 Rc::new(Prepared {
                     // Its own part alone: with it, all of the text would stay.
                     text: Bytes::copy_from_slice(text.get(place.range.clone()).unwrap_or_default()),
+                    types: Rc::default(),
                     strings: self.facts.strings(),
                     inside: true,
                     record,
@@ -393,6 +401,11 @@ impl Active {
             Refusal { sqlstate, message, hint: None, position: None, is_servers: true },
         )
     }
+}
+
+/// Of the types that a Parse gives its parameters, those that users made: their values may be checked.
+fn users_types(parse: &Parse<'_>) -> Rc<[Oid]> {
+    parse.parameter_types.iter().filter(|of| *of >= FIRST_NORMAL_OID).collect()
 }
 
 /// A bound value for a reviewer's eyes.

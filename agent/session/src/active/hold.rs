@@ -12,10 +12,10 @@ use pgwire::backend::NoticeFields;
 use policy::{Decision, Grant, Pending, Verdict, VerdictError};
 
 use super::Active;
-use super::facts::Strings;
 use super::judging::Ruled;
 use super::ledger::binding;
 use super::names::Prepared;
+use super::reading::Reading;
 use super::refusal::Refusal;
 use super::streamed::Decided;
 use crate::{ApprovalRequest, Fault, Request, Turn};
@@ -170,13 +170,14 @@ impl Active {
         if outcome == HoldOutcome::Disconnected {
             return Ok(());
         }
-        let text = match &message {
-            HeldMessage::Query { text, .. } => Some((text, self.facts.strings())),
-            HeldMessage::Bind { prepared, .. } => Some((&prepared.text, prepared.strings)),
-            HeldMessage::Head { prepared: Some(prepared), .. } => Some((&prepared.text, prepared.strings)),
+        let now = match &message {
+            HeldMessage::Query { text, .. } => Some(self.reread(text, self.facts.strings())),
+            HeldMessage::Bind { prepared, .. } | HeldMessage::Head { prepared: Some(prepared), .. } => {
+                Some(self.reread_prepared(prepared))
+            }
             HeldMessage::FunctionCall { .. } | HeldMessage::Head { prepared: None, .. } => None,
         };
-        let decided = decided.and_then(|grant| self.still_allowed(grant, &ruled, text));
+        let decided = decided.and_then(|grant| self.still_allowed(grant, &ruled, now));
         if let HeldMessage::Head { .. } = &message {
             self.decided = Some(Decided { record, ruled, grant: decided });
             return Ok(());
@@ -190,7 +191,7 @@ impl Active {
         &mut self,
         grant: Grant,
         ruled: &Ruled,
-        text: Option<(&Bytes, Strings)>,
+        reading: Option<Rc<Reading>>,
     ) -> Result<Grant, Refusal> {
         if ruled.judged().epoch == self.facts.epoch() {
             return Ok(grant);
@@ -202,8 +203,7 @@ impl Active {
         if let Some(refusal) = self.unmaskable(ruled.reading()) {
             return Err(refusal);
         }
-        if let Some((text, strings)) = text {
-            let reading = self.reread(text, strings);
+        if let Some(reading) = reading {
             let now = self.rule(reading);
             if now.reading().actions() != ruled.reading().actions()
                 || !now.reading().outputs().eq(ruled.reading().outputs())

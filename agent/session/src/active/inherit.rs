@@ -79,6 +79,7 @@ impl Active {
             settings.to_mut().search_path = SearchPath::Unknown;
         }
         let meant = self.reread_by(&prepared.text, prepared.strings, &settings);
+        let meant = self.with_checks(meant, &prepared.types);
         let [statement] = meant.statements() else {
             resolved.doubt(index, "EXECUTE of more than one statement");
             return false;

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use evidence::{Ruling, Would};
-use policy::{Action, Decision, Judgement, Permit, Verb};
-use sql::{CopyDirection, Effects, Settings, Statement};
+use policy::{Action, Decision, Judgement, Oid, Permit, Verb};
+use sql::{CopyDirection, Effects, Limits, Settings, Statement};
 
 use super::Active;
 use super::facts::Strings;
@@ -110,15 +110,17 @@ impl Ruled {
 }
 
 impl Active {
-    /// Judges the text of the message in front, or one that the server took apart before with strings like these.
+    /// Judges the text of the message in front, or one that the server took apart before with strings like these. Its
+    /// parameters have these types of users' among others.
     pub(super) fn judge(
         &mut self,
         text: &[u8],
+        types: &[Oid],
         before: Option<Strings>,
         turn: &mut Turn<'_>,
     ) -> Ready<Ruled> {
         let reading = match self.read(text, before, turn) {
-            Ready::Now(reading) => reading,
+            Ready::Now(reading) => self.with_checks(reading, types),
             Ready::Wait => return Ready::Wait,
         };
         if !self.names_are_certain(&reading) {
@@ -136,7 +138,7 @@ impl Active {
         {
             return Ready::Now(self.ruled(judged.clone()));
         }
-        let ruled = self.judge(&prepared.text, Some(prepared.strings), turn);
+        let ruled = self.judge(&prepared.text, &prepared.types, Some(prepared.strings), turn);
         if let Ready::Now(ruled) = &ruled {
             *prepared.judged.borrow_mut() = Some(ruled.judged.clone());
         }
@@ -218,6 +220,24 @@ impl Active {
                 Some("Use SELECT: its rows can be masked.".to_owned()),
             )
         })
+    }
+
+    /// The same with what checks the values of its parameters, which are of these types.
+    pub(super) fn with_checks(&self, reading: Rc<Reading>, types: &[Oid]) -> Rc<Reading> {
+        if types.is_empty() {
+            return reading;
+        }
+        let (catalog, _) = self.facts.catalog();
+        let checks = sql::checked(types, catalog, &Limits::default());
+        match checks.is_empty() {
+            true => reading,
+            false => Rc::new(reading.with_checks(&checks)),
+        }
+    }
+
+    /// Reads a prepared statement by what is known now, without waiting for more.
+    pub(super) fn reread_prepared(&self, prepared: &Prepared) -> Rc<Reading> {
+        self.with_checks(self.reread(&prepared.text, prepared.strings), &prepared.types)
     }
 
     /// Reads a text by what is known now, without waiting for more.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use masking::{MaskSet, RowPlan};
-use policy::{Grant, Output, Verb};
+use policy::{Grant, Oid, Output, Verb};
 
 use super::facts::Strings;
 use super::judged::Told;
@@ -21,6 +21,8 @@ use super::reading::Reading;
 pub(crate) struct Prepared {
     /// The text that its Parse carried, or of the statement inside a PREPARE.
     pub(crate) text: Bytes,
+    /// The types of users' that its Parse gave its parameters.
+    pub(crate) types: Rc<[Oid]>,
     /// How its strings are read: the server has taken it apart, and does not do so again.
     pub(crate) strings: Strings,
     /// The text is a PREPARE or a DECLARE and stands for the statement inside.
@@ -351,7 +353,7 @@ trait Weighs {
 
 impl Weighs for Prepared {
     fn weight(&self) -> usize {
-        256 + self.text.len() + self.reading
+        256 + self.text.len() + size_of_val(&*self.types) + self.reading
     }
 }
 

@@ -157,6 +157,22 @@ impl Reading {
         }
     }
 
+    /// The same, where these check the values of its parameters, and may change settings of the session.
+    pub(crate) fn with_checks(&self, checks: &[Action]) -> Self {
+        let mut reading = self.clone();
+        let meaning = Rc::make_mut(&mut reading.meaning);
+        for action in checks {
+            if !meaning.actions.contains(action) {
+                meaning.actions.push(action.clone());
+            }
+        }
+        for statement in &mut meaning.statements {
+            statement.actions.extend_from_slice(checks);
+        }
+        reading.moves_settings();
+        reading
+    }
+
     /// What each of its statements gives back.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = &Output> {
         self.meaning.statements.iter().map(|s| &s.output)

@@ -24,7 +24,7 @@ impl Active {
     pub(super) fn query(&mut self, text: &[u8], frame: &[u8], turn: &mut Turn<'_>) -> Result<Taken, Fault> {
         let ruled = match self.replication_command(text) {
             Some(ruled) => ruled,
-            None => match self.judge(text, None, turn) {
+            None => match self.judge(text, &[], None, turn) {
                 Ready::Now(ruled) => ruled,
                 Ready::Wait => return Ok(Taken::NotYet),
             },

@@ -76,6 +76,8 @@ impl<'a> Reader<'a> {
                 self.implying(|reader| reader.assign(setting, Some(value)));
             }
         }
+        let checks = self.names.catalog.calls().arguments.get(&function.oid);
+        self.implying(|reader| checks.into_iter().flatten().for_each(|oid| reader.call_member(*oid)));
         match &function.body {
             Body::Foreign if runs_text_elsewhere(&function.name) => {
                 self.opaque(format!("{} runs a text", shown()));

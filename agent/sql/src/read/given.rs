@@ -28,6 +28,13 @@ impl<'a> Reader<'a> {
         };
         if function == "set_config" {
             self.set_config(args);
+        } else if own && function.starts_with("pg_input_") {
+            // A value becomes one of the type that the second argument names.
+            let written = self.literal(args, 1);
+            self.checks_by_text(written.as_deref());
+        } else if own && function.contains("_populate_record") {
+            // And here of the type of the first.
+            self.checks_by_text(None);
         } else if own && takes_sequence(function) {
             match self.literal(args, 0).and_then(|text| written_name(&text, self.limits)) {
                 Some(sequence) => {

@@ -175,6 +175,31 @@ impl Reader<'_> {
         }
     }
 
+    /// The type of a column or an attribute that is defined, or what a domain is made of: its checks run when there are values.
+    /// One that the open transaction has made had them told with it.
+    pub(crate) fn defining_type(&mut self, name: &Name) {
+        match self.names.type_of(name) {
+            TypeFound::Harmless | TypeFound::Plain(_) => {}
+            TypeFound::User(schema) => self.checks(Some(&schema), &name.name),
+            TypeFound::Missing => self.checks(name.schema.as_deref(), &name.name),
+        }
+    }
+
+    /// What values are checked by that are made of a type which a text names, or, without a text, of any.
+    pub(crate) fn checks_by_text(&mut self, written: Option<&str>) {
+        let types = &self.names.catalog.calls().types;
+        let is_named = |name: &str| written.is_none_or(|text| names_in(text, name));
+        let checks = types.iter().filter(|(name, _)| is_named(name)).flat_map(|(_, checks)| checks);
+        self.implying(|reader| checks.for_each(|(_, function)| reader.call_member(*function)));
+    }
+
+    /// The checks of the types of that name, of a schema or of any.
+    fn checks(&mut self, schema: Option<&str>, name: &str) {
+        let checks = self.names.catalog.calls().types.get(name).into_iter().flatten();
+        let of = checks.filter(|(of, _)| schema.is_none_or(|schema| schema == of));
+        self.implying(|reader| of.for_each(|(_, function)| reader.call_member(*function)));
+    }
+
     /// A type by its name.
     pub(crate) fn type_name(&mut self, name: &Name) {
         if name.schema.as_deref() == Some("information_schema") {
@@ -188,16 +213,16 @@ impl Reader<'_> {
             TypeFound::Harmless | TypeFound::Plain(_) => {}
             TypeFound::User(schema) => {
                 self.call_hidden("type", Some(&schema), &name.name);
-                let checks = self.names.catalog.calls().types.get(&name.name);
-                let functions: Vec<_> = checks
-                    .into_iter()
-                    .flatten()
-                    .filter(|(of, _)| *of == schema)
-                    .map(|(_, oid)| *oid)
-                    .collect();
-                self.implying(|reader| functions.into_iter().for_each(|oid| reader.call_member(oid)));
+                self.checks(Some(&schema), &name.name);
             }
             TypeFound::Missing => self.missing("type", name),
         }
     }
+}
+
+/// Whether a name stands in a text, with quotes and in whatever case.
+fn names_in(text: &str, name: &str) -> bool {
+    let folded = text.to_ascii_lowercase();
+    // An array's type has an underscore before the name of what it holds, which need not be written so.
+    folded.contains(&name.trim_start_matches('_').to_ascii_lowercase()) || text.contains(['\\', '"'])
 }

@@ -369,6 +369,43 @@ fn a_value_of_a_domain_is_checked_by_what_the_domain_calls() {
 }
 
 #[test]
+fn values_that_come_to_a_domain_unseen_are_checked_by_what_it_calls() {
+    let catalog = with(|changes| {
+        let checks = vec![("public".to_owned(), 600)];
+        changes.calls = Some(Calls {
+            types: [("email".to_owned(), checks)].into(),
+            values: [(9000, vec![600])].into(),
+            arguments: [(703, vec![600])].into(),
+            ..Calls::default()
+        });
+    });
+    let checked = "*function public.reads, *select table public.secret";
+    for text in [
+        "SELECT in_c('x')",
+        "CREATE TABLE made (a email DEFAULT 'x')",
+        "CREATE TABLE made (a public.email[])",
+        "ALTER TABLE made ADD a email",
+        "CREATE TYPE pair AS (a int, b email)",
+        "CREATE DOMAIN mine AS email",
+        "SELECT pg_input_is_valid('x', 'public.email')",
+        "SELECT pg_input_is_valid('x', 'Email[]')",
+        "SELECT pg_input_is_valid('x', U&'em\\0061il')",
+        "SELECT pg_input_is_valid('x', 'em' || 'ail')",
+        "SELECT pg_catalog.pg_input_error_info('x', b) FROM t",
+        "SELECT json_populate_record(t, '{}') FROM t",
+    ] {
+        let all = actions(&catalog, text);
+        assert!(all.contains(checked), "{text} gave {all}");
+    }
+    for text in ["SELECT pg_input_is_valid('1', 'integer')", "CREATE TABLE made (a mood, b text)"] {
+        assert!(!actions(&catalog, text).contains("reads"), "{text}");
+    }
+    let by_type = |of| crate::checked(&[of], &catalog, &Limits::default());
+    assert!(by_type(9000).iter().all(|action| action.implied) && by_type(9000).len() == 2);
+    assert_eq!(by_type(25), []);
+}
+
+#[test]
 fn what_a_body_hands_on_is_read_as_anywhere_else() {
     let run = |language: &str, config: &[&str], body: &str, text: &str, settings: &crate::Settings| {
         let catalog = with(|changes| {

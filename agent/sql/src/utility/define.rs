@@ -152,7 +152,8 @@ impl<'a> Reader<'a> {
         match self.written_type(cursor)? {
             // One that is made by the same transaction is not in the catalog; what its checks call was told with it.
             Some(name) if when == When::Now => self.known_type(&name),
-            Some(_) | None => {}
+            Some(name) => self.defining_type(&name),
+            None => {}
         }
         Some(())
     }

@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
                 self.makes_type(&name, TypeKind::Domain);
                 self.create_other(ObjectKind::Other, "domain", name);
                 cursor.eat("as");
-                self.written_type(cursor)?;
+                self.column_type(cursor, When::Later)?;
                 self.qualities(cursor, Defined { over: Over::Nothing, when: When::Later })
             }
             "operator" => {
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
             for attribute in comma_parts(cursor.group()?) {
                 let mut attribute = Cursor::new(self.text, attribute);
                 attribute.name()?;
-                self.written_type(&mut attribute)?;
+                self.column_type(&mut attribute, When::Later)?;
                 if attribute.eat("collate") {
                     attribute.chain()?;
                 }

@@ -22,6 +22,13 @@ const SCHEMA: &str = "
     CREATE OPERATOR s.+ (leftarg = text, rightarg = text, function = s.step);
     CREATE FUNCTION s.of(s.t) RETURNS int LANGUAGE sql AS 'SELECT 1';
     CREATE CAST (s.t AS int) WITH FUNCTION s.of(s.t);
+    CREATE TYPE s.mood AS ENUM ('good');
+    CREATE FUNCTION s.told(s.mood) RETURNS json LANGUAGE sql AS $$SELECT '1'::json$$;
+    CREATE CAST (s.mood AS json) WITH FUNCTION s.told(s.mood);
+    CREATE FUNCTION s.valid(text) RETURNS bool LANGUAGE sql AS 'SELECT true';
+    CREATE DOMAIN s.email AS text CHECK (s.valid(VALUE));
+    CREATE TYPE s.span AS RANGE (subtype = s.email);
+    CREATE FUNCTION s.takes(int, s.email[]) RETURNS int LANGUAGE sql AS 'SELECT 1';
     CREATE VIEW s.v AS SELECT pg_read_file('x') AS a, s.text('y') AS b;
 ";
 
@@ -59,6 +66,17 @@ fn what_runs_code_is_read() {
             calls.casts.iter().map(|c| (&*c.name, c.function)).collect::<Vec<_>>(),
             [("int4", named("of").oid)]
         );
+        let valid = vec![named("valid").oid];
+        let email: String =
+            admin.query_one("SELECT 's.email'::regtype::oid::text", &[]).await.unwrap().get(0);
+        assert_eq!(calls.values[&email.parse::<policy::Oid>().unwrap()], valid);
+        assert_eq!(
+            (&calls.arguments[&named("takes").oid], &calls.arguments[&named("span").oid]),
+            (&valid, &valid)
+        );
+        assert!(!calls.arguments.contains_key(&named("valid").oid));
+        // to_json looks for it by itself.
+        assert_eq!(calls.unseen, [named("told").oid]);
         let called = relation("v").functions;
         let read_file = catalog.functions_named("pg_catalog", "pg_read_file").map(|f| f.oid);
         assert!(
