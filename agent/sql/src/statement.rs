@@ -90,10 +90,6 @@ pub(crate) fn read(
     if evaluates(done.tag, &reader.effects) {
         reader.hidden_calls(text, tokens, path);
     }
-    if reader.effects.ddl {
-        // What is defined may have values of a type that are checked.
-        reader.implying(|reader| reader.checks_of_types(text, tokens));
-    }
     reader.tell();
     let opaque = reader.actions.iter().any(|action| action.verb == Verb::Opaque);
     if opaque {

@@ -375,7 +375,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The functions that check values of types by these names.
-    pub(crate) fn checks_of_types(&mut self, text: &str, tokens: &[Token]) {
+    fn checks_of_types(&mut self, text: &str, tokens: &[Token]) {
         let types = &self.names.catalog.calls().types;
         if types.is_empty() {
             return;

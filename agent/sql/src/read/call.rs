@@ -156,7 +156,8 @@ impl<'a> Reader<'a> {
     /// Whether what casts, operators and types run by themselves may change settings.
     fn may_set_unseen(&self) -> bool {
         let catalog = self.names.catalog;
-        let Calls { operators, casts, types, unseen } = catalog.calls();
+        // Those of values and arguments are among those of types.
+        let Calls { operators, casts, types, unseen, values: _, arguments: _ } = catalog.calls();
         let named = operators.values().chain(types.values()).flatten().map(|(_, function)| function);
         let mut all = named.chain(casts.iter().map(|cast| &cast.function)).chain(unseen);
         all.any(|oid| {

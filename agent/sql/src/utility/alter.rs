@@ -4,6 +4,7 @@ use policy::catalog::Provisional;
 use policy::{Action, Detail, Object, ObjectKind, Verb};
 
 use super::define::{Defined, When};
+use super::expression::comma_parts;
 use super::kind::{ObjectType, object_type, tag};
 use super::{Read, action};
 use crate::cursor::Cursor;
@@ -156,6 +157,9 @@ impl<'a> Reader<'a> {
                 {
                     self.attributes(attributes)?;
                 }
+                for part in comma_parts(cursor.rest) {
+                    self.altered_attribute(Cursor::new(self.text, part));
+                }
                 cursor.rest = &[];
             }
             "operator" => {
@@ -180,6 +184,18 @@ impl<'a> Reader<'a> {
             _ => cursor.rest = &[],
         }
         Some(())
+    }
+
+    /// ADD ATTRIBUTE and ALTER ATTRIBUTE: what the new type checks.
+    fn altered_attribute(&mut self, mut cursor: Cursor<'a>) {
+        let altered = cursor.eat_one(&["add", "alter"]).is_some() && cursor.eat("attribute");
+        if !altered || cursor.name().is_none() {
+            return;
+        }
+        let _ = cursor.eat_all(&["set", "data", "type"]) || cursor.eat("type");
+        if let Some(Some(name)) = self.written_type(&mut cursor) {
+            self.defining_type(&name);
+        }
     }
 
     /// Attributes of a function that ALTER FUNCTION changes, and CREATE FUNCTION has: the settings that hold while it runs
