@@ -301,6 +301,11 @@ impl ColumnPattern {
         self.relation.matches(relation) && self.column.matches(column)
     }
 
+    /// The column's part.
+    pub(crate) const fn column(&self) -> &Glob {
+        &self.column
+    }
+
     /// The schema and the relation, where both are written out.
     pub(crate) fn literal_relation(&self) -> Option<(&str, &str)> {
         // `pg_temp` stands for every session's own.

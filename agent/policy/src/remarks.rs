@@ -5,6 +5,7 @@
 
 mod candidates;
 mod cover;
+mod names;
 mod never;
 mod overlap;
 mod partly;

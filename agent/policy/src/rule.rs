@@ -141,6 +141,11 @@ impl Rule {
         self.resources.is_empty() || self.resources.iter().any(|(glob, _)| glob.matches(resource))
     }
 
+    /// The resources that it lists, as they are written; none where it is about every one.
+    pub fn resources(&self) -> impl Iterator<Item = String> {
+        self.resources.iter().map(|(glob, _)| glob.to_string())
+    }
+
     /// The login names that it is about, as far as they are written out.
     pub fn users(&self) -> impl Iterator<Item = &str> {
         self.who.iter().flat_map(|who| &who.user).filter_map(Glob::literal)

@@ -33,7 +33,8 @@ pub struct PolicyCommand {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Read documents and say what is wrong with them, or most likely not meant.
+    /// Read documents and say what is wrong with them, or most likely not meant: also of names that the schema of the
+    /// cases beside them (`x.cases.yaml`) does not have.
     Check(Check),
     /// Run the cases (`x.cases.yaml`) beside the policies (`x.yaml`) of a folder.
     Test(test::Test),
@@ -136,7 +137,10 @@ impl Check {
             writeln!(out, "only observed, NOT ENFORCED: {what}")?;
         }
         let overlaps = if self.overlaps { policy.overlaps() } else { Vec::new() };
-        for remark in policy.remarks().iter().chain(&overlaps) {
+        let unknown = files::beside(&self.paths)?;
+        let unknown: Vec<policy::Remark> =
+            unknown.iter().flat_map(|cases| policy.unknown_names(&cases.catalog)).collect();
+        for remark in policy.remarks().iter().chain(&unknown).chain(&overlaps) {
             writeln!(out, "{remark}")?;
         }
         let (rules, digest) = (policy.rules().len(), hex::encode(policy.digest()));

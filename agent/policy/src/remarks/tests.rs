@@ -190,6 +190,45 @@ fn what_of_a_rule_is_there_in_vain_is_told() {
 }
 
 #[test]
+fn names_that_a_database_does_not_have_are_told_where_another_is_meant() {
+    let cases = "version: 1\nresource: s\ndatabase: s\nschema: { app.patients: [id, ssn], app.visits: [id] }\ncases:\n\
+                 - { name: n, who: { uid: 1 }, statement: SELECT 1, expect: allow, rule: implied }\n";
+    let cases = crate::CaseFile::parse(&Document { name: "c", text: cases }).unwrap();
+    for (rule, what) in [
+        (
+            "mask: app.patients.snn",
+            "masks app.patients.snn, a column that app.patients does not have; did you mean `ssn`?",
+        ),
+        ("mask: app.patients.note*", "masks app.patients.note*, a column that app.patients does not have"),
+        (
+            "mask: app.patient.ssn",
+            "masks app.patient.ssn, of a relation that is not there; did you mean `app.patients`?",
+        ),
+        (
+            "actions: [update], when: { columns: app.visits.idd }, decision: allow",
+            "names app.visits.idd, a column that app.visits does not have; did you mean `id`?",
+        ),
+        (
+            "actions: [read], relations: [app.visit, app.visits], decision: allow",
+            "names app.visit, which is not there; did you mean `app.visits`?",
+        ),
+        // What is known may be a part.
+        (
+            "actions: [read], relations: [app.invoices, hr.visit, 'app.visi*'], decision: allow, mask: [hr.a.b, '*.*.x']",
+            "",
+        ),
+        ("mask: [app.patients.ssn, 'app.patients.*']", ""),
+    ] {
+        let expect = match what {
+            "" => String::new(),
+            what => format!("p:3:3: rule \"r\" {what}"),
+        };
+        let policy = read(&format!("- {{ name: r, {rule} }}\n"));
+        assert_eq!(told(policy.unknown_names(&cases.catalog)), expect, "{rule}");
+    }
+}
+
+#[test]
 fn a_rule_that_others_are_about_all_of_is_told_with_them() {
     let covered = "p:4:3: rule \"b\" never decides: rule \"a\" at p:3:3 is about all of it";
     for (a, b, expect) in [

@@ -1,5 +1,6 @@
 //! `portreeve policy explain`: one Query, action by action.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use policy::{Action, CaseFile, Catalog, Considered, Masked, Moment, Subject};
+use policy::{Action, CaseFile, Catalog, Cause, Considered, Masked, Moment, Policy, Rule, Subject, Verb};
 
 use super::files::{self, File};
 use super::judged::judge;
@@ -63,6 +64,18 @@ impl Explain {
         let judged = judge(&policy, &subject, (&catalog, &search_path), &self.sql, at);
         writeln!(out, "{} by rule \"{}\"", judged.judgement.decision(), judged.judgement.rule())?;
         writeln!(out, "  {}", judged.judgement.refusal())?;
+        let opaque = judged.judgement.findings().iter().any(|finding| finding.action.verb == Verb::Opaque);
+        if self.schema.is_none() && opaque {
+            writeln!(out, "  no table is known here: --schema x.cases.yaml says which there are")?;
+        }
+        let by_none = judged.judgement.decisive().is_none_or(|finding| finding.cause == Cause::NoRule);
+        if let Some(known) = unnamed(&policy, &self.resource).filter(|_| by_none) {
+            writeln!(
+                out,
+                "  no rule names the resource \"{}\" (--resource): they name {known}",
+                self.resource
+            )?;
+        }
         if let Some(would) = judged.judgement.would() {
             writeln!(
                 out,
@@ -125,6 +138,14 @@ impl Explain {
         }
         Ok(())
     }
+}
+
+/// The resources that rules name, where none of them is that one.
+fn unnamed(policy: &Policy, resource: &str) -> Option<String> {
+    let named: BTreeSet<String> = policy.rules().iter().flat_map(Rule::resources).collect();
+    let here = |rule: &Rule| rule.resources().next().is_some() && rule.concerns(resource);
+    let none = !named.is_empty() && !policy.rules().iter().any(here);
+    none.then(|| named.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// So many rules are told one by one.

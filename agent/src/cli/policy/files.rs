@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use policy::Policy;
+use policy::{CaseFile, Policy};
 
 use crate::config::{CASES, PoliciesError, PolicyFile, in_folder, read_policies};
 
@@ -31,4 +31,20 @@ pub(super) fn cases(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>, PoliciesEr
 pub(super) fn without_cases(folder: &Path) -> Result<Vec<PathBuf>, PoliciesError> {
     let found = in_folder(folder, |name| name.ends_with(".yaml") && !name.ends_with(CASES))?;
     Ok(found.into_iter().filter(|policy| !policy.with_extension("cases.yaml").exists()).collect())
+}
+
+/// The cases beside these documents, and in these folders.
+pub(super) fn beside(paths: &[PathBuf]) -> Result<Vec<CaseFile>, PoliciesError> {
+    let mut found = Vec::new();
+    for path in paths {
+        match path.is_dir() {
+            true => found.extend(in_folder(path, |name| name.ends_with(CASES))?),
+            false => found.extend(Some(path.with_extension("cases.yaml")).filter(|cases| cases.exists())),
+        }
+    }
+    let read = |path: PathBuf| {
+        let file = File::read(path)?;
+        CaseFile::parse(&file.document()).map_err(PoliciesError::Documents)
+    };
+    found.into_iter().map(read).collect()
 }

@@ -36,6 +36,9 @@ impl Test {
             let file = File::read(cases)?;
             let cases = CaseFile::parse(&file.document()).map_err(PoliciesError::Documents)?;
             let known = (&cases.catalog, cases.search_path.as_slice());
+            for remark in policy.unknown_names(&cases.catalog) {
+                writeln!(out, "{remark}")?;
+            }
             let mut coverage = Coverage::new(&policy, &policy_name);
             let mut mismatches = Vec::new();
             for case in &cases.cases {

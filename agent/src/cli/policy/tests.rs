@@ -162,6 +162,47 @@ cases:
 ";
 
 #[test]
+fn what_was_left_out_of_a_question_is_told_where_it_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.yaml");
+    let rules = "version: 1\nrules: [{name: r, resources: [shop], actions: [select], decision: allow}]\n";
+    std::fs::write(&path, rules).unwrap();
+    let asked = |rest: &[&str]| {
+        let asked = ["explain", "--policy", path.to_str().unwrap(), "--as", "uid=1"];
+        run(&[&asked[..], rest].concat()).1
+    };
+    let (named, known) = ("no rule names the resource", "no table is known here");
+    let out = asked(&["--resource", "shpo", "SELECT 1"]);
+    assert!(out.contains("no rule names the resource \"shpo\" (--resource): they name shop\n"), "{out}");
+    assert!(!out.contains(known), "{out}");
+    let out = asked(&["--resource", "shop", "SELECT a FROM t"]);
+    assert!(out.contains(known) && !out.contains(named), "{out}");
+}
+
+#[test]
+fn check_knows_the_tables_of_the_cases_beside_a_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "p.yaml",
+        "version: 1\nrules: [{name: r, mask: public.orders.note}, {name: m, mask: public.orders.noet}]\n",
+    );
+    write(
+        "p.cases.yaml",
+        DATABASE.split("  - { name: held").next().unwrap().trim_end().trim_end_matches("cases:"),
+    );
+    // Without cases it is no cases file.
+    assert!(run(&["check", folder.path().to_str().unwrap()]).0.is_err());
+    write("p.cases.yaml", &DATABASE.replace("rule: late", "rule: m"));
+    for path in [folder.path().to_owned(), folder.path().join("p.yaml")] {
+        let (result, out) = run(&["check", path.to_str().unwrap()]);
+        assert_eq!(result, Ok(true));
+        let told = "rule \"m\" masks public.orders.noet, a column that public.orders does not have; did you mean `note`?";
+        assert_eq!((out.lines().count(), out.contains(told)), (2, true), "{out}");
+    }
+}
+
+#[test]
 fn each_rule_is_explained_with_why_it_decides_or_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
