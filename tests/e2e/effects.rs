@@ -75,7 +75,7 @@ CREATE TABLE public.checked (b text CHECK (public.run(b) <> ''));
 CREATE DOMAIN public.ran AS text CHECK (public.run(VALUE) <> '');
 CREATE TYPE public.holds AS (a int, b public.ran);
 CREATE TABLE public.ruled (a int);
-CREATE RULE r AS ON INSERT TO public.ruled DO ALSO INSERT INTO public.effects SELECT pw FROM public.secret;
+CREATE RULE r AS ON INSERT TO public.ruled DO ALSO INSERT INTO public.effects SELECT b FROM vault.twin;
 CREATE VIEW public.over_ruled AS SELECT a FROM public.ruled; GRANT ALL ON public.over_ruled TO shop_service;
 CREATE FUNCTION public.holding(text) RETURNS text LANGUAGE plpgsql AS
   $$DECLARE x public.ran; BEGIN x := $1; RETURN x; END$$;
