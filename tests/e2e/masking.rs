@@ -125,6 +125,39 @@ fn several_statements_of_one_session_do_not_either() -> Result<()> {
 }
 
 #[test]
+fn a_table_that_is_made_of_masked_rows_has_none_of_their_values() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        for made in [
+            "CREATE TABLE made AS SELECT ssn AS other FROM customers",
+            "CREATE TABLE made (other) AS TABLE customers",
+            "SELECT ssn AS other INTO made FROM customers",
+            "CREATE TABLE made AS WITH w AS (SELECT * FROM customers) SELECT to_jsonb(w) AS other FROM w",
+            "CREATE TABLE made AS SELECT c AS other FROM customers c",
+            "CREATE TABLE made AS SELECT max(ssn) AS other FROM customers GROUP BY id",
+            "CREATE TABLE made AS SELECT CASE WHEN ssn > '2' THEN 'more' ELSE 'less' END AS other FROM customers",
+            "CREATE TABLE made AS SELECT id FROM customers WHERE ssn = '123-45-6789'",
+            "CREATE TABLE made AS SELECT id FROM customers ORDER BY ssn",
+            "CREATE TABLE made AS SELECT (SELECT ssn FROM customers LIMIT 1) AS other",
+            "CREATE TABLE made AS VALUES ((SELECT ssn FROM customers LIMIT 1))",
+            "CREATE TABLE made AS SELECT 1 AS one UNION SELECT id FROM customers WHERE ssn LIKE '1%'",
+            "PREPARE p AS SELECT ssn AS other FROM customers; CREATE TABLE made AS EXECUTE p",
+            "CREATE MATERIALIZED VIEW made AS SELECT ssn AS other FROM customers",
+            "CREATE UNLOGGED TABLE IF NOT EXISTS made AS SELECT ssn::bytea AS other FROM customers WITH DATA",
+        ] {
+            check(world, &[made, "SELECT * FROM made"]).map_err(|error| error.context(made))?;
+            let there = world.server.sql("shop", "SELECT to_regclass('public.made') IS NOT NULL")?;
+            ensure!(there == "f", "it was made: {made}");
+        }
+        // What carries nothing of them is a report's daily bread.
+        world.rows(&[
+            "CREATE TEMP TABLE per AS SELECT id, count(*) AS n FROM customers GROUP BY id; SELECT * FROM per",
+        ])?;
+        world.rows(&["CREATE TABLE made AS SELECT id FROM customers WHERE id < 3", "SELECT * FROM made"])?;
+        Ok(())
+    })
+}
+
+#[test]
 fn in_the_extended_protocol_and_in_binary() -> Result<()> {
     story(&Setup::policy(POLICY), |world| {
         let client = world.connect()?;

@@ -49,6 +49,8 @@ pub(super) fn of(action: &Action, masks: &Masks, around: Around) -> Exposure {
     let stores = match action.verb {
         Verb::Replicate | Verb::Opaque => return Exposure::Anything,
         Verb::CopyOut | Verb::CopyServer | Verb::CopyProgram => return Exposure::Copies,
+        // What a table is made of is stored as INSERT stores it. A view's or a function's text is kept, and read later.
+        Verb::Create if action.object.class == "table" => stores_masked,
         Verb::Create => reads_masked || stores_masked,
         Verb::Alter => reads_masked || touches(masks, &action.object),
         Verb::Insert
