@@ -3,6 +3,8 @@
 //!
 //! It carries no secret: statements and values are in the form in which they are recorded.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use policy::{Answer, Finding};
 use serde::{Deserialize, Serialize};
@@ -149,6 +151,9 @@ pub struct Who {
     pub command_line: Option<String>,
     /// The systemd unit.
     pub unit: Option<String>,
+    /// What its CI system's token says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, String>,
 }
 
 /// A finding, in words.
@@ -179,6 +184,7 @@ impl Hold {
                 executable: ask.principal.executable,
                 command_line: ask.principal.command_line,
                 unit: ask.principal.unit,
+                claims: ask.principal.claims,
             },
             resource: ask.resource,
             database: ask.database,

@@ -57,6 +57,9 @@ pub(super) fn full(out: &mut impl Write, hold: &Hold) -> io::Result<()> {
             field(name, value)?;
         }
     }
+    for (name, value) in &hold.who.claims {
+        field("claim", &format!("{name}={value}"))?;
+    }
     field("database", &format!("{}/{}", hold.resource, hold.database))?;
     field("session", &hold.session)?;
     for finding in &hold.findings {

@@ -15,6 +15,7 @@ fn hold() -> Hold {
             executable: Some("/usr/bin/psql".into()),
             command_line: Some("psql -c x".into()),
             unit: Some("agent.service".into()),
+            claims: [("ref".into(), "main\u{1b}".into())].into(),
         },
         resource: "shop".into(),
         database: "orders".into(),
@@ -63,6 +64,7 @@ who         ci in agent.service (uid 1000), pid 42, psql
 executable  /usr/bin/psql
 command     psql -c x
 unit        agent.service
+claim       ref=main\\u{1b}
 database    shop/orders
 session     02020202020202020202020202020202
 does        delete table public.orders (hold, rule ask-first: tell us why)

@@ -46,6 +46,10 @@ pub(super) fn tell(out: &mut dyn Write, at: &str, start: &SessionStart<'_>) -> i
             writeln!(out, "    {what} {}", text(value))?;
         }
     }
+    if !principal.claims.is_empty() {
+        let claims = principal.claims.iter().map(|(name, value)| format!("{}={}", text(name), text(value)));
+        writeln!(out, "    claims {}", claims.collect::<Vec<_>>().join(", "))?;
+    }
     if !principal.ancestors.is_empty() {
         let ancestors: Vec<String> = principal
             .ancestors
