@@ -290,6 +290,35 @@ fn nothing_hides_behind_what_is_not_committed() -> Result<()> {
                     EFFECTS,
                 ),
                 (
+                    "a type that gets a domain that is checked",
+                    texts(&[
+                        "BEGIN; CREATE TYPE two AS (a int); ALTER TYPE two ADD ATTRIBUTE b ran; SELECT '(1,x)'::two; COMMIT",
+                    ]),
+                    EFFECTS,
+                ),
+                (
+                    "a table of a domain that is checked",
+                    texts(&["BEGIN; CREATE TABLE h (a ran); INSERT INTO h VALUES ('x'); COMMIT"]),
+                    EFFECTS,
+                ),
+                (
+                    "a table like one that is checked",
+                    texts(&[
+                        "BEGIN; CREATE TABLE h (LIKE checked INCLUDING ALL); INSERT INTO h VALUES ('x'); COMMIT",
+                    ]),
+                    EFFECTS,
+                ),
+                (
+                    "a child of one that is checked",
+                    texts(&[
+                        "BEGIN",
+                        "CREATE TABLE h () INHERITS (checked)",
+                        "INSERT INTO h VALUES ('x')",
+                        "COMMIT",
+                    ]),
+                    EFFECTS,
+                ),
+                (
                     "a type of a domain that is checked",
                     texts(&["BEGIN; CREATE TYPE two AS (a ran, b int); SELECT '(x,1)'::two; COMMIT"]),
                     EFFECTS,
