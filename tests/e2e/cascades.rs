@@ -34,6 +34,18 @@ CREATE TABLE vault.d (id int DEFAULT public.f(1));
 CREATE TABLE vault.p (p public.plain);
 CREATE VIEW vault.v AS SELECT public.g();
 CREATE TRIGGER g BEFORE INSERT ON vault.t FOR EACH ROW EXECUTE FUNCTION public.run();
+CREATE COLLATION public.plain_c FROM \"C\";
+CREATE TEXT SEARCH DICTIONARY public.plain_words (TEMPLATE = simple);
+CREATE TEXT SEARCH CONFIGURATION public.words (COPY = simple);
+ALTER TEXT SEARCH CONFIGURATION public.words ALTER MAPPING FOR asciiword WITH public.plain_words;
+CREATE TABLE vault.texts (a text COLLATE public.plain_c, b int);
+CREATE INDEX ON vault.texts USING gin (to_tsvector('public.words', a));
+RESET ROLE;
+CREATE OPERATOR CLASS public.by_value FOR TYPE int USING btree AS
+  OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);
+ALTER OPERATOR CLASS public.by_value USING btree OWNER TO shop_service;
+SET ROLE shop_service;
+CREATE INDEX ON vault.texts (b public.by_value);
 CREATE FUNCTION vault.of(public.positive) RETURNS int LANGUAGE sql AS 'SELECT 1';
 RESET ROLE;
 ";
@@ -70,6 +82,27 @@ fn what_stands_on_what_is_dropped_is_judged() -> Result<()> {
                 ),
                 attack("an extension", "DROP EXTENSION hstore CASCADE", COLUMNS),
                 attack("a schema", "DROP SCHEMA public CASCADE", COLUMNS),
+                attack("a collation", "DROP COLLATION plain_c CASCADE", COLUMNS),
+                attack(
+                    "a text search configuration",
+                    "DROP TEXT SEARCH CONFIGURATION words CASCADE",
+                    "SELECT count(*) FROM pg_index WHERE indrelid = 'vault.texts'::regclass",
+                ),
+                attack(
+                    "a dictionary below it",
+                    "DROP TEXT SEARCH DICTIONARY plain_words CASCADE",
+                    "SELECT count(*) FROM pg_ts_config WHERE cfgname = 'words'",
+                ),
+                attack(
+                    "an operator class",
+                    "DROP OPERATOR CLASS by_value USING btree CASCADE",
+                    "SELECT count(*) FROM pg_index WHERE indrelid = 'vault.texts'::regclass",
+                ),
+                attack(
+                    "a type in a transaction that makes others",
+                    "BEGIN; CREATE TABLE n (a int); DROP TYPE mood CASCADE; COMMIT",
+                    COLUMNS,
+                ),
                 attack("a table that is referred to", "DROP TABLE parent CASCADE", KEYS),
                 attack(
                     "a key that is referred to",

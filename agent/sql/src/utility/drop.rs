@@ -88,6 +88,10 @@ impl<'a> Reader<'a> {
             ("cast" | "transform" | "user mapping", kind) => {
                 // These have no name of their own.
                 self.alter_other(Verb::Drop, kind, object_type.class, None);
+                let cascades = cursor.rest.last().is_some_and(|last| last.is(self.text, "cascade"));
+                if cascades && object_type.class == "transform" {
+                    self.opaque("DROP TRANSFORM … CASCADE takes along the functions that use it");
+                }
                 cursor.rest = &[];
             }
             (class, kind) => {

@@ -19,9 +19,26 @@ const SYSTEM_SCHEMAS: [&str; 2] = ["pg_catalog", "information_schema"];
 const ALONE: [&str; 6] =
     ["conversion", "database", "event trigger", "publication", "statistics", "subscription"];
 
-/// Kinds whose names the catalog follows.
-const FOLLOWED: [&str; 9] =
-    ["aggregate", "domain", "extension", "function", "language", "operator", "procedure", "schema", "type"];
+/// Kinds whose names the catalog follows: those in no schema.
+const OF_DATABASE: [&str; 6] =
+    ["access method", "extension", "foreign data wrapper", "language", "schema", "server"];
+
+/// And those in a schema.
+const OF_SCHEMA: [&str; 13] = [
+    "aggregate",
+    "collation",
+    "domain",
+    "function",
+    "operator",
+    "operator class",
+    "operator family",
+    "procedure",
+    "text search configuration",
+    "text search dictionary",
+    "text search parser",
+    "text search template",
+    "type",
+];
 
 /// What has been found.
 #[derive(Default)]
@@ -44,7 +61,7 @@ impl Reader<'_> {
         if ALONE.contains(&class) {
             return;
         }
-        if !FOLLOWED.contains(&class) {
+        if !(OF_DATABASE.contains(&class) || OF_SCHEMA.contains(&class)) {
             self.opaque(format!("DROP … CASCADE of a {class} takes along whatever uses it"));
             return;
         }
@@ -81,7 +98,7 @@ impl Reader<'_> {
     fn things(&self, class: &str, name: &Name) -> Vec<Thing> {
         let catalog = self.names.catalog;
         match class {
-            "extension" | "language" | "schema" => vec![Thing::new(class, None, &name.name)],
+            class if OF_DATABASE.contains(&class) => vec![Thing::new(class, None, &name.name)],
             "type" | "domain" => {
                 let path: Vec<&str> = match (&name.schema, self.names.path) {
                     (Some(schema), _) => vec![schema],
@@ -97,27 +114,25 @@ impl Reader<'_> {
                 });
                 known.collect()
             }
-            "operator" => {
-                let schemas =
-                    catalog.schemas().filter(|s| name.schema.as_deref().is_none_or(|known| known == *s));
-                let own = |schema: &&str| name.schema.is_some() || !SYSTEM_SCHEMAS.contains(schema);
-                schemas.filter(own).map(|schema| Thing::new(class, Some(schema), &name.name)).collect()
-            }
-            _ => {
+            "aggregate" | "function" | "procedure" => {
                 let functions = self.names.functions(name);
                 let schemas: BTreeSet<&str> = functions.iter().map(|f| f.schema.as_str()).collect();
                 let own = |schema: &&str| name.schema.is_some() || *schema != "pg_catalog";
                 let schemas = schemas.into_iter().filter(own);
                 schemas.map(|schema| Thing::new("function", Some(schema), &name.name)).collect()
             }
+            _ => {
+                let schemas =
+                    catalog.schemas().filter(|s| name.schema.as_deref().is_none_or(|known| known == *s));
+                let own = |schema: &&str| name.schema.is_some() || !SYSTEM_SCHEMAS.contains(schema);
+                schemas.filter(own).map(|schema| Thing::new(class, Some(schema), &name.name)).collect()
+            }
         }
     }
 
     fn drop_all_on(&mut self, roots: Vec<Thing>) {
-        // A schema is dropped as the relations in it are.
-        if roots.iter().any(|root| root.class != "schema") && self.names.may_hang_more() {
-            self.opaque("DROP … CASCADE behind what may have made more hang on it, before it is committed");
-        }
+        // What is not committed and stands on them this transaction has made, or altered so that it does: it is gone, or
+        // altered, once more.
         let mut found = Found::default();
         let changed = self.actions.iter().filter(|a| matches!(a.verb, Verb::Drop | Verb::Alter));
         let changed: Vec<(Verb, Oid)> = changed.filter_map(|a| Some((a.verb, a.object.oid?))).collect();
