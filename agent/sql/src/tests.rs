@@ -8,6 +8,7 @@ mod details;
 mod effects;
 mod fixture;
 mod lineage;
+mod migrations;
 mod plpgsql;
 mod properties;
 mod rewrites;

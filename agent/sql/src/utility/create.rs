@@ -44,8 +44,7 @@ impl<'a> Reader<'a> {
         let unique = cursor.eat_one(&["unlogged", "recursive", "unique"]) == Some("unique");
         let object_type = object_type(cursor)?;
         cursor.eat("concurrently");
-        let if_not_exists = cursor.eat_all(&["if", "not", "exists"]);
-        let _ = if_not_exists;
+        cursor.eat_all(&["if", "not", "exists"]);
         match object_type.class {
             "table" | "foreign table" => {
                 let name = cursor.qualified()?;

@@ -286,24 +286,22 @@ impl<'a> Reader<'a> {
                 break;
             }
         }
-        match schema.and_then(|schema| extension(&name, &schema)) {
-            Some(made) => {
-                // Where it is there already, IF NOT EXISTS makes nothing.
-                let catalog = self.names.catalog;
-                let is_new = |made: &Provisional| match made {
-                    Provisional::Made(made) => !catalog.schemas().any(|schema| {
-                        catalog.functions_named(schema, &made.name).any(|known| known.language == "c")
-                    }),
-                    Provisional::Type(_, name, _) => {
-                        !catalog.schemas().any(|schema| catalog.type_named(schema, name).is_some())
-                    }
-                    _ => true,
-                };
-                self.effects.names.extend(made.into_iter().filter(is_new));
-                self.told_moves += 1;
+        // Its scripts are the server's own: they move no names of others, and settings that they set are put back. What is not
+        // known to come with it has no name here until it is committed.
+        self.told_moves += 1;
+        let made = schema.and_then(|schema| extension(&name, &schema)).unwrap_or_default();
+        // Where it is there already, IF NOT EXISTS makes nothing.
+        let catalog = self.names.catalog;
+        let is_new = |made: &Provisional| match made {
+            Provisional::Made(made) => !catalog
+                .schemas()
+                .any(|schema| catalog.functions_named(schema, &made.name).any(|known| known.language == "c")),
+            Provisional::Type(_, name, _) => {
+                !catalog.schemas().any(|schema| catalog.type_named(schema, name).is_some())
             }
-            None => self.moves_settings(),
-        }
+            _ => true,
+        };
+        self.effects.names.extend(made.into_iter().filter(is_new));
         Some(())
     }
 
