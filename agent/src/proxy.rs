@@ -20,6 +20,7 @@ mod frontend;
 mod journal;
 mod local;
 mod login;
+mod misnamed;
 mod outgoing;
 mod resources;
 mod side;
@@ -45,6 +46,7 @@ pub use authenticating::Authenticating;
 pub use backend::{Error as BackendError, connect as connect_backend, secure, speaks_tls};
 pub use cancel::Cancels;
 pub use config::Config;
+pub use misnamed::Misnamed;
 pub use resources::{Overlap, Resource, Resources};
 pub use side::SideConnector;
 pub use stream::{BackendStream, FrontendStream, Stream};
@@ -84,6 +86,8 @@ pub struct Shared {
     pub key: masking::HashKey,
     /// Sessions that have ended or run, for `status`.
     pub counters: Counters,
+    /// What the policy names and databases do not have, for `status`.
+    pub misnamed: Misnamed,
 }
 
 /// What `status` tells of the proxy.

@@ -35,6 +35,26 @@ fn what_is_only_observed_runs_and_is_recorded_as_what_it_would_have_been() -> Re
 }
 
 #[test]
+fn a_mask_on_a_column_that_is_not_there_is_told_to_whoever_looks() -> Result<()> {
+    let policy = POLICY.replace("public.customers.ssn", "public.customers.snn");
+    story(&Setup::policy(&policy), |world| {
+        world.rows(&["SELECT 1"])?;
+        world.rows(&["SELECT 2"])?;
+        let status = world.daemon.status()?;
+        let told = status["policy"]["unknown_names"][0].as_str().unwrap_or_default();
+        ensure!(told.starts_with("in shop/shop: ") && told.ends_with("did you mean `ssn`?"), "{status}");
+        ensure!(world.daemon.log().matches("names what is not there").count() == 1, "{}", world.daemon.log());
+        world.server.sql("shop", "ALTER TABLE customers RENAME ssn TO snn")?;
+        // A session that begins later finds it there.
+        world.rows(&["CREATE TABLE other ()"])?;
+        world.rows(&["SELECT 3"])?;
+        let status = world.daemon.status()?;
+        ensure!(status["policy"]["unknown_names"].as_array().is_some_and(Vec::is_empty), "{status}");
+        Ok(())
+    })
+}
+
+#[test]
 fn on_an_observed_resource_nothing_is_refused_but_a_secret_stays_one() -> Result<()> {
     let policy = POLICY.replace("rules:", "resources: [{ name: shop, mode: observe }]\nrules:");
     story(&Setup::policy(&policy), |world| {

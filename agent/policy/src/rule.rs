@@ -141,6 +141,12 @@ impl Rule {
         self.resources.is_empty() || self.resources.iter().any(|(glob, _)| glob.matches(resource))
     }
 
+    /// Whether it is about that database of that resource, for whomever.
+    pub fn serves(&self, resource: &str, database: &str) -> bool {
+        self.concerns(resource)
+            && (self.databases.is_empty() || self.databases.iter().any(|glob| glob.matches(database)))
+    }
+
     /// The resources that it lists, as they are written; none where it is about every one.
     pub fn resources(&self) -> impl Iterator<Item = String> {
         self.resources.iter().map(|(glob, _)| glob.to_string())
@@ -153,10 +159,7 @@ impl Rule {
 
     /// How that subject stands to the rule's who, except, resources and databases.
     pub(crate) fn standing(&self, subject: &Subject<'_>) -> Standing {
-        let here = self.concerns(subject.resource)
-            && (self.databases.is_empty()
-                || self.databases.iter().any(|glob| glob.matches(subject.database)));
-        if !here {
+        if !self.serves(subject.resource, subject.database) {
             return Standing::Outside;
         }
         let of = |who: &[Who]| who.iter().map(|who| who.standing(subject.principal)).max();

@@ -139,7 +139,7 @@ impl Check {
         let overlaps = if self.overlaps { policy.overlaps() } else { Vec::new() };
         let unknown = files::beside(&self.paths)?;
         let unknown: Vec<policy::Remark> =
-            unknown.iter().flat_map(|cases| policy.unknown_names(&cases.catalog)).collect();
+            unknown.iter().flat_map(|cases| policy.unknown_names(&cases.catalog, |_| true)).collect();
         for remark in policy.remarks().iter().chain(&unknown).chain(&overlaps) {
             writeln!(out, "{remark}")?;
         }

@@ -66,7 +66,7 @@ impl Daemon {
             "boot": shared.recorder.boot().to_string(),
             "configuration": { "digest": self.digest.to_string() },
             "policy": { "digest": hex::encode(policy.digest()), "rules": policy.rules().len(), "documents": documents,
-                "only_observed": policy.observed() },
+                "only_observed": policy.observed(), "unknown_names": shared.misnamed.of(&policy) },
             "resources": self.protection.status(),
             "not_protected": self.protection.error(),
             "databases": shared.catalogs.databases().iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -27,7 +27,7 @@ use crate::config::{Config, LogConfig, LogFormat, Read, credentials, describe, r
 use crate::identity::Identifier;
 use crate::intercept::{Inherited, Interception};
 use crate::names::{Names, System};
-use crate::proxy::{Cancels, Counters, Message, Shared, SideConnector, Unmatched, Worker, accept};
+use crate::proxy::{Cancels, Counters, Message, Misnamed, Shared, SideConnector, Unmatched, Worker, accept};
 use crate::recorder::{HostInfo, Recorder};
 use crate::store::Forwarder;
 use crate::{drain, recorder};
@@ -124,6 +124,7 @@ async fn start(config: Config, digest: Digest, inherited: Inherited) -> Result<D
         policy: RwLock::new(Arc::new(policy)),
         key: random_key()?,
         counters: Counters::default(),
+        misnamed: Misnamed::default(),
     });
     let mut workers = Vec::new();
     for number in 1..=lanes {

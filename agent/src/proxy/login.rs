@@ -77,7 +77,13 @@ async fn catalog(
     let get = async |netns| {
         resource.saw(netns, route, destination);
         let key = Key { resource: resource.name.clone(), database: database.to_owned(), netns };
-        shared.catalogs.get(&key).await
+        let live = shared.catalogs.get(&key).await?;
+        // What answers in another network namespace says nothing of the policy.
+        if netns.is_none() {
+            let policy = current(&shared.policy);
+            shared.misnamed.look(&policy, &key.resource, &key.database, &live.current());
+        }
+        Ok::<Live, catalog::Error>(live)
     };
     let netns = resource.known_by(route, destination);
     match get(netns).await {

@@ -10,10 +10,10 @@ use crate::rule::Rule;
 
 impl Policy {
     /// Columns that rules name of relations that are there and do not have them, and relations that are not there beside
-    /// one that is named nearly so. What is known may be a part of a database, so nothing else is told.
-    pub fn unknown_names(&self, catalog: &Catalog) -> Vec<Remark> {
+    /// one that is named nearly so. What is known may be a part of a database, so nothing else is told. `of`: the rules that are asked.
+    pub fn unknown_names(&self, catalog: &Catalog, of: impl Fn(&Rule) -> bool) -> Vec<Remark> {
         let mut remarks = Vec::new();
-        for rule in &self.rules {
+        for rule in self.rules.iter().filter(|rule| of(rule)) {
             let judging = rule.judging.as_ref();
             let listed = judging.into_iter().flat_map(|judging| &judging.objects.relations);
             let asked = judging.into_iter().flat_map(|judging| &judging.when.columns);

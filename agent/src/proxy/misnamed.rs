@@ -1,0 +1,59 @@
+//! Names of a policy that a database does not have, where another is most likely meant: a mask on a column that is not
+//! there hides nothing. The log tells each once for a policy, and `status` those of the policy that holds.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use policy::{Catalog, Policy};
+
+/// More databases than this are not kept in mind.
+const MOST: usize = 1024;
+
+/// What was found, by resource and database.
+#[derive(Debug, Default)]
+pub struct Misnamed(Mutex<BTreeMap<(String, String), Found>>);
+
+/// What was found in one database.
+#[derive(Debug)]
+struct Found {
+    policy: [u8; 32],
+    generation: u64,
+    names: Vec<String>,
+}
+
+impl Misnamed {
+    fn found(&self) -> MutexGuard<'_, BTreeMap<(String, String), Found>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds the policy's names against a database that a session begins in; only where either has changed since.
+    pub(super) fn look(&self, policy: &Policy, resource: &str, database: &str, catalog: &Catalog) {
+        let mut all = self.found();
+        let key = (resource.to_owned(), database.to_owned());
+        let before = all.get(&key).filter(|found| found.policy == policy.digest());
+        if before.is_some_and(|found| found.generation == catalog.generation()) {
+            return;
+        }
+        let names = policy.unknown_names(catalog, |rule| rule.serves(resource, database));
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let known = before.map_or(&[][..], |found| &found.names);
+        for name in names.iter().filter(|name| !known.contains(name)) {
+            tracing::warn!(resource, database, "the policy names what is not there: {name}");
+        }
+        let found = Found { policy: policy.digest(), generation: catalog.generation(), names };
+        if all.len() < MOST || all.contains_key(&key) {
+            all.insert(key, found);
+        }
+    }
+
+    /// What of that policy was found, a line for each name.
+    pub fn of(&self, policy: &Policy) -> Vec<String> {
+        let all = self.found();
+        let of = all.iter().filter(|(_, found)| found.policy == policy.digest());
+        let line = |resource: &str, database: &str, name: &str| format!("in {resource}/{database}: {name}");
+        of.flat_map(|((resource, database), found)| {
+            found.names.iter().map(move |name| line(resource, database, name))
+        })
+        .collect()
+    }
+}
