@@ -124,3 +124,46 @@ fn what_was_prepared_runs_triggers_as_any_write_does() -> Result<()> {
         )
     })
 }
+
+/// Migrations build what they like in the application's schema.
+const BUILDS: &str = "
+  - { name: builds, actions: [ddl, maintain], relations: [\"app.*\"], schemas: [app], functions: [\"app.*\"], decision: allow }
+  - { name: types, actions: [create, alter, drop], decision: allow }
+  - { name: calls, actions: [function], functions: [\"app.*\"], decision: allow }
+";
+
+#[test]
+fn what_migrations_write_is_understood() -> Result<()> {
+    story(&setup(&format!("{WRITES}{BUILDS}")), |world| {
+        same(
+            world,
+            &[
+                // The rows of a statement, in a trigger's function.
+                &[
+                    "CREATE FUNCTION app.log_all() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN \
+                     INSERT INTO app.log SELECT TG_OP || to_jsonb(n)::text FROM new_rows n; \
+                     IF TG_OP = 'UPDATE' THEN INSERT INTO app.log SELECT 'was ' || o.balance FROM old_rows o JOIN new_rows USING (id); END IF; \
+                     RETURN NULL; END$$",
+                    "CREATE TRIGGER ins AFTER INSERT ON app.accounts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.log_all()",
+                    "CREATE TRIGGER upd AFTER UPDATE ON app.accounts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.log_all()",
+                    "INSERT INTO app.accounts VALUES (7, 1), (8, 2)",
+                    "UPDATE app.accounts SET balance = balance + 1 WHERE id > 6",
+                    "SELECT what FROM app.log ORDER BY 1",
+                ],
+                // Bodies as older tools write them, with escapes.
+                &[
+                    "CREATE FUNCTION app.old() RETURNS text LANGUAGE plpgsql AS E'BEGIN\\n\\tRETURN \\'a\\\\\\\\b\\' || ''c'';\\nEND'",
+                    "SELECT app.old()",
+                ],
+                &[
+                    "SET search_path = app",
+                    "CREATE RECURSIVE VIEW nums (n) AS VALUES (1) UNION ALL SELECT n + 1 FROM nums WHERE n < 4",
+                    "SELECT sum(n) FROM app.nums",
+                ],
+                &[
+                    "SELECT !!'a'::tsquery, ?- lseg '[(0,0),(1,0)]', @-@ path '((0,0),(1,0))', (1, 2) = ANY (VALUES (1, 2), (3, 4))",
+                ],
+            ],
+        )
+    })
+}

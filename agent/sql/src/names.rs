@@ -161,6 +161,15 @@ impl<'a> Names<'a> {
         catalog.relations_named(schema, name)
     }
 
+    /// Whether a name in a trigger's function can only be that of a transition table: there is no relation of that name
+    /// anywhere. One that is made later is met when the trigger runs, as with any other name in a body.
+    pub(crate) fn is_transition_table(&self, name: &Name) -> bool {
+        self.values.transition_tables
+            && name.schema.is_none()
+            && !self.before.moved
+            && !self.catalog.schemas().any(|schema| self.in_schema(schema, &name.name).next().is_some())
+    }
+
     /// Whether what stands on an object may be more than the catalog says: what is not committed may have made it.
     pub(crate) fn may_hang_more(&self) -> bool {
         self.catalog.has_uncommitted()

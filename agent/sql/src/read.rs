@@ -72,7 +72,7 @@ pub(crate) struct Reader<'a> {
     pub(crate) effects: Effects,
     pub(crate) wants: Wants,
     /// The WITH queries in sight, innermost last.
-    ctes: Vec<(String, Rows)>,
+    pub(crate) ctes: Vec<(String, Rows)>,
     /// A WITH RECURSIVE is being read, whose queries may run many times.
     recursive: bool,
     /// What is left of [`Limits::work`].

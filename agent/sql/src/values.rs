@@ -22,10 +22,13 @@ pub(crate) struct Values {
     names: BTreeMap<String, Carries>,
     /// The function whose code it is, which may call itself.
     pub(crate) function: Option<Name>,
+    /// It is a trigger's function, which may find the rows of a whole statement as a table (REFERENCING … TABLE).
+    pub(crate) transition_tables: bool,
 }
 
 /// Of a statement that stands in no code.
-pub(crate) static NO_VALUES: Values = Values { names: BTreeMap::new(), function: None };
+pub(crate) static NO_VALUES: Values =
+    Values { names: BTreeMap::new(), function: None, transition_tables: false };
 
 impl Values {
     /// A variable or parameter, or a label that may stand before one.

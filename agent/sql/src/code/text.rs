@@ -14,10 +14,10 @@ pub(crate) struct CodeText<'t> {
 }
 
 impl<'t> CodeText<'t> {
-    /// Of a string of that text; `None` where its value would have to be decoded, or has no tokens.
+    /// Of a string of that text; `None` where its value is not known, or has no tokens.
     pub(crate) fn of(token: Token, text: &'t str, limits: &Limits) -> Option<Self> {
         let settings = Settings { utf8: true, ..Settings::default() };
-        let value = token.literal(text)?;
+        let value = token.decoded(text)?;
         let (_, mut tokens) = lex_body(value.as_bytes(), &settings, limits).ok()?;
         let written = token.written(text);
         // A string without quotes in it is its own value.

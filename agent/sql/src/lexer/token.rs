@@ -155,6 +155,34 @@ impl Token {
         self.plain_string(text).map(Cow::into_owned)
     }
 
+    /// The same, with the escapes of a string that has them; `None` for those that stand for a character by its number.
+    pub(crate) fn decoded(self, text: &str) -> Option<String> {
+        if self.kind != Kind::EscapeString {
+            return self.literal(text);
+        }
+        let written = self.written(text);
+        let inside = written.get(written.find('\'')? + 1..written.len() - 1)?;
+        let mut value = String::with_capacity(inside.len());
+        let mut characters = inside.chars();
+        while let Some(character) = characters.next() {
+            value.push(match character {
+                '\\' => match characters.next()? {
+                    'b' => '\x08',
+                    'f' => '\x0c',
+                    'n' => '\n',
+                    'r' => '\r',
+                    't' => '\t',
+                    '0'..='9' | 'x' | 'u' | 'U' => return None,
+                    other => other,
+                },
+                // Where it is not doubled, another part of the string follows.
+                '\'' => characters.next().filter(|next| *next == '\'')?,
+                other => other,
+            });
+        }
+        Some(value)
+    }
+
     /// The value of a plain string without escapes; `None` where it would have to be decoded.
     pub(crate) fn plain_string(self, text: &str) -> Option<Cow<'_, str>> {
         let written = self.written(text);

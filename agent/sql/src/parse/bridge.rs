@@ -203,6 +203,7 @@ impl Bridge<'_> {
                 self.push(index, keyword("is", Keyword::IS));
                 self.replace(index, keyword("null", Keyword::NULL))
             }
+            "values" if self.is_compared_with(index) => self.compared_values(index),
             "as" => self.column_definitions(index),
             "rows" => self.rows_from(index),
             "tablesample" => self.sample(index),
@@ -243,6 +244,12 @@ impl Bridge<'_> {
             "document" | "normalized" if self.is_before(index, "is") || self.is_after_is_not(index) => {
                 self.replace(index, keyword("null", Keyword::NULL))
             }
+            "json" if self.is_before(index, "is") || self.is_after_is_not(index) => {
+                let words = self.kind_of_json(index);
+                self.unplaced[index + 1..index + words].fill(true);
+                self.replace(index, keyword("null", Keyword::NULL));
+                words
+            }
             "nfc" | "nfd" | "nfkc" | "nfkd"
                 if (self.is_before(index, "is") || self.is_after_is_not(index))
                     && self.is(index + 1, "normalized") =>
@@ -257,6 +264,17 @@ impl Bridge<'_> {
                 }
                 self.special_call(index, word)
             }
+        }
+    }
+
+    /// How many words IS JSON … has from JSON on.
+    fn kind_of_json(&self, index: usize) -> usize {
+        let kinds = ["value", "array", "object", "scalar"];
+        let kind = 1 + usize::from(kinds.into_iter().any(|word| self.is(index + 1, word)));
+        let unique = ["with", "without"].into_iter().any(|word| self.are(index + kind, &[word, "unique"]));
+        match unique {
+            true => kind + 2 + usize::from(self.is(index + kind + 2, "keys")),
+            false => kind,
         }
     }
 
@@ -295,6 +313,25 @@ impl Bridge<'_> {
             },
             _ => 0,
         }
+    }
+
+    /// Whether a query that begins there is what ANY or ALL compare with.
+    fn is_compared_with(&self, index: usize) -> bool {
+        self.before(index).is_some_and(|token| token.kind == Kind::LeftParen)
+            && ["any", "some", "all"].into_iter().any(|word| self.is_two_before(index, word))
+    }
+
+    /// `ANY (VALUES …)` as ANY of a query from it.
+    fn compared_values(&mut self, index: usize) -> usize {
+        let Some(end) = self.closing(index - 1) else { return 0 };
+        for token in [keyword("select", Keyword::SELECT), To::Mul, keyword("from", Keyword::FROM), To::LParen]
+        {
+            self.push(index, token);
+        }
+        self.pass(index);
+        self.range(index + 1..end);
+        self.push(index, To::RParen);
+        end - index
     }
 
     /// `OPERATOR(schema.op)`: PostgreSQL's own as the operator itself, another with its schema.

@@ -231,11 +231,12 @@ impl Reader<'_> {
                     | UnaryOperator::PGAbs
                     | UnaryOperator::PGCubeRoot
                     | UnaryOperator::PGSquareRoot
+                    | UnaryOperator::PGPrefixFactorial
                     | UnaryOperator::QuestionDash
                     | UnaryOperator::QuestionPipe => lineage,
-                    UnaryOperator::BangNot
-                    | UnaryOperator::PGPostfixFactorial
-                    | UnaryOperator::PGPrefixFactorial => self.unsupported("operator"),
+                    UnaryOperator::BangNot | UnaryOperator::PGPostfixFactorial => {
+                        self.unsupported("operator")
+                    }
                 }
             }
             Expr::Cast { kind: _, expr, data_type, format: None } => {

@@ -192,6 +192,11 @@ fn the_body_of_a_function_is_told_where_it_is_made() {
             "f(n int) RETURNS int LANGUAGE sql AS 'CREATE TEMP TABLE z (a int); INSERT INTO z SELECT a FROM t'",
             "insert table pg_temp.z",
         ),
+        (
+            "f() RETURNS int LANGUAGE sql AS E'SELECT pw\\n\\tFROM secret\\r\\nWHERE pw <> \\'--\\' OR owner = ''\\\\''\\f'",
+            "select table public.secret",
+        ),
+        ("f() RETURNS int LANGUAGE sql AS E'SELECT 1 -- \\n FROM s\\ecret'", "select table public.secret"),
         ("f() RETURNS int LANGUAGE sql AS 'SELECT set_config(''role'', ''admin'', true)'", "set-role admin"),
     ] {
         finds(&format!("CREATE FUNCTION {function}"), &[found]);
@@ -210,6 +215,9 @@ fn the_body_of_a_function_is_told_where_it_is_made() {
         "f() RETURNS int LANGUAGE sql AS 'SELECT 1' AS 'SELECT pw FROM secret'",
         "f() RETURNS int LANGUAGE sql AS 'SELECT 1' FROB",
         "f() RETURNS int LANGUAGE sql AS E'SELECT \\x31'",
+        "f() RETURNS int LANGUAGE sql AS E'SELECT \\061'",
+        "f() RETURNS int LANGUAGE sql AS E'SELECT \\u0031'",
+        "f() RETURNS int LANGUAGE sql AS E'SELECT 1 \\'\n'FROM secret'",
         "f() RETURNS int LANGUAGE sql AS U&'SELECT 1'",
         "f() RETURNS int LANGUAGE sql AS 'SELECT'\n' 1'",
         "f() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM missing'",
@@ -350,4 +358,44 @@ fn a_function_that_may_find_other_names_than_it_was_made_with_is_not_trusted() {
     ] {
         assert!(!is_opaque(&text), "{text} gave {}", actions(&text));
     }
+}
+
+#[test]
+fn a_trigger_s_function_reads_the_rows_of_a_statement() {
+    let function = |returns: &str, body: &str| {
+        actions(&format!(
+            "CREATE FUNCTION f() RETURNS {returns} LANGUAGE plpgsql AS $$BEGIN {body} RETURN NULL; END$$"
+        ))
+    };
+    let inserts = "INSERT INTO t SELECT n.a, n.b FROM new_rows n JOIN old_rows o USING (id);";
+    assert_eq!(function("trigger", inserts), "create function public.f, insert table public.t");
+    assert_eq!(
+        function("trigger", "PERFORM 1 FROM secret;"),
+        "create function public.f, select table public.secret"
+    );
+    for (returns, body) in [
+        ("int", inserts),
+        ("event_trigger", inserts),
+        // What is written to is no such table, nor what has a schema; and what another schema has may be meant.
+        ("trigger", "INSERT INTO new_rows VALUES (1);"),
+        ("trigger", "PERFORM 1 FROM public.new_rows;"),
+        ("trigger", "PERFORM 1 FROM notes;"),
+        ("trigger", "EXECUTE 'SELECT 1 FROM new_rows';"),
+    ] {
+        assert!(function(returns, body).contains("opaque"), "{body}");
+    }
+    let made = actions(
+        "CREATE TABLE new_rows (a int); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM 1 FROM new_rows; RETURN NULL; END$$",
+    );
+    assert!(made.ends_with("create function public.f, select table public.new_rows"), "{made}");
+}
+
+#[test]
+fn a_recursive_view_reads_itself() {
+    check(
+        "CREATE OR REPLACE RECURSIVE VIEW n (a) AS SELECT pw FROM secret UNION ALL SELECT a FROM n WHERE a < 5",
+        "create view public.n, select table public.secret",
+    );
+    opaque("CREATE RECURSIVE VIEW n (a) AS VALUES (1) UNION ALL SELECT a FROM public.n");
+    opaque("CREATE VIEW n (a) AS VALUES (1) UNION ALL SELECT a FROM n");
 }

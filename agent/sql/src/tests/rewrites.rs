@@ -455,3 +455,16 @@ fn a_join_by_columns_may_have_an_alias() {
     carries("SELECT (SELECT c.id FROM t a JOIN t b USING (b) AS c) FROM customers c", "103.2");
     carries("SELECT ssn ISNULL, ssn ISNULL AND true FROM customers", "100.3 100.3");
 }
+
+#[test]
+fn signs_before_a_value_and_values_to_compare_with_are_read() {
+    carries("SELECT !!ssn, @-@ ssn, ?- ssn, ?| ssn FROM customers", "100.3 100.3 100.3 100.3");
+    carries("SELECT id ?- ssn FROM customers", "100.1+100.3");
+    carries(
+        "SELECT ssn IS JSON, ssn IS NOT JSON OBJECT WITHOUT UNIQUE, ssn IS JSON WITH UNIQUE KEYS AS x FROM customers",
+        "100.3 100.3 100.3",
+    );
+    carries("SELECT (id, name) = ANY (VALUES (1, ssn), ((2), 'x')) AS b FROM customers", "100.1+100.2+100.3");
+    carries("SELECT id <> ALL (VALUES (1), (2)), id FROM customers", "100.1 100.1");
+    check("SELECT 1 = SOME (VALUES ((SELECT pw FROM secret)))", "select table public.secret", "102.1");
+}

@@ -41,7 +41,8 @@ impl<'a> Reader<'a> {
         cursor.eat_all(&["or", "replace"]);
         cursor.eat_one(&["global", "local"]);
         let temporary = cursor.eat_one(&["temp", "temporary"]).is_some();
-        let unique = cursor.eat_one(&["unlogged", "recursive", "unique"]) == Some("unique");
+        let kind = cursor.eat_one(&["unlogged", "recursive", "unique"]);
+        let unique = kind == Some("unique");
         let object_type = object_type(cursor)?;
         cursor.eat("concurrently");
         cursor.eat_all(&["if", "not", "exists"]);
@@ -53,13 +54,16 @@ impl<'a> Reader<'a> {
             }
             "view" | "materialized view" => {
                 let name = cursor.qualified()?;
-                self.create(object_type.class, name, temporary);
+                self.create(object_type.class, name.clone(), temporary);
                 let at = cursor.rest.iter().position(|t| t.is(cursor.text, "as"))?;
                 cursor.rest = &cursor.rest[at + 1..];
                 let end = trailing_with(cursor.text, cursor.rest);
                 let query = &cursor.rest[..end];
                 cursor.rest = &cursor.rest[end..];
-                let rows = self.query_of(query);
+                let rows = match kind {
+                    Some("recursive") => self.recursive_query_of(query, &name.name),
+                    _ => self.query_of(query),
+                };
                 if object_type.class == "materialized view" {
                     self.store(rows.all());
                 }

@@ -17,10 +17,24 @@ impl<'a> Reader<'a> {
         self.query_read(tokens, parse::query)
     }
 
-    /// The same, of what this makes of them.
+    /// The same, in which this name without a schema stands for the query itself.
+    pub(super) fn recursive_query_of(&mut self, tokens: &'a [Token], name: &str) -> Rows {
+        self.query_among(tokens, vec![(name.to_owned(), Rows::Any(Lineage::Unknown))], parse::query)
+    }
+
+    /// The same as [`Self::query_of`], of what this makes of them.
     pub(crate) fn query_read(
         &mut self,
         tokens: &'a [Token],
+        parse: impl FnOnce(&str, &[Token]) -> Result<Parsed<Box<Query>>, Failed>,
+    ) -> Rows {
+        self.query_among(tokens, Vec::new(), parse)
+    }
+
+    fn query_among(
+        &mut self,
+        tokens: &'a [Token],
+        ctes: Vec<(String, Rows)>,
         parse: impl FnOnce(&str, &[Token]) -> Result<Parsed<Box<Query>>, Failed>,
     ) -> Rows {
         if !self.fits(tokens) {
@@ -28,6 +42,7 @@ impl<'a> Reader<'a> {
         }
         match parse(self.text, tokens) {
             Ok(Parsed { tree: query, unplaced }) => self.within(tokens, unplaced, |reader| {
+                reader.ctes = ctes;
                 let rows = reader.top_query(&query);
                 reader.close();
                 rows

@@ -146,7 +146,8 @@ impl<'a> Reader<'a> {
             return Some(());
         }
         if !cursor.eat("table") {
-            let trigger = cursor.sees("trigger") || cursor.sees("event_trigger");
+            values.transition_tables = cursor.sees("trigger");
+            let trigger = values.transition_tables || cursor.sees("event_trigger");
             if trigger {
                 values.add_rows();
                 TRIGGER.iter().for_each(|name| values.add(*name));

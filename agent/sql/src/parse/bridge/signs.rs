@@ -98,6 +98,10 @@ pub(super) fn operator(written: &str) -> To {
         "?" => To::Question,
         "?&" => To::QuestionAnd,
         "?|" => To::QuestionPipe,
+        "?-" => To::QuestionMarkDash,
+        "@-@" => To::AtDashAt,
+        // NOT of a text search query; the same sign for a factorial is of the past.
+        "!!" => To::DoubleExclamationMark,
         other => To::CustomBinaryOperator(other.to_owned()),
     }
 }
