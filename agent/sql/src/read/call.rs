@@ -16,6 +16,8 @@ pub(crate) struct Called {
     pub(crate) carried: Lineage,
     /// It is not harmless: its arguments may end anywhere.
     pub(crate) keeps: bool,
+    /// It gives the value of a setting, and nothing else.
+    pub(crate) gives_setting: bool,
     /// It may be an aggregate: what it gives is made of many rows.
     pub(crate) gathers: bool,
 }
@@ -58,6 +60,11 @@ impl<'a> Reader<'a> {
             self.call_own(verb, name);
             carried = Lineage::Unknown;
         }
+        let gives_setting = known == Builtin::Harmless
+            && name.name == "current_setting"
+            && users.is_empty()
+            && !own_call
+            && !altered;
         match known {
             Builtin::Harmless if name.name == "current_setting" => carried = Lineage::Unknown,
             Builtin::Harmless if makes_values(&name.name) => self.moves_settings(),
@@ -85,7 +92,7 @@ impl<'a> Reader<'a> {
         // An aggregate has no language: others' functions run for it.
         let gathers = (own && is_aggregate(&name.name)) || functions.iter().any(|f| f.language.is_empty());
         let harmless = known == Builtin::Harmless || (!standard.is_empty() && !altered);
-        Called { carried, keeps: !harmless || !users.is_empty() || own_call, gathers }
+        Called { carried, keeps: !harmless || !users.is_empty() || own_call, gives_setting, gathers }
     }
 
     /// A call of the function whose code it is: what it runs is told where it is made.
@@ -185,7 +192,7 @@ impl<'a> Reader<'a> {
     pub(super) fn call_as_attribute(&mut self, name: &str) -> Called {
         let name = Name { schema: None, name: name.to_owned() };
         if builtin(&name.name) != Builtin::Harmless && self.names.functions(&name).is_empty() {
-            return Called { carried: constant(), keeps: false, gathers: false };
+            return Called { carried: constant(), keeps: false, gives_setting: false, gathers: false };
         }
         if is_told_by_literal(&name.name) {
             // What it is given stands before the dot, where nobody looks for it.

@@ -10,7 +10,6 @@ use sqlparser::ast::{
 
 use super::Reader;
 use super::access::Target;
-use super::call::Called;
 use super::expr::COPY;
 use super::scope::{Item, Scope, has_system_columns};
 use super::uses::{Told, Used};
@@ -308,7 +307,9 @@ impl Reader<'_> {
         alias: Alias,
         scope: &Scope<'_>,
     ) -> Item {
-        let Called { carried: mut lineage, keeps, gathers: _ } = self.call_written(name);
+        let called = self.call_written(name);
+        let mut lineage = self.carried_by(&called, args);
+        let keeps = called.keeps;
         self.given(name, args);
         for arg in args {
             let argument = self.argument(arg, scope);

@@ -189,6 +189,13 @@ fn windows_and_groups_carry_what_they_sort_by() {
 fn what_is_not_sure_is_unknown() {
     check("SELECT public.audit(id), id FROM customers", "? =100.1");
     check("SELECT current_setting('x.y')", "?");
+    // What no statement can fill with data.
+    check(
+        "SELECT current_setting('server_version_num')::int, pg_catalog.current_setting('TimeZone', true)",
+        "- -",
+    );
+    check("SELECT * FROM current_setting('server_version') v", "within ");
+    check("SELECT current_setting('server_' || 'version'), current_setting($1)", "? ?");
     check("SELECT nothing FROM customers", "?");
     check("EXPLAIN SELECT 1", "unknown");
     check("SHOW server_version", "-");

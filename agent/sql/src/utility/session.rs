@@ -30,6 +30,11 @@ const PLAIN_SETTINGS: &[&str] = &[
     "transaction_read_only",
 ];
 
+/// Whether the value of that setting cannot be data.
+pub(crate) fn is_plain_setting(name: &str) -> bool {
+    PLAIN_SETTINGS.contains(&name)
+}
+
 impl<'a> Reader<'a> {
     /// A setting of this name gets a value, which the statement may tell as a plain literal or a name. Those that hold the
     /// session's role become the role that they name.
@@ -200,11 +205,8 @@ impl<'a> Reader<'a> {
             cursor.chain()?.join(".").to_ascii_lowercase()
         };
         self.setting(Verb::Show, &name);
-        let output = if PLAIN_SETTINGS.contains(&name.as_str()) {
-            Output::Columns(vec![constant()])
-        } else {
-            Output::Unknown
-        };
+        let output =
+            if is_plain_setting(&name) { Output::Columns(vec![constant()]) } else { Output::Unknown };
         Some(Read { tag: "SHOW", output })
     }
 

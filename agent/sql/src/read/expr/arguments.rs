@@ -46,7 +46,9 @@ impl Reader<'_> {
                 return self.unsupported("call");
             }
             (FunctionArguments::List(list), _) => {
-                let Called { carried: mut sum, keeps, gathers } = self.call_written(name);
+                let called = self.call_written(name);
+                let mut sum = self.carried_by(&called, &list.args);
+                let Called { keeps, gathers, .. } = called;
                 if gathers || over.is_some() {
                     scope.gather();
                 }

@@ -158,7 +158,7 @@ impl Reader<'_> {
             add(&mut sum, value);
         }
         self.read_in_expression(&sum);
-        let Called { carried, keeps, gathers } = self.call_as_attribute(column);
+        let Called { carried, keeps, gives_setting: _, gathers } = self.call_as_attribute(column);
         if gathers {
             scope.gather();
         }
