@@ -371,6 +371,103 @@ fn batched(sql: &str) -> Vec<Step> {
     vec![batch(&[wire::parse("", sql), wire::bind("", "", &["x"]), wire::execute("", 0)])]
 }
 
+/// What is denied runs where a table is kept in order, where a row moves, and behind foreign tables.
+#[test]
+fn what_keeps_tables_in_order_runs_code() -> Result<()> {
+    const MORE: &str = "
+        DROP EXTENSION IF EXISTS file_fdw CASCADE; DROP EXTENSION IF EXISTS postgres_fdw CASCADE;
+        DROP EXTENSION IF EXISTS refint CASCADE;
+        CREATE FUNCTION public.keyed(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+          $$BEGIN RETURN public.run($1); END$$;
+        CREATE INDEX keys ON public.t (public.keyed(b));
+        CREATE TABLE public.counted (a int, b text); INSERT INTO public.counted VALUES (1, 'x');
+        CREATE STATISTICS public.counts ON (public.keyed(b)) FROM public.counted;
+        ALTER TABLE public.counted OWNER TO shop_service;
+        CREATE TABLE public.whole (id int) PARTITION BY LIST (id);
+        CREATE TABLE public.one PARTITION OF public.whole FOR VALUES IN (1);
+        CREATE TABLE public.two PARTITION OF public.whole FOR VALUES IN (2);
+        INSERT INTO public.whole VALUES (1);
+        CREATE TRIGGER g AFTER INSERT ON public.two FOR EACH ROW EXECUTE FUNCTION public.empties();
+        GRANT ALL ON public.whole, public.one, public.two TO shop_service;
+        CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+        CREATE EXTENSION refint;
+        GRANT USAGE ON FOREIGN SERVER files TO shop_service;
+        DELETE FROM public.effects;";
+    story(&setup(), |world| {
+        let host = world.server.folder().display();
+        let again = format!(
+            "{AGAIN}{MORE} CREATE EXTENSION postgres_fdw;
+             CREATE SERVER same FOREIGN DATA WRAPPER postgres_fdw OPTIONS (dbname 'shop', host '{host}');
+             CREATE USER MAPPING FOR PUBLIC SERVER same OPTIONS (user 'postgres', password_required 'false');
+             GRANT USAGE ON FOREIGN SERVER same TO shop_service;"
+        );
+        let one = |sql: &str| texts(&[sql]);
+        check_on(
+            world,
+            &again,
+            vec![
+                ("ANALYZE of an index's table", one("ANALYZE t"), EFFECTS),
+                ("ANALYZE of all", one("ANALYZE"), EFFECTS),
+                ("ANALYZE of statistics", one("ANALYZE counted"), EFFECTS),
+                ("REINDEX", one("REINDEX INDEX keys"), EFFECTS),
+                ("REINDEX of a table", one("REINDEX TABLE t"), EFFECTS),
+                ("VACUUM FULL", one("VACUUM FULL t"), EFFECTS),
+                ("CLUSTER", one("CLUSTER t USING keys"), EFFECTS),
+                ("rows that are written anew", one("ALTER TABLE t ALTER a TYPE bigint"), EFFECTS),
+                (
+                    "a row that moves to another partition",
+                    one("UPDATE whole SET id = 2 WHERE id = 1"),
+                    Shows::In("SELECT count(*) FROM vault.secret"),
+                ),
+                (
+                    "a program behind a foreign table",
+                    texts(&[
+                        "CREATE FOREIGN TABLE f (a text) SERVER files OPTIONS (program 'touch portreeve-was-here')",
+                        "TABLE f",
+                    ]),
+                    Shows::In("SELECT (pg_stat_file('portreeve-was-here', true)).modification"),
+                ),
+                (
+                    "a foreign table that is a table here",
+                    texts(&[
+                        "CREATE FOREIGN TABLE f (a text) SERVER same OPTIONS (schema_name 'vault', table_name 'secret')",
+                        "SELECT a FROM f",
+                    ]),
+                    Shows::Told,
+                ),
+                (
+                    "a foreign schema that is one here",
+                    texts(&[
+                        "IMPORT FOREIGN SCHEMA vault LIMIT TO (over) FROM SERVER same INTO public",
+                        "TABLE over",
+                    ]),
+                    Shows::In("SELECT count(*) FROM pg_foreign_table"),
+                ),
+                (
+                    "a trigger that is given a table",
+                    texts(&[
+                        "CREATE TRIGGER k BEFORE DELETE ON counted FOR EACH ROW EXECUTE FUNCTION check_foreign_key(1, 'cascade', 'b', 'vault.secret', 'a')",
+                        "UPDATE counted SET b = 'the-secret'",
+                        "DELETE FROM counted WHERE a = 1",
+                    ]),
+                    Shows::In("SELECT count(*) FROM vault.secret"),
+                ),
+            ],
+        )?;
+        world.server.sql("shop", "DROP INDEX public.keys")?;
+        let mut wire = world.wire()?;
+        play(&mut wire, &texts(&["CREATE TABLE nothing ()", "SELECT 1 FROM nothing"]))?;
+        let honest = texts(&[
+            "ANALYZE t",
+            "REINDEX TABLE t",
+            "CREATE FOREIGN TABLE elsewhere (a text) SERVER same OPTIONS (schema_name 'far', table_name 'secret')",
+        ]);
+        let got = play(&mut wire, &honest)?;
+        ensure!(!got.iter().any(|line| line.starts_with('E')), "{got:?}");
+        Ok(())
+    })
+}
+
 /// What works past Portreeve works through it, with the same answers.
 pub(crate) fn passes(world: &World, honest: &[&str]) -> Result<()> {
     for sql in honest {

@@ -76,7 +76,8 @@ const OF_RELATIONS: [&str; 8] = [
 const OF_NAMES: [&str; 3] = ["pg_namespace", "pg_auth_members", "pg_language"];
 
 /// Those on which [`queries::WRITES`] rests, and which relations have triggers.
-const OF_UNSEEN: [&str; 9] = [
+const OF_UNSEEN: [&str; 10] = [
+    "pg_statistic_ext",
     "pg_trigger",
     "pg_attrdef",
     "pg_constraint",

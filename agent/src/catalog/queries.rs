@@ -55,7 +55,7 @@ pub(super) const SPAN_BITS: u32 = 6;
 
 /// The system catalogs that [`marks`] tells of: the column with the OID that a row belongs to, if spans are told apart, and
 /// which rows matter.
-const MARKED: [(&str, &str, &str); 19] = [
+const MARKED: [(&str, &str, &str); 20] = [
     ("pg_class", "oid", ""),
     ("pg_attribute", "attrelid", "WHERE attnum > 0"),
     ("pg_rewrite", "ev_class", ""),
@@ -71,6 +71,7 @@ const MARKED: [(&str, &str, &str); 19] = [
     ("pg_attrdef", "", ""),
     ("pg_constraint", "conrelid", ""),
     ("pg_index", "indrelid", ""),
+    ("pg_statistic_ext", "", ""),
     ("pg_amproc", "", ""),
     ("pg_event_trigger", "", ""),
     ("pg_auth_members", "", ""),
@@ -306,6 +307,7 @@ macro_rules! with_types {
         AND d.classid IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass, \
                           'pg_catalog.pg_constraint'::pg_catalog.regclass, \
                           'pg_catalog.pg_class'::pg_catalog.regclass, \
+                          'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, \
                           'pg_catalog.pg_type'::pg_catalog.regclass) \
         AND l.lanname NOT IN ('c', 'internal')), \
     trees AS ( \
@@ -341,7 +343,7 @@ macro_rules! with_types {
 }
 
 /// What else a write to a relation runs: (oid, referencing, confdeltype, confupdtype, function), a foreign key of
-/// another relation or a function.
+/// another relation or a function; with `k` for the third, one that an index or statistics call.
 ///
 /// Functions are those that its defaults, checks, generated columns, indexes and partition keys call, and the domains of
 /// its columns: users' that are not in C, and of PostgreSQL's own, which leave no row in `pg_depend`, those that do more
@@ -362,6 +364,13 @@ pub(super) const WRITES: &str = concat!(
     UNION SELECT coalesce(i.indrelid, d.objid), 0, ' ', ' ', d.func FROM depends d \
     LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = d.objid \
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+    UNION SELECT of.oid, 0, 'k', ' ', d.func FROM depends d \
+    JOIN pg_catalog.pg_index i ON i.indexrelid = d.objid \
+    CROSS JOIN LATERAL (VALUES (i.indrelid), (i.indexrelid)) of (oid) \
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+    UNION SELECT s.stxrelid, 0, 'k', ' ', d.func FROM depends d \
+    JOIN pg_catalog.pg_statistic_ext s ON s.oid = d.objid \
+    WHERE d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass \
     UNION SELECT a.attrelid, 0, ' ', ' ', t.func \
     FROM pg_catalog.pg_attribute a JOIN types t ON t.oid = a.atttypid \
     WHERE a.attnum > 0 AND NOT a.attisdropped AND (SELECT EXISTS (SELECT FROM domains)) \

@@ -176,6 +176,7 @@ impl Reader<'_> {
                 |at| row.try_get(at).map(|letter: i8| Referential::from_type(letter.cast_unsigned()));
             match function {
                 0 => writes.cascades.push(Cascade { relation, on_delete: action(2)?, on_update: action(3)? }),
+                function if row.try_get::<_, i8>(2)? == KEPT => writes.kept.push(function),
                 function => writes.functions.push(function),
             }
         }
@@ -369,6 +370,9 @@ fn is_seen(schema: &str) -> bool {
 
 /// `set_config`, the only one of PostgreSQL's own that changes settings.
 const SET_CONFIG: Oid = 2078;
+
+/// What [`queries::WRITES`] tells an index's functions by.
+const KEPT: i8 = b'k'.cast_signed();
 
 /// Relations writing to which runs functions that may change settings: those with triggers, those whose defaults and
 /// checks call such a function, and those that a foreign key refers to which carries a write on to one of them.

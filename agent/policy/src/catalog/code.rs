@@ -124,6 +124,9 @@ pub struct Writes {
     /// columns (`pg_proc.oid`): users' that are not in C, and of PostgreSQL's own those that do more than to compute.
     /// Sorted.
     pub functions: Vec<Oid>,
+    /// Those of them that its indexes and statistics call, which are computed again when it is rewritten or maintained; of an
+    /// index its own. Sorted.
+    pub kept: Vec<Oid>,
     /// What it is held against. Sorted.
     pub probes: Vec<Probe>,
 }

@@ -112,6 +112,9 @@ impl<'a> Reader<'a> {
                 self.write_runs(verb, relation);
                 self.look_up(verb, relation, told.written().filter(|_| view.is_none()));
             }
+            if verb == Verb::Maintain {
+                self.keeps(relation);
+            }
             if matches!(verb, Verb::Alter | Verb::Drop | Verb::Maintain) {
                 // A change of a parent reaches its children.
                 work.extend(relation.children.iter().map(|oid| (*oid, true, view)));

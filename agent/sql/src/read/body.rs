@@ -5,10 +5,11 @@
 //! to more, which is why all of it is implied: rules that deny or hold apply to it. What a body makes of strings while it
 //! runs is not known, and opaque.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use policy::catalog::{Body, Referential};
-use policy::{Action, Function, Oid, Relation, Verb};
+use policy::{Action, Function, Oid, Relation, RelationKind, Verb};
 
 use self::tokens::{OF_STATEMENTS, SETTING, WRITING, is_privilege, utilities, written_at};
 use super::Reader;
@@ -339,15 +340,19 @@ impl<'a> Reader<'a> {
             return;
         }
         self.written_to.insert(key);
+        let parents = relation.parents.iter().filter_map(|oid| self.names.catalog.relation(*oid));
+        let is_partition = parents.into_iter().any(|of| of.kind == RelationKind::PartitionedTable);
         let outer = std::mem::replace(&mut self.triggered, true);
         let deletes = matches!(verb, Verb::Delete | Verb::DeleteAll);
         let updates = matches!(verb, Verb::Update | Verb::UpdateAll);
         let inserts = matches!(verb, Verb::Insert | Verb::CopyIn);
+        // A row that comes to belong to another partition is deleted in its own, and inserted there.
+        let goes = updates && is_partition;
         self.implying(|reader| {
             for trigger in &writes.triggers {
-                if (deletes && trigger.on_delete())
+                if ((deletes || goes) && trigger.on_delete())
                     || (updates && trigger.on_update())
-                    || (inserts && trigger.on_insert())
+                    || ((inserts || goes) && trigger.on_insert())
                     || (verb == Verb::Truncate && trigger.on_truncate())
                 {
                     reader.call_member(trigger.function);
@@ -384,6 +389,34 @@ impl<'a> Reader<'a> {
             tokens.iter().any(|token| token.kind.is_name() && token.name(text) == name.as_str())
         }) {
             checks.iter().for_each(|(_, function)| self.call_member(*function));
+        }
+    }
+
+    /// What the indexes and statistics of a relation compute again where it is maintained or rewritten.
+    pub(crate) fn keeps(&mut self, relation: &'a Relation) {
+        if !relation.writes.kept.is_empty() {
+            self.moves_settings();
+            self.implying(|reader| relation.writes.kept.iter().for_each(|oid| reader.call_member(*oid)));
+        }
+    }
+
+    /// The same of all relations, or of those in that schema.
+    pub(crate) fn keeps_all(&mut self, schema: Option<&str>) {
+        let mut all: Vec<&'a Relation> = self.names.catalog.relations().collect();
+        all.retain(|relation| schema.is_none_or(|schema| relation.schema == schema));
+        all.sort_unstable_by_key(|relation| relation.oid);
+        all.into_iter().for_each(|relation| self.keeps(relation));
+    }
+
+    /// The same of a relation and of those that inherit from it.
+    pub(crate) fn keeps_kin(&mut self, relation: Oid) {
+        let (mut work, mut seen) = (vec![relation], BTreeSet::new());
+        while let Some(oid) = work.pop() {
+            let Some(relation) = self.names.catalog.relation(oid).filter(|_| seen.insert(oid)) else {
+                continue;
+            };
+            self.keeps(relation);
+            work.extend(&relation.children);
         }
     }
 

@@ -16,7 +16,14 @@ pub(super) fn runs_text_elsewhere(function: &str) -> bool {
     function.starts_with("crosstab")
         || matches!(
             function,
-            "connectby" | "dblink" | "dblink_exec" | "dblink_open" | "dblink_send_query" | "xpath_table"
+            "check_foreign_key"
+                | "check_primary_key"
+                | "connectby"
+                | "dblink"
+                | "dblink_exec"
+                | "dblink_open"
+                | "dblink_send_query"
+                | "xpath_table"
         )
 }
 

@@ -3,7 +3,7 @@
 use policy::catalog::{Body, Calls, Cascade, Cast, Changes, Referential, Trigger, Writes};
 use policy::{Catalog, Function, Oid, Provisional, Volatility};
 
-use super::fixture::{CUSTOMERS, EVENTS, ORDERS, SECRET, T, catalog, settings};
+use super::fixture::{CUSTOMERS, EVENTS, EVENTS_2024, ORDERS, SECRET, T, catalog, settings};
 use crate::{Limits, analyse};
 
 fn function(oid: Oid, name: &str, language: &str, body: Body) -> Function {
@@ -66,6 +66,7 @@ fn with(change: impl FnOnce(&mut Changes)) -> Catalog {
     changes.functions.push(function(702, "gathers", "", Body::Calls(vec![600])));
     changes.functions.push(function(703, "in_c", "c", Body::Foreign));
     changes.functions.push(function(704, "dblink", "c", Body::Foreign));
+    changes.functions.push(function(707, "check_foreign_key", "c", Body::Foreign));
     let mut pinned = function(705, "fixed", "sql", Body::Text("SELECT body FROM notes".into()));
     pinned.config = vec!["search_path=other, \"x y\"".to_owned()];
     changes.functions.push(pinned);
@@ -136,7 +137,9 @@ fn a_body_does_what_it_names() {
         stored.contains("*select table public.secret") && stored.contains("*delete table public.t"),
         "{stored}"
     );
-    for name in ["built", "formatted", "by_xml", "sets_any", "broken", "foreign", "dblink"] {
+    for name in
+        ["built", "formatted", "by_xml", "sets_any", "broken", "foreign", "dblink", "check_foreign_key"]
+    {
         let found = actions(&catalog, &format!("SELECT {name}()"));
         assert!(found.contains(", opaque"), "{name} gave {found}");
     }
@@ -228,6 +231,80 @@ fn a_write_runs_what_hangs_on_its_relation() {
     assert!(actions(&catalog, "UPDATE t SET a = 1").contains("*update table public.orders"));
     assert!(actions(&catalog, "TRUNCATE t").contains("*function public.inserts"));
     assert!(actions(&catalog, "COPY t FROM STDIN").contains("*function public.reads"));
+}
+
+#[test]
+fn what_is_maintained_or_rewritten_has_its_indexes_computed() {
+    let catalog = with(|changes| {
+        let mut t = catalog().relation(T).unwrap().clone();
+        t.writes = Writes { kept: vec![601], ..Writes::default() };
+        changes.relations.push(t);
+    });
+    for text in [
+        "ANALYZE t",
+        "ANALYZE",
+        "VACUUM (FULL) t",
+        "VACUUM",
+        "CLUSTER t USING i",
+        "CLUSTER",
+        "REINDEX TABLE t",
+        "REINDEX SCHEMA public",
+        "REINDEX DATABASE shop",
+        "ALTER TABLE t ALTER a TYPE bigint",
+        "ALTER TABLE t SET UNLOGGED",
+        "ALTER TABLE t ADD c timestamptz DEFAULT clock_timestamp()",
+    ] {
+        let all = actions(&catalog, text);
+        assert!(all.contains("*function public.reads_there"), "{text} gave {all}");
+    }
+    for text in ["ANALYZE notes", "REINDEX SCHEMA other", "ALTER TABLE t RENAME a TO c", "SELECT a FROM t"] {
+        let all = actions(&catalog, text);
+        assert!(!all.contains("reads_there"), "{text} gave {all}");
+    }
+}
+
+#[test]
+fn a_row_that_goes_to_another_partition_is_deleted_and_inserted() {
+    let catalog = with(|changes| {
+        let mut partition = catalog().relation(EVENTS_2024).unwrap().clone();
+        let of = |function, tgtype| Trigger { function, tgtype };
+        partition.writes = Writes { triggers: vec![of(600, 4), of(604, 8)], ..Writes::default() };
+        changes.relations.push(partition);
+    });
+    let updated = actions(&catalog, "UPDATE events SET id = 2 WHERE id = 1");
+    for found in ["*function public.reads", "*function public.inserts"] {
+        assert!(updated.contains(found), "{updated}");
+    }
+}
+
+#[test]
+fn a_foreign_table_is_judged_as_what_it_stands_for() {
+    let catalog = with(|_| {});
+    let secret = "*select table public.secret, *insert table public.secret, *update table public.secret";
+    for (text, found) in [
+        ("CREATE FOREIGN TABLE f (a text) SERVER s OPTIONS (program 'id')", "copy-program"),
+        ("CREATE FOREIGN TABLE f (a text) SERVER s OPTIONS (format 'csv', \"filename\" '/x')", "copy-server"),
+        ("ALTER FOREIGN TABLE f OPTIONS (DROP filename, ADD program E'id')", "copy-program"),
+        (
+            "CREATE FOREIGN TABLE f (a text) SERVER s OPTIONS (schema_name 'public', table_name 'secret')",
+            secret,
+        ),
+        ("CREATE FOREIGN TABLE other.secret (a text) SERVER s OPTIONS (schema_name 'public')", secret),
+        ("ALTER FOREIGN TABLE f OPTIONS (SET table_name 'secret')", secret),
+        ("ALTER FOREIGN TABLE f OPTIONS (SET schema_name 'public')", secret),
+        ("IMPORT FOREIGN SCHEMA public FROM SERVER s INTO other", secret),
+    ] {
+        let all = actions(&catalog, text);
+        assert!(all.contains(found), "{text} gave {all}");
+    }
+    for text in [
+        "CREATE FOREIGN TABLE f (a text) SERVER s OPTIONS (schema_name 'elsewhere', table_name 'secret')",
+        "CREATE FOREIGN TABLE f (a text OPTIONS (column_name 'program')) SERVER s",
+        "ALTER FOREIGN TABLE f OPTIONS (SET fetch_size '10')",
+    ] {
+        let all = actions(&catalog, text);
+        assert!(!all.contains("secret") && !all.contains("copy-"), "{text} gave {all}");
+    }
 }
 
 #[test]

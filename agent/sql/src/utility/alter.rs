@@ -30,6 +30,10 @@ const WORDS_OF_ROUTINES: &[&[&str]] = &[
     &["window"],
 ];
 
+/// Words of ALTER TABLE that have a table's rows written anew, or looked at in its indexes: another type, another place, a
+/// column that is filled.
+const REWRITE: [&str; 6] = ["type", "add", "logged", "unlogged", "method", "expression"];
+
 impl<'a> Reader<'a> {
     pub(super) fn alter_statement(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
         self.effects.ddl = true;
@@ -68,6 +72,15 @@ impl<'a> Reader<'a> {
                 if looks_at_rows && self.names.relations(&name).iter().any(|r| r.has_triggers) {
                     // What checks or computes them runs.
                     self.moves_settings();
+                }
+                // So does what its indexes compute, where all rows are written anew.
+                if REWRITE.into_iter().any(sees)
+                    && let Some(relation) = self.names.relation(&name)
+                {
+                    self.keeps_kin(relation.oid);
+                }
+                if object_type.class == "foreign table" {
+                    self.stands_for(cursor.rest, None);
                 }
                 self.alter_commands(cursor, object_type, &name)?;
             }

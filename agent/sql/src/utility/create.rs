@@ -50,6 +50,9 @@ impl<'a> Reader<'a> {
             "table" | "foreign table" => {
                 let name = cursor.qualified()?;
                 self.create(object_type.class, name.clone(), temporary);
+                if object_type.class == "foreign table" {
+                    self.stands_for(cursor.rest, Some(&name));
+                }
                 return self.table_body(cursor, &name, tag("CREATE", object_type.class));
             }
             "view" | "materialized view" => {

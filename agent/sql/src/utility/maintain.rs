@@ -45,10 +45,12 @@ impl<'a> Reader<'a> {
                     }
                     "schema" => {
                         let name = cursor.name()?;
+                        self.keeps_all(Some(&name));
                         self.act(action(Verb::Maintain, ObjectKind::Schema, "schema", name));
                     }
                     _ => {
                         let name = cursor.name().unwrap_or_default();
+                        self.keeps_all(None);
                         self.act(action(Verb::Maintain, ObjectKind::Other, "database", name));
                     }
                 }
@@ -56,6 +58,7 @@ impl<'a> Reader<'a> {
             "cluster" => {
                 cursor.eat("verbose");
                 if cursor.is_end() {
+                    self.keeps_all(None);
                     self.act(Action::bare(Verb::Maintain));
                 } else {
                     let name = cursor.qualified()?;
@@ -74,6 +77,7 @@ impl<'a> Reader<'a> {
             _ => {
                 while cursor.eat_one(&["full", "freeze", "verbose", "analyze", "analyse"]).is_some() {}
                 if cursor.is_end() {
+                    self.keeps_all(None);
                     self.act(Action::bare(Verb::Maintain));
                 }
                 while !cursor.is_end() {

@@ -226,6 +226,8 @@ impl<'a> Reader<'a> {
         }
         self.effects.ddl = true;
         self.act(action(Verb::Create, ObjectKind::Relation, "foreign table", ""));
+        let schema = cursor.name()?;
+        self.stands_for_all(Some(&schema), None);
         cursor.rest = &[];
         Some(Read::quiet("IMPORT FOREIGN SCHEMA"))
     }

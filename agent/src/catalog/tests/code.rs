@@ -11,6 +11,7 @@ const SCHEMA: &str = "
     CREATE TABLE s.t (id int PRIMARY KEY, a text);
     CREATE TABLE s.child (id int REFERENCES s.t ON DELETE CASCADE);
     CREATE TABLE s.refers (id int REFERENCES s.t);
+    CREATE TABLE s.refers_to (id int, a text);
     CREATE FUNCTION s.text(text) RETURNS text LANGUAGE sql SET work_mem = '4MB' AS 'SELECT a FROM s.t';
     CREATE FUNCTION s.tree() RETURNS text LANGUAGE sql BEGIN ATOMIC
       INSERT INTO s.t SELECT length(s.text('x')), 'x'; SELECT relname::text FROM pg_class; END;
@@ -22,6 +23,9 @@ const SCHEMA: &str = "
     CREATE OPERATOR s.+ (leftarg = text, rightarg = text, function = s.step);
     CREATE FUNCTION s.of(s.t) RETURNS int LANGUAGE sql AS 'SELECT 1';
     CREATE CAST (s.t AS int) WITH FUNCTION s.of(s.t);
+    CREATE FUNCTION s.key(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1';
+    CREATE INDEX keyed ON s.t (s.key(a));
+    CREATE STATISTICS s.counted ON (s.key(a)), id FROM s.refers_to;
     CREATE TYPE s.mood AS ENUM ('good');
     CREATE FUNCTION s.told(s.mood) RETURNS json LANGUAGE sql AS $$SELECT '1'::json$$;
     CREATE CAST (s.mood AS json) WITH FUNCTION s.told(s.mood);
@@ -60,6 +64,10 @@ fn what_runs_code_is_read() {
         let carries = Cascade { relation: relation("child").oid, on_delete, on_update };
         let (on_delete, relation_of) = (Referential::Nothing, relation("refers"));
         assert_eq!(of_t.cascades, [carries, Cascade { relation: relation_of.oid, on_delete, on_update }]);
+        let key = vec![named("key").oid];
+        for of in ["t", "keyed", "refers_to"] {
+            assert_eq!(relation(of).writes.kept, key, "{of}");
+        }
         let calls = catalog.calls();
         assert_eq!(calls.operators["+"], [("s".to_owned(), named("step").oid)]);
         assert_eq!(
@@ -96,7 +104,7 @@ fn what_runs_code_is_read() {
         let text = catalog.functions_named("s", "text").next().unwrap();
         assert_eq!((&text.body, text.config.len()), (&Body::Text("SELECT 1::text".into()), 0));
         let writes = &catalog.relation_named("s", "t").unwrap().writes;
-        assert!(writes.triggers.is_empty() && writes.functions == [text.oid], "{writes:?}");
+        assert!(writes.triggers.is_empty() && writes.functions.contains(&text.oid), "{writes:?}");
         assert!(catalog.calls().operators.is_empty());
     });
 }
