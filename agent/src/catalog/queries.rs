@@ -221,7 +221,7 @@ pub(super) const FUNCTIONS: &str = "\
            CASE WHEN (p.oid >= 16384 OR n.nspname = 'information_schema') \
                      AND l.lanname IN ('sql', 'plpgsql') AND p.prokind <> 'a' \
                      AND pg_catalog.octet_length(p.prosrc) <= 65536 \
-                     AND (SELECT pg_catalog.sum(pg_catalog.octet_length(prosrc)) FROM pg_catalog.pg_proc \
+                     AND (SELECT coalesce(pg_catalog.sum(pg_catalog.octet_length(prosrc)), 0) FROM pg_catalog.pg_proc \
                           WHERE oid >= 16384) <= 67108864 THEN p.prosrc END, \
            p.proconfig, \
            CASE WHEN p.oid >= 16384 AND p.prokind = 'a' \
