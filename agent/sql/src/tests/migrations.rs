@@ -25,6 +25,7 @@ fn what_a_migration_does_is_understood_behind_what_it_has_done() {
         "DO $$ BEGIN CREATE TYPE st AS ENUM ('a'); EXCEPTION WHEN duplicate_object THEN NULL; END $$; CREATE TABLE n (a st); SELECT 'a'::st",
         "CREATE EXTENSION IF NOT EXISTS vector; CREATE TABLE n (a int); INSERT INTO n SELECT a FROM t",
         "CREATE EXTENSION hstore CASCADE; SELECT hstore('a', 'b') -> 'a'; SELECT a FROM t",
+        "CREATE INDEX i ON t (a); ALTER INDEX i RENAME TO j; COMMENT ON INDEX j IS 'x'; REINDEX INDEX j; DROP INDEX j",
     ] {
         assert!(!is_opaque(text), "{text} gave {}", actions(text));
     }

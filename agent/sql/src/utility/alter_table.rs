@@ -232,8 +232,6 @@ impl<'a> Reader<'a> {
     fn moved(&mut self, kind: ObjectKind, class: &str, name: &Name, becomes: &Name) {
         let to = |schema: &String| (schema.clone(), becomes.name.clone());
         match (kind, &becomes.schema) {
-            // An index is asked for by nothing but its own statements.
-            (ObjectKind::Relation, _) if class == "index" => self.told_moves += 1,
             (ObjectKind::Relation, Some(schema)) => {
                 let catalog = self.names.catalog;
                 for relation in self.names.relations(name) {
