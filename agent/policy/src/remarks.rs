@@ -10,6 +10,7 @@ mod never;
 mod overlap;
 mod partly;
 mod reach;
+mod unread;
 
 use std::fmt;
 
@@ -42,15 +43,20 @@ impl Policy {
     /// pattern, something of PostgreSQL's own that reaches past every rule.
     pub fn remarks(&self) -> Vec<Remark> {
         let (candidates, of_subjects) = (Candidates::new(&self.rules), Candidates::of_subjects(&self.rules));
-        self.remarks_by(|rule| candidates.covering(rule), |rule| of_subjects.covering(rule))
+        self.remarks_by(
+            |rule| candidates.covering(rule),
+            |rule| of_subjects.covering(rule),
+            |rule, is| candidates.any_meeting(rule, is),
+        )
     }
 
-    /// The same, where it is told which rules may be about all of some part of what a rule is about, and which may be
-    /// about everybody whom it is about.
+    /// The same, where it is told which rules may be about all of some part of what a rule is about, which may be about
+    /// everybody whom it is about, and whether something is true of one that may be about some of the same.
     fn remarks_by(
         &self,
         covering: impl Fn(&Rule) -> Vec<usize>,
         concerning: impl Fn(&Rule) -> Vec<usize>,
+        any_meeting: impl Fn(&Rule, &mut dyn FnMut(usize) -> bool) -> bool,
     ) -> Vec<Remark> {
         let reach = Reach::of(self);
         let unused = self.unused_tags.iter().map(|(name, place)| Remark {
@@ -71,6 +77,7 @@ impl Policy {
             remarks.extend(never.or_else(covered));
             remarks.extend(reach.past(rule, judging));
             remarks.extend(self.in_vain(rule, judging, &concerning));
+            remarks.extend(self.unread(rule, judging, &any_meeting));
         }
         remarks
     }

@@ -115,6 +115,16 @@ impl Candidates {
         })
     }
 
+    /// Whether that is true of one of the rules that may be about some of what that one is about; each is asked until then.
+    pub(super) fn any_meeting(&self, rule: &Rule, is: &mut dyn FnMut(usize) -> bool) -> bool {
+        let mut any = |at: &[usize]| at.iter().any(|at| is(*at));
+        any(&self.everywhere)
+            || self.facets.iter().any(|(facet, kept)| match facet.names(rule) {
+                None => any(&kept.all),
+                Some(names) => names.iter().filter_map(|name| kept.by_name.get(name)).any(|at| any(at)),
+            })
+    }
+
     fn found(&self, look: impl Fn(Facet, &Kept, &mut Vec<usize>)) -> Vec<usize> {
         let mut found = self.everywhere.clone();
         for (facet, kept) in &self.facets {

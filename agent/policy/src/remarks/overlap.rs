@@ -56,7 +56,7 @@ fn overlap(one: &Rule, other: &Rule) -> Option<Remark> {
 }
 
 /// Whether somebody may be meant by both, as far as it can be seen from the text.
-fn share_subjects(one: &Rule, other: &Rule) -> bool {
+pub(super) fn share_subjects(one: &Rule, other: &Rule) -> bool {
     let spares = |sparing: &Rule, spared: &Rule| {
         !spared.who.is_empty()
             && spared.who.iter().all(|who| sparing.except.iter().any(|except| except.covers(who)))

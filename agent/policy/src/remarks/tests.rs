@@ -125,7 +125,7 @@ fn a_rule_that_matches_nothing_is_told_with_the_reason() {
 fn what_of_a_rule_is_there_in_vain_is_told() {
     for (rule, what) in [
         (
-            "actions: [insert, update], when: { condition: present }, decision: allow",
+            "actions: [select, insert], when: { condition: present }, decision: allow",
             "names `insert` in vain: `condition` is asked of select, update, update-all, delete, delete-all alone; give \
              `insert` a rule without it",
         ),
@@ -187,6 +187,43 @@ fn what_of_a_rule_is_there_in_vain_is_told() {
     let policy = |text: &str| Policy::parse(&[Document { name: "p", text }]).unwrap();
     assert_eq!(told(policy(text).remarks()), "p:2:19: tag `lost` is named by no rule");
     assert_eq!(told(policy(&format!("layer: base\n{text}")).remarks()), "");
+}
+
+#[test]
+fn rows_that_may_be_changed_and_not_chosen_are_told() {
+    let told_of = |verb: &str, decides: &str| {
+        format!(
+            "p:3:3: rule \"r\" {decides} `{verb}`, and no rule lets the rows be chosen: a WHERE reads its columns; allow \
+             `select` there, without a limit"
+        )
+    };
+    let few = "- { name: few, actions: [select], when: { limit: 5 }, decision: allow }\n";
+    for (rule, others, expect) in [
+        ("actions: [delete], relations: [a.b], decision: hold", "", told_of("delete", "holds")),
+        ("actions: [write], relations: [a.b], decision: allow", few, told_of("update", "allows")),
+        (
+            "actions: [update], relations: [a.b], decision: allow",
+            "- { name: o, actions: [read], relations: [a.c], decision: allow }\n",
+            told_of("update", "allows"),
+        ),
+        (
+            "who: { user: ann }, actions: [update], decision: allow",
+            "- { name: o, who: { user: bob }, actions: [read], decision: allow }\n",
+            told_of("update", "allows"),
+        ),
+        (
+            "who: { user: ann }, actions: [update], relations: [a.b], decision: allow",
+            "- { name: o, who: { unit: 'x-*' }, actions: [read], relations: ['a.*'], decision: hold }\n",
+            String::new(),
+        ),
+        ("actions: [select, update], relations: [a.b], decision: allow", "", String::new()),
+        ("actions: [delete], relations: [a.b], decision: deny", "", String::new()),
+        ("actions: [update-all, delete-all], relations: [a.b], decision: allow", "", String::new()),
+        ("actions: ['*'], decision: hold", "", String::new()),
+    ] {
+        let remarks = read(&format!("- {{ name: r, {rule} }}\n{others}")).remarks();
+        assert_eq!(told(remarks), expect, "{rule} {others}");
+    }
 }
 
 #[test]
@@ -501,7 +538,8 @@ proptest! {
 /// The remarks and overlaps where every rule is asked about every other.
 fn by_asking_all(policy: &Policy) -> [Vec<Remark>; 2] {
     let all = |_: &_| (0..policy.rules.len()).collect::<Vec<_>>();
-    [policy.remarks_by(all, all), policy.overlaps_by(all)]
+    let any = |_: &_, is: &mut dyn FnMut(usize) -> bool| (0..policy.rules.len()).any(is);
+    [policy.remarks_by(all, all, any), policy.overlaps_by(all)]
 }
 
 proptest! {
