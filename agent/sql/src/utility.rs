@@ -16,6 +16,7 @@ mod foreign;
 mod kind;
 mod made;
 mod maintain;
+mod moving;
 mod parts;
 mod prepared;
 mod privileges;

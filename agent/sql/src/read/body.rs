@@ -5,7 +5,6 @@
 //! to more, which is why all of it is implied: rules that deny or hold apply to it. What a body makes of strings while it
 //! runs is not known, and opaque.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use policy::catalog::{Body, Referential};
@@ -23,6 +22,7 @@ use crate::names::{Builtin, Name, builtin};
 use crate::{SearchPath, Settings};
 
 mod tokens;
+mod unseen;
 mod values;
 
 /// Bodies that one statement may run; of more it is not told what they do.
@@ -389,79 +389,6 @@ impl<'a> Reader<'a> {
             tokens.iter().any(|token| token.kind.is_name() && token.name(text) == name.as_str())
         }) {
             checks.iter().for_each(|(_, function)| self.call_member(*function));
-        }
-    }
-
-    /// What the indexes and statistics of a relation compute again where it is maintained or rewritten.
-    pub(crate) fn keeps(&mut self, relation: &'a Relation) {
-        if !relation.writes.kept.is_empty() {
-            self.moves_settings();
-            self.implying(|reader| relation.writes.kept.iter().for_each(|oid| reader.call_member(*oid)));
-        }
-    }
-
-    /// The same of all relations, or of those in that schema.
-    pub(crate) fn keeps_all(&mut self, schema: Option<&str>) {
-        let mut all: Vec<&'a Relation> = self.names.catalog.relations().collect();
-        all.retain(|relation| schema.is_none_or(|schema| relation.schema == schema));
-        all.sort_unstable_by_key(|relation| relation.oid);
-        all.into_iter().for_each(|relation| self.keeps(relation));
-    }
-
-    /// The same of a relation and of those that inherit from it.
-    pub(crate) fn keeps_kin(&mut self, relation: Oid) {
-        let (mut work, mut seen) = (vec![relation], BTreeSet::new());
-        while let Some(oid) = work.pop() {
-            let Some(relation) = self.names.catalog.relation(oid).filter(|_| seen.insert(oid)) else {
-                continue;
-            };
-            self.keeps(relation);
-            work.extend(&relation.children);
-        }
-    }
-
-    /// The functions that operators and casts in these tokens call, and those that any expression may.
-    pub(crate) fn hidden_calls(&mut self, text: &str, tokens: &[Token], path: &SearchPath) {
-        let calls = self.names.catalog.calls();
-        if !calls.operators.is_empty() {
-            let named = tokens.iter().any(|token| token.is(text, "operator"));
-            let found = |schema: &String| match path {
-                SearchPath::Known { schemas, .. } => named || schemas.contains(schema),
-                SearchPath::Unknown => true,
-            };
-            for operator in super::texts::operators(text, tokens) {
-                for (_, function) in
-                    calls.operators.get(operator).into_iter().flatten().filter(|(s, _)| found(s))
-                {
-                    self.call_member(*function);
-                }
-            }
-        }
-        if !calls.casts.is_empty() {
-            let types = super::texts::cast_types(text, tokens);
-            for cast in calls.casts.iter().filter(|cast| types.contains(&cast.name)) {
-                self.call_member(cast.function);
-            }
-        }
-        if !calls.unseen.is_empty() {
-            self.implying(|reader| calls.unseen.iter().for_each(|oid| reader.call_member(*oid)));
-        }
-        if self.names.catalog.has_strayed() {
-            self.implying(Self::call_hung);
-        }
-    }
-
-    /// The functions that what is not committed has hung somewhere, whatever runs them: by what they name now.
-    fn call_hung(&mut self) {
-        for (schema, name) in self.names.catalog.hung() {
-            let name = Name { schema: schema.clone(), name: name.clone() };
-            let functions = self.names.functions(&name);
-            let users: Vec<_> =
-                functions.into_iter().filter(|function| function.schema != "pg_catalog").collect();
-            if users.is_empty() || self.names.is_altered(&name) {
-                self.opaque(format!("what {name} runs, which is not committed and hangs on something"));
-            }
-            users.into_iter().for_each(|function| self.call_known(function));
         }
     }
 

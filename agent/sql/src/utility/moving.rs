@@ -1,0 +1,108 @@
+//! What gets another name, another schema, another parent.
+
+use policy::catalog::{Provisional, TypeKind};
+use policy::{Action, Detail, Object, ObjectKind, Verb};
+
+use crate::cursor::Cursor;
+use crate::names::Name;
+use crate::read::Reader;
+
+impl<'a> Reader<'a> {
+    /// RENAME TO, SET SCHEMA, OWNER TO: what an object is called and whose it is behind them. The name that it gets is
+    /// created, as PostgreSQL asks for the privilege.
+    pub(super) fn moves(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        kind: ObjectKind,
+        class: &'static str,
+        name: &Name,
+    ) -> Option<bool> {
+        let becomes = if cursor.eat_all(&["rename", "to"]) {
+            let schema = match kind {
+                ObjectKind::Relation => self.names.relations(name).first().map(|r| r.schema.clone()),
+                ObjectKind::Function => self.names.functions(name).first().map(|f| f.schema.clone()),
+                _ if class == "type" => self.names.schema_of_type(name).map(str::to_owned),
+                _ => None,
+            };
+            Name { schema: schema.or_else(|| name.schema.clone()), name: cursor.name()?.into_owned() }
+        } else if cursor.eat_all(&["set", "schema"]) {
+            Name { schema: Some(cursor.name()?.into_owned()), name: name.name.clone() }
+        } else if cursor.eat_all(&["owner", "to"]) {
+            let role = cursor.role()?;
+            self.gives_to(vec![role]);
+            self.functions_stay();
+            return Some(true);
+        } else {
+            return Some(false);
+        };
+        let schema = becomes.schema.or_else(|| self.names.creation_schema().map(str::to_owned));
+        let becomes = Name { schema, name: becomes.name };
+        self.moved(kind, class, name, &becomes);
+        self.act(Action {
+            verb: Verb::Create,
+            object: Object { kind, class, schema: becomes.schema, name: becomes.name, oid: None },
+            implied: false,
+            detail: Detail::NONE,
+        });
+        Some(true)
+    }
+
+    /// Tells what a name stands for that is given to another object.
+    fn moved(&mut self, kind: ObjectKind, class: &str, name: &Name, becomes: &Name) {
+        let to = |schema: &String| (schema.clone(), becomes.name.clone());
+        match (kind, &becomes.schema) {
+            (ObjectKind::Relation, Some(schema)) => {
+                let catalog = self.names.catalog;
+                for relation in self.names.relations(name) {
+                    let from = (relation.schema.clone(), relation.name.clone());
+                    self.effects.names.push(Provisional::Moved(from.clone(), to(schema)));
+                    // So is the type of its rows.
+                    self.effects.names.push(Provisional::TypeGone(from.0, from.1));
+                    // One that belongs to a column goes along.
+                    let owned = |owned: &&policy::Relation| {
+                        owned.schema == relation.schema && owned.kind == policy::RelationKind::Sequence
+                    };
+                    if *schema != relation.schema {
+                        for owned in catalog.relations().filter(owned) {
+                            let names = (owned.schema.clone(), owned.name.clone());
+                            let with = (schema.clone(), owned.name.clone());
+                            self.effects.names.push(Provisional::Moved(names, with));
+                        }
+                    }
+                }
+                self.told_moves += 1;
+            }
+            (ObjectKind::Function, schema) => {
+                self.effects.names.push(Provisional::Function(schema.clone(), becomes.name.clone()));
+                self.told_moves += 1;
+            }
+            (_, Some(schema)) if class == "type" => {
+                let from = self.names.schema_of_type(name).map(str::to_owned);
+                let kind = from.as_ref().and_then(|from| self.names.catalog.type_named(from, &name.name));
+                // Where values of others are checked, it is not told by whom.
+                if let (Some(from), Some(kind @ TypeKind::Enum)) = (from, kind) {
+                    self.effects.names.push(Provisional::TypeGone(from, name.name.clone()));
+                    self.effects.names.push(Provisional::Type(schema.clone(), becomes.name.clone(), kind));
+                    self.told_moves += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells that a relation has another as its child.
+    pub(super) fn inherits(&mut self, parent: &Name, child: &Name) {
+        for parent in self.names.relations(parent) {
+            for child in self.names.relations(child) {
+                let named = |relation: &policy::Relation| (relation.schema.clone(), relation.name.clone());
+                self.effects.names.push(Provisional::Inherits(named(parent), named(child)));
+            }
+        }
+        self.told_moves += 1;
+    }
+
+    /// What is altered of a function is not what it runs.
+    pub(super) fn functions_stay(&mut self) {
+        self.effects.names.pop_if(|last| matches!(last, Provisional::Function(..)));
+    }
+}
