@@ -302,6 +302,9 @@ impl<'a> Reader<'a> {
         shown: &str,
     ) {
         let functions = self.names.functions_along(path, name);
+        if self.names.catalog.functions_uncertain(&name.name).next().is_some() {
+            self.opaque(format!("what {name} runs, which is made or altered by what is not committed"));
+        }
         for function in functions.iter().filter(|function| function.schema != "pg_catalog") {
             self.call_known(function);
         }

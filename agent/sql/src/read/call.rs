@@ -191,7 +191,8 @@ impl<'a> Reader<'a> {
     /// `x.name` may be the call `name(x)` (attribute notation, 4.2.6), if there is such a function.
     pub(super) fn call_as_attribute(&mut self, name: &str) -> Called {
         let name = Name { schema: None, name: name.to_owned() };
-        if builtin(&name.name) != Builtin::Harmless && self.names.functions(&name).is_empty() {
+        let is_none = self.names.functions(&name).is_empty() && !self.names.is_altered(&name);
+        if builtin(&name.name) != Builtin::Harmless && is_none {
             return Called { carried: constant(), keeps: false, gives_setting: false, gathers: false };
         }
         if is_told_by_literal(&name.name) {

@@ -51,6 +51,7 @@ const BODIES: &[(&str, &str)] = &[
     ("deallocates", "BEGIN EXECUTE 'DEALLOCATE p'; END"),
     ("prepares", "BEGIN EXECUTE 'PREPARE p AS SELECT 1'; END"),
     ("declares", "BEGIN EXECUTE 'CLOSE c'; EXECUTE 'DECLARE c CURSOR FOR SELECT 1'; END"),
+    ("calls_later", "BEGIN RETURN later(); END"),
 ];
 
 fn with(change: impl FnOnce(&mut Changes)) -> Catalog {
@@ -169,6 +170,10 @@ fn a_body_that_may_be_another_is_not_trusted() {
         "ALTER FUNCTION reads() RENAME TO plain; SELECT plain()",
         "ALTER FUNCTION reads() SECURITY DEFINER; SELECT reads()",
         "ALTER SCHEMA public RENAME TO x; SELECT reads()",
+        "ALTER FUNCTION other.lower(text) RENAME TO later; SELECT calls_later()",
+        "CREATE FUNCTION later() RETURNS int LANGUAGE c AS 'x'; SELECT calls_later()",
+        "CREATE FUNCTION later(t) RETURNS int LANGUAGE c AS 'x'; SELECT u.later FROM t u",
+        "IMPORT FOREIGN SCHEMA s FROM SERVER far INTO other; SELECT a FROM t",
     ] {
         let found = actions(&catalog, text);
         let (_, last) = found.rsplit_once("; ").unwrap();

@@ -225,6 +225,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         self.effects.ddl = true;
+        self.effects.renames = true;
         self.act(action(Verb::Create, ObjectKind::Relation, "foreign table", ""));
         let schema = cursor.name()?;
         self.stands_for_all(Some(&schema), None);
