@@ -19,7 +19,9 @@ pub(super) fn is_never(condition: &Expr, values: &Values) -> bool {
 fn holds(expr: &Expr, values: &Values) -> bool {
     match expr {
         Expr::Nested(inner) | Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => holds(inner, values),
-        Expr::BinaryOp { left, op: BinaryOperator::Or, right } => holds(left, values) || holds(right, values),
+        Expr::BinaryOp { left, op: BinaryOperator::Or, right } => {
+            holds(left, values) || holds(right, values) || are_opposite(bare(left), bare(right))
+        }
         Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
             holds(left, values) && holds(right, values)
         }
@@ -34,6 +36,11 @@ fn holds(expr: &Expr, values: &Values) -> bool {
         Expr::IsNotDistinctFrom(left, right) => {
             same(left, right) || (fixed(left, values) && fixed(right, values))
         }
+        Expr::InList { expr: item, list, negated: false } if list.iter().any(|e| same(item, e)) => true,
+        Expr::Between { expr: item, negated: false, low, high } if same(item, low) && same(item, high) => {
+            true
+        }
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } if is_in_array(left, right) => true,
         Expr::Like { negated: false, pattern, .. } | Expr::ILike { negated: false, pattern, .. } => {
             matches!(&**pattern, Expr::Value(v) if is_percent(&v.value)) || fixed(expr, values)
         }
@@ -57,6 +64,23 @@ fn never(expr: &Expr, values: &Values) -> bool {
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => holds(expr, values),
         other => fixed(other, values),
     }
+}
+
+/// One of both holds, for NULL as well.
+fn are_opposite(left: &Expr, right: &Expr) -> bool {
+    match (left, right) {
+        (Expr::IsNull(a), Expr::IsNotNull(b))
+        | (Expr::IsNotNull(a), Expr::IsNull(b))
+        | (Expr::IsTrue(a), Expr::IsNotTrue(b))
+        | (Expr::IsNotTrue(a), Expr::IsTrue(b))
+        | (Expr::IsFalse(a), Expr::IsNotFalse(b))
+        | (Expr::IsNotFalse(a), Expr::IsFalse(b)) => same(a, b),
+        _ => false,
+    }
+}
+
+fn is_in_array(item: &Expr, array: &Expr) -> bool {
+    matches!(bare(array), Expr::Array(array) if array.elem.iter().any(|e| same(item, e)))
 }
 
 fn is_false(expr: &Expr) -> bool {
