@@ -82,6 +82,7 @@ fn what_stands_on_what_is_dropped_is_judged() -> Result<()> {
                 ),
                 attack("an extension", "DROP EXTENSION hstore CASCADE", COLUMNS),
                 attack("a schema", "DROP SCHEMA public CASCADE", COLUMNS),
+                attack("all that a role owns", "DROP OWNED BY shop_service CASCADE", COLUMNS),
                 attack("a collation", "DROP COLLATION plain_c CASCADE", COLUMNS),
                 attack(
                     "a text search configuration",

@@ -259,7 +259,16 @@ fn what_is_named_on_the_way_is_told() {
     check("ALTER ROLE x SET role TO y", "role x, set-role y");
     check("ALTER ROLE x IN DATABASE d SET work_mem = 1", "role x");
     check("ALTER SCHEMA other RENAME TO x", "alter schema other, create schema x");
-    check("REASSIGN OWNED BY a TO b", "role a, role b");
+    // Who owns what is not known.
+    let all = actions("REASSIGN OWNED BY a TO b");
+    assert!(all.starts_with("role a, role b, *alter table public.customers, "), "{all}");
+    let all = actions("DROP OWNED BY a CASCADE");
+    assert!(
+        all.starts_with("role a, *drop table public.customers, ")
+            && all.contains("*drop function public.tidy"),
+        "{all}"
+    );
+    assert!(!all.contains("pg_class"));
     let roles = |text: &str| read(text).statements[0].actions[0].detail.roles.join(" ");
     for text in ["GRANT SELECT ON t TO y, x", "REVOKE ALL ON t FROM x, y", "GRANT admin TO x, y"] {
         assert_eq!(roles(text), "x y", "{text}");

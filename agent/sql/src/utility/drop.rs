@@ -1,6 +1,8 @@
 //! DROP of every kind of object.
 
-use policy::{Action, Detail, ObjectKind, Verb};
+use std::collections::BTreeSet;
+
+use policy::{Action, Detail, Object, ObjectKind, Verb};
 
 use super::kind::{object_type, tag};
 use super::{Read, action};
@@ -13,11 +15,15 @@ impl<'a> Reader<'a> {
     pub(super) fn drop_statement(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
         self.effects.ddl = true;
         if cursor.eat_all(&["owned", "by"]) {
-            while let Some(role) = cursor.role() {
+            loop {
+                let role = cursor.role()?;
                 self.act(action(Verb::Role, ObjectKind::Role, "", role));
-                cursor.eat_kind(Kind::Comma);
+                if !cursor.eat_kind(Kind::Comma) {
+                    break;
+                }
             }
             cursor.eat_one(&["cascade", "restrict"]);
+            self.owned(Verb::Drop);
             return Some(Read::quiet("DROP OWNED"));
         }
         let object_type = object_type(cursor)?;
@@ -127,6 +133,29 @@ impl<'a> Reader<'a> {
             self.drop_standing_on(class, names);
         } else if class == "extension" {
             self.drop_members(names);
+        }
+    }
+
+    /// What is done to all that a role owns. Who owns what the catalog does not tell: it may be any of it.
+    pub(super) fn owned(&mut self, verb: Verb) {
+        let catalog = self.names.catalog;
+        let own = |schema: &str| schema.starts_with("pg_") || schema == "information_schema";
+        let mut relations: Vec<_> = catalog.relations().filter(|r| !own(&r.schema)).collect();
+        relations.sort_by_key(|relation| relation.oid);
+        for relation in relations {
+            self.act(Action { verb, object: relation_object(relation), implied: true, detail: Detail::NONE });
+        }
+        let functions = catalog.functions().filter(|function| !own(&function.schema));
+        let names: BTreeSet<(&str, &str)> = functions.map(|f| (&*f.schema, &*f.name)).collect();
+        for (schema, name) in names {
+            let object = Object {
+                kind: ObjectKind::Function,
+                class: "function",
+                schema: Some(schema.to_owned()),
+                name: name.to_owned(),
+                oid: None,
+            };
+            self.act(Action { verb, object, implied: true, detail: Detail::NONE });
         }
     }
 

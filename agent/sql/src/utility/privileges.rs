@@ -215,6 +215,7 @@ impl<'a> Reader<'a> {
             let heir = cursor.role()?;
             self.gives_to(vec![heir.clone()]);
             self.act(action(Verb::Role, ObjectKind::Role, "role", heir));
+            self.owned(Verb::Alter);
             return Some(Read::quiet("REASSIGN OWNED"));
         }
     }
