@@ -248,6 +248,11 @@ impl Catalog {
         Arc::make_mut(self.overlay.get_or_insert_default()).apply(&self.content, done);
     }
 
+    /// Whether anything is other behind it.
+    pub fn is_news(&self, done: &Provisional) -> bool {
+        self.overlay.as_ref().is_none_or(|overlay| overlay.is_news(done))
+    }
+
     /// With these types as well: schema, name, kind. Built-in ones (schema `pg_catalog`) need not be given.
     #[must_use]
     pub fn with_types(mut self, types: impl IntoIterator<Item = (String, String, TypeKind)>) -> Self {

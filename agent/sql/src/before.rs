@@ -1,12 +1,13 @@
 //! What the statements before one of the same text have made uncertain, and those around the code that it is in.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use policy::Catalog;
 use policy::catalog::Provisional;
 
 use crate::analysis::SetPath;
-use crate::{Effects, SearchPath, Settings, Statement, TransactionEffect};
+use crate::{Effects, Limits, SearchPath, Settings, Statement, TransactionEffect};
 
 /// Bytes that code may have beyond the text's own length, where it is read again: in a loop, or in code of code.
 const MORE_CODE: usize = 256 * 1024;
@@ -14,7 +15,7 @@ const MORE_CODE: usize = 256 * 1024;
 /// Statements and expressions of code that one text may have.
 const MAX_PIECES: usize = 40_000;
 
-/// What is copied of what is not committed counts as so many bytes of code, each.
+/// What is copied of what is not committed counts as so many bytes of bodies, each.
 const STEP: usize = 64;
 
 /// What earlier statements have made uncertain. It only ever grows: what one of them may have done counts as done.
@@ -23,6 +24,8 @@ pub(crate) struct Before<'o> {
     outer: Option<&'o Before<'o>>,
     /// Each statement is run, once, and behind the one before it.
     straight: bool,
+    /// What names mean has been changed here.
+    copied: bool,
     /// What names mean, by what they have done.
     pub(crate) catalog: Catalog,
     /// It is not known what the effective search path is.
@@ -43,14 +46,26 @@ pub(crate) struct Before<'o> {
     code: Cell<usize>,
     /// Pieces of it; the same.
     pieces: Cell<usize>,
+    /// Bytes of bodies that may still be looked through.
+    bodies: Rc<Cell<usize>>,
 }
 
 impl<'o> Before<'o> {
     /// Before the first statement of a text of that many bytes. `straight`: that is run as it is.
-    pub(crate) fn nothing(length: usize, catalog: &Catalog, straight: bool) -> Self {
+    pub(crate) fn nothing(length: usize, catalog: &Catalog, limits: &Limits, straight: bool) -> Self {
+        Before::run(length, catalog, straight, Rc::new(Cell::new(limits.bodies)))
+    }
+
+    /// Before the first statement of a text that another runs, where this is known.
+    pub(crate) fn given(length: usize, by: &Before<'_>) -> Self {
+        Before::run(length, &by.catalog, false, Rc::clone(&by.bodies))
+    }
+
+    fn run(length: usize, catalog: &Catalog, straight: bool, bodies: Rc<Cell<usize>>) -> Self {
         Before {
             outer: None,
             straight,
+            copied: false,
             catalog: catalog.clone(),
             search_path: false,
             path: None,
@@ -61,6 +76,7 @@ impl<'o> Before<'o> {
             string_syntax: false,
             code: Cell::new(length.saturating_add(MORE_CODE)),
             pieces: Cell::new(MAX_PIECES),
+            bodies,
         }
     }
 
@@ -75,7 +91,7 @@ impl<'o> Before<'o> {
             moved: outer.moved,
             hangs_code: outer.hangs_code,
             string_syntax: outer.string_syntax,
-            ..Before::nothing(0, &outer.catalog, false)
+            ..Before::given(0, outer)
         }
     }
 
@@ -90,6 +106,12 @@ impl<'o> Before<'o> {
     /// Whether so many bytes of code may still be read.
     pub(crate) fn spend(&self, bytes: usize) -> bool {
         spend(&self.outermost().code, bytes)
+    }
+
+    /// Whether a body of so many bytes may be looked through.
+    pub(crate) fn spend_body(&self, bytes: usize) -> bool {
+        // A short one takes its time, too.
+        spend(&self.bodies, bytes.max(STEP))
     }
 
     /// Whether one more piece of code may be read.
@@ -139,8 +161,8 @@ impl<'o> Before<'o> {
             return;
         }
         // The first change of code to what is around it copies that.
-        let shared = self.outer.is_some_and(|outer| outer.catalog.steps() == self.catalog.steps());
-        if shared && !self.spend(self.catalog.steps().saturating_mul(STEP)) {
+        let copies = !std::mem::replace(&mut self.copied, true) && !self.straight;
+        if copies && !spend(&self.bodies, self.catalog.steps().saturating_mul(STEP)) {
             self.moved = true;
             return;
         }

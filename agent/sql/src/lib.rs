@@ -52,17 +52,16 @@ use values::NO_VALUES;
 /// counts for the statements behind it.
 pub fn analyse(text: &[u8], settings: &Settings, catalog: &Catalog, limits: &Limits) -> Analysis {
     let around = Around { settings, limits, values: &NO_VALUES, inside: Inside::default() };
-    analyse_in(text, around, catalog)
+    analyse_in(text, around, Before::nothing(text.len(), catalog, limits, true))
 }
 
 /// The same of a text that another runs.
-fn analyse_in(text: &[u8], around: Around<'_>, catalog: &Catalog) -> Analysis {
+fn analyse_in(text: &[u8], around: Around<'_>, mut before: Before<'_>) -> Analysis {
     let Around { settings, limits, .. } = around;
     let cut = lexer::lex(text, settings, limits)
         .and_then(|(text, tokens)| Ok((text, split::slices(text, &tokens, limits)?, tokens)));
     match cut {
         Ok((text, slices, tokens)) => {
-            let mut before = Before::nothing(text.len(), catalog, around.inside.depth == 0);
             let mut analysis = Analysis::default();
             for slice in slices {
                 let tokens = &tokens[slice];
@@ -117,7 +116,7 @@ fn unnamed(catalog: &Catalog, limits: &Limits, read: impl FnOnce(&mut read::Read
     let names = names::Names {
         catalog,
         path: &SearchPath::Unknown,
-        before: &Before::nothing(0, catalog, false),
+        before: &Before::nothing(0, catalog, limits, false),
         conforming: false,
         reach: None,
         values: &NO_VALUES,

@@ -101,12 +101,13 @@ pub(crate) fn provisional(statement: &Statement, catalog: &Catalog) -> Vec<Provi
             _ => {}
         }
     }
-    if statement.defines() && !catalog.has_uncommitted() {
+    if statement.defines() {
         done.push(Provisional::Changed);
     }
-    if strays && !catalog.has_strayed() {
+    if strays {
         done.push(Provisional::Strayed);
     }
+    done.retain(|done| catalog.is_news(done));
     done
 }
 

@@ -128,6 +128,8 @@ pub struct Limits {
     pub weight: usize,
     /// Columns and names that may be gone through while names are resolved.
     pub work: usize,
+    /// Bytes of bodies of functions that are looked through for all statements of one text, each time that one is called.
+    pub bodies: usize,
 }
 
 impl Default for Limits {
@@ -140,6 +142,7 @@ impl Default for Limits {
             depth: 4_000,
             weight: 500_000,
             work: 10_000_000,
+            bodies: 16 << 20,
         }
     }
 }

@@ -126,6 +126,38 @@ impl Overlay {
         }
     }
 
+    /// Whether anything is other behind it. What moves or is given a parent may move once more.
+    pub(super) fn is_news(&self, done: &Provisional) -> bool {
+        let noted = |noted: &HashMap<String, HashSet<String>>, schema: &str, name: &str| {
+            noted.get(schema).is_some_and(|names| names.contains(name))
+        };
+        match done {
+            Provisional::Created(schema, name, _) => self.made(schema, name).is_none(),
+            Provisional::Gone(schema, name) => !noted(&self.gone, schema, name),
+            Provisional::Moved(..) | Provisional::Inherits(..) => true,
+            Provisional::Schema(schema, certain) => {
+                self.schemas_made.get(schema).is_none_or(|known| *certain && !known)
+            }
+            // What runs code counts.
+            Provisional::Type(schema, name, kind) => {
+                let known = self.types.get(schema).and_then(|types| types.get(name));
+                known.is_none_or(|known| *known == TypeKind::Enum && known != kind)
+            }
+            Provisional::TypeGone(schema, name) => !noted(&self.types_gone, schema, name),
+            Provisional::Made(function) => {
+                !self.functions_named(&function.schema, &function.name).any(|known| *known == **function)
+            }
+            Provisional::Function(schema, name) => {
+                self.functions_uncertain.get(name).is_none_or(|schemas| !schemas.contains(schema))
+            }
+            Provisional::Hung(schema, name) => {
+                !self.hung.iter().any(|(of, hung)| of == schema && hung == name)
+            }
+            Provisional::Strayed => !self.strayed,
+            Provisional::Changed => !self.uncommitted,
+        }
+    }
+
     /// A relation of which nothing is known but that it is there: its columns are not, so that nothing is ever proved of it.
     fn make(&mut self, schema: &str, name: &str, kind: RelationKind) -> &mut Relation {
         let oid = Oid::MAX - self.steps;

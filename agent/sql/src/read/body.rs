@@ -141,6 +141,9 @@ impl<'a> Reader<'a> {
 
     /// A body's text. `dynamic`: EXECUTE runs a string in it.
     fn scan(&mut self, text: &str, dynamic: bool, shown: &str, depth: usize) {
+        if !self.names.before.spend_body(text.len()) {
+            return self.opaque("it runs too much code");
+        }
         let settings = Settings { standard_conforming_strings: true, utf8: true, ..Settings::default() };
         let Ok((text, tokens)) = lex_body(text.as_bytes(), &settings, self.limits) else {
             self.opaque(format!("the body of {shown} is not understood"));

@@ -10,6 +10,7 @@ use sqlparser::ast::{
 use super::Reader;
 use super::call::Called;
 use super::texts::{reads_relation, runs_text, takes_sequence};
+use crate::before::Before;
 use crate::cursor::Cursor;
 use crate::flow::constant;
 use crate::lexer::lex;
@@ -100,9 +101,10 @@ impl<'a> Reader<'a> {
             self.opaque("texts that run texts, too deep");
             return;
         };
-        let (catalog, limits) = (self.names.catalog, self.limits);
+        let limits = self.limits;
         let around = Around { settings, limits, values: &NO_VALUES, inside };
-        for mut statement in analyse_in(text.as_bytes(), around, catalog).statements {
+        let before = Before::given(text.len(), self.names.before);
+        for mut statement in analyse_in(text.as_bytes(), around, before).statements {
             let effects = std::mem::take(&mut statement.effects);
             self.take(statement, false);
             self.follow(effects);

@@ -312,6 +312,25 @@ fn much_code_ends_in_a_verdict() {
     assert!(started.elapsed().as_secs() < 120, "{:?}", started.elapsed());
 }
 
+/// Bodies are looked through for each statement that runs them; what they make is copied once.
+#[test]
+fn many_calls_of_a_body_end_in_a_verdict() {
+    let is_opaque = |text: &str| {
+        let limits = crate::Limits { bodies: 1 << 20, ..crate::Limits::default() };
+        let settings = super::fixture::settings();
+        let read = crate::analyse(text.as_bytes(), &settings, &super::fixture::catalog(), &limits);
+        read.statements.iter().any(|s| s.actions.iter().any(|a| a.verb == policy::Verb::Opaque))
+    };
+    let calls = |body: &str, count: usize| {
+        let made = format!("CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS '{body}'; ");
+        made + &"SELECT f();".repeat(count)
+    };
+    let long = format!("BEGIN PERFORM {}1; END", "1,".repeat(500));
+    assert!(!is_opaque(&calls(&long, 500)) && is_opaque(&calls(&long, 2000)));
+    let made: String = (0..1000).map(|at| format!("CREATE TABLE n{at} (); ")).collect();
+    assert!(!is_opaque(&(made + &calls("BEGIN CREATE TEMP TABLE x (a int); END", 5000))));
+}
+
 #[test]
 fn a_function_that_may_find_other_names_than_it_was_made_with_is_not_trusted() {
     let f = "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT a FROM t'; ";
