@@ -204,10 +204,3 @@ fn spend(left: &Cell<usize>, what: usize) -> bool {
     left.set(after.unwrap_or(0));
     after.is_some()
 }
-
-impl Statement {
-    /// What it does to names, which no other connection sees before it is committed. `catalog`: with what was done before.
-    pub fn provisional(&self, catalog: &Catalog) -> Vec<Provisional> {
-        crate::moves::provisional(self, catalog)
-    }
-}

@@ -1,5 +1,5 @@
-//! What a statement does to names, and to what hangs on them: which relations are gone behind it, and whether names may have changed hands in a
-//! way that cannot be told.
+//! What a statement does to names, and to what hangs on them: which relations are gone or have other names behind it, and whether
+//! names may have changed hands in a way that cannot be told.
 
 use std::collections::BTreeSet;
 
@@ -57,58 +57,96 @@ pub(crate) fn note(
     }
 }
 
-/// What a statement does to names: what it tells itself, and what its actions make and alter.
-pub(crate) fn provisional(statement: &Statement, catalog: &Catalog) -> Vec<Provisional> {
-    let effects = &statement.effects;
-    if !effects.ddl && catalog.hung().is_empty() {
-        return Vec::new();
-    }
-    // First: where a relation is moved to, it is not a new one.
-    let mut done = effects.names.clone();
-    // What hangs somewhere is not in the catalog yet, and may name something else by now. Of a block it is not known what came
-    // first.
-    let hangs = statement.hangs_functions();
-    let strays =
-        (!catalog.hung().is_empty() || (hangs && statement.tag == "DO")) && statement.moves_names(catalog);
-    for action in statement.done() {
-        let (verb, object) = (action.verb, &action.object);
-        let (schema, name) = (object.schema.clone(), object.name.clone());
-        match object.kind {
-            ObjectKind::Relation if verb == Verb::Create => {
-                let kind = match object.class {
-                    "view" => RelationKind::View,
-                    "materialized view" => RelationKind::MaterializedView,
-                    "foreign table" => RelationKind::ForeignTable,
-                    "sequence" => RelationKind::Sequence,
-                    // Of a class that belongs to a relation.
-                    "index" | "statistics" => continue,
-                    _ => RelationKind::Table,
-                };
-                done.extend(schema.map(|schema| Provisional::Created(schema, name, kind)));
-            }
-            ObjectKind::Schema if verb == Verb::Create => {
-                let certain = statement.tag == "CREATE SCHEMA" && action.detail.roles.is_empty();
-                done.push(Provisional::Schema(name, certain));
-            }
-            ObjectKind::Function
-                if hangs
-                    && verb == Verb::Function
-                    && object.class == "function"
-                    && schema.as_deref() != Some("pg_catalog") =>
-            {
-                done.push(Provisional::Hung(schema, name));
-            }
-            _ => {}
+impl Statement {
+    /// What it does to names, which no other connection sees before it is committed: what it tells itself, and what its actions
+    /// make and alter. `catalog`: with what was done before.
+    pub fn provisional(&self, catalog: &Catalog) -> Vec<Provisional> {
+        let effects = &self.effects;
+        if !effects.ddl && catalog.hung().is_empty() {
+            return Vec::new();
         }
+        // First: where a relation is moved to, it is not a new one.
+        let mut done = effects.names.clone();
+        // What hangs somewhere is not in the catalog yet, and may name something else by now. Of a block it is not known what came
+        // first.
+        let hangs = self.hangs_functions();
+        let strays = (!catalog.hung().is_empty() || (hangs && self.tag == "DO")) && self.moves_names(catalog);
+        for action in self.done() {
+            let (verb, object) = (action.verb, &action.object);
+            let (schema, name) = (object.schema.clone(), object.name.clone());
+            match object.kind {
+                ObjectKind::Relation if verb == Verb::Create => {
+                    let kind = match object.class {
+                        "view" => RelationKind::View,
+                        "materialized view" => RelationKind::MaterializedView,
+                        "foreign table" => RelationKind::ForeignTable,
+                        "sequence" => RelationKind::Sequence,
+                        // Of a class that belongs to a relation.
+                        "index" | "statistics" => continue,
+                        _ => RelationKind::Table,
+                    };
+                    done.extend(schema.map(|schema| Provisional::Created(schema, name, kind)));
+                }
+                ObjectKind::Schema if verb == Verb::Create => {
+                    let certain = self.tag == "CREATE SCHEMA" && action.detail.roles.is_empty();
+                    done.push(Provisional::Schema(name, certain));
+                }
+                ObjectKind::Function
+                    if hangs
+                        && verb == Verb::Function
+                        && object.class == "function"
+                        && schema.as_deref() != Some("pg_catalog") =>
+                {
+                    done.push(Provisional::Hung(schema, name));
+                }
+                _ => {}
+            }
+        }
+        if self.defines() {
+            done.push(Provisional::Changed);
+        }
+        if strays {
+            done.push(Provisional::Strayed);
+        }
+        done.retain(|done| catalog.is_news(done));
+        done
     }
-    if statement.defines() {
-        done.push(Provisional::Changed);
+
+    /// Whether it makes or alters something, on which more stands behind it: what is only dropped leaves less.
+    pub fn defines(&self) -> bool {
+        let defines = |a: &Action| matches!(a.verb, Verb::Create | Verb::Alter | Verb::Opaque);
+        // What goes by the way of a DROP is altered at most.
+        !self.tag.starts_with("DROP") && self.done().iter().any(defines)
     }
-    if strays {
-        done.push(Provisional::Strayed);
+
+    /// Whether it makes functions of users' run where they did not before: a trigger, a default, a policy.
+    pub fn hangs_functions(&self) -> bool {
+        let calls = |a: &Action| {
+            a.verb == Verb::Function
+                && a.object.class == "function"
+                && a.object.schema.as_deref() != Some("pg_catalog")
+        };
+        self.effects.ddl && self.defines() && self.done().iter().any(calls)
     }
-    done.retain(|done| catalog.is_news(done));
-    done
+
+    /// Whether names in code that runs behind it may mean something else than before, by what it is known to do.
+    pub fn moves_names(&self, catalog: &Catalog) -> bool {
+        let moves = |a: &Action| match a.verb {
+            Verb::Set => matches!(a.object.name.as_str(), "search_path" | "all" | "discard all"),
+            Verb::SetRole | Verb::Opaque | Verb::Role => true,
+            // Of a schema that may not be used nothing is found, nor by a role that is no member.
+            Verb::Grant | Verb::Revoke => matches!(a.object.kind, ObjectKind::Schema | ObjectKind::Role),
+            _ => a.object.kind == ObjectKind::Schema,
+        };
+        let another = |done: &Provisional| match done {
+            Provisional::Gone(schema, name) => catalog
+                .schemas()
+                .any(|other| other != schema && catalog.relation_named(other, name).is_some()),
+            Provisional::Moved(..) | Provisional::Inherits(..) => true,
+            _ => false,
+        };
+        self.effects.renames || self.effects.names.iter().any(another) || self.done().iter().any(moves)
+    }
 }
 
 /// Whether a name may stand for another relation, or for more of them. Of what was not understood, any of these

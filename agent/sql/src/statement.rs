@@ -1,7 +1,6 @@
 //! One statement's tokens into a [`Statement`]: who reads it, and the limits before anyone does.
 
-use policy::catalog::Provisional;
-use policy::{Action, Catalog, Lineage, ObjectKind, Output, Verb};
+use policy::{Action, Lineage, ObjectKind, Output, Verb};
 use sqlparser::ast::{SetExpr, Statement as Tree};
 
 use crate::before::Before;
@@ -138,42 +137,6 @@ fn is_setting(tag: &str) -> bool {
 }
 
 impl Statement {
-    /// Whether it makes or alters something, on which more stands behind it: what is only dropped leaves less.
-    pub fn defines(&self) -> bool {
-        let defines = |a: &Action| matches!(a.verb, Verb::Create | Verb::Alter | Verb::Opaque);
-        // What goes by the way of a DROP is altered at most.
-        !self.tag.starts_with("DROP") && self.done().iter().any(defines)
-    }
-
-    /// Whether it makes functions of users' run where they did not before: a trigger, a default, a policy.
-    pub fn hangs_functions(&self) -> bool {
-        let calls = |a: &Action| {
-            a.verb == Verb::Function
-                && a.object.class == "function"
-                && a.object.schema.as_deref() != Some("pg_catalog")
-        };
-        self.effects.ddl && self.defines() && self.done().iter().any(calls)
-    }
-
-    /// Whether names in code that runs behind it may mean something else than before, by what it is known to do.
-    pub fn moves_names(&self, catalog: &Catalog) -> bool {
-        let moves = |a: &Action| match a.verb {
-            Verb::Set => matches!(a.object.name.as_str(), "search_path" | "all" | "discard all"),
-            Verb::SetRole | Verb::Opaque | Verb::Role => true,
-            // Of a schema that may not be used nothing is found, nor by a role that is no member.
-            Verb::Grant | Verb::Revoke => matches!(a.object.kind, ObjectKind::Schema | ObjectKind::Role),
-            _ => a.object.kind == ObjectKind::Schema,
-        };
-        let another = |done: &Provisional| match done {
-            Provisional::Gone(schema, name) => catalog
-                .schemas()
-                .any(|other| other != schema && catalog.relation_named(other, name).is_some()),
-            Provisional::Moved(..) | Provisional::Inherits(..) => true,
-            _ => false,
-        };
-        self.effects.renames || self.effects.names.iter().any(another) || self.done().iter().any(moves)
-    }
-
     /// Whether the server may take it before a SET TRANSACTION, which has to come before a transaction's first query: it
     /// belongs to the transaction, or sets or tells settings.
     pub fn is_no_query(&self) -> bool {
