@@ -184,6 +184,15 @@ fn definitions_that_run_what_they_name() -> Result<()> {
                     Shows::Error("22P02"),
                 ),
                 (
+                    "a column that is called as a word of ALTER TYPE",
+                    texts(&[
+                        "CREATE TABLE own (a int)",
+                        "INSERT INTO own VALUES (1)",
+                        "ALTER TABLE own ADD value text DEFAULT run('x')",
+                    ]),
+                    EFFECTS,
+                ),
+                (
                     "a check that casts",
                     one("ALTER TABLE secret ADD CHECK (pw::int > 0)"),
                     Shows::Error("22P02"),

@@ -90,6 +90,12 @@ impl Bridge<'_> {
     fn step(&mut self, index: usize) -> usize {
         let token = self.tokens[index];
         let rewritten = match token.kind {
+            // Of a word for a type sqlparser takes no more than the word, and what is behind the dot for a field of the value.
+            Kind::Word if self.is_schema_of_type(index) => {
+                let schema = token.name(self.text);
+                self.push(index, quoted(&schema));
+                1
+            }
             Kind::Word => {
                 let word = token.name(self.text);
                 match self.word(index, &word) {
@@ -123,6 +129,12 @@ impl Bridge<'_> {
             self.pass(index);
         }
         rewritten
+    }
+
+    /// Whether the name at hand is the schema of the type of a cast.
+    fn is_schema_of_type(&self, index: usize) -> bool {
+        let kind = |at: Option<usize>| at.and_then(|at| self.tokens.get(at)).map(|token| token.kind);
+        kind(index.checked_sub(1)) == Some(Kind::ColonColon) && kind(index.checked_add(1)) == Some(Kind::Dot)
     }
 
     /// What a word begins that is rewritten; 0: nothing.

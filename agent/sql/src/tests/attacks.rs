@@ -26,6 +26,26 @@ fn a_column_that_is_called_as_a_type_is_no_literal() {
 }
 
 #[test]
+fn a_type_in_a_schema_is_no_field_of_a_value() {
+    // sqlparser takes these names for types alone.
+    let catalog = super::fixture::catalog().with_types([
+        ("int8".to_owned(), "e".to_owned(), policy::TypeKind::Pseudo),
+        ("text".to_owned(), "e".to_owned(), policy::TypeKind::Pseudo),
+    ]);
+    for text in [
+        "SELECT - 1::int8.e",
+        "SELECT - a :: int8 . e << 63 FROM t",
+        "SELECT NOT b::text.e FROM t",
+        "SELECT 1::int8.e",
+    ] {
+        let settings = super::fixture::settings();
+        let read = crate::analyse(text.as_bytes(), &settings, &catalog, &crate::Limits::default());
+        let tells = |a: &policy::Action| a.object.class == "type" && a.object.name == "e";
+        assert!(read.statements[0].actions.iter().any(tells), "{text}: {read:?}");
+    }
+}
+
+#[test]
 fn statement_boundaries_are_the_servers() {
     let cases: &[(&str, usize)] = &[
         ("SELECT 1 END; DROP TABLE secret", 2),

@@ -129,6 +129,9 @@ fn commands_of_alter_table_are_read_one_by_one() {
             ", select table public.t, function type public.email, function public.audit",
         ),
         ("ADD c text DEFAULT hash(1)", ", function public.hash"),
+        // A column may be called so.
+        ("ADD value text DEFAULT hash(1)", ", function public.hash"),
+        ("ADD generated int REFERENCES orders", ", references table public.orders"),
         ("ADD CHECK (t.audit)", ", function public.audit, select table public.t"),
         ("ALTER a SET DEFAULT audit(1)", ", function public.audit"),
         ("INHERIT orders", ", alter table public.orders"),

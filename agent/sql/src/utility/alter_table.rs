@@ -12,8 +12,6 @@ use crate::read::{Over, Reader};
 
 /// Beginnings of commands that change nothing but the relation itself.
 const PLAIN: &[&[&str]] = &[
-    &["add", "generated"],
-    &["add", "value"],
     &["as"],
     &["cache"],
     &["cluster", "on"],
