@@ -86,6 +86,8 @@ pub struct Column {
     pub type_oid: Oid,
     /// `pg_attribute.attgenerated` is set: its values are computed from other columns of the row.
     pub generated: bool,
+    /// `pg_attribute.attnotnull`: it is never NULL.
+    pub not_null: bool,
 }
 
 /// One relation.

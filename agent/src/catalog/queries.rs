@@ -101,11 +101,12 @@ pub(super) const RELATIONS: &str = "\
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE n.nspname !~ '^pg_toast' AND ($1 IS NULL OR c.oid = ANY ($1))";
 
-/// The columns of those that have rows: (attrelid, attnum[], attname[], atttypid[], generated[]), a row for each
+/// The columns of those that have rows: (attrelid, attnum[], attname[], atttypid[], generated[], attnotnull[]), a row for each
 /// relation: one for each column costs more to carry than to find.
 pub(super) const COLUMNS: &str = "\
     SELECT a.attrelid, pg_catalog.array_agg(a.attnum), pg_catalog.array_agg(a.attname), \
-           pg_catalog.array_agg(a.atttypid), pg_catalog.array_agg(a.attgenerated <> '') \
+           pg_catalog.array_agg(a.atttypid), pg_catalog.array_agg(a.attgenerated <> ''), \
+           pg_catalog.array_agg(a.attnotnull) \
     FROM pg_catalog.pg_attribute a \
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
     WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') \

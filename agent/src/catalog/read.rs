@@ -472,11 +472,19 @@ fn columns(row: &Row) -> Result<Vec<Column>, tokio_postgres::Error> {
     let names: Vec<String> = row.try_get(2)?;
     let types: Vec<Oid> = row.try_get(3)?;
     let generated: Vec<bool> = row.try_get(4)?;
+    let not_null: Vec<bool> = row.try_get(5)?;
     let mut columns: Vec<Column> = numbers
         .into_iter()
         .zip(names)
-        .zip(types.into_iter().zip(generated))
-        .map(|((attnum, name), (type_oid, generated))| Column { attnum, name, type_oid, generated })
+        .zip(types)
+        .zip(generated.into_iter().zip(not_null))
+        .map(|(((attnum, name), type_oid), (generated, not_null))| Column {
+            attnum,
+            name,
+            type_oid,
+            generated,
+            not_null,
+        })
         .collect();
     columns.sort_unstable_by_key(|column| column.attnum);
     Ok(columns)

@@ -53,6 +53,7 @@ fn relation(oid: Oid, kind: Kind, name: &str, columns: &[&str]) -> Relation {
                 name: (*name).to_owned(),
                 type_oid: 25,
                 generated: name.starts_with("generated"),
+                not_null: false,
             })
             .collect(),
         bases: Vec::new(),

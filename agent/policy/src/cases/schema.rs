@@ -131,7 +131,13 @@ fn relation(
     let texts = items.into_iter().filter_map(|node| reader.text(node, "a column"));
     let columns = (1..=i16::MAX).zip(texts.collect::<Vec<_>>());
     let columns = columns
-        .map(|(attnum, name)| Column { attnum, name: name.to_owned(), type_oid: TEXT, generated: false })
+        .map(|(attnum, name)| Column {
+            attnum,
+            name: name.to_owned(),
+            type_oid: TEXT,
+            generated: false,
+            not_null: false,
+        })
         .collect();
     Some(Relation {
         oid,

@@ -88,7 +88,7 @@ fn what_a_transaction_created_stands_before_what_was_read() {
 
 #[test]
 fn of_what_a_child_was_given_to_nothing_is_known_any_more() {
-    let column = Column { attnum: 1, name: "x".into(), type_oid: 25, generated: false };
+    let column = Column { attnum: 1, name: "x".into(), type_oid: 25, generated: false, not_null: false };
     let with_column = |oid, name, parents: &[Oid]| Relation {
         columns: vec![column.clone()],
         ..relation(oid, name, parents)

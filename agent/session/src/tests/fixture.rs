@@ -56,6 +56,7 @@ pub(crate) fn relation(oid: Oid, schema: &str, name: &str, columns: &[&str]) -> 
                 name: (*name).to_owned(),
                 type_oid: TEXT,
                 generated: false,
+                not_null: false,
             })
             .collect(),
         bases: Vec::new(),

@@ -4,65 +4,73 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, Ident, UnaryOperator, Value};
 
+use policy::Relation;
+
 use crate::values::Values;
 
+/// What is known around a condition.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'g> {
+    pub(super) values: &'g Values,
+    /// The relation whose rows it chooses, if that is known.
+    pub(super) relation: Option<&'g Relation>,
+}
+
 /// Whether the condition selects every row (or there is none).
-pub(super) fn is_trivial(condition: Option<&Expr>, values: &Values) -> bool {
-    condition.is_none_or(|condition| holds(condition, values))
+pub(super) fn is_trivial(condition: Option<&Expr>, given: Given<'_>) -> bool {
+    condition.is_none_or(|condition| holds(condition, given))
 }
 
 /// Whether the condition selects no row.
-pub(super) fn is_never(condition: &Expr, values: &Values) -> bool {
-    never(condition, values)
+pub(super) fn is_never(condition: &Expr, given: Given<'_>) -> bool {
+    never(condition, given)
 }
 
-fn holds(expr: &Expr, values: &Values) -> bool {
+fn holds(expr: &Expr, given: Given<'_>) -> bool {
     match expr {
-        Expr::Nested(inner) | Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => holds(inner, values),
+        Expr::Nested(inner) | Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => holds(inner, given),
         Expr::BinaryOp { left, op: BinaryOperator::Or, right } => {
-            holds(left, values) || holds(right, values) || are_opposite(bare(left), bare(right))
+            holds(left, given) || holds(right, given) || are_opposite(bare(left), bare(right))
         }
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            holds(left, values) && holds(right, values)
-        }
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => holds(left, given) && holds(right, given),
         Expr::BinaryOp {
             left,
             op: BinaryOperator::Eq | BinaryOperator::GtEq | BinaryOperator::LtEq,
             right,
-        } => same(left, right) || (fixed(left, values) && fixed(right, values)),
-        Expr::BinaryOp { left, right, .. } => fixed(left, values) && fixed(right, values),
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } => never(expr, values),
-        Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => never(inner, values),
+        } => same(left, right) || (fixed(left, given) && fixed(right, given)),
+        Expr::BinaryOp { left, right, .. } => fixed(left, given) && fixed(right, given),
+        Expr::UnaryOp { op: UnaryOperator::Not, expr } => never(expr, given),
+        Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => never(inner, given),
         Expr::IsNotDistinctFrom(left, right) => {
-            same(left, right) || (fixed(left, values) && fixed(right, values))
+            same(left, right) || (fixed(left, given) && fixed(right, given))
         }
         Expr::InList { expr: item, list, negated: false } if list.iter().any(|e| same(item, e)) => true,
         Expr::Between { expr: item, negated: false, low, high } if same(item, low) && same(item, high) => {
             true
         }
+        Expr::IsNotNull(inner) if is_never_null(bare(inner), given) => true,
         Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } if is_in_array(left, right) => true,
         Expr::Like { negated: false, pattern, .. } | Expr::ILike { negated: false, pattern, .. } => {
-            matches!(&**pattern, Expr::Value(v) if is_percent(&v.value)) || fixed(expr, values)
+            matches!(&**pattern, Expr::Value(v) if is_percent(&v.value)) || fixed(expr, given)
         }
-        other => fixed(other, values) && !is_false(other),
+        other => fixed(other, given) && !is_false(other),
     }
 }
 
 /// Whether the condition is false, or unequal to itself, for every row: under NOT it holds for all.
-fn never(expr: &Expr, values: &Values) -> bool {
+fn never(expr: &Expr, given: Given<'_>) -> bool {
     match expr {
-        Expr::Nested(inner) => never(inner, values),
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            never(left, values) || never(right, values)
-        }
+        Expr::Nested(inner) => never(inner, given),
+        Expr::IsNull(inner) if is_never_null(bare(inner), given) => true,
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => never(left, given) || never(right, given),
         Expr::BinaryOp {
             left,
             op: BinaryOperator::NotEq | BinaryOperator::Lt | BinaryOperator::Gt,
             right,
-        } => same(left, right) || (fixed(left, values) && fixed(right, values)),
+        } => same(left, right) || (fixed(left, given) && fixed(right, given)),
         Expr::IsDistinctFrom(left, right) => same(left, right),
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } => holds(expr, values),
-        other => fixed(other, values),
+        Expr::UnaryOp { op: UnaryOperator::Not, expr } => holds(expr, given),
+        other => fixed(other, given),
     }
 }
 
@@ -81,6 +89,17 @@ fn are_opposite(left: &Expr, right: &Expr) -> bool {
 
 fn is_in_array(item: &Expr, array: &Expr) -> bool {
     matches!(bare(array), Expr::Array(array) if array.elem.iter().any(|e| same(item, e)))
+}
+
+/// Whether it is a column that is never NULL. One of another relation with that name errs to more.
+fn is_never_null(expr: &Expr, given: Given<'_>) -> bool {
+    let name = match expr {
+        Expr::Identifier(ident) => Some(ident),
+        Expr::CompoundIdentifier(parts) => parts.last(),
+        _ => None,
+    };
+    let column = name.and_then(|name| given.relation?.column(&name.value));
+    column.is_some_and(|column| column.not_null)
 }
 
 fn is_false(expr: &Expr) -> bool {
@@ -104,13 +123,13 @@ fn same(left: &Expr, right: &Expr) -> bool {
 }
 
 /// Whether no column is read: constants, parameters and what is made of them.
-fn fixed(expr: &Expr, values: &Values) -> bool {
+fn fixed(expr: &Expr, given: Given<'_>) -> bool {
     match expr {
         Expr::Value(_) | Expr::TypedString(_) => true,
         // A variable, or a column that is called so: then the more it is taken for is what errs to more.
-        Expr::Identifier(ident) => is_value(ident, values),
-        Expr::CompoundIdentifier(parts) => parts.first().is_some_and(|part| is_value(part, values)),
-        Expr::CompoundFieldAccess { root, .. } => fixed(root, values),
+        Expr::Identifier(ident) => is_value(ident, given.values),
+        Expr::CompoundIdentifier(parts) => parts.first().is_some_and(|part| is_value(part, given.values)),
+        Expr::CompoundFieldAccess { root, .. } => fixed(root, given),
         Expr::Nested(e)
         | Expr::IsNull(e)
         | Expr::IsNotNull(e)
@@ -121,26 +140,26 @@ fn fixed(expr: &Expr, values: &Values) -> bool {
         | Expr::IsUnknown(e)
         | Expr::IsNotUnknown(e)
         | Expr::UnaryOp { expr: e, .. }
-        | Expr::Cast { expr: e, .. } => fixed(e, values),
+        | Expr::Cast { expr: e, .. } => fixed(e, given),
         Expr::BinaryOp { left, right, .. }
         | Expr::IsDistinctFrom(left, right)
-        | Expr::IsNotDistinctFrom(left, right) => fixed(left, values) && fixed(right, values),
+        | Expr::IsNotDistinctFrom(left, right) => fixed(left, given) && fixed(right, given),
         Expr::Between { expr, low, high, .. } => {
-            fixed(expr, values) && fixed(low, values) && fixed(high, values)
+            fixed(expr, given) && fixed(low, given) && fixed(high, given)
         }
-        Expr::InList { expr, list, .. } => fixed(expr, values) && list.iter().all(|e| fixed(e, values)),
+        Expr::InList { expr, list, .. } => fixed(expr, given) && list.iter().all(|e| fixed(e, given)),
         Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => {
-            fixed(expr, values) && fixed(pattern, values)
+            fixed(expr, given) && fixed(pattern, given)
         }
         Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } => {
-            fixed(left, values) && fixed(right, values)
+            fixed(left, given) && fixed(right, given)
         }
-        Expr::Array(array) => array.elem.iter().all(|e| fixed(e, values)),
-        Expr::Tuple(list) => list.iter().all(|e| fixed(e, values)),
+        Expr::Array(array) => array.elem.iter().all(|e| fixed(e, given)),
+        Expr::Tuple(list) => list.iter().all(|e| fixed(e, given)),
         Expr::Case { operand, conditions, else_result, .. } => {
-            operand.as_deref().is_none_or(|e| fixed(e, values))
-                && conditions.iter().all(|w| fixed(&w.condition, values) && fixed(&w.result, values))
-                && else_result.as_deref().is_none_or(|e| fixed(e, values))
+            operand.as_deref().is_none_or(|e| fixed(e, given))
+                && conditions.iter().all(|w| fixed(&w.condition, given) && fixed(&w.result, given))
+                && else_result.as_deref().is_none_or(|e| fixed(e, given))
         }
         Expr::Function(function) => {
             use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
@@ -151,13 +170,13 @@ fn fixed(expr: &Expr, values: &Values) -> bool {
                     FunctionArg::Named { arg, .. }
                     | FunctionArg::ExprNamed { arg, .. }
                     | FunctionArg::Unnamed(arg) => {
-                        matches!(arg, FunctionArgExpr::Expr(e) if fixed(e, values))
+                        matches!(arg, FunctionArgExpr::Expr(e) if fixed(e, given))
                     }
                 }),
             }
         }
         // An EXISTS or a subquery without a look at the row: its own FROM decides, not the row.
-        Expr::Exists { subquery, .. } | Expr::Subquery(subquery) => is_plain(subquery, values),
+        Expr::Exists { subquery, .. } | Expr::Subquery(subquery) => is_plain(subquery, given),
         _ => false,
     }
 }
@@ -167,16 +186,14 @@ fn is_value(ident: &Ident, values: &Values) -> bool {
 }
 
 /// `SELECT 1` and its like: no FROM and no condition on anything outside.
-fn is_plain(query: &sqlparser::ast::Query, values: &Values) -> bool {
+fn is_plain(query: &sqlparser::ast::Query, given: Given<'_>) -> bool {
     use sqlparser::ast::{SelectItem, SetExpr};
     match &*query.body {
         SetExpr::Select(select) => {
             select.from.is_empty()
-                && select.selection.as_ref().is_none_or(|e| fixed(e, values))
+                && select.selection.as_ref().is_none_or(|e| fixed(e, given))
                 && select.projection.iter().all(|item| match item {
-                    SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => {
-                        fixed(e, values)
-                    }
+                    SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => fixed(e, given),
                     SelectItem::ExprWithAliases { .. }
                     | SelectItem::QualifiedWildcard(..)
                     | SelectItem::Wildcard(_) => false,

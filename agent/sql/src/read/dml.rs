@@ -10,10 +10,11 @@ use sqlparser::ast::{
 
 use super::Reader;
 use super::access::Target;
-use super::condition::is_trivial;
+use super::condition::{Given, is_trivial};
 use super::scope::{Found, Item, Scope};
 use super::uses::{Told, Used};
 use crate::flow::Rows;
+use crate::names::Name;
 
 mod conflict;
 mod merge;
@@ -48,6 +49,11 @@ const fn nothing() -> Rows {
 }
 
 impl<'a> Reader<'a> {
+    /// What is known around a condition on rows of that relation.
+    fn given_of(&self, relation: &Name) -> Given<'a> {
+        Given { values: self.names.values, relation: self.names.relation(relation) }
+    }
+
     /// Reads a whole statement that writes rows; gives what RETURNING returns.
     pub(crate) fn top_writing(&mut self, statement: &Statement) -> Rows {
         self.writing(statement, None)
@@ -415,7 +421,7 @@ impl<'a> Reader<'a> {
         let Some((name, alias)) = self.written_table(&table.relation) else {
             return Rows::Any(Lineage::Unknown);
         };
-        let chosen = !is_trivial(selection.as_ref(), self.names.values);
+        let chosen = !is_trivial(selection.as_ref(), self.given_of(&name));
         let verb = if chosen { Verb::Update } else { Verb::UpdateAll };
         let told = Told::Written { columns: assigned_names(assignments), condition: Some(chosen) };
         let target = self.touch_telling(verb, &name, &told);
@@ -471,7 +477,7 @@ impl<'a> Reader<'a> {
             return Rows::Any(Lineage::Unknown);
         };
         let Some((name, alias)) = self.written_table(table) else { return Rows::Any(Lineage::Unknown) };
-        let chosen = !is_trivial(selection.as_ref(), self.names.values);
+        let chosen = !is_trivial(selection.as_ref(), self.given_of(&name));
         let verb = if chosen { Verb::Delete } else { Verb::DeleteAll };
         let told = Told::Written { columns: None, condition: Some(chosen) };
         let target = self.touch_telling(verb, &name, &told);

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 };
 
 use super::Reader;
-use super::condition::is_trivial;
+use super::condition::{Given, is_trivial};
 use super::expr::COPY;
 use super::scope::{Found, Scope};
 use super::uses::Told;
@@ -238,7 +238,10 @@ impl Reader<'_> {
             }
         }
         self.condition(selection.as_ref(), &scope);
-        self.choose(&scope, !is_trivial(selection.as_ref(), self.names.values));
+        self.choose(
+            &scope,
+            !is_trivial(selection.as_ref(), Given { values: self.names.values, relation: None }),
+        );
         let mut keys = Vec::new();
         match group_by {
             GroupByExpr::All(_) => self.opaque("unsupported GROUP BY"),

@@ -39,6 +39,7 @@ pub(super) fn relation(oid: Oid, schema: &str, name: &str, kind: RelationKind, c
                 name: (*name).to_owned(),
                 type_oid: type_of(name),
                 generated: false,
+                not_null: *name == "id",
             })
             .collect(),
         bases: Vec::new(),
@@ -94,6 +95,7 @@ pub(super) fn catalog() -> Catalog {
                 name: (*name).to_owned(),
                 type_oid: 18,
                 generated: false,
+                not_null: false,
             }),
     );
     let pg_namespace = relation(2615, "pg_catalog", "pg_namespace", Table, &["oid", "nspname", "nspowner"]);

@@ -140,6 +140,13 @@ fn a_condition_that_always_holds_is_none() {
         let text = format!("DELETE FROM t WHERE {condition}");
         assert!(actions(&text).starts_with("delete table public.t"), "{text}: {}", actions(&text));
     }
+    // `id` is never NULL, and `total` may be.
+    for condition in ["id IS NOT NULL", "o.id IS NOT NULL", "NOT (id IS NULL)", "id IS NOT NULL AND 1 = 1"] {
+        let found = actions(&format!("DELETE FROM orders o WHERE {condition}"));
+        assert!(found.starts_with("delete-all table public.orders"), "{condition}: {found}");
+    }
+    let found = actions("UPDATE orders SET total = 1 WHERE total IS NOT NULL");
+    assert!(found.starts_with("update table public.orders"), "{found}");
 }
 
 #[test]

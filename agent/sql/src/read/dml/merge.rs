@@ -24,7 +24,8 @@ impl Reader<'_> {
         let Some((name, alias)) = self.written_table(table) else { return Rows::Any(Lineage::Unknown) };
         let target = self.target(&name);
         // Whatever its clauses do, its rows are joined with the source's.
-        let everything = is_trivial(Some(on), self.names.values);
+        let given = self.given_of(&name);
+        let everything = is_trivial(Some(on), given);
         let used = Used::by(!everything);
         self.touch_target(Verb::Select, &target, &Told::Read(Rc::clone(&used)));
         let mut scope = Scope::inside(outer);
@@ -36,12 +37,12 @@ impl Reader<'_> {
             self.condition(predicate.as_ref(), &scope);
             // BY SOURCE takes the rows for which the condition does not hold.
             let every = match clause_kind {
-                MergeClauseKind::NotMatchedBySource => is_never(on, self.names.values),
+                MergeClauseKind::NotMatchedBySource => is_never(on, given),
                 MergeClauseKind::Matched
                 | MergeClauseKind::NotMatched
                 | MergeClauseKind::NotMatchedByTarget => everything,
             };
-            let all = every && is_trivial(predicate.as_ref(), self.names.values);
+            let all = every && is_trivial(predicate.as_ref(), given);
             let (verb, columns) = match action {
                 MergeAction::Insert(insert) => {
                     for column in &insert.columns {
