@@ -28,6 +28,7 @@ pub fn catalog() -> Arc<Catalog> {
                     name: (*name).to_owned(),
                     type_oid: 25,
                     generated: false,
+                    not_null: *name == "id",
                 })
                 .collect(),
             bases: Vec::new(),
