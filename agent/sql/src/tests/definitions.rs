@@ -234,6 +234,7 @@ fn what_is_named_on_the_way_is_told() {
         "create publication p, select table public.secret, select table public.t, function public.audit",
     );
     check("ALTER PUBLICATION p ADD TABLE secret", "alter publication p, select table public.secret");
+    assert!(is_opaque("ALTER PUBLICATION p DROP TABLE t WHERE (audit(1) > 1)"));
     check(
         "CREATE PUBLICATION p FOR TABLES IN SCHEMA other",
         "create publication p, select schema other, *select table other.notes",

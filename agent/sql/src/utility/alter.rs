@@ -192,6 +192,10 @@ impl<'a> Reader<'a> {
                 if cursor.eat_one(&["add", "set"]).is_some() && !cursor.sees_kind(Kind::LeftParen) {
                     return self.publishes(cursor);
                 }
+                // PostgreSQL's grammar takes a condition behind DROP, and PostgreSQL does not.
+                if let Some(condition) = cursor.rest.iter().find(|token| token.is(self.text, "where")) {
+                    self.opaque_at("a condition of what is dropped", Some(*condition));
+                }
                 cursor.rest = &[];
             }
             _ => cursor.rest = &[],

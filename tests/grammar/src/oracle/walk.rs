@@ -654,7 +654,8 @@ fn columns(value: &Value, found: &mut Vec<(Option<String>, String)>) {
                     columns(test, found);
                 }
             }
-            Some(("TypeName", _)) | None => {}
+            // The rows of JSON_ARRAY are a query's.
+            Some(("TypeName" | "SelectStmt", _)) | None => {}
             Some((_, fields)) => fields.values().for_each(|value| columns(value, found)),
         },
         _ => {}
