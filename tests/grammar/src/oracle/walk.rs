@@ -150,7 +150,8 @@ impl Walk {
             }
             "CreateSchemaStmt" => {
                 self.schema = Some(text(fields, "schemaname")).filter(|s| !s.is_empty()).map(str::to_owned);
-                self.fields(fields, kind, &[]);
+                // A role is no statement in it.
+                self.fields(fields, kind, &["authrole"]);
                 self.schema = None;
             }
             "IntoClause" => self.create(fields, "rel", kind),
