@@ -201,7 +201,8 @@ fn shape(seed: u64) -> String {
     let mut text = numbers.one(HEADS).to_owned();
     let (opens, closes) = numbers.piece(8);
     let depth = if numbers.below(3) == 0 { 100 } else { 1 };
-    let between = if numbers.below(2) == 0 { ", " } else { "" };
+    // A piece may have come to nothing.
+    let between = if numbers.below(2) == 0 || opens.is_empty() { ", " } else { "" };
     while text.len() < SIZE {
         // Beside itself, and within itself as deep as texts may go.
         text.push_str(&opens.repeat(depth));
