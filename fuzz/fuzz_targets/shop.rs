@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use policy::catalog::{Body, Writes};
+use policy::catalog::Body;
 use policy::{Catalog, Column, Function, Oid, Relation, RelationKind, Volatility};
 
 const TABLES: [(&str, &str, Oid, &[&str]); 3] = [
@@ -16,10 +16,6 @@ pub fn catalog() -> Arc<Catalog> {
     static CATALOG: OnceLock<Arc<Catalog>> = OnceLock::new();
     Arc::clone(CATALOG.get_or_init(|| {
         let relations = TABLES.map(|(schema, name, oid, columns)| Relation {
-            oid,
-            schema: schema.to_owned(),
-            name: name.to_owned(),
-            kind: RelationKind::Table,
             columns: columns
                 .iter()
                 .zip(1..)
@@ -31,14 +27,7 @@ pub fn catalog() -> Arc<Catalog> {
                     not_null: *name == "id",
                 })
                 .collect(),
-            bases: Vec::new(),
-            functions: Vec::new(),
-            parents: Vec::new(),
-            children: Vec::new(),
-            has_rules: false,
-            has_triggers: false,
-            writes: Writes::default(),
-            view: None,
+            ..Relation::bare(oid, schema, name, RelationKind::Table)
         });
         let function = Function {
             oid: 21_000,

@@ -5,15 +5,14 @@
 use std::collections::HashMap;
 
 use policy::catalog::ViewColumn;
-use policy::{Catalog, ColumnRef, Lineage, MaskMethod, Masks, Oid, Relation, RelationKind};
+use policy::{
+    Catalog, ColumnRef, FIRST_NORMAL_OBJECT_ID, Lineage, MaskMethod, Masks, Oid, Relation, RelationKind,
+};
 
 mod leaks;
 mod predicates;
 #[cfg(test)]
 pub(crate) mod tests;
-
-/// Objects below are PostgreSQL's own (`src/include/access/transam.h`).
-const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
 
 /// What is known of one column's masking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -124,6 +124,25 @@ pub struct Relation {
 }
 
 impl Relation {
+    /// One of which nothing else is known: no columns, nothing that it stands on or runs.
+    pub fn bare(oid: Oid, schema: impl Into<String>, name: impl Into<String>, kind: RelationKind) -> Self {
+        Relation {
+            oid,
+            schema: schema.into(),
+            name: name.into(),
+            kind,
+            columns: Vec::new(),
+            bases: Vec::new(),
+            functions: Vec::new(),
+            parents: Vec::new(),
+            children: Vec::new(),
+            has_rules: false,
+            has_triggers: false,
+            writes: Writes::default(),
+            view: None,
+        }
+    }
+
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|c| c.name == name)

@@ -75,3 +75,6 @@ pub use window::{Moment, TimeError};
 
 /// A PostgreSQL object identifier.
 pub type Oid = u32;
+
+/// Objects below are PostgreSQL's own, as initdb makes them (`src/include/access/transam.h`).
+pub const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;

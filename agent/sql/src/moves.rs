@@ -91,14 +91,7 @@ impl Statement {
                     let certain = self.tag == "CREATE SCHEMA" && action.detail.roles.is_empty();
                     done.push(Provisional::Schema(name, certain));
                 }
-                ObjectKind::Function
-                    if hangs
-                        && verb == Verb::Function
-                        && object.class == "function"
-                        && schema.as_deref() != Some("pg_catalog") =>
-                {
-                    done.push(Provisional::Hung(schema, name));
-                }
+                _ if hangs && calls_users(action) => done.push(Provisional::Hung(schema, name)),
                 _ => {}
             }
         }
@@ -121,12 +114,7 @@ impl Statement {
 
     /// Whether it makes functions of users' run where they did not before: a trigger, a default, a policy.
     pub fn hangs_functions(&self) -> bool {
-        let calls = |a: &Action| {
-            a.verb == Verb::Function
-                && a.object.class == "function"
-                && a.object.schema.as_deref() != Some("pg_catalog")
-        };
-        self.effects.ddl && self.defines() && self.done().iter().any(calls)
+        self.effects.ddl && self.defines() && self.done().iter().any(calls_users)
     }
 
     /// Whether names in code that runs behind it may mean something else than before, by what it is known to do.
@@ -147,6 +135,13 @@ impl Statement {
         };
         self.effects.renames || self.effects.names.iter().any(another) || self.done().iter().any(moves)
     }
+}
+
+/// Whether it is the call of a function of a user's.
+fn calls_users(action: &Action) -> bool {
+    action.verb == Verb::Function
+        && action.object.class == "function"
+        && action.object.schema.as_deref() != Some("pg_catalog")
 }
 
 /// Whether a name may stand for another relation, or for more of them. Of what was not understood, any of these

@@ -11,7 +11,8 @@ use policy::catalog::{
     Writes,
 };
 use policy::{
-    Catalog, Changes, Column, ColumnRef, Function, Oid, Relation, RelationKind, TypeKind, Volatility,
+    Catalog, Changes, Column, ColumnRef, FIRST_NORMAL_OBJECT_ID, Function, Oid, Relation, RelationKind,
+    TypeKind, Volatility,
 };
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
@@ -377,7 +378,7 @@ const KEPT: i8 = b'k'.cast_signed();
 /// Relations writing to which runs functions that may change settings: those with triggers, those whose defaults and
 /// checks call such a function, and those that a foreign key refers to which carries a write on to one of them.
 fn unseen_by(writes: &BTreeMap<Oid, Writes>, mut found: BTreeSet<Oid>) -> BTreeSet<Oid> {
-    let moves = |function: &Oid| *function >= 16_384 || *function == SET_CONFIG;
+    let moves = |function: &Oid| *function >= FIRST_NORMAL_OBJECT_ID || *function == SET_CONFIG;
     found.extend(writes.iter().filter(|(_, w)| w.functions.iter().any(moves)).map(|(oid, _)| *oid));
     loop {
         let before = found.len();
@@ -449,20 +450,11 @@ impl Relations {
 fn relation(row: &Row) -> Result<Option<Relation>, tokio_postgres::Error> {
     let kind: i8 = row.try_get(3)?;
     let Some(kind) = RelationKind::from_relkind(kind.cast_unsigned()) else { return Ok(None) };
+    let (oid, schema, name): (Oid, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     Ok(Some(Relation {
-        oid: row.try_get(0)?,
-        schema: row.try_get(1)?,
-        name: row.try_get(2)?,
-        kind,
-        columns: Vec::new(),
-        bases: Vec::new(),
-        functions: Vec::new(),
-        parents: Vec::new(),
-        children: Vec::new(),
         has_rules: row.try_get(4)?,
         has_triggers: row.try_get(5)?,
-        writes: Writes::default(),
-        view: None,
+        ..Relation::bare(oid, schema, name, kind)
     }))
 }
 
@@ -503,7 +495,7 @@ fn function(row: &Row) -> Result<Function, tokio_postgres::Error> {
         (Some(text), _) => Body::Text(text.into()),
         (None, Some(members)) => Body::Calls(members),
         // PostgreSQL's own do what their documentation says, and those in C come with extensions.
-        (None, None) if oid < 16_384 && schema != "information_schema" => Body::Foreign,
+        (None, None) if oid < FIRST_NORMAL_OBJECT_ID && schema != "information_schema" => Body::Foreign,
         (None, None) if matches!(language.as_str(), "c" | "internal") => Body::Foreign,
         (None, None) => Body::Unread,
     };

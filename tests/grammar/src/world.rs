@@ -93,20 +93,11 @@ impl World {
             .collect();
         for (schema, name) in &names {
             for (name, parents) in [(name.clone(), vec![]), (format!("{name}{CHILD}"), vec![oid])] {
+                let of = if parents.is_empty() { oid } else { oid + 1 };
                 relations.push(Relation {
-                    oid: if parents.is_empty() { oid } else { oid + 1 },
-                    schema: schema.clone(),
-                    name,
-                    kind: RelationKind::Table,
                     columns: of_columns.clone(),
-                    bases: Vec::new(),
-                    functions: Vec::new(),
                     parents,
-                    children: Vec::new(),
-                    has_rules: false,
-                    has_triggers: false,
-                    writes: policy::catalog::Writes::default(),
-                    view: None,
+                    ..Relation::bare(of, schema.as_str(), name, RelationKind::Table)
                 });
             }
             oid += 2;

@@ -43,10 +43,6 @@ const VIEW_STATS: Oid = 20_060;
 fn relation(oid: Oid, kind: Kind, name: &str, columns: &[&str]) -> Relation {
     let columns = columns.iter().zip(1..);
     Relation {
-        oid,
-        schema: if oid < FIRST_NORMAL_OBJECT_ID { "pg_catalog" } else { "public" }.to_owned(),
-        name: name.to_owned(),
-        kind,
         columns: columns
             .map(|(name, attnum)| Column {
                 attnum,
@@ -56,14 +52,7 @@ fn relation(oid: Oid, kind: Kind, name: &str, columns: &[&str]) -> Relation {
                 not_null: false,
             })
             .collect(),
-        bases: Vec::new(),
-        functions: Vec::new(),
-        parents: Vec::new(),
-        children: Vec::new(),
-        has_rules: false,
-        has_triggers: false,
-        writes: policy::catalog::Writes::default(),
-        view: None,
+        ..Relation::bare(oid, if oid < FIRST_NORMAL_OBJECT_ID { "pg_catalog" } else { "public" }, name, kind)
     }
 }
 

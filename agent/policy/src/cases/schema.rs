@@ -139,21 +139,7 @@ fn relation(
             not_null: false,
         })
         .collect();
-    Some(Relation {
-        oid,
-        schema: schema.to_owned(),
-        name: name.to_owned(),
-        kind,
-        columns,
-        bases,
-        functions: Vec::new(),
-        parents,
-        children: Vec::new(),
-        has_rules: false,
-        has_triggers: false,
-        writes: crate::catalog::Writes::default(),
-        view: None,
-    })
+    Some(Relation { columns, bases, parents, ..Relation::bare(oid, schema, name, kind) })
 }
 
 /// `schema.table.column`, or `schema.table` for the whole row, of a relation further up.

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::content::Content;
-use super::{Function, Relation, RelationKind, TypeKind, Writes};
+use super::{Function, Relation, RelationKind, TypeKind};
 use crate::Oid;
 
 /// A schema and a name in it.
@@ -69,15 +69,20 @@ pub(super) struct Overlay {
 
 impl Overlay {
     pub(super) fn apply(&mut self, content: &Content, done: &Provisional) {
+        if !self.is_news(done) {
+            return;
+        }
         self.steps += 1;
-        let made = !matches!(done, Provisional::Gone(..) | Provisional::TypeGone(..) | Provisional::Strayed);
-        self.uncommitted |= made && !matches!(done, Provisional::Function(..) | Provisional::Made(_));
+        self.uncommitted |= !matches!(
+            done,
+            Provisional::Gone(..)
+                | Provisional::TypeGone(..)
+                | Provisional::Strayed
+                | Provisional::Function(..)
+                | Provisional::Made(_)
+        );
         match done {
-            Provisional::Created(schema, name, kind) => {
-                if self.made(schema, name).is_none() {
-                    self.make(schema, name, *kind);
-                }
-            }
+            Provisional::Created(schema, name, kind) => drop(self.make(schema, name, *kind)),
             Provisional::Gone(schema, name) => note(&mut self.gone, schema, name),
             Provisional::Moved((schema, name), (to, new)) => {
                 note(&mut self.gone, schema, name);
@@ -107,20 +112,12 @@ impl Overlay {
             Provisional::Made(function) => {
                 self.schemas.insert(function.schema.clone());
                 let names = self.functions.entry(function.schema.clone()).or_default();
-                let overloads = names.entry(function.name.clone()).or_default();
-                if !overloads.contains(function) {
-                    overloads.push(Arc::clone(function));
-                }
+                names.entry(function.name.clone()).or_default().push(Arc::clone(function));
             }
             Provisional::Function(schema, name) => {
                 self.functions_uncertain.entry(name.clone()).or_default().insert(schema.clone());
             }
-            Provisional::Hung(schema, name) => {
-                let named = (schema.clone(), name.clone());
-                if !self.hung.contains(&named) {
-                    self.hung.push(named);
-                }
-            }
+            Provisional::Hung(schema, name) => self.hung.push((schema.clone(), name.clone())),
             Provisional::Strayed => self.strayed = true,
             Provisional::Changed => {}
         }
@@ -161,21 +158,7 @@ impl Overlay {
     /// A relation of which nothing is known but that it is there: its columns are not, so that nothing is ever proved of it.
     fn make(&mut self, schema: &str, name: &str, kind: RelationKind) -> &mut Relation {
         let oid = Oid::MAX - self.steps;
-        let relation = Relation {
-            oid,
-            schema: schema.to_owned(),
-            name: name.to_owned(),
-            kind,
-            columns: Vec::new(),
-            bases: Vec::new(),
-            functions: Vec::new(),
-            parents: Vec::new(),
-            children: Vec::new(),
-            has_rules: false,
-            has_triggers: false,
-            writes: Writes::default(),
-            view: None,
-        };
+        let relation = Relation::bare(oid, schema, name, kind);
         self.schemas.insert(schema.to_owned());
         self.names.entry(schema.to_owned()).or_default().insert(name.to_owned(), oid);
         Arc::make_mut(self.relations.entry(oid).insert_entry(Arc::new(relation)).into_mut())

@@ -5,21 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn relation(oid: Oid, name: &str, parents: &[Oid]) -> Relation {
-    Relation {
-        oid,
-        schema: "s".into(),
-        name: name.into(),
-        kind: RelationKind::Table,
-        columns: Vec::new(),
-        bases: Vec::new(),
-        functions: Vec::new(),
-        parents: parents.to_vec(),
-        children: Vec::new(),
-        has_rules: false,
-        has_triggers: false,
-        writes: crate::catalog::Writes::default(),
-        view: None,
-    }
+    Relation { parents: parents.to_vec(), ..Relation::bare(oid, "s", name, RelationKind::Table) }
 }
 
 fn function(oid: Oid, name: &str) -> Function {

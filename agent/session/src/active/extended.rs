@@ -8,7 +8,7 @@ use bytes::Bytes;
 use evidence::{Parameter, Protocol, Ruling, Statement};
 use pgwire::frontend::{Bind, Parse};
 
-use policy::Oid;
+use policy::{FIRST_NORMAL_OBJECT_ID, Oid};
 
 use super::Active;
 use super::expected::{Expected, Sent};
@@ -21,9 +21,6 @@ use super::reading::Reading;
 use super::refusal::Refusal;
 use crate::own::Own;
 use crate::{Fault, Turn};
-
-/// What initdb makes has lower OIDs (`FirstNormalObjectId` of src/include/access/transam.h).
-const FIRST_NORMAL_OID: Oid = 16384;
 
 impl Active {
     pub(super) fn parse(
@@ -405,7 +402,7 @@ impl Active {
 
 /// Of the types that a Parse gives its parameters, those that users made: their values may be checked.
 fn users_types(parse: &Parse<'_>) -> Rc<[Oid]> {
-    parse.parameter_types.iter().filter(|of| *of >= FIRST_NORMAL_OID).collect()
+    parse.parameter_types.iter().filter(|of| *of >= FIRST_NORMAL_OBJECT_ID).collect()
 }
 
 /// A bound value for a reviewer's eyes.

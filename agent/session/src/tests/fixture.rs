@@ -46,10 +46,6 @@ pub(crate) const TABLES: [(&str, &str, Oid, &[&str]); 4] = [
 pub(crate) fn relation(oid: Oid, schema: &str, name: &str, columns: &[&str]) -> Relation {
     let columns = columns.iter().zip(1..);
     Relation {
-        oid,
-        schema: schema.to_owned(),
-        name: name.to_owned(),
-        kind: RelationKind::Table,
         columns: columns
             .map(|(name, attnum)| Column {
                 attnum,
@@ -59,14 +55,7 @@ pub(crate) fn relation(oid: Oid, schema: &str, name: &str, columns: &[&str]) -> 
                 not_null: false,
             })
             .collect(),
-        bases: Vec::new(),
-        functions: Vec::new(),
-        parents: Vec::new(),
-        children: Vec::new(),
-        has_rules: false,
-        has_triggers: false,
-        writes: policy::catalog::Writes::default(),
-        view: None,
+        ..Relation::bare(oid, schema, name, RelationKind::Table)
     }
 }
 

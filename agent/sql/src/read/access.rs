@@ -1,15 +1,12 @@
 //! Relations as they are touched: the named one, what a view stands on, and the kin by inheritance.
 
 use policy::catalog::Lookup;
-use policy::{Action, Detail, Object, ObjectKind, Oid, Relation, RelationKind, Verb};
+use policy::{Action, Detail, FIRST_NORMAL_OBJECT_ID, Object, ObjectKind, Oid, Relation, RelationKind, Verb};
 
 use super::Reader;
 use super::uses::{Note, Told, is_told};
 use crate::flow::{Cell, Rows, column, own};
 use crate::names::Name;
-
-/// Objects below are PostgreSQL's own (`src/include/access/transam.h`).
-pub(super) const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
 
 /// What a relation's name turned out to be.
 pub(crate) enum Target<'a> {

@@ -1,10 +1,11 @@
 //! Function calls: every one is an action, except PostgreSQL's own harmless ones.
 
 use policy::catalog::{Body, Calls};
-use policy::{Action, Detail, Function, Lineage, Object, ObjectKind, Oid, Verb, Volatility};
+use policy::{
+    Action, Detail, FIRST_NORMAL_OBJECT_ID, Function, Lineage, Object, ObjectKind, Oid, Verb, Volatility,
+};
 
 use super::Reader;
-use super::access::FIRST_NORMAL_OBJECT_ID;
 use super::body::may_set;
 use super::texts::is_told_by_literal;
 use crate::flow::constant;

@@ -27,10 +27,6 @@ fn type_of(column: &str) -> Oid {
 
 pub(super) fn relation(oid: Oid, schema: &str, name: &str, kind: RelationKind, columns: &[&str]) -> Relation {
     Relation {
-        oid,
-        schema: schema.to_owned(),
-        name: name.to_owned(),
-        kind,
         columns: columns
             .iter()
             .zip(1..)
@@ -42,14 +38,7 @@ pub(super) fn relation(oid: Oid, schema: &str, name: &str, kind: RelationKind, c
                 not_null: *name == "id",
             })
             .collect(),
-        bases: Vec::new(),
-        functions: Vec::new(),
-        parents: Vec::new(),
-        children: Vec::new(),
-        has_rules: false,
-        has_triggers: false,
-        writes: policy::catalog::Writes::default(),
-        view: None,
+        ..Relation::bare(oid, schema, name, kind)
     }
 }
 

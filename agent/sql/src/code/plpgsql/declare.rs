@@ -1,6 +1,6 @@
 //! DECLARE: variables, their types and defaults; aliases; cursors.
 
-use policy::Oid;
+use policy::FIRST_NORMAL_OBJECT_ID;
 
 use super::{Body, Stop};
 use crate::cursor::Cursor;
@@ -9,9 +9,6 @@ use crate::names::{Name, TypeFound};
 use crate::read::{Reader, Target};
 use crate::statement::Form;
 use crate::utility::comma_parts;
-
-/// Types below are PostgreSQL's own (`src/include/access/transam.h`).
-const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
 
 impl Body<'_, '_, '_, '_, '_> {
     pub(super) fn declarations(&mut self) -> Option<()> {
