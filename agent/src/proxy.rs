@@ -87,7 +87,7 @@ pub struct Shared {
     /// Sessions that have ended or run, for `status`.
     pub counters: Counters,
     /// What the policy names and databases do not have, for `status`.
-    pub misnamed: Misnamed,
+    pub misnamed: Arc<Misnamed>,
 }
 
 /// What `status` tells of the proxy.

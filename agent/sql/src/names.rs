@@ -134,7 +134,7 @@ impl<'a> Names<'a> {
     }
 
     /// Whether the relation is what the database has, under the name that it has there, and no more than that.
-    fn is_settled(&self, relation: &Relation) -> bool {
+    pub(crate) fn is_settled(&self, relation: &Relation) -> bool {
         self.catalog.is_settled(&relation.schema, &relation.name) && !self.catalog.is_altered(relation.oid)
     }
 

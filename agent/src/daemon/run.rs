@@ -124,7 +124,7 @@ async fn start(config: Config, digest: Digest, inherited: Inherited) -> Result<D
         policy: RwLock::new(Arc::new(policy)),
         key: random_key()?,
         counters: Counters::default(),
-        misnamed: Misnamed::default(),
+        misnamed: Arc::new(Misnamed::default()),
     });
     let mut workers = Vec::new();
     for number in 1..=lanes {

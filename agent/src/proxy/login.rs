@@ -80,8 +80,8 @@ async fn catalog(
         let live = shared.catalogs.get(&key).await?;
         // What answers in another network namespace says nothing of the policy.
         if netns.is_none() {
-            let policy = current(&shared.policy);
-            shared.misnamed.look(&policy, &key.resource, &key.database, &live.current());
+            let named = (key.resource.as_str(), key.database.as_str());
+            shared.misnamed.look(current(&shared.policy), named, live.current());
         }
         Ok::<Live, catalog::Error>(live)
     };

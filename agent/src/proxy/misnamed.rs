@@ -2,7 +2,7 @@
 //! there hides nothing. The log tells each once for a policy, and `status` those of the policy that holds.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use policy::{Catalog, Policy};
 
@@ -26,23 +26,48 @@ impl Misnamed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Holds the policy's names against a database that a session begins in; only where either has changed since.
-    pub(super) fn look(&self, policy: &Policy, resource: &str, database: &str, catalog: &Catalog) {
-        let mut all = self.found();
+    /// Holds the policy's names against a database that a session begins in; only where either has changed since, and beside
+    /// the session, which does not wait for it.
+    pub(super) fn look(
+        self: &Arc<Self>,
+        policy: Arc<Policy>,
+        (resource, database): (&str, &str),
+        catalog: Arc<Catalog>,
+    ) {
         let key = (resource.to_owned(), database.to_owned());
-        let before = all.get(&key).filter(|found| found.policy == policy.digest());
-        if before.is_some_and(|found| found.generation == catalog.generation()) {
-            return;
+        let Some(known) = self.begin(&key, &policy, catalog.generation()) else { return };
+        let misnamed = Arc::clone(self);
+        tokio::task::spawn_blocking(move || misnamed.tell(key, &known, &policy, &catalog));
+    }
+
+    /// What is known of a database, where it has to be looked at; whoever comes after takes it for looked at.
+    fn begin(&self, key: &(String, String), policy: &Policy, generation: u64) -> Option<Vec<String>> {
+        let mut all = self.found();
+        let before = all.get(key).filter(|found| found.policy == policy.digest());
+        if before.is_some_and(|found| found.generation == generation) {
+            return None;
         }
+        let names = before.map_or_else(Vec::new, |found| found.names.clone());
+        if all.len() < MOST || all.contains_key(key) {
+            let found = Found { policy: policy.digest(), generation, names: names.clone() };
+            all.insert(key.clone(), found);
+        }
+        Some(names)
+    }
+
+    fn tell(&self, key: (String, String), known: &[String], policy: &Policy, catalog: &Catalog) {
+        let (resource, database) = (key.0.as_str(), key.1.as_str());
         let names = policy.unknown_names(catalog, |rule| rule.serves(resource, database));
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let known = before.map_or(&[][..], |found| &found.names);
         for name in names.iter().filter(|name| !known.contains(name)) {
             tracing::warn!(resource, database, "the policy names what is not there: {name}");
         }
-        let found = Found { policy: policy.digest(), generation: catalog.generation(), names };
-        if all.len() < MOST || all.contains_key(&key) {
-            all.insert(key, found);
+        let mut all = self.found();
+        // Another may have been begun meanwhile.
+        let looked =
+            |found: &&mut Found| found.policy == policy.digest() && found.generation == catalog.generation();
+        if let Some(found) = all.get_mut(&key).filter(looked) {
+            found.names = names;
         }
     }
 

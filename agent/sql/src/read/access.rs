@@ -32,15 +32,15 @@ impl<'a> Target<'a> {
 impl<'a> Reader<'a> {
     /// Looks a relation up; one that is not there makes the statement opaque.
     pub(crate) fn target(&mut self, name: &Name) -> Target<'a> {
-        if let Some(relation) = self.names.relation(name) {
-            return Target::Known(relation);
-        }
         let found = self.names.relations(name);
-        if found.is_empty() {
-            self.missing("relation", name);
-            return Target::Missing;
+        match found.as_slice() {
+            [] => {
+                self.missing("relation", name);
+                Target::Missing
+            }
+            [relation] if self.names.is_settled(relation) => Target::Known(relation),
+            _ => Target::Perhaps(found),
         }
-        Target::Perhaps(found)
     }
 
     /// `verb` on the relation of that name and on all that comes along.
