@@ -3,7 +3,10 @@
 //! The tree is walked as JSON. So no kind of node can be forgotten: what is not known by name is gone through.
 
 mod code;
+mod columns;
 mod facts;
+mod tag;
+mod tree;
 mod walk;
 
 use std::ops::Range;

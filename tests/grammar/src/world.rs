@@ -89,7 +89,13 @@ impl World {
         let of_columns: Vec<Column> = columns
             .iter()
             .zip(1..)
-            .map(|(name, attnum)| Column { attnum, name: name.clone(), type_oid: 25, generated: false, not_null: false })
+            .map(|(name, attnum)| Column {
+                attnum,
+                name: name.clone(),
+                type_oid: 25,
+                generated: false,
+                not_null: false,
+            })
             .collect();
         for (schema, name) in &names {
             for (name, parents) in [(name.clone(), vec![]), (format!("{name}{CHILD}"), vec![oid])] {
