@@ -184,6 +184,24 @@ mod tests {
     }
 
     #[test]
+    fn tokens_that_none_could_be_are_told() {
+        for (token, expect) in [
+            ("issuer: '', audience: a, keys_file: /k", "an empty text"),
+            ("issuer: a, audience: '', keys_file: /k", "an empty text"),
+            (
+                "issuer: a, audience: a, keys_file: /k, variable: A=B",
+                "\"A=B\" is no name of an environment variable",
+            ),
+            (
+                "issuer: a, audience: a, keys_file: /k }, { issuer: a, audience: a, keys_file: /l",
+                "stand here twice",
+            ),
+        ] {
+            error(&format!("{LEAST}identity: {{ tokens: [{{ {token} }}] }}\n"), expect);
+        }
+    }
+
+    #[test]
     fn a_mistake_is_told_with_its_place_and_the_nearest_key() {
         error(&format!("{LEAST}sesions: {{}}\n"), "p.yaml:3:1: ");
         error(&format!("{LEAST}sesions: {{}}\n"), "did you mean `sessions`?");

@@ -18,6 +18,7 @@ mod command_line;
 mod container;
 mod digests;
 mod executable;
+mod keys;
 mod passwd;
 mod process;
 mod tokens;
@@ -27,10 +28,13 @@ use cgroups::Cgroups;
 pub use container::container;
 use digests::Digests;
 use executable::Executable;
+pub use keys::Error as KeysError;
 use serde::Deserialize;
 pub use tokens::TokenConfig;
 use tokens::Tokens;
 pub use unit::unit;
+
+use crate::secret::Secret;
 
 /// What the kernel knew of the process that called connect(2), at that moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,9 +43,9 @@ pub struct KernelPeer {
     pub pid: u32,
     /// Thread id.
     pub tid: u32,
-    /// Effective user id, in the host's user namespace.
+    /// Real user id, in the host's user namespace.
     pub uid: u32,
-    /// Effective group id, likewise.
+    /// Real group id, likewise.
     pub gid: u32,
     /// Id of the cgroup (v2): the inode of its directory.
     pub cgroup_id: u64,
@@ -58,7 +62,7 @@ pub struct KernelPeer {
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Whose tokens are taken, for `claims` of rules.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tokens::each_once")]
     pub tokens: Vec<TokenConfig>,
 }
 
@@ -152,13 +156,17 @@ impl Identifier {
         let claims = match self.tokens.is_empty() {
             true => BTreeMap::new(),
             false => {
-                let environment = process::environment(&folder).unwrap_or_default();
-                self.tokens.claims(peer.pid, &environment, process::now())
+                let environment = process::environment(&folder);
+                let claims =
+                    |environment: Secret| self.tokens.claims(peer.pid, environment.expose(), process::now());
+                environment.map(claims).unwrap_or_default()
             }
         };
         let ancestors = ancestors::of(&self.proc, peer.pid, stat, principal.cgroup.as_deref());
         let file = executable.as_ref().and_then(Executable::open);
-        let replaced = executable.as_ref().is_some_and(|executable| !executable.remains());
+        // As another user it is another program, that execve(2) of a set-user-ID one led to: it may be a stranger's.
+        let replaced = executable.as_ref().is_none_or(|executable| !executable.remains())
+            || process::ids(&folder) != Some((peer.uid, peer.gid));
         // The same start after as before: all that was read lies between and is of one process.
         if process::start_time(&folder) != Some(started) {
             return None;

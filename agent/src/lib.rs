@@ -24,3 +24,5 @@ pub mod store;
 pub mod drain;
 mod end_point;
 pub mod secret;
+
+pub mod trusted;

@@ -6,13 +6,12 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
-use std::fs::File;
 use std::hint::black_box;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use crate::trusted;
 
 /// No secret is longer than this many bytes; a file that is longer is not one.
 pub const LIMIT: usize = 64 * 1024;
@@ -30,30 +29,24 @@ impl Secret {
     /// Reads a secret from a file that nobody but its owner can read, and whose owner is root or the user that
     /// this process runs as. One line end at the end of the file is not part of the secret.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let at = |error: rustix::io::Errno| Error::Read { path: path.into(), source: error.into() };
-        // Not blocking: a FIFO in the place of the file would otherwise hold the daemon for ever.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(at)?);
-        let source = |source| Error::Read { path: path.into(), source };
-        // What was opened is what is checked: the path may lead elsewhere a moment later.
-        let metadata = file.metadata().map_err(source)?;
-        if !metadata.is_file() {
-            return Err(Error::NotAFile { path: path.into() });
-        }
-        let owner = metadata.uid();
-        if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-            return Err(Error::Owner { path: path.into(), owner });
-        }
+        let (file, metadata) = trusted::open(path)?;
         if metadata.mode() & 0o077 != 0 {
             return Err(Error::Open { path: path.into(), mode: metadata.mode() & 0o7777 });
         }
-        // All the room at once: a buffer that grows leaves pieces of the secret behind.
-        let mut secret = Secret(Vec::with_capacity(LIMIT + 1));
-        file.take(LIMIT as u64 + 1).read_to_end(&mut secret.0).map_err(source)?;
+        let secret = Self::take(file, LIMIT as u64 + 1);
+        let mut secret = secret.map_err(|source| trusted::Error::Read { path: path.into(), source })?;
         if secret.0.len() > LIMIT {
             return Err(Error::Long { path: path.into() });
         }
         secret.trim();
+        Ok(secret)
+    }
+
+    /// At most `limit` bytes of what `from` gives.
+    pub fn take(from: impl Read, limit: u64) -> io::Result<Self> {
+        // All the room at once: a buffer that grows leaves pieces of the secret behind.
+        let mut secret = Secret(Vec::with_capacity(usize::try_from(limit).unwrap_or(LIMIT)));
+        from.take(limit).read_to_end(&mut secret.0)?;
         Ok(secret)
     }
 
@@ -97,28 +90,9 @@ impl Drop for Secret {
 /// Why a file is not taken for a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It could not be opened or read.
-    #[error("the secret file {path} cannot be read: {source}; check the path and its owner")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A folder, a device, a pipe.
-    #[error("the secret file {path} is not a regular file")]
-    NotAFile {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It belongs to another user, who could change it.
-    #[error("the secret file {path} belongs to uid {owner}; give it to the daemon: chown root {path}")]
-    Owner {
-        /// The file.
-        path: PathBuf,
-        /// Whose it is.
-        owner: u32,
-    },
+    /// It cannot be had, or somebody else could change it.
+    #[error("the secret file {0}")]
+    File(#[from] trusted::Error),
     /// Others than its owner can reach it.
     #[error("the secret file {path} has mode {mode:04o}, so others can reach it; chmod 600 {path}")]
     Open {
@@ -178,7 +152,10 @@ mod tests {
     fn a_folder_a_missing_file_and_a_long_file_are_refused() {
         let (folder, path) = file(&vec![b'x'; LIMIT + 1], 0o600);
         assert!(matches!(Secret::read(&path), Err(Error::Long { .. })));
-        assert!(matches!(Secret::read(&folder.path().join("none")), Err(Error::Read { .. })));
-        assert!(matches!(Secret::read(folder.path()), Err(Error::NotAFile { .. })));
+        assert!(matches!(
+            Secret::read(&folder.path().join("none")),
+            Err(Error::File(trusted::Error::Read { .. }))
+        ));
+        assert!(matches!(Secret::read(folder.path()), Err(Error::File(trusted::Error::NotAFile { .. }))));
     }
 }

@@ -6,6 +6,7 @@ use std::io::{BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -17,6 +18,8 @@ trait Stream: std::io::Read + std::io::Write + std::fmt::Debug + Send {
     fn again(&self) -> std::io::Result<Box<dyn Stream>>;
     /// Says that no more comes from here.
     fn finish(&self) -> std::io::Result<()>;
+    /// Sets how long is waited for what is read.
+    fn wait_for(&self, time: Duration) -> std::io::Result<()>;
 }
 
 impl Stream for TcpStream {
@@ -27,6 +30,10 @@ impl Stream for TcpStream {
     fn finish(&self) -> std::io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
+
+    fn wait_for(&self, time: Duration) -> std::io::Result<()> {
+        self.set_read_timeout(Some(time))
+    }
 }
 
 impl Stream for UnixStream {
@@ -36,6 +43,10 @@ impl Stream for UnixStream {
 
     fn finish(&self) -> std::io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    fn wait_for(&self, time: Duration) -> std::io::Result<()> {
+        self.set_read_timeout(Some(time))
     }
 }
 
@@ -135,6 +146,15 @@ impl Wire {
             }
         }
         Ok(wire)
+    }
+
+    /// Waits that many times as long for each message as others do: there is much to be done before it comes.
+    ///
+    /// # Errors
+    ///
+    /// The connection is gone.
+    pub fn wait_longer(&mut self, times: u32) -> Result<()> {
+        Ok(self.stream.wait_for(PATIENCE * times)?)
     }
 
     /// Sends bytes as they are.

@@ -28,7 +28,7 @@ fn principal() -> Principal {
             Ancestor { pid: 1, start_time: 0, comm: "init".into(), executable: None },
         ],
         netns: 5,
-        claims: [("sub".to_owned(), "job:1".to_owned())].into(),
+        claims: [("sub".to_owned(), vec!["job:1".to_owned()])].into(),
     }
 }
 
@@ -247,6 +247,21 @@ fn bodies_of_an_earlier_version_are_read_with_nothing_in_the_later_fields() {
     let expect = Principal { executable_sha256: None, container: None, ancestors: Vec::new(), ..principal() };
     assert_eq!(*start.principal, expect);
     assert_eq!(start.resource, "shop");
+}
+
+/// Claims with several values or none, which nobody had at first, read back beside those with one.
+#[test]
+fn a_claim_has_any_number_of_values() {
+    let claims = [("address", vec![]), ("groups", vec!["b", "a"]), ("sub", vec!["job:1"])];
+    let claims =
+        claims.map(|(name, values)| (name.to_owned(), values.into_iter().map(str::to_owned).collect()));
+    for body in every_body() {
+        let Body::SessionStart(mut start) = body else { continue };
+        start.principal.to_mut().claims = claims.clone().into();
+        let mut bytes = Vec::new();
+        Body::SessionStart(start.clone()).encode(&mut bytes);
+        assert_eq!(Body::decode(Kind::SessionStart, &bytes).unwrap(), Body::SessionStart(start));
+    }
 }
 
 /// As it was before anything could be observed: neither the decision nor its finding says what would have been.

@@ -99,6 +99,8 @@ impl Policy {
             Some(_) => rule.standing(subject) > Standing::Outside,
         };
         let rules: Vec<usize> = (0..self.rules.len()).filter(|at| judges(&self.rules[*at])).collect();
+        let is_doubtful = |at: &usize| self.rules[*at].standing(subject) == Standing::Unknown;
+        let doubtful = rules.iter().copied().filter(is_doubtful).collect();
         let masking = self.masking(subject).next();
         let opaque = |counts: fn(&Rule) -> bool| {
             let first = |decision| {
@@ -130,7 +132,7 @@ impl Policy {
             masking,
             windows,
             observed: self.is_observed(subject.resource),
-            ranked: self.shared.ranked(rules, &self.rules),
+            ranked: self.shared.ranked(rules, doubtful, &self.rules),
         }
     }
 

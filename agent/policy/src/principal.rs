@@ -11,9 +11,9 @@ pub struct Principal {
     pub pid: u32,
     /// Start of the process in clock ticks since boot (`/proc/PID/stat` field 22), where it could be read.
     pub start_time: Option<u64>,
-    /// Effective user id at connect.
+    /// Real user id at connect (`bpf_get_current_uid_gid`).
     pub uid: u32,
-    /// Effective group id at connect.
+    /// Real group id at connect.
     pub gid: u32,
     /// The login name of `uid`, where the host knows one.
     pub user: Option<String>,
@@ -39,8 +39,10 @@ pub struct Principal {
     pub ancestors: Vec<Ancestor>,
     /// Cookie of the network namespace.
     pub netns: u64,
-    /// Claims of a verified token (OIDC) that the process had in its environment; none without one.
-    pub claims: BTreeMap<String, String>,
+    /// Claims of a verified token (OIDC) that the process had in its environment, each with its value, or those of a list.
+    /// One without any is there, and is no text, number or truth value. Without a token there are no claims at all, and
+    /// nothing is known of them: a job may leave its token out.
+    pub claims: BTreeMap<String, Vec<String>>,
 }
 
 /// A process that a [`Principal`]'s process descends from.

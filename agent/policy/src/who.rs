@@ -44,9 +44,9 @@ impl Who {
 
     /// Whether it asks for what may not be known of a principal.
     pub(crate) fn may_be_unknown(&self) -> bool {
-        let Who { unit, cgroup, executable, executable_sha256, container, .. } = self;
+        let Who { unit, cgroup, executable, executable_sha256, container, claims, .. } = self;
         let paths = [unit, cgroup, executable, container];
-        paths.iter().any(|globs| !globs.is_empty()) || !executable_sha256.is_empty()
+        paths.iter().any(|globs| !globs.is_empty()) || !executable_sha256.is_empty() || !claims.is_empty()
     }
 
     /// Whether it means whomever `other` means. It may say no where it does.
@@ -98,7 +98,8 @@ impl Who {
         principal: &'a Principal,
     ) -> impl Iterator<Item = ((&'static str, Option<&'a str>), Standing)> + 'a {
         // A uid without a login name, a cgroup without a unit or container and a token without a claim are known
-        // not to have one. Only what stands behind a path that could not be read is unknown.
+        // not to have one. What stands behind a path that could not be read is unknown, and so is what a token would say
+        // that is not shown.
         let no_cgroup = if principal.cgroup.is_some() { Standing::Outside } else { Standing::Unknown };
         let content = match &principal.executable_sha256 {
             _ if self.executable_sha256.is_empty() => Standing::Inside,
@@ -116,8 +117,13 @@ impl Who {
             ("executable_sha256", content),
         ];
         let claims = self.claims.iter().map(|(claim, globs)| {
-            let value = principal.claims.get(claim).map(String::as_str);
-            (("claims", Some(claim.as_str())), any(globs, value, Standing::Outside))
+            let standing = match principal.claims.get(claim).map(Vec::as_slice) {
+                Some([]) => Standing::Unknown,
+                None if principal.claims.is_empty() => Standing::Unknown,
+                None => Standing::Outside,
+                Some(values) => Standing::of(values.iter().any(|v| globs.iter().any(|glob| glob.matches(v)))),
+            };
+            (("claims", Some(claim.as_str())), standing)
         });
         conditions.into_iter().map(|(key, standing)| ((key, None), standing)).chain(claims)
     }
@@ -143,6 +149,8 @@ fn any(globs: &[Glob], value: Option<&str>, missing: Standing) -> Standing {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn globs(texts: &[&str]) -> Vec<Glob> {
@@ -158,10 +166,18 @@ mod tests {
             executable: Some("/usr/bin/psql".into()),
             executable_sha256: Some([7; 32]),
             cgroup: Some("/ci/job-1".into()),
-            claims: [("group".to_owned(), "data".to_owned())].into(),
+            claims: [("group", vec!["web".to_owned(), "data".to_owned()]), ("address", vec![])]
+                .map(|(name, values)| (name.to_owned(), values))
+                .into(),
             ..Principal::default()
         };
-        let gone = Principal { executable: None, executable_sha256: None, cgroup: None, ..principal.clone() };
+        let gone = Principal {
+            executable: None,
+            executable_sha256: None,
+            cgroup: None,
+            claims: BTreeMap::new(),
+            ..principal.clone()
+        };
         let claims = |value| vec![("group".to_owned(), globs(&[value]))];
         let who = Who::default;
         let (inside, outside, unknown) = (Standing::Inside, Standing::Outside, Standing::Unknown);
@@ -178,9 +194,10 @@ mod tests {
             (Who { container: globs(&["*"]), ..who() }, outside, unknown),
             (Who { executable_sha256: vec![[8; 32], [7; 32]], ..who() }, inside, unknown),
             (Who { executable_sha256: vec![[8; 32]], ..who() }, outside, unknown),
-            (Who { claims: claims("data"), ..who() }, inside, inside),
-            (Who { claims: claims("ops"), ..who() }, outside, outside),
-            (Who { claims: vec![("team".into(), globs(&["*"]))], ..who() }, outside, outside),
+            (Who { claims: claims("data"), ..who() }, inside, unknown),
+            (Who { claims: claims("ops"), ..who() }, outside, unknown),
+            (Who { claims: vec![("team".into(), globs(&["*"]))], ..who() }, outside, unknown),
+            (Who { claims: vec![("address".into(), globs(&["*"]))], ..who() }, unknown, unknown),
         ] {
             assert_eq!(who.standing(&principal), known, "{who:?}");
             assert_eq!(who.standing(&gone), after_exit, "{who:?}, gone");

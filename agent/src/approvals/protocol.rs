@@ -137,7 +137,7 @@ pub struct Hold {
 /// The principal, in a reviewer's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Who {
-    /// Effective uid at connect.
+    /// Real uid at connect.
     pub uid: u32,
     /// Its name.
     pub user: Option<String>,
@@ -153,7 +153,7 @@ pub struct Who {
     pub unit: Option<String>,
     /// What its CI system's token says.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub claims: BTreeMap<String, String>,
+    pub claims: BTreeMap<String, Vec<String>>,
 }
 
 /// A finding, in words.

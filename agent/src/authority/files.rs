@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 
 use super::Error;
 use crate::secret::{self, Secret};
+use crate::trusted;
 
 /// Both in one file, so that it is there as a whole or not at all.
 const FILE: &str = "authority.pem";
@@ -31,7 +32,8 @@ pub(super) fn path(folder: &Path) -> PathBuf {
 pub(super) fn open_or_make(folder: &Path) -> Result<(PathBuf, Secret), Error> {
     let path = path(folder);
     match Secret::read(&path) {
-        Err(secret::Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+        Err(secret::Error::File(trusted::Error::Read { source, .. }))
+            if source.kind() == io::ErrorKind::NotFound => {}
         read => return Ok((path, read?)),
     }
     make(folder, &path)?;

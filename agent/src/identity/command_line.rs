@@ -1,12 +1,12 @@
-//! A command line as people read it, without the passwords and the SQL that people put there.
+//! A command line as people read it, without the passwords, the tokens and the SQL that people put there.
 //!
 //! It is shown and recorded. It is never split again or run.
 
-/// What stands for a password.
+/// What stands for a password or a token.
 const HIDDEN: &str = "***";
 
 /// The arguments of `/proc/PID/cmdline`, which end in a NUL each, with spaces between, control characters as
-/// U+FFFD, passwords of connection strings hidden, and texts cut to their first word.
+/// U+FFFD, passwords of connection strings and tokens hidden, and texts cut to their first word.
 pub(super) fn display(arguments: &[u8]) -> String {
     let arguments = arguments.strip_suffix(b"\0").unwrap_or(arguments);
     let shown: Vec<String> = arguments
@@ -14,7 +14,7 @@ pub(super) fn display(arguments: &[u8]) -> String {
         .map(|argument| {
             let text = String::from_utf8_lossy(argument);
             let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-            name_of_text(without_assignments(&without_user_info(&text)))
+            without_tokens(name_of_text(without_assignments(&without_user_info(&text))))
         })
         .collect();
     shown.join(" ")
@@ -28,6 +28,24 @@ fn name_of_text(argument: String) -> String {
         Some((first, _)) if first.contains(['\'', '"', '$']) => "…".to_owned(),
         Some((first, _)) => format!("{first} …"),
     }
+}
+
+/// Hides each signed token (JWS, RFC 7515): three parts or more in base64url, the first of them a JSON object.
+fn without_tokens(text: String) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_token = |word: &str| word.starts_with("eyJ") && word.matches('.').count() >= 2;
+    if !text.contains("eyJ") {
+        return text;
+    }
+    let ends = text.char_indices().filter(|(_, c)| !is_part(*c)).map(|(at, c)| (at, at + c.len_utf8()));
+    let (mut out, mut from) = (String::with_capacity(text.len()), 0);
+    for (at, next) in ends.chain([(text.len(), text.len())]) {
+        let word = &text[from..at];
+        out.push_str(if is_token(word) { HIDDEN } else { word });
+        out.push_str(&text[at..next]);
+        from = next;
+    }
+    out
 }
 
 /// Hides the password in each `scheme://user:password@…`.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::command_line;
+use crate::secret::Secret;
 
 /// What its `stat` says (proc_pid_stat(5)).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,9 +97,24 @@ pub(super) fn command_line(folder: &Path) -> Option<String> {
     (!arguments.is_empty()).then(|| command_line::display(&arguments))
 }
 
-/// The variables that it was started with, `NAME=value` with a NUL behind each: at most the first megabyte.
-pub(super) fn environment(folder: &Path) -> Option<Vec<u8>> {
-    read(&folder.join("environ"), 1 << 20)
+/// Its environment, `NAME=value` with a NUL behind each: at most the first megabyte. It is what the program was started with,
+/// unless it has written something else there, and other secrets of the job stand in it.
+pub(super) fn environment(folder: &Path) -> Option<Secret> {
+    Secret::take(File::open(folder.join("environ")).ok()?, 1 << 20).ok()
+}
+
+/// The real user and group ids, which the kernel's word at connect has, too.
+pub(super) fn ids(folder: &Path) -> Option<(u32, u32)> {
+    parse_ids(&read(&folder.join("status"), 64 * 1024)?)
+}
+
+/// The ids of [`ids`] in the file's content: of the real, effective, saved and file system's the first.
+pub(super) fn parse_ids(content: &[u8]) -> Option<(u32, u32)> {
+    let id = |name: &[u8]| {
+        let line = content.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name))?;
+        std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
+    };
+    Some((id(b"Uid:")?, id(b"Gid:")?))
 }
 
 /// The second since the Unix epoch.

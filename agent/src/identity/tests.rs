@@ -15,7 +15,8 @@ fn myself() -> KernelPeer {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     KernelPeer {
         pid: std::process::id(),
-        uid: rustix::process::geteuid().as_raw(),
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
         comm: "test".into(),
         ktime_ns: u64::try_from(now.tv_sec).unwrap() * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap(),
         ..KernelPeer::default()
@@ -169,6 +170,9 @@ fn passwords_and_texts_on_a_command_line_are_hidden() {
         ("x\0PGPASSWORD=pw\0y\0", "x PGPASSWORD=*** y"),
         ("x\0--db-password=pw\0", "x --db-password=***"),
         ("x\0password\0", "x password"),
+        ("x\0--id-token=eyJhbGciOi.eyJpc3M-_.c2ln\0y\0", "x --id-token=*** y"),
+        ("sh\0-c\0T=eyJhbGciOi.eyJpc3M.c2ln ./deploy\0", "sh -c T=*** …"),
+        ("x\0eyJ.a\0a.b.c\0", "x eyJ.a a.b.c"),
         ("x\0password=\0", "x password=***"),
         ("a\nb\x1b[0m\0", "a\u{fffd}b\u{fffd}[0m"),
         ("\0", ""),

@@ -8,34 +8,80 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+
+use super::keys::{Algorithm, Error as KeysError, KeySet, decoded};
 
 /// Whose tokens are taken.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenConfig {
     /// Who makes them: `iss`, as `https://gitlab.example.com`.
+    #[serde(deserialize_with = "text")]
     pub issuer: String,
-    /// For whom they are made: `aud`. One that is made for another service is not taken.
+    /// For whom they are made: `aud`. One that is made for another service, or for others as well, is not taken: they could
+    /// show it here.
+    #[serde(deserialize_with = "text")]
     pub audience: String,
-    /// The issuer's public keys, a JSON Web Key Set. It is read for each token, so that it may be replaced at any time.
+    /// The issuer's public keys, a JSON Web Key Set, which nobody but root may change. It is read for each token, so that it
+    /// may be replaced at any time.
     pub keys_file: PathBuf,
     /// The environment variable that a job has its token in.
-    #[serde(default = "variable")]
+    #[serde(default = "variable", deserialize_with = "name")]
     pub variable: String,
+}
+
+impl TokenConfig {
+    /// Whether the issuer's keys can be had.
+    ///
+    /// # Errors
+    ///
+    /// Why no token of his is taken.
+    pub fn keys(&self) -> Result<(), KeysError> {
+        KeySet::read(&self.keys_file).map(drop)
+    }
+}
+
+/// Reads whose tokens are taken, each kind of token once: its keys are those of one file.
+pub(super) fn each_once<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<TokenConfig>, D::Error> {
+    let all: Vec<TokenConfig> = Deserialize::deserialize(reader)?;
+    let kind =
+        |config: &TokenConfig| (config.issuer.clone(), config.audience.clone(), config.variable.clone());
+    let mut kinds: Vec<_> = all.iter().map(kind).collect();
+    kinds.sort();
+    match kinds.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(all),
+        Some(pair) => Err(D::Error::custom(format!(
+            "tokens of {} for {} stand here twice; put all of its keys into one file",
+            pair[0].0, pair[0].1
+        ))),
+    }
+}
+
+fn text<'de, D: Deserializer<'de>>(reader: D) -> Result<String, D::Error> {
+    let text = String::deserialize(reader)?;
+    match text.is_empty() {
+        true => Err(D::Error::custom("an empty text; write it as tokens have it")),
+        false => Ok(text),
+    }
+}
+
+/// The name of an environment variable.
+fn name<'de, D: Deserializer<'de>>(reader: D) -> Result<String, D::Error> {
+    let name = String::deserialize(reader)?;
+    match name.is_empty() || name.contains(['=', '\0']) {
+        true => Err(D::Error::custom(format!("{name:?} is no name of an environment variable"))),
+        false => Ok(name),
+    }
 }
 
 fn variable() -> String {
     "PORTREEVE_ID_TOKEN".to_owned()
 }
 
-/// Claims are few and short; a process may have anything in its environment.
-const MOST_CLAIMS: usize = 64;
-const LONGEST_CLAIM: usize = 1024;
+/// A process may have anything in its environment.
 const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// The seconds by which clocks may differ.
@@ -48,13 +94,15 @@ pub(super) enum Rejected {
     Form,
     #[error("it is of an issuer that `identity.tokens` does not name")]
     Issuer,
-    #[error("it is made for another audience")]
+    #[error("it is made for another audience, or for others as well")]
     Audience,
-    #[error("it is signed in a way that is not taken; RS256, RS384, RS512, ES256 and ES384 are")]
+    #[error(
+        "it is of a type or signed in a way that is not taken; JWT by RS256, RS384, RS512, ES256 and ES384 are"
+    )]
     Algorithm,
-    #[error("{0} cannot be read as a JSON Web Key Set")]
+    #[error("{0}")]
     Keys(String),
-    #[error("{0} has no key that it is signed by")]
+    #[error("{0} has no fit key that it could be signed by")]
     Key(String),
     #[error("its signature is wrong")]
     Signature,
@@ -62,7 +110,12 @@ pub(super) enum Rejected {
     Expired,
     #[error("it is not valid yet")]
     Early,
+    #[error("there are control characters in its claims")]
+    Claim,
 }
+
+/// Claims, each with its values.
+type Claims = BTreeMap<String, Vec<String>>;
 
 /// The tokens that are taken.
 #[derive(Debug, Default)]
@@ -80,7 +133,7 @@ impl Tokens {
 
     /// The claims of a process with that environment (`/proc/PID/environ`) at that second; none without a token, or with
     /// one that does not hold, which is logged.
-    pub(super) fn claims(&self, pid: u32, environment: &[u8], now: i64) -> BTreeMap<String, String> {
+    pub(super) fn claims(&self, pid: u32, environment: &[u8], now: i64) -> Claims {
         let mut seen = Vec::new();
         for config in &self.0 {
             let variable = config.variable.as_str();
@@ -99,7 +152,7 @@ impl Tokens {
         BTreeMap::new()
     }
 
-    fn verified(&self, variable: &str, token: &[u8], now: i64) -> Result<BTreeMap<String, String>, Rejected> {
+    fn verified(&self, variable: &str, token: &[u8], now: i64) -> Result<Claims, Rejected> {
         let token = Token::read(token)?;
         let text = |name: &str| token.claims.get(name).and_then(Value::as_str);
         let of = |config: &&TokenConfig| config.variable == variable && text("iss") == Some(&config.issuer);
@@ -110,7 +163,7 @@ impl Tokens {
         }
         let for_us = |config: &&&TokenConfig| match token.claims.get("aud") {
             Some(Value::String(audience)) => *audience == config.audience,
-            Some(Value::Array(all)) => all.iter().any(|one| one.as_str() == Some(&config.audience)),
+            Some(Value::Array(all)) => matches!(&all[..], [Value::String(one)] if *one == config.audience),
             _ => false,
         };
         let config = configs.iter().find(for_us).ok_or(Rejected::Audience)?;
@@ -124,23 +177,38 @@ impl Tokens {
         if !time("nbf").is_none_or(|begin| begin - leeway <= now) {
             return Err(Rejected::Early);
         }
-        Ok(told(&token.claims))
+        told(&token.claims).ok_or(Rejected::Claim)
     }
 }
 
-/// The claims as rules ask for them: what is one text, number or truth value.
-fn told(claims: &Map<String, Value>) -> BTreeMap<String, String> {
-    let told = claims.iter().filter_map(|(name, value)| {
-        let value = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            Value::Bool(flag) => flag.to_string(),
-            Value::Null | Value::Array(_) | Value::Object(_) => return None,
+/// The claims as rules ask for them: texts, numbers and truth values, alone or in lists. What is none of these stays without
+/// a value, so that a rule that denies by it is about the job. None where a claim could not be shown as it is: to leave it
+/// out would be to say that the token has none.
+fn told(claims: &Map<String, Value>) -> Option<Claims> {
+    let fits = |text: &str| !text.chars().any(char::is_control);
+    let mut told = Claims::new();
+    for (name, value) in claims {
+        let values = match value {
+            Value::Null => continue,
+            Value::Array(values) if values.is_empty() => continue,
+            Value::Array(values) => values.iter().map(one).collect::<Option<_>>().unwrap_or_default(),
+            value => Vec::from_iter(one(value)),
         };
-        let fits = |text: &str| text.len() <= LONGEST_CLAIM && !text.chars().any(char::is_control);
-        (fits(name) && fits(&value)).then(|| (name.clone(), value))
-    });
-    told.take(MOST_CLAIMS).collect()
+        if !fits(name) || !values.iter().all(|value| fits(value)) {
+            return None;
+        }
+        told.insert(name.clone(), values);
+    }
+    Some(told)
+}
+
+fn one(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 /// The value of a variable.
@@ -176,84 +244,22 @@ impl<'a> Token<'a> {
 
     fn verify(&self, keys_file: &Path) -> Result<(), Rejected> {
         let text = |name: &str| self.header.get(name).and_then(Value::as_str);
-        // What one must understand to take a token (`crit`), we do not.
-        let algorithm = text("alg").and_then(Algorithm::of).filter(|_| !self.header.contains_key("crit"));
-        let algorithm = algorithm.ok_or(Rejected::Algorithm)?;
-        let file = || keys_file.display().to_string();
-        let set: Option<KeySet> =
-            std::fs::read(keys_file).ok().and_then(|set| serde_json::from_slice(&set).ok());
-        let set = set.ok_or_else(|| Rejected::Keys(file()))?;
-        // Without a name any key of the kind may be meant.
-        let meant = |key: &&Key| text("kid").is_none_or(|name| key.kid.as_deref() == Some(name));
-        let mut keys = set.keys.iter().filter(meant).filter(|key| algorithm.is_for(key)).peekable();
-        if keys.peek().is_none() {
-            return Err(Rejected::Key(file()));
+        // What one must understand to take a token (`crit`), we do not; and one of another type is no token of who one is.
+        let strange = self.header.contains_key("crit")
+            || self
+                .header
+                .get("typ")
+                .is_some_and(|typ| !typ.as_str().is_some_and(|t| t.eq_ignore_ascii_case("jwt")));
+        let algorithm =
+            text("alg").and_then(Algorithm::of).filter(|_| !strange).ok_or(Rejected::Algorithm)?;
+        let set = KeySet::read(keys_file).map_err(|error| Rejected::Keys(error.to_string()))?;
+        let keys = set.meant(&algorithm, text("kid"));
+        if keys.is_empty() {
+            return Err(Rejected::Key(keys_file.display().to_string()));
         }
-        match keys.any(|key| algorithm.verifies(key, self.signed, &self.signature).is_some()) {
+        match keys.iter().any(|key| key.verifies(self.signed, &self.signature)) {
             true => Ok(()),
             false => Err(Rejected::Signature),
-        }
-    }
-}
-
-fn decoded(part: &str) -> Option<Vec<u8>> {
-    BASE64_URL_SAFE_NO_PAD.decode(part).ok()
-}
-
-/// A JSON Web Key Set. Other members and other kinds of keys may stand in it.
-#[derive(Debug, Deserialize)]
-struct KeySet {
-    keys: Vec<Key>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Key {
-    kty: String,
-    kid: Option<String>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
-}
-
-/// How a token is signed, by a private key alone: a shared secret would let whoever verifies it make it.
-enum Algorithm {
-    Rsa(&'static signature::RsaParameters),
-    Ecdsa(&'static str, &'static signature::EcdsaVerificationAlgorithm),
-}
-
-impl Algorithm {
-    fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "RS256" => Algorithm::Rsa(&signature::RSA_PKCS1_2048_8192_SHA256),
-            "RS384" => Algorithm::Rsa(&signature::RSA_PKCS1_2048_8192_SHA384),
-            "RS512" => Algorithm::Rsa(&signature::RSA_PKCS1_2048_8192_SHA512),
-            "ES256" => Algorithm::Ecdsa("P-256", &signature::ECDSA_P256_SHA256_FIXED),
-            "ES384" => Algorithm::Ecdsa("P-384", &signature::ECDSA_P384_SHA384_FIXED),
-            _ => return None,
-        })
-    }
-
-    fn is_for(&self, key: &Key) -> bool {
-        match self {
-            Algorithm::Rsa(_) => key.kty == "RSA",
-            Algorithm::Ecdsa(curve, _) => key.kty == "EC" && key.crv.as_deref() == Some(*curve),
-        }
-    }
-
-    fn verifies(&self, key: &Key, signed: &[u8], signature: &[u8]) -> Option<()> {
-        let part = |part: &Option<String>| decoded(part.as_deref()?);
-        match self {
-            Algorithm::Rsa(parameters) => {
-                let key = RsaPublicKeyComponents { n: part(&key.n)?, e: part(&key.e)? };
-                key.verify(parameters, signed, signature).ok()
-            }
-            Algorithm::Ecdsa(_, algorithm) => {
-                // An uncompressed point (SEC 1, 2.3.3).
-                let point = [vec![4], part(&key.x)?, part(&key.y)?].concat();
-                UnparsedPublicKey::new(*algorithm, point).verify(signed, signature).ok()
-            }
         }
     }
 }

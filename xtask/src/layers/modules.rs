@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use super::paths::{Root, roots};
 
 /// Outermost first. A module knows those of the rows below its own; those of one row never each other.
-const ORDER: [&[&str]; 7] = [
+const ORDER: [&[&str]; 8] = [
     &["main"],
     &["cli"],
     &["daemon", "centre"],
@@ -25,6 +25,7 @@ const ORDER: [&[&str]; 7] = [
         "store",
     ],
     &["drain", "end_point", "secret"],
+    &["trusted"],
 ];
 
 /// A source file of the agent.

@@ -40,13 +40,17 @@ pub(super) fn encode(principal: &Principal, out: &mut Vec<u8>) {
         fields.maybe_text(9, cgroup.as_deref());
         fields.maybe_text(10, unit.as_deref());
         fields.uint(11, *netns);
-        let claims: Vec<_> = claims.iter().flat_map(|(name, value)| [name, value]).collect();
-        fields.list_unless_empty(12, &claims, |out, text| cbor::text(out, text));
+        let each = claims.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+        let told: Vec<_> = each.flat_map(|(name, value)| [name, value]).collect();
+        fields.list_unless_empty(12, &told, |out, text| cbor::text(out, text));
         if let Some(digest) = executable_sha256 {
             fields.bytes(13, digest);
         }
         fields.maybe_text(14, container.as_deref());
         fields.list_unless_empty(15, ancestors, |out, ancestor| encode_ancestor(ancestor, out));
+        let untold: Vec<_> =
+            claims.iter().filter(|(_, values)| values.is_empty()).map(|(name, _)| name).collect();
+        fields.list_unless_empty(16, &untold, |out, text| cbor::text(out, text));
     });
 }
 
@@ -69,12 +73,17 @@ pub(super) fn decode(d: &mut Decoder<'_>) -> Result<Principal, DecodeError> {
             12 => {
                 let mut texts = cbor::read_list(d, text)?.into_iter();
                 while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
-                    principal.claims.insert(name, value);
+                    principal.claims.entry(name).or_default().push(value);
                 }
             }
             13 => principal.executable_sha256 = Some(cbor::read_array(d, "executable_sha256")?),
             14 => principal.container = Some(text(d)?),
             15 => principal.ancestors = cbor::read_list(d, decode_ancestor)?,
+            16 => {
+                for name in cbor::read_list(d, text)? {
+                    principal.claims.entry(name).or_default();
+                }
+            }
             _ => return Ok(false),
         }
         Ok(true)

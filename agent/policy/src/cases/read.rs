@@ -187,7 +187,10 @@ fn principal(reader: &mut Reader, node: &Node) -> Option<Principal> {
     let mut claims = BTreeMap::new();
     if let Some(node) = fields.get("claims") {
         for (claim, (_, value)) in reader.entries(node, "`claims`").unwrap_or_default() {
-            claims.extend(reader.text(value, claim).map(|value| (claim.to_owned(), value.to_owned())));
+            let values = reader.some_items(value, claim);
+            let values = values.into_iter().filter_map(|value| reader.text(value, claim).map(str::to_owned));
+            let values: Vec<String> = values.collect();
+            claims.insert(claim.to_owned(), values);
         }
     }
     let (uid, gid) = (uid?, gid?);

@@ -117,6 +117,7 @@ fn who() -> Value {
             "description": "Claims of the job's token, each with patterns",
             "type": "object",
             "additionalProperties": some(&line(4096)),
+            "minProperties": 1,
         }),
         _ => Value::Null,
     });

@@ -38,7 +38,15 @@ fn block(reader: &mut Reader, node: &Node, key: &str) -> Option<Who> {
     let (uid, gid) = (ids("uid"), ids("gid"));
     let mut claims = Vec::new();
     if let Some(node) = fields.get("claims") {
-        for (claim, (_, value)) in reader.entries(node, "`claims`").unwrap_or_default() {
+        let entries = reader.entries(node, "`claims`").unwrap_or_default();
+        if entries.is_empty() && reader.errors.len() == errors {
+            reader.error(
+                node,
+                "`claims` is empty",
+                "write the claims and their values, or leave the key out",
+            );
+        }
+        for (claim, (_, value)) in entries {
             claims.push((claim.to_owned(), self::globs(reader, value, claim)));
         }
     }

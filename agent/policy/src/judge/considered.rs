@@ -29,8 +29,18 @@ impl SubjectPolicy {
         let decides = self.severest(action, at, counting);
         let mut rules = self.ranked.rules.clone();
         rules.sort_unstable();
-        let rules = rules.into_iter().filter_map(|at| self.policy.rules.get(at));
-        rules.filter_map(|rule| self.stands(rule, action, at, decides)).collect()
+        let stands = |place: usize| {
+            let mut considered = self.stands(self.policy.rules.get(place)?, action, at, decides)?;
+            if considered.matches && self.ranked.doubtful.contains(&place) {
+                let why = match decides {
+                    None => "would hold what is allowed".into(),
+                    Some(_) => considered.why,
+                };
+                considered.why = format!("{why}, since it is not known whether it is about this one").into();
+            }
+            Some(considered)
+        };
+        rules.into_iter().filter_map(stands).collect()
     }
 
     fn stands<'a>(

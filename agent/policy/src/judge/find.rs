@@ -114,7 +114,7 @@ impl SubjectPolicy {
             instead: None,
         };
         let Some((decision, rule)) = self.severest(action, around.at, counting) else {
-            return if action.implied && action.verb != Verb::Opaque {
+            return if implies(action) {
                 finding(Decision::Allow, IMPLIED_RULE.into(), Cause::Implied, None)
             } else {
                 finding(Decision::Deny, DEFAULT_RULE.into(), Cause::NoRule, None)
@@ -142,16 +142,34 @@ impl SubjectPolicy {
         at: Moment,
         counting: Counting,
     ) -> Option<(Decision, &Rule)> {
+        let (decision, found) = self.first(action, counting, at, |_| true)?;
+        // To wait for a person is more than to be refused. Whoever is perhaps not meant waits where he would be allowed,
+        // and nowhere else.
+        let doubtful = &self.ranked.doubtful;
+        let may_grant = decision == Decision::Hold && !doubtful.is_empty() && !implies(action);
+        if may_grant && self.first(action, counting, at, |rule| !doubtful.contains(&rule)).is_none() {
+            return None;
+        }
+        Some((decision, found))
+    }
+
+    /// The first by rank of the rules that match the action, of those that `counts`.
+    fn first(
+        &self,
+        action: &Action,
+        counting: Counting,
+        at: Moment,
+        counts: impl Fn(usize) -> bool,
+    ) -> Option<(Decision, &Rule)> {
+        let ranked_at = |rank| self.ranked_at(rank, action, at, counting, &counts);
         let Some(lists) = self.ranked.index.candidates(action.verb, &action.object) else {
-            return (0..)
-                .zip(&self.ranked.rules)
-                .find_map(|(rank, _)| self.ranked_at(rank, action, at, counting));
+            return (0..).zip(&self.ranked.rules).find_map(|(rank, _)| ranked_at(rank));
         };
         let mut severest = None;
         let mut best = u32::MAX;
         for list in lists {
             for rank in list.iter().copied().take_while(|rank| *rank < best) {
-                if let Some(found) = self.ranked_at(rank, action, at, counting) {
+                if let Some(found) = ranked_at(rank) {
                     (best, severest) = (rank, Some(found));
                     break;
                 }
@@ -160,18 +178,25 @@ impl SubjectPolicy {
         severest
     }
 
-    /// The rule of that rank, if it is about the action.
-    pub(super) fn ranked_at(
+    /// The rule of that rank, if it counts and is about the action.
+    fn ranked_at(
         &self,
         rank: u32,
         action: &Action,
         at: Moment,
         counting: Counting,
+        counts: impl Fn(usize) -> bool,
     ) -> Option<(Decision, &Rule)> {
-        let rule = self.policy.rules.get(*self.ranked.rules.get(rank as usize)?)?;
+        let place = self.ranked.rules.get(rank as usize).copied().filter(|place| counts(*place))?;
+        let rule = self.policy.rules.get(place)?;
         let judging = rule.judging.as_ref()?;
         let silent = (action.implied && judging.decision == Decision::Allow)
             || (rule.observed && counting == Counting::Enforced);
         (!silent && judging.matches(action, at)).then_some((judging.decision, rule))
     }
+}
+
+/// Whether what no rule is about is allowed, since it only comes along.
+fn implies(action: &Action) -> bool {
+    action.implied && action.verb != Verb::Opaque
 }

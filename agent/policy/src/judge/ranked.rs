@@ -11,6 +11,8 @@ use crate::rule::Rule;
 pub(super) struct Ranked {
     /// Indices into the policy's rules: the most severe first, among equals those of the base, then in document order.
     pub(super) rules: Vec<usize>,
+    /// Those of them of which it is not known whether they are about this subject, in document order.
+    pub(super) doubtful: Vec<usize>,
     pub(super) index: Index,
     /// One of them is only observed.
     pub(super) observes: bool,
@@ -22,19 +24,20 @@ pub(super) struct Ranked {
 pub(crate) struct Shared(Mutex<Vec<Weak<Ranked>>>);
 
 impl Shared {
-    /// Of these, which stand in document order.
-    pub(super) fn ranked(&self, mut rules: Vec<usize>, all: &[Rule]) -> Arc<Ranked> {
+    /// Of these, which stand in document order, as the doubtful ones among them do.
+    pub(super) fn ranked(&self, mut rules: Vec<usize>, doubtful: Vec<usize>, all: &[Rule]) -> Arc<Ranked> {
         let rule = |at: &usize| all.get(*at);
         // Stable: what is equal stays in document order.
         rules.sort_by_key(|at| (Reverse(rule(at).and_then(Rule::decision)), rule(at).map(Rule::layer)));
         // What is in it is whole at any time.
         let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         shared.retain(|ranked| ranked.strong_count() > 0);
-        let known = shared.iter().filter_map(Weak::upgrade).find(|ranked| ranked.rules == rules);
+        let mut known = shared.iter().filter_map(Weak::upgrade);
+        let known = known.find(|ranked| ranked.rules == rules && ranked.doubtful == doubtful);
         known.unwrap_or_else(|| {
             let index = Index::new(rules.iter().filter_map(|at| rule(at)?.judging.as_ref()));
             let observes = rules.iter().filter_map(rule).any(|rule| rule.observed);
-            let ranked = Arc::new(Ranked { rules, index, observes });
+            let ranked = Arc::new(Ranked { rules, doubtful, index, observes });
             shared.push(Arc::downgrade(&ranked));
             ranked
         })

@@ -209,23 +209,26 @@ fn what_is_not_known_never_helps_the_one_who_asks() {
     let by_exe = |decision: &str, key: &str| {
         policy(&format!(
             r#"
-  - {{ name: all, actions: [select], decision: allow }}
-  - {{ name: x, {key}: {{ executable: /usr/bin/psql }}, actions: [insert], decision: {decision}, mask: a.b.c }}
+  - {{ name: all, actions: [select, update], decision: allow }}
+  - {{ name: x, {key}: {{ executable: /usr/bin/psql }}, actions: [insert, update], decision: {decision}, mask: a.b.c }}
 "#
         ))
     };
     for (decision, key, expect) in [
-        ("allow", "who", "deny default"),
-        ("allow", "except", "deny default"),
-        ("deny", "who", "deny x"),
-        ("deny", "except", "deny x"),
-        ("hold", "who", "hold x"),
-        ("hold", "except", "hold x"),
+        ("allow", "who", ["deny default", "allow all"]),
+        ("allow", "except", ["deny default", "allow all"]),
+        ("deny", "who", ["deny x", "deny x"]),
+        ("deny", "except", ["deny x", "deny x"]),
+        // To wait for a person is less than to be allowed, and more than to be refused.
+        ("hold", "who", ["deny default", "hold x"]),
+        ("hold", "except", ["deny default", "hold x"]),
     ] {
         let policy = by_exe(decision, key);
-        let judgement = judge(&policy, &gone, &["insert a.b"]);
-        let got = format!("{} {}", judgement.decision(), judgement.rule());
-        assert_eq!(got, expect, "{decision} {key}");
+        for (action, expect) in ["insert a.b", "update a.b"].iter().zip(expect) {
+            let judgement = judge(&policy, &gone, &[action]);
+            let got = format!("{} {}", judgement.decision(), judgement.rule());
+            assert_eq!(got, expect, "{decision} {key} {action}");
+        }
         let subject = Subject { principal: &gone, resource: "shop", database: "shop" };
         assert!(!policy.masks(&subject).is_empty(), "{decision} {key}");
     }

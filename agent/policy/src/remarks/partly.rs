@@ -14,7 +14,7 @@ use crate::who::Who;
 pub(super) fn remarks(rule: &Rule) -> Vec<Remark> {
     let judging = rule.judging.as_ref();
     let told = judging.and_then(unasked).into_iter().chain(judging.and_then(elsewhere));
-    let told = told.chain(nobody(rule)).chain(evaded(rule));
+    let told = told.chain(nobody(rule));
     let remark =
         |what| Remark { place: rule.place.clone(), message: format!("rule \"{}\" {what}", rule.name) };
     told.map(remark).collect()
@@ -80,17 +80,5 @@ fn nobody(rule: &Rule) -> Option<String> {
         let glob = cgroup.iter().find(relative)?;
         let why = "its path begins with `/`";
         Some(format!("has in `{key}` a cgroup that there is not: {why}, as `/{glob}`"))
-    })
-}
-
-/// What denies or masks by claims alone does so to nobody who leaves his token out. To wait for a person is more than to
-/// be refused, and who is allowed by the same rule that masks is not allowed without it.
-fn evaded(rule: &Rule) -> Option<String> {
-    let restricts = matches!(rule.decision(), None | Some(Decision::Deny));
-    let claimed = rule.who.iter().any(|who| !who.claims.is_empty());
-    (restricts && claimed).then(|| {
-        "restricts by `claims`, which a job is without once it leaves its token out; allow by claims, and restrict the \
-         others by `except`"
-            .to_owned()
     })
 }

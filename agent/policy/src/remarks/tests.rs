@@ -159,20 +159,6 @@ fn what_of_a_rule_is_there_in_vain_is_told() {
         ),
         ("who: { executable: '*/psql' }, mask: a.b.c", ""),
         (
-            "who: { claims: { ref: main } }, actions: [drop], decision: deny",
-            "restricts by `claims`, which a job is without once it leaves its token out; allow by claims, and restrict the \
-             others by `except`",
-        ),
-        (
-            "who: { claims: { ref: main } }, mask: a.b.c",
-            "restricts by `claims`, which a job is without once it leaves its token out; allow by claims, and restrict the \
-             others by `except`",
-        ),
-        ("who: { claims: { ref: main } }, actions: [drop], decision: allow", ""),
-        ("who: { claims: { ref: main } }, actions: [drop], decision: hold", ""),
-        ("who: { claims: { ref: main } }, actions: [select], decision: allow, mask: a.b.c", ""),
-        ("except: { claims: { ref: main } }, actions: [drop], decision: deny", ""),
-        (
             "who: { cgroup: ci/* }, mask: a.b.c",
             "has in `who` a cgroup that there is not: its path begins with `/`, as `/ci/*`",
         ),

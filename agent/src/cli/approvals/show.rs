@@ -57,8 +57,8 @@ pub(super) fn full(out: &mut impl Write, hold: &Hold) -> io::Result<()> {
             field(name, value)?;
         }
     }
-    for (name, value) in &hold.who.claims {
-        field("claim", &format!("{name}={value}"))?;
+    for (name, values) in &hold.who.claims {
+        field("claim", &format!("{name}={}", values.join(", ")))?;
     }
     field("database", &format!("{}/{}", hold.resource, hold.database))?;
     field("session", &hold.session)?;

@@ -15,7 +15,7 @@ fn hold() -> Hold {
             executable: Some("/usr/bin/psql".into()),
             command_line: Some("psql -c x".into()),
             unit: Some("agent.service".into()),
-            claims: [("ref".into(), "main\u{1b}".into())].into(),
+            claims: [("ref".into(), vec!["main\u{1b}".into()])].into(),
         },
         resource: "shop".into(),
         database: "orders".into(),

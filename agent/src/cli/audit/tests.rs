@@ -107,7 +107,8 @@ fn principal() -> Principal {
         command_line: Some("psql -c 'select'".into()),
         unit: Some("docker-1.scope".into()),
         container: Some("web".into()),
-        claims: [("ref".to_owned(), "ma\x1bin".to_owned()), ("workflow".to_owned(), "deploy".to_owned())]
+        claims: [("ref", vec!["ma\x1bin"]), ("groups", vec!["a", "b"])]
+            .map(|(name, values)| (name.to_owned(), values.into_iter().map(str::to_owned).collect()))
             .into(),
         ancestors: vec![ancestor(41, "sh", Some("/bin/sh")), ancestor(12, "a\x1bgent", None)],
         ..Principal::default()
@@ -293,7 +294,7 @@ ci (uid 1000, pid 0) runs psql -c 'select'
     SHA-256 abababababababababababababababababababababababababababababababab
     container web
     unit docker-1.scope
-    claims ref=ma\\u{1b}in, workflow=deploy
+    claims groups=a, b; ref=ma\\u{1b}in
     descends from /bin/sh (pid 41), a\\u{1b}gent (pid 12)
     connects to 10.0.0.5:5432 for shop as postgres: resource shop, role shop_ro
 #1 simple  allow by rule read

@@ -47,8 +47,9 @@ pub(super) fn tell(out: &mut dyn Write, at: &str, start: &SessionStart<'_>) -> i
         }
     }
     if !principal.claims.is_empty() {
-        let claims = principal.claims.iter().map(|(name, value)| format!("{}={}", text(name), text(value)));
-        writeln!(out, "    claims {}", claims.collect::<Vec<_>>().join(", "))?;
+        let claims = principal.claims.iter();
+        let claims = claims.map(|(name, values)| format!("{}={}", text(name), text(&values.join(", "))));
+        writeln!(out, "    claims {}", claims.collect::<Vec<_>>().join("; "))?;
     }
     if !principal.ancestors.is_empty() {
         let ancestors: Vec<String> = principal

@@ -31,6 +31,8 @@ pub(super) struct Configured<'a> {
     pub(super) credentials: BTreeMap<String, credentials::Had>,
     /// Whether the store's password can be had, where there is one.
     pub(super) store_password: Option<Seen<()>>,
+    /// Why no token of an issuer is taken, by the issuer.
+    pub(super) token_keys: Vec<(String, Unseen)>,
     /// Why TLS cannot be set up for a resource, by the name of the resource.
     pub(super) tls: BTreeMap<String, String>,
     /// The members of the reviewers' group, where one is configured; none within if there is no such group.
@@ -57,6 +59,7 @@ impl<'a> Configured<'a> {
             policies,
             credentials: credentials::look(config).await,
             store_password: store.and_then(|store| store.password_file.as_deref()).map(credentials::password),
+            token_keys: credentials::token_keys(&config.identity),
             tls: tls.collect(),
             reviewers: config.approvals.reviewers_group.as_deref().map(|name| limits::members(&group, name)),
             service: service.cloned(),

@@ -41,6 +41,10 @@ pub(super) fn look(file: &Path, config: Option<&Config>) -> Files {
         let entries = fs::read_dir(policies).into_iter().flatten().flatten().map(|entry| entry.path());
         paths.extend(entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")));
     }
+    // Whoever may change keys makes tokens as he likes.
+    paths.extend(
+        config.iter().flat_map(|config| &config.identity.tokens).map(|token| token.keys_file.clone()),
+    );
     let mut above: Vec<PathBuf> = paths
         .iter()
         .filter_map(|path| fs::canonicalize(path).ok())
@@ -100,10 +104,15 @@ fn changed(files: &Files) -> Finding {
     const CHECK: &str = "configuration";
     let found: Vec<_> = files.read.iter().filter_map(|entry| changeable(entry, files.own)).collect();
     let Some(level) = found.iter().map(|(level, _)| *level).max() else {
-        return Finding::ok(Area::Files, CHECK, "root alone may change the configuration and the policies");
+        return Finding::ok(
+            Area::Files,
+            CHECK,
+            "root alone may change the configuration, the policies and the keys of tokens",
+        );
     };
     let told = found.into_iter().map(|(_, told)| told);
-    let what = format!("the configuration or the policies may be changed: {}", short_list(told));
+    let what =
+        format!("the configuration, the policies or the keys of tokens may be changed: {}", short_list(told));
     Finding::new(Area::Files, CHECK, level, what)
         .why("whoever may change them decides what is protected, and what is allowed")
         .cure("chown root and chmod go-w what is named")
@@ -187,11 +196,17 @@ mod tests {
         fs::create_dir(&policies).unwrap();
         fs::write(policies.join("a.yaml"), "").unwrap();
         fs::write(policies.join("notes"), "").unwrap();
-        let text = format!("policies: [{}]\nresources: {{}}\n", policies.display());
+        let keys = folder.path().join("keys.json");
+        fs::write(&keys, "{}").unwrap();
+        let text = format!(
+            "policies: [{}]\nresources: {{}}\nidentity: {{tokens: [{{issuer: a, audience: b, keys_file: {}}}]}}\n",
+            policies.display(),
+            keys.display()
+        );
         fs::write(&file, &text).unwrap();
         let config: Config = serde_saphyr::from_str(&text).unwrap();
         let found: Vec<_> = look(&file, Some(&config)).read.into_iter().map(|entry| entry.path).collect();
-        for expect in [Path::new("/"), folder.path(), &file, &policies, &policies.join("a.yaml")] {
+        for expect in [Path::new("/"), folder.path(), &file, &policies, &policies.join("a.yaml"), &keys] {
             assert!(found.iter().any(|path| path == expect), "{expect:?} in {found:?}");
         }
         assert!(!found.contains(&policies.join("notes")));

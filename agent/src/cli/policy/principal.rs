@@ -31,7 +31,7 @@ pub(super) fn principal(given: &[String]) -> Result<Principal, Error> {
             "container" => principal.container = text,
             key => match key.strip_prefix("claims.").filter(|claim| !claim.is_empty()) {
                 Some(claim) => {
-                    principal.claims.insert(claim.to_owned(), value.to_owned());
+                    principal.claims.entry(claim.to_owned()).or_default().push(value.to_owned());
                 }
                 None => return Err(error("there is no such key")),
             },

@@ -64,11 +64,11 @@ impl By {
     }
 
     /// What a rule says of the principal, where it can be told so: a key of `who` and the value. A user without a name is
-    /// told by its number.
+    /// told by its number; what has a `*` in it would be a pattern, and of several values any would do.
     fn of(&self, principal: &Principal) -> Option<(String, String)> {
         let uid = || ("uid".to_owned(), principal.uid.to_string());
-        let text =
-            |key: &str, value: &Option<String>| Some((key.to_owned(), document::yaml(value.as_ref()?)));
+        let literal = |value: &str| (!value.contains('*')).then(|| document::yaml(value));
+        let text = |key: &str, value: &Option<String>| Some((key.to_owned(), literal(value.as_ref()?)?));
         match self {
             By::User => Some(text("user", &principal.user).unwrap_or_else(uid)),
             By::Uid => Some(uid()),
@@ -77,7 +77,8 @@ impl By {
             By::Container => text("container", &principal.container),
             By::Executable => text("executable", &principal.executable),
             By::Claim(name) => {
-                let value = document::yaml(principal.claims.get(name)?);
+                let [value] = principal.claims.get(name)?.as_slice() else { return None };
+                let value = literal(value)?;
                 Some(("claims".to_owned(), format!("{{ {}: {value} }}", document::yaml(name))))
             }
         }

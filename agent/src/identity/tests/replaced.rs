@@ -51,6 +51,24 @@ fn a_process_that_replaces_itself_while_it_is_looked_at_shows_neither_program() 
 }
 
 #[test]
+fn a_process_of_another_user_than_connected_shows_neither_program() {
+    let world = World::new();
+    world.process(Process::default());
+    let status = world.folder(42).join("status");
+    for (ids, shown) in [("1000 1000", true), ("0 1000", false), ("1000 0", false)] {
+        let (uid, gid) = ids.split_once(' ').unwrap();
+        std::fs::write(&status, format!("Uid:\t{uid}\t0\nGid:\t{gid}\t0\nNSpid:\t42\n")).unwrap();
+        let principal = world.identifier.identify(&world.peer(42, "/job"));
+        assert_eq!(
+            (principal.executable.is_some(), principal.command_line.is_some()),
+            (shown, shown),
+            "{ids}"
+        );
+        assert_eq!(principal.start_time, Some(5), "{ids}");
+    }
+}
+
+#[test]
 fn a_pid_that_another_process_gets_while_it_is_looked_at_tells_nothing() {
     let world = World::new();
     world.process(Process { parent: 41, ..Process::default() });

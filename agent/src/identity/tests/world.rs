@@ -79,7 +79,13 @@ impl World {
         let write = |name: &str, content: String| std::fs::write(folder.join(name), content).unwrap();
         write("cgroup", format!("1:name=systemd:/x\n0::{}\n", process.cgroup));
         write("cmdline", "psql\0-c\0select 1\0".to_owned());
-        write("status", format!("Name:\tx\nNSpid:\t{}\t{}\nNSpgid:\t1\n", process.pid, process.inner));
+        write(
+            "status",
+            format!(
+                "Name:\tx\nUid:\t1000\t0\t0\t0\nGid:\t1000\t0\t0\t0\nNSpid:\t{}\t{}\nNSpgid:\t1\n",
+                process.pid, process.inner
+            ),
+        );
         self.make_cgroup(process.cgroup);
         self.run(process.pid, process.executable);
         self.set_stat(&process);
@@ -104,7 +110,7 @@ impl World {
     /// What the kernel says of a process that connected in that cgroup.
     pub(super) fn peer(&self, pid: u32, cgroup: &str) -> KernelPeer {
         let cgroup_id = std::fs::metadata(self.make_cgroup(cgroup)).unwrap().ino();
-        KernelPeer { pid, uid: 1000, cgroup_id, ..myself() }
+        KernelPeer { pid, uid: 1000, gid: 1000, cgroup_id, ..myself() }
     }
 
     /// Identifies a process of `/job`, and does something once one of its files is about to be read.

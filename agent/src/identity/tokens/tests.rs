@@ -1,3 +1,5 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::json;
@@ -66,7 +68,8 @@ fn header() -> Value {
 }
 
 fn claims() -> Value {
-    json!({ "iss": "https://ci", "aud": "portreeve", "exp": NOW + 60, "ref": "main", "run": 7, "protected": true, "list": [1] })
+    json!({ "iss": "https://ci", "aud": "portreeve", "exp": NOW + 60, "ref": "main", "run": 7, "protected": true,
+        "list": [1, "a"], "mixed": [1, null], "address": {}, "none": null, "nobody": [] })
 }
 
 #[test]
@@ -77,23 +80,34 @@ fn a_token_that_holds_gives_its_claims() {
         issuer.tokens().verified("PORTREEVE_ID_TOKEN", token.as_bytes(), NOW)
     };
     let told = verified(json!({}), json!({})).unwrap();
-    let told: Vec<(&str, &str)> = told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let told: Vec<(&str, String)> =
+        told.iter().map(|(name, values)| (name.as_str(), values.join(", "))).collect();
     let exp = (NOW + 60).to_string();
     let expect = [
+        ("address", ""),
         ("aud", "portreeve"),
         ("exp", exp.as_str()),
         ("iss", "https://ci"),
+        ("list", "1, a"),
+        ("mixed", ""),
         ("protected", "true"),
         ("ref", "main"),
         ("run", "7"),
     ];
-    assert_eq!(told, expect);
-    assert!(verified(json!({ "kid": null }), json!({ "aud": ["other", "portreeve"], "nbf": NOW })).is_ok());
+    assert_eq!(told, expect.map(|(name, value)| (name, value.to_owned())));
+    let header = json!({ "kid": null, "typ": "jwt" });
+    assert!(verified(header, json!({ "aud": ["portreeve"], "nbf": NOW, "sub": "x".repeat(2000) })).is_ok());
     let file = issuer.file().display().to_string();
     for (header, claims, rejected) in [
         (json!({}), json!({ "iss": "https://other" }), Rejected::Issuer),
         (json!({}), json!({ "aud": "other" }), Rejected::Audience),
         (json!({}), json!({ "aud": null }), Rejected::Audience),
+        (json!({}), json!({ "aud": ["portreeve", "other"] }), Rejected::Audience),
+        (json!({}), json!({ "ref": "feature/x\u{85}" }), Rejected::Claim),
+        (json!({}), json!({ "groups": ["a", "b\n"] }), Rejected::Claim),
+        (json!({}), json!({ "exp": 1e300, "nbf": 1e300 }), Rejected::Early),
+        (json!({ "typ": "at+jwt" }), json!({}), Rejected::Algorithm),
+        (json!({ "typ": 1 }), json!({}), Rejected::Algorithm),
         (json!({}), json!({ "exp": NOW - 31 }), Rejected::Expired),
         (json!({}), json!({ "exp": null }), Rejected::Expired),
         (json!({}), json!({ "exp": "9999999999" }), Rejected::Expired),
@@ -123,7 +137,40 @@ fn a_token_that_somebody_else_signed_or_changed_is_not_taken() {
         assert!(verified(text).is_err(), "{text}");
     }
     std::fs::write(issuer.file(), "{}").unwrap();
-    assert_eq!(verified(&token), Err(Rejected::Keys(issuer.file().display().to_string())));
+    let Err(Rejected::Keys(told)) = verified(&token) else { panic!("taken without a key") };
+    assert!(
+        told.starts_with(&format!("{} is no JSON Web Key Set: missing field", issuer.file().display())),
+        "{told}"
+    );
+}
+
+#[test]
+fn keys_are_those_for_signatures_that_root_alone_may_change() {
+    let issuer = Issuer::new();
+    let token = issuer.sign(&header(), &claims());
+    let verified = || issuer.tokens().verified("PORTREEVE_ID_TOKEN", token.as_bytes(), NOW).map(drop);
+    let set: Value = serde_json::from_slice(&std::fs::read(issuer.file()).unwrap()).unwrap();
+    let key = |changes: Value| {
+        // Beside it stands what other programs take for a key, or what nobody does.
+        let keys = json!([{ "kid": 7 }, null, with(set["keys"][1].clone(), &changes)]);
+        std::fs::write(issuer.file(), json!({ "keys": keys }).to_string()).unwrap();
+    };
+    let none = Err(Rejected::Key(issuer.file().display().to_string()));
+    for (changes, expect) in [
+        (json!({ "use": "sig", "alg": "ES256", "x5c": [] }), Ok(())),
+        (json!({ "use": "enc" }), none.clone()),
+        (json!({ "alg": "ES384" }), none.clone()),
+        (json!({ "crv": "P-384" }), none.clone()),
+        (json!({ "x": "AA" }), none.clone()),
+        (json!({ "x": "=" }), none),
+    ] {
+        key(changes.clone());
+        assert_eq!(verified(), expect, "{changes}");
+    }
+    key(json!({}));
+    std::fs::set_permissions(issuer.file(), std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let Err(Rejected::Keys(told)) = verified() else { panic!("taken by keys that everybody can change") };
+    assert!(told.contains("chmod go-w"), "{told}");
 }
 
 #[test]
@@ -131,7 +178,7 @@ fn a_token_is_found_by_its_variable_and_one_that_does_not_hold_gives_nothing() {
     let issuer = Issuer::new();
     let token = issuer.sign(&header(), &claims());
     let of = |environment: String| issuer.tokens().claims(1, environment.as_bytes(), NOW);
-    assert_eq!(of(format!("PATH=/bin\0PORTREEVE_ID_TOKEN={token}\0A=b\0"))["ref"], "main");
+    assert_eq!(of(format!("PATH=/bin\0PORTREEVE_ID_TOKEN={token}\0A=b\0"))["ref"], ["main"]);
     assert!(of(format!("XPORTREEVE_ID_TOKEN={token}\0")).is_empty());
     assert!(of(format!("PORTREEVE_ID_TOKEN={token}x\0")).is_empty());
     assert!(Tokens::default().claims(1, format!("PORTREEVE_ID_TOKEN={token}\0").as_bytes(), NOW).is_empty());
@@ -140,13 +187,19 @@ fn a_token_is_found_by_its_variable_and_one_that_does_not_hold_gives_nothing() {
 #[test]
 fn what_another_program_signed_with_rsa_is_taken() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tokens");
+    // Whoever has the sources may be another user than runs the tests.
+    let keys = tempfile::tempdir().unwrap();
+    std::fs::write(keys.path().join("keys.json"), std::fs::read(folder.join("keys.json")).unwrap()).unwrap();
     let tokens = Tokens::new(vec![TokenConfig {
         issuer: "https://gitlab.example.com".to_owned(),
         audience: "portreeve".to_owned(),
-        keys_file: folder.join("keys.json"),
+        keys_file: keys.path().join("keys.json"),
         variable: variable(),
     }]);
     let token = std::fs::read(folder.join("main.jwt")).unwrap();
     let claims = tokens.verified("PORTREEVE_ID_TOKEN", &token, NOW).unwrap();
-    assert_eq!((claims["project_path"].as_str(), claims["ref"].as_str()), ("shop/shop", "main"));
+    assert_eq!(
+        (&claims["project_path"][..], &claims["ref"][..]),
+        (&["shop/shop".to_owned()][..], &["main".to_owned()][..])
+    );
 }

@@ -8,6 +8,7 @@ use super::super::stage::Stage;
 use super::Configured;
 use crate::config::Config;
 use crate::credentials::{self, Credentials};
+use crate::identity;
 use crate::intercept::inspect::{Seen, Unseen};
 use crate::secret::Secret;
 
@@ -54,6 +55,14 @@ pub(super) fn password(path: &Path) -> Seen<()> {
     Secret::read(path).map(drop).map_err(|error| Unseen::of(&error))
 }
 
+/// Whose tokens cannot be verified, and why.
+pub(super) fn token_keys(config: &identity::Config) -> Vec<(String, Unseen)> {
+    let keys = |token: &identity::TokenConfig| {
+        token.keys().err().map(|error| (token.issuer.clone(), Unseen::of(&error)))
+    };
+    config.tokens.iter().filter_map(keys).collect()
+}
+
 /// What that comes to.
 pub(super) fn judge(configured: &Configured<'_>, stage: &Stage) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -88,6 +97,15 @@ pub(super) fn judge(configured: &Configured<'_>, stage: &Stage) -> Vec<Finding> 
             false => {
                 Finding::warning(Area::Configuration, "store-password", "the store's password cannot be had")
                     .why(&unseen.why)
+            }
+        });
+    }
+    for (issuer, unseen) in &configured.token_keys {
+        findings.push(match unseen.denied && stage.restricted {
+            true => stage.unseen(Area::Configuration, "tokens", &format!("the keys of {issuer}"), unseen),
+            false => {
+                let what = format!("no token of {issuer} is taken: there are no keys to verify it by");
+                Finding::warning(Area::Configuration, "tokens", what).why(&unseen.why)
             }
         });
     }

@@ -35,6 +35,7 @@ fn check_with(
         policies: &policies,
         credentials: config.resources.keys().map(|name| (name.clone(), Had::Yes)).collect(),
         store_password: None,
+        token_keys: Vec::new(),
         tls: BTreeMap::new(),
         reviewers: None,
         service: None,
@@ -167,9 +168,13 @@ fn credentials_that_cannot_be_had_are_a_failure_unless_they_are_only_hidden() {
     let change = |configured: &mut Configured<'_>| {
         configured.tls.insert("a".to_owned(), "no certificate authority".to_owned());
         configured.store_password = Some(Err(unseen(false)));
+        configured.token_keys.push(("https://ci".to_owned(), unseen(false)));
     };
-    let expect =
-        [("tls", Level::Failure, "no certificate authority"), ("store-password", Level::Warning, "it is so")];
+    let expect = [
+        ("tls", Level::Failure, "no certificate authority"),
+        ("store-password", Level::Warning, "it is so"),
+        ("tokens", Level::Warning, "no token of https://ci is taken"),
+    ];
     check_with(&some, POLICY, change, &expect);
 }
 
