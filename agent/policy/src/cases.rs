@@ -60,7 +60,15 @@ impl CaseFile {
     /// # Errors
     /// Everything that is wrong with it, in its order.
     pub fn parse(document: &Document<'_>) -> Result<CaseFile, Vec<DocumentError>> {
-        read::file(document)
+        read::file(document, read::Asked::ForCases)
+    }
+
+    /// Reads a file for its schema alone: it may have no cases yet.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in its order.
+    pub fn parse_schema(document: &Document<'_>) -> Result<CaseFile, Vec<DocumentError>> {
+        read::file(document, read::Asked::ForSchema)
     }
 }
 

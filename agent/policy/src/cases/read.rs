@@ -25,10 +25,18 @@ const CASE_KEYS: [&str; 10] =
 const PRINCIPAL_KEYS: [&str; 9] =
     ["user", "uid", "gid", "unit", "cgroup", "executable", "executable_sha256", "container", "claims"];
 
-pub(super) fn file(document: &Document<'_>) -> Result<CaseFile, Vec<DocumentError>> {
+/// What a file is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// One without cases would try nothing.
+    ForCases,
+    ForSchema,
+}
+
+pub(super) fn file(document: &Document<'_>, asked: Asked) -> Result<CaseFile, Vec<DocumentError>> {
     let mut reader = Reader::new(document.name);
     let root = document::read(&mut reader, document.text);
-    let file = root.and_then(|root| contents(&mut reader, &root));
+    let file = root.and_then(|root| contents(&mut reader, &root, asked));
     reader.errors.sort_by_key(|error| (error.place.line, error.place.column));
     match file {
         Some(file) if reader.errors.is_empty() => Ok(file),
@@ -43,7 +51,7 @@ struct Surroundings<'a> {
     principals: BTreeMap<&'a str, Principal>,
 }
 
-fn contents(reader: &mut Reader, root: &Node) -> Option<CaseFile> {
+fn contents(reader: &mut Reader, root: &Node, asked: Asked) -> Option<CaseFile> {
     let fields = reader.fields(root, "a cases file", &FILE_KEYS)?;
     reader.version(&fields);
     let mut search_path = vec!["pg_catalog".to_owned()];
@@ -68,10 +76,15 @@ fn contents(reader: &mut Reader, root: &Node) -> Option<CaseFile> {
     };
     let catalog = schema::catalog(reader, &fields);
     let mut cases = Vec::new();
-    if let Some(node) = reader.required(&fields, "cases", "write at least one") {
-        for node in reader.some_items(node, "cases") {
-            cases.extend(case(reader, node, &around).unwrap_or_default());
-        }
+    let listed = match asked {
+        Asked::ForCases => reader.required(&fields, "cases", "write at least one"),
+        Asked::ForSchema => fields.get("cases"),
+    };
+    for node in listed.map(|node| reader.items(node)).unwrap_or_default() {
+        cases.extend(case(reader, node, &around).unwrap_or_default());
+    }
+    if let Some(node) = listed.filter(|node| asked == Asked::ForCases && reader.items(node).is_empty()) {
+        reader.error(node, "`cases` is empty", "write at least one");
     }
     Some(CaseFile { catalog, search_path, cases })
 }

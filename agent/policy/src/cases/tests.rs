@@ -106,8 +106,18 @@ fn mistakes_in_a_cases_file_name_their_place_and_cure() {
             "c.yaml:5:41: executable_sha256 is no SHA-256; write its 64 hexadecimal digits",
         ),
         ("version: 1\n".into(), "c.yaml:1:1: `cases` is missing; write at least one"),
+        ("version: 1\ncases: []\n".into(), "c.yaml:2:8: `cases` is empty; write at least one"),
     ] {
         let errors: Vec<String> = parse(&text).unwrap_err().iter().map(ToString::to_string).collect();
         assert!(errors.iter().any(|found| found == error), "{text}\n{errors:?}");
+    }
+}
+
+#[test]
+fn a_file_may_have_a_schema_alone_where_no_cases_are_asked_for() {
+    for cases in ["", "cases: []\n"] {
+        let text = format!("version: 1\nschema: {{app.t: [id]}}\n{cases}");
+        let file = CaseFile::parse_schema(&Document { name: "c.yaml", text: &text }).unwrap();
+        assert!(file.cases.is_empty() && file.catalog.schemas().any(|schema| schema == "app"));
     }
 }

@@ -30,12 +30,14 @@ impl SubjectPolicy {
         let mut rules = self.ranked.rules.clone();
         rules.sort_unstable();
         let stands = |place: usize| {
-            let mut considered = self.stands(self.policy.rules.get(place)?, action, at, decides)?;
+            let rule = self.policy.rules.get(place)?;
+            let mut considered = self.stands(rule, action, at, decides)?;
+            let why = match decides {
+                None => "holds only what another rule allows".into(),
+                Some((_, deciding)) if deciding.name == rule.name => considered.why.clone(),
+                Some(_) => return Some(considered),
+            };
             if considered.matches && self.ranked.doubtful.contains(&place) {
-                let why = match decides {
-                    None => "would hold what is allowed".into(),
-                    Some(_) => considered.why,
-                };
                 considered.why = format!("{why}, since it is not known whether it is about this one").into();
             }
             Some(considered)

@@ -55,7 +55,7 @@ impl Explain {
         let (catalog, search_path) = match &self.schema {
             Some(path) => {
                 let file = File::read(path.clone())?;
-                let cases = CaseFile::parse(&file.document()).map_err(PoliciesError::Documents)?;
+                let cases = CaseFile::parse_schema(&file.document()).map_err(PoliciesError::Documents)?;
                 (cases.catalog, cases.search_path)
             }
             None => (Catalog::default(), vec!["pg_catalog".to_owned(), "public".to_owned()]),

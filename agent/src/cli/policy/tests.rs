@@ -203,6 +203,28 @@ fn check_knows_the_tables_of_the_cases_beside_a_document() {
 }
 
 #[test]
+fn what_is_not_known_of_who_asks_is_told_where_it_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("p.yaml");
+    let rules = "version: 1
+rules:
+  - { name: begins, actions: [transaction], decision: allow }
+  - { name: waits, who: { claims: { ref: x } }, actions: [transaction, set], decision: hold }
+";
+    std::fs::write(&policy, rules).unwrap();
+    let explain = |sql: &str| {
+        let policy = policy.to_str().unwrap();
+        run(&["explain", "--policy", policy, "--as", "uid=1", sql]).1
+    };
+    let (held, denied) = (explain("BEGIN"), explain("SET app.x = 1"));
+    assert!(held.starts_with("hold by rule \"waits\""), "{held}");
+    let why = "since it is not known whether it is about this one";
+    assert!(held.contains(&format!("\"waits\" decides: hold, {why}")), "{held}");
+    assert!(denied.starts_with("deny by rule \"default\""), "{denied}");
+    assert!(denied.contains(&format!("\"waits\" holds only what another rule allows, {why}")), "{denied}");
+}
+
+#[test]
 fn each_rule_is_explained_with_why_it_decides_or_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
