@@ -60,6 +60,12 @@ impl Policy {
         self.rules.iter().find(|rule| &*rule.name == name)
     }
 
+    /// The first rule that asks who somebody is by claims.
+    pub fn asking_for_claims(&self) -> Option<&Rule> {
+        let asks = |rule: &&Rule| rule.who.iter().chain(&rule.except).any(|who| !who.claims.is_empty());
+        self.rules.iter().find(asks)
+    }
+
     /// The resources that the documents describe.
     pub fn resources(&self) -> &[Resource] {
         &self.resources

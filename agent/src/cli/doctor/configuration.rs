@@ -101,6 +101,7 @@ pub(super) fn judge(configured: &Configured<'_>, stage: &Stage) -> Vec<Finding> 
         Ok(policy) => {
             findings.push(rules(config, policy));
             findings.extend(remarks(config, policy));
+            findings.extend(claims(config, policy));
             findings.extend(resources::judge(config, policy));
         }
         Err(error) => {
@@ -130,6 +131,14 @@ fn rules(config: &Config, policy: &Policy) -> Finding {
         CHECK,
         format!("the policies are understood: {}", counted(count, "rule")),
     )
+}
+
+/// Whoever shows no token that is taken has no claims that are known.
+fn claims(config: &Config, policy: &Policy) -> Option<Finding> {
+    let rule = policy.asking_for_claims().filter(|_| config.identity.tokens.is_empty())?;
+    let what = "rules ask for claims, and no job can show any: `identity.tokens` names no issuer";
+    let why = format!("rule \"{}\" at {}", rule.name(), rule.place());
+    Some(Finding::warning(Area::Configuration, "tokens", what).why(why))
 }
 
 fn remarks(config: &Config, policy: &Policy) -> Option<Finding> {

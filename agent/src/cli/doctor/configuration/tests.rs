@@ -151,6 +151,10 @@ fn policies_are_understood_or_told_with_their_place() {
     check(&some, "version: 1\nrules: []\n", &rules);
     let shadowed = format!("{POLICY}  - {{name: never, actions: [read], decision: allow}}\n");
     check(&some, &shadowed, &[("remarks", Level::Note, "\"never\" never decides")]);
+    let claims = POLICY.replace("actions", "except: {claims: {ref: x}}, actions");
+    check(&some, &claims, &[("tokens", Level::Warning, "names no issuer rule \"all\" at p.yaml:3:")]);
+    let issuer = "identity: {tokens: [{issuer: a, audience: b, keys_file: /k}]}\n";
+    check(&format!("{some}{issuer}"), &claims, &[]);
 }
 
 #[test]
