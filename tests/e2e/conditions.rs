@@ -80,6 +80,68 @@ fn only_what_a_condition_or_a_literal_limit_keeps_small_is_read() -> Result<()> 
     })
 }
 
+const CHOSEN: &str = "
+version: 1
+rules:
+  - { name: session, actions: [session], decision: allow }
+  - { name: reads, actions: [read], decision: allow }
+  - { name: chosen, actions: [update, delete], relations: [public.orders], when: { condition: present }, decision: allow }
+";
+
+/// Every row is written, or a condition chooses among them: what it asks of other rows chooses none.
+#[test]
+fn a_condition_that_chooses_no_row_is_none() -> Result<()> {
+    let mut setup = Setup::policy(CHOSEN);
+    setup.database.push_str("ALTER TABLE orders ALTER state SET NOT NULL;");
+    story(&setup, |world| {
+        for statement in [
+            "UPDATE orders SET total = 0 FROM customers WHERE customers.id = 1",
+            "UPDATE orders SET total = 0 FROM customers c JOIN orders o ON o.customer_id = c.id WHERE c.id = 1 AND o.id = 1",
+            "WITH c AS (SELECT id FROM customers) UPDATE orders SET total = 0 FROM c WHERE c.id = 1",
+            "UPDATE orders SET total = 0 WHERE EXISTS (SELECT FROM customers WHERE ssn IS NOT NULL)",
+            "UPDATE orders SET total = 0 WHERE 0 < (SELECT count(*) FROM customers)",
+            "UPDATE orders SET total = 0 WHERE tableoid = 'orders'::regclass",
+            "UPDATE orders SET total = 0 WHERE ctid IS NOT NULL",
+            "UPDATE orders SET total = 0 WHERE id = orders.id",
+            "UPDATE orders SET total = 0 WHERE (id = 1) IS UNKNOWN OR (id = 1) IS NOT UNKNOWN",
+            "UPDATE orders SET total = 0 WHERE id = ALL (ARRAY[id])",
+            "UPDATE orders SET total = 0 WHERE state ~ '.*'",
+            "UPDATE orders SET total = 0 WHERE state SIMILAR TO '%'",
+            "UPDATE orders SET total = 0 WHERE id IS DISTINCT FROM NULL",
+            "UPDATE orders SET total = 0 WHERE CASE WHEN id = 1 THEN true ELSE 1 = 1 END",
+            "DELETE FROM orders USING customers WHERE customers.id = 1",
+            "DELETE FROM orders WHERE NOT EXISTS (SELECT FROM customers WHERE id = 0)",
+            "MERGE INTO orders USING customers c ON c.id = 1 WHEN MATCHED THEN UPDATE SET total = 0",
+            "MERGE INTO orders USING customers c ON c.id = 1 WHEN MATCHED THEN DELETE",
+            "MERGE INTO orders USING customers c ON true WHEN MATCHED AND c.id = 1 THEN DELETE",
+        ] {
+            let direct = world.server.sql(
+                "shop",
+                &format!("BEGIN; {statement}; SELECT count(*) FROM orders WHERE total > 0; ROLLBACK"),
+            )?;
+            ensure!(direct == "0", "it leaves some: {statement}: {direct}");
+            let error = world.error(&[statement])?;
+            ensure!(error.contains("-all table public.orders is denied"), "{statement}: {error}");
+        }
+        for statement in [
+            "UPDATE orders SET total = total FROM customers c WHERE c.id = customer_id AND c.name LIKE 'Ada%'",
+            "UPDATE orders SET total = total WHERE EXISTS (SELECT FROM customers c WHERE c.id = customer_id AND c.id = 1)",
+            "UPDATE orders SET total = total WHERE ctid = '(0,1)'",
+            "DELETE FROM orders USING customers c WHERE c.id = orders.customer_id AND c.id = 9",
+            "MERGE INTO orders USING customers c ON c.id = customer_id AND c.id = 1 WHEN MATCHED THEN UPDATE SET total = 1",
+        ] {
+            world.rows(&[statement])?;
+        }
+        world.rows(&[
+            "BEGIN",
+            "DECLARE c CURSOR FOR SELECT * FROM orders",
+            "FETCH c",
+            "UPDATE orders SET total = 2 WHERE CURRENT OF c",
+        ])?;
+        Ok(())
+    })
+}
+
 #[test]
 fn psql_points_at_what_was_not_understood_as_at_any_other_error() -> Result<()> {
     story(&Setup::policy(POLICY), |world| {

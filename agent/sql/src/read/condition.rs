@@ -6,6 +6,7 @@ use sqlparser::ast::{BinaryOperator, Expr, Ident, UnaryOperator, Value};
 
 use policy::Relation;
 
+use super::scope::{has_system_columns, is_system_column};
 use crate::values::Values;
 
 /// What is known around a condition.
@@ -37,7 +38,17 @@ fn holds(expr: &Expr, given: Given<'_>) -> bool {
             left,
             op: BinaryOperator::Eq | BinaryOperator::GtEq | BinaryOperator::LtEq,
             right,
-        } => same(left, right) || (fixed(left, given) && fixed(right, given)),
+        } => {
+            same(left, right)
+                || (fixed(left, given) && fixed(right, given))
+                || (is_true(left) && holds(right, given))
+                || (is_true(right) && holds(left, given))
+        }
+        Expr::BinaryOp { left, op: BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch, right }
+            if is_any_text(right) =>
+        {
+            true
+        }
         Expr::BinaryOp { left, right, .. } => fixed(left, given) && fixed(right, given),
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => never(expr, given),
         Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => never(inner, given),
@@ -49,9 +60,23 @@ fn holds(expr: &Expr, given: Given<'_>) -> bool {
             true
         }
         Expr::IsNotNull(inner) if is_never_null(bare(inner), given) => true,
+        Expr::IsDistinctFrom(left, right)
+            if (is_null(right) && is_never_null(bare(left), given))
+                || (is_null(left) && is_never_null(bare(right), given)) =>
+        {
+            true
+        }
         Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } if is_in_array(left, right) => true,
-        Expr::Like { negated: false, pattern, .. } | Expr::ILike { negated: false, pattern, .. } => {
+        Expr::AllOp { left, compare_op: BinaryOperator::Eq, right } if is_all_of_array(left, right) => true,
+        Expr::Like { negated: false, pattern, .. }
+        | Expr::ILike { negated: false, pattern, .. }
+        | Expr::SimilarTo { negated: false, pattern, .. } => {
             matches!(&**pattern, Expr::Value(v) if is_percent(&v.value)) || fixed(expr, given)
+        }
+        // Whichever it comes to.
+        Expr::Case { conditions, else_result: Some(otherwise), .. } => {
+            (conditions.iter().all(|when| holds(&when.result, given)) && holds(otherwise, given))
+                || fixed(expr, given)
         }
         other => fixed(other, given) && !is_false(other),
     }
@@ -82,7 +107,9 @@ fn are_opposite(left: &Expr, right: &Expr) -> bool {
         | (Expr::IsTrue(a), Expr::IsNotTrue(b))
         | (Expr::IsNotTrue(a), Expr::IsTrue(b))
         | (Expr::IsFalse(a), Expr::IsNotFalse(b))
-        | (Expr::IsNotFalse(a), Expr::IsFalse(b)) => same(a, b),
+        | (Expr::IsNotFalse(a), Expr::IsFalse(b))
+        | (Expr::IsUnknown(a), Expr::IsNotUnknown(b))
+        | (Expr::IsNotUnknown(a), Expr::IsUnknown(b)) => same(a, b),
         _ => false,
     }
 }
@@ -91,15 +118,45 @@ fn is_in_array(item: &Expr, array: &Expr) -> bool {
     matches!(bare(array), Expr::Array(array) if array.elem.iter().any(|e| same(item, e)))
 }
 
-/// Whether it is a column that is never NULL. One of another relation with that name errs to more.
+fn is_all_of_array(item: &Expr, array: &Expr) -> bool {
+    matches!(bare(array), Expr::Array(array) if array.elem.iter().all(|e| same(item, e)))
+}
+
+/// Whether it is a column that is never NULL, or a row of such. One of another relation with that name errs to more.
 fn is_never_null(expr: &Expr, given: Given<'_>) -> bool {
+    if let Expr::Tuple(parts) = expr {
+        return parts.iter().all(|part| is_never_null(bare(part), given));
+    }
     let name = match expr {
         Expr::Identifier(ident) => Some(ident),
         Expr::CompoundIdentifier(parts) => parts.last(),
         _ => None,
     };
     let column = name.and_then(|name| given.relation?.column(&name.value));
-    column.is_some_and(|column| column.not_null)
+    match (column, name, given.relation) {
+        (Some(column), ..) => column.not_null,
+        (None, Some(name), Some(relation)) => {
+            has_system_columns(relation.kind) && is_system_column(&name.value)
+        }
+        _ => false,
+    }
+}
+
+fn is_true(expr: &Expr) -> bool {
+    matches!(bare(expr), Expr::Value(v) if v.value == Value::Boolean(true))
+}
+
+fn is_null(expr: &Expr) -> bool {
+    matches!(bare(expr), Expr::Value(v) if v.value == Value::Null)
+}
+
+/// Whether it is a regular expression that is found in every text. `%` is taken for one as well: what decides by a literal has
+/// to decide alike by the literal that matches the most, in which shapes are compared.
+fn is_any_text(expr: &Expr) -> bool {
+    let Expr::Value(value) = bare(expr) else { return false };
+    let Value::SingleQuotedString(pattern) = &value.value else { return false };
+    let pattern = pattern.trim_matches('\'');
+    matches!(pattern.strip_prefix('^').unwrap_or(pattern).trim_end_matches('$'), "" | ".*" | "%")
 }
 
 fn is_false(expr: &Expr) -> bool {
@@ -117,9 +174,14 @@ fn bare(expr: &Expr) -> &Expr {
     }
 }
 
-/// The same column, or the same in any other words: sqlparser's equality takes no notice of places.
+/// The same column, or the same in any other words: sqlparser's equality takes no notice of places. A name without its
+/// table's would not be certain, did two tables have a column of that name.
 fn same(left: &Expr, right: &Expr) -> bool {
-    bare(left) == bare(right)
+    match (bare(left), bare(right)) {
+        (Expr::Identifier(name), Expr::CompoundIdentifier(parts))
+        | (Expr::CompoundIdentifier(parts), Expr::Identifier(name)) => parts.last() == Some(name),
+        (left, right) => left == right,
+    }
 }
 
 /// Whether no column is read: constants, parameters and what is made of them.

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use policy::{Lineage, Verb};
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, ConflictTarget, Delete, FromTable, Insert, ObjectName, OnConflictAction,
-    OnInsert, SelectItem, Statement, TableObject, Update, UpdateTableFromKind,
+    Assignment, AssignmentTarget, ConflictTarget, Delete, Expr, FromTable, Insert, ObjectName,
+    OnConflictAction, OnInsert, SelectItem, Statement, TableObject, Update, UpdateTableFromKind,
 };
 
 use super::Reader;
@@ -438,8 +438,11 @@ impl<'a> Reader<'a> {
             Some(UpdateTableFromKind::BeforeSet(_)) => self.opaque("unsupported clause of an UPDATE"),
         }
         self.assignments(assignments, &scope);
-        self.condition(selection.as_ref(), &scope);
-        self.choose(&scope, chosen);
+        let looks = self.looks_at_target(selection.as_ref(), &mut scope);
+        self.choose(&scope, chosen && looks);
+        if chosen && !looks {
+            self.touch_every_row(Verb::UpdateAll, &target, assigned_names(assignments));
+        }
         self.read_target(&target, &used);
         self.returning(returning.as_deref(), &target, scope)
     }
@@ -487,9 +490,30 @@ impl<'a> Reader<'a> {
         for table in using.iter().flatten() {
             self.table_with_joins(table, &mut scope);
         }
-        self.condition(selection.as_ref(), &scope);
-        self.choose(&scope, chosen);
+        let looks = self.looks_at_target(selection.as_ref(), &mut scope);
+        self.choose(&scope, chosen && looks);
+        if chosen && !looks {
+            self.touch_every_row(Verb::DeleteAll, &target, None);
+        }
         self.read_target(&target, &used);
         self.returning(returning.as_deref(), &target, scope)
+    }
+
+    /// Reads a condition on rows of the first item, which a statement writes, and gives whether it looks at them. One that
+    /// looks at others' alone (`UPDATE t … FROM u WHERE u.id = 1`, a join that was forgotten) takes every row or none.
+    fn looks_at_target(&mut self, condition: Option<&Expr>, scope: &mut Scope<'_>) -> bool {
+        let own = Used::by(false);
+        let whole = scope.items.first_mut().and_then(|item| item.used.replace(Rc::clone(&own)));
+        self.condition(condition, scope);
+        let looks = whole.as_ref().is_none_or(|whole| whole.take_in(&own));
+        if let Some(item) = scope.items.first_mut() {
+            item.used = whole;
+        }
+        looks
+    }
+
+    /// What was told as a write of the rows that a condition chooses may be one of all.
+    fn touch_every_row(&mut self, verb: Verb, target: &Target<'a>, columns: Option<Rc<[String]>>) {
+        self.touch_target(verb, target, &Told::Written { columns, condition: Some(false) });
     }
 }

@@ -76,7 +76,7 @@ pub(super) const fn has_system_columns(kind: RelationKind) -> bool {
 }
 
 /// Columns that every table has (5.5); they hold no user's data.
-fn is_system_column(name: &str) -> bool {
+pub(super) fn is_system_column(name: &str) -> bool {
     matches!(name, "ctid" | "tableoid" | "xmin" | "xmax" | "cmin" | "cmax")
 }
 
@@ -120,6 +120,13 @@ fn hit(item: &Item, name: &str, catalog: &Catalog) -> Found {
                 put(slot, cell.lineage.clone(), catalog);
             }
             if sure.is_none() && item.system_columns && is_system_column(name) {
+                // All rows of a relation without kin have the same `tableoid`.
+                let kin = item.relation.and_then(|oid| catalog.relation(oid));
+                if let Some(used) = &item.used
+                    && (name != "tableoid" || kin.is_none_or(|relation| !relation.children.is_empty()))
+                {
+                    used.read_system();
+                }
                 return Found::Column(constant());
             }
             match (sure, perhaps) {

@@ -16,6 +16,8 @@ pub(crate) struct Used {
     columns: RefCell<BTreeSet<usize>>,
     /// Any column may be read.
     every: Cell<bool>,
+    /// A system column is read that tells its rows apart.
+    system: Cell<bool>,
     condition: Cell<bool>,
     limit: Cell<Option<u64>>,
 }
@@ -34,6 +36,17 @@ impl Used {
 
     pub(crate) fn read_every(&self) {
         self.every.set(true);
+    }
+
+    pub(crate) fn read_system(&self) {
+        self.system.set(true);
+    }
+
+    /// Notes what was read in a part of its place, and gives whether it can tell its rows apart.
+    pub(crate) fn take_in(&self, part: &Used) -> bool {
+        self.columns.borrow_mut().extend(part.columns.borrow().iter());
+        self.every.set(self.every.get() || part.every.get());
+        part.is_read() || part.system.get()
     }
 
     /// Whether any column has been read.

@@ -213,6 +213,8 @@ fn ordinary_statements_stand_for_all() {
 fn a_literal_that_makes_a_difference_is_no_mere_literal() {
     for text in [
         "DELETE FROM t WHERE b LIKE 'x%'",
+        "DELETE FROM t WHERE b ~ 'x'",
+        "DELETE FROM t WHERE b SIMILAR TO 'x'",
         "DELETE FROM t WHERE a + 1 = a + 2",
         "DELETE FROM t WHERE a + 1 = a + 1",
         "SELECT set_config('work_mem', '1', true)",

@@ -121,6 +121,16 @@ fn a_condition_that_always_holds_is_none() {
         "a BETWEEN a AND a",
         "a IS NULL OR (a IS NOT NULL)",
         "(a = 1) IS NOT TRUE OR (a = 1) IS TRUE",
+        "(a = 1) IS UNKNOWN OR (a = 1) IS NOT UNKNOWN",
+        "a = ALL (ARRAY[a, a])",
+        "(a) = (t.a)",
+        "(a = a) = true",
+        "b SIMILAR TO '%'",
+        "b ~ ''",
+        "b ~* '^.*$'",
+        "CASE WHEN a = 1 THEN true ELSE 1 = 1 END",
+        "ctid IS NOT NULL",
+        "(xmin, ctid) IS NOT NULL",
     ] {
         let found = actions(&format!("DELETE FROM t WHERE {condition}"));
         assert!(found.starts_with("delete-all table public.t"), "{condition}: {found}");
@@ -136,17 +146,71 @@ fn a_condition_that_always_holds_is_none() {
         "a IS NULL OR b IS NOT NULL",
         "a IS NOT NULL",
         "EXISTS (SELECT 1 FROM t x WHERE x.a = t.a)",
+        "a = ALL (ARRAY[a, 1])",
+        "b ~ '^x'",
+        "CASE WHEN a = 1 THEN true ELSE false END",
+        "ctid = '(0,1)'",
+        "CURRENT OF c",
     ] {
         let text = format!("DELETE FROM t WHERE {condition}");
         assert!(actions(&text).starts_with("delete table public.t"), "{text}: {}", actions(&text));
     }
     // `id` is never NULL, and `total` may be.
-    for condition in ["id IS NOT NULL", "o.id IS NOT NULL", "NOT (id IS NULL)", "id IS NOT NULL AND 1 = 1"] {
+    for condition in [
+        "id IS DISTINCT FROM NULL",
+        "(id IS NOT NULL) = true",
+        "(id, o.id) IS NOT NULL",
+        "id IS NOT NULL",
+        "o.id IS NOT NULL",
+        "NOT (id IS NULL)",
+        "id IS NOT NULL AND 1 = 1",
+    ] {
         let found = actions(&format!("DELETE FROM orders o WHERE {condition}"));
         assert!(found.starts_with("delete-all table public.orders"), "{condition}: {found}");
     }
     let found = actions("UPDATE orders SET total = 1 WHERE total IS NOT NULL");
     assert!(found.starts_with("update table public.orders"), "{found}");
+}
+
+/// What a condition asks of other rows is asked of none of those that are written.
+#[test]
+fn a_condition_on_other_relations_alone_chooses_none() {
+    for text in [
+        "UPDATE t SET b = 'x' FROM orders WHERE orders.id = 1",
+        "UPDATE t SET b = 'x' FROM orders WHERE id = 1",
+        "UPDATE t AS orders SET b = 'x' FROM orders AS o WHERE o.id = 1",
+        "WITH q AS (SELECT 1 AS one) UPDATE t SET b = 'x' FROM q WHERE q.one = 1",
+        "UPDATE t SET b = 'x' WHERE EXISTS (SELECT FROM orders)",
+        "UPDATE t SET b = 'x' WHERE 1 = (SELECT count(*) FROM orders o WHERE o.id = 1)",
+        "UPDATE t SET b = 'x' WHERE EXISTS (SELECT FROM t t WHERE t.a = 1)",
+        "UPDATE t SET b = 'x' WHERE tableoid = 't'::regclass",
+        "UPDATE t SET b = b || 'x' FROM orders WHERE orders.id = 1",
+        "MERGE INTO t USING orders o ON o.id = 1 WHEN MATCHED THEN UPDATE SET b = 'x'",
+        "MERGE INTO t USING orders o ON true WHEN MATCHED AND o.id = 1 THEN UPDATE SET b = 'x'",
+    ] {
+        assert!(actions(text).contains("update-all table public.t"), "{text}: {}", actions(text));
+    }
+    for text in [
+        "DELETE FROM t USING orders WHERE orders.id = 1",
+        "DELETE FROM t WHERE NOT EXISTS (SELECT FROM orders)",
+    ] {
+        assert!(actions(text).contains("delete-all table public.t"), "{text}: {}", actions(text));
+    }
+    for text in [
+        "UPDATE t SET b = 'x' FROM orders o WHERE o.id = t.a",
+        "UPDATE t SET b = 'x' FROM orders o WHERE o.id = a AND o.total > 1",
+        "UPDATE t SET b = 'x' WHERE EXISTS (SELECT FROM orders o WHERE o.id = t.a)",
+        "UPDATE t SET b = 'x' WHERE EXISTS (SELECT FROM orders WHERE id = a)",
+        "UPDATE t SET b = 'x' WHERE t IS DISTINCT FROM ROW(1, 'x')",
+        "UPDATE t SET b = 'x' WHERE ctid = '(0,1)'",
+        "UPDATE t SET b = 'x' WHERE nowhere = 1",
+        "DELETE FROM t USING orders o WHERE o.id = t.a",
+        "DELETE FROM events WHERE tableoid = 'events_2024'::regclass",
+        "MERGE INTO t USING orders o ON o.id = t.a WHEN MATCHED THEN UPDATE SET b = 'x'",
+        "MERGE INTO t USING orders o ON true WHEN MATCHED AND t.a = 1 THEN UPDATE SET b = 'x'",
+    ] {
+        assert!(!actions(text).contains("-all"), "{text}: {}", actions(text));
+    }
 }
 
 #[test]

@@ -25,16 +25,16 @@ impl Reader<'_> {
         let target = self.target(&name);
         // Whatever its clauses do, its rows are joined with the source's.
         let given = self.given_of(&name);
-        let everything = is_trivial(Some(on), given);
-        let used = Used::by(!everything);
+        let used = Used::by(false);
         self.touch_target(Verb::Select, &target, &Told::Read(Rc::clone(&used)));
         let mut scope = Scope::inside(outer);
         scope.items.push(self.target_item(&target, &name, alias, &used));
         self.table_with_joins(&TableWithJoins { relation: source.clone(), joins: Vec::new() }, &mut scope);
-        self.condition(Some(on), &scope);
+        let everything = !self.looks_at_target(Some(on), &mut scope) || is_trivial(Some(on), given);
+        used.choose(!everything);
         for clause in clauses {
             let MergeClause { when_token: _, clause_kind, predicate, action } = clause;
-            self.condition(predicate.as_ref(), &scope);
+            let looks = self.looks_at_target(predicate.as_ref(), &mut scope);
             // BY SOURCE takes the rows for which the condition does not hold.
             let every = match clause_kind {
                 MergeClauseKind::NotMatchedBySource => is_never(on, given),
@@ -42,7 +42,7 @@ impl Reader<'_> {
                 | MergeClauseKind::NotMatched
                 | MergeClauseKind::NotMatchedByTarget => everything,
             };
-            let all = every && is_trivial(predicate.as_ref(), given);
+            let all = every && (!looks || is_trivial(predicate.as_ref(), given));
             let (verb, columns) = match action {
                 MergeAction::Insert(insert) => {
                     for column in &insert.columns {
