@@ -445,6 +445,16 @@ fn what_keeps_tables_in_order_runs_code() -> Result<()> {
                     Shows::Told,
                 ),
                 (
+                    "a foreign table that gets the name of a table here",
+                    texts(&[
+                        "DROP TABLE twin",
+                        "CREATE FOREIGN TABLE f (b text) SERVER same OPTIONS (schema_name 'vault')",
+                        "ALTER TABLE f RENAME TO twin",
+                        "SELECT b FROM twin",
+                    ]),
+                    Shows::Told,
+                ),
+                (
                     "a foreign schema that is one here",
                     texts(&[
                         "IMPORT FOREIGN SCHEMA vault LIMIT TO (over) FROM SERVER same INTO public",

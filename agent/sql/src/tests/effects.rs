@@ -298,6 +298,10 @@ fn a_foreign_table_is_judged_as_what_it_stands_for() {
         ("ALTER FOREIGN TABLE f OPTIONS (SET table_name 'secret')", secret),
         ("ALTER FOREIGN TABLE f OPTIONS (SET schema_name 'public')", secret),
         ("IMPORT FOREIGN SCHEMA public FROM SERVER s INTO other", secret),
+        // Without a name in its options it stands for a table of its own name, without a schema for one of its own.
+        ("ALTER FOREIGN TABLE f RENAME TO secret", secret),
+        ("ALTER TABLE f RENAME TO secret", secret),
+        ("ALTER FOREIGN TABLE f SET SCHEMA public", secret),
     ] {
         let all = actions(&catalog, text);
         assert!(all.contains(found), "{text} gave {all}");
@@ -306,6 +310,9 @@ fn a_foreign_table_is_judged_as_what_it_stands_for() {
         "CREATE FOREIGN TABLE f (a text) SERVER s OPTIONS (schema_name 'elsewhere', table_name 'secret')",
         "CREATE FOREIGN TABLE f (a text OPTIONS (column_name 'program')) SERVER s",
         "ALTER FOREIGN TABLE f OPTIONS (SET fetch_size '10')",
+        "ALTER FOREIGN TABLE f RENAME TO elsewhere",
+        "ALTER FOREIGN TABLE f RENAME COLUMN a TO secret",
+        "ALTER TABLE t RENAME TO other",
     ] {
         let all = actions(&catalog, text);
         assert!(!all.contains("secret") && !all.contains("copy-"), "{text} gave {all}");

@@ -76,7 +76,9 @@ impl<'a> Reader<'a> {
             true => Over::New { name, columns: &[], more: true },
         };
         let defined = Defined { over, when: When::Now };
+        let part = *cursor;
         if self.moves(cursor, ObjectKind::Relation, object_type.class, name)? {
+            self.stands_for_another(part, object_type.class, name);
             return Some(());
         }
         if cursor.eat("rename") {

@@ -3,8 +3,9 @@
 //! A wrapper of the server's own reaches files, programs and, where the foreign server is this one again, its tables: what a
 //! job makes itself is judged as what it stands for. What others have made is theirs, as a view is.
 
-use policy::{Action, Oid, Verb};
+use policy::{Action, Oid, RelationKind, Verb};
 
+use crate::cursor::Cursor;
 use crate::flow::column;
 use crate::lexer::Token;
 use crate::names::Name;
@@ -48,6 +49,23 @@ impl<'a> Reader<'a> {
         let schema = schema.or(own_schema);
         let table = table.or_else(|| new.map(|name| name.name.clone()));
         self.stands_for_all(schema.as_deref(), table.as_deref());
+    }
+
+    /// A foreign table that gets another name or schema stands for another table, where its options do not tell which.
+    pub(super) fn stands_for_another(&mut self, mut part: Cursor<'a>, class: &str, name: &Name) {
+        let relations = self.names.relations(name);
+        let is_foreign = |relation: &&policy::Relation| relation.kind == RelationKind::ForeignTable;
+        // One that is not committed may be of any kind.
+        if class != "foreign table" && !relations.is_empty() && !relations.iter().any(is_foreign) {
+            return;
+        }
+        if part.eat_all(&["rename", "to"]) {
+            let table = part.name();
+            self.stands_for_all(None, table.as_deref());
+        } else if part.eat_all(&["set", "schema"]) {
+            let schema = part.name();
+            self.stands_for_all(schema.as_deref(), None);
+        }
     }
 
     /// It may stand for any of the relations of that schema and name, to read and to write.
