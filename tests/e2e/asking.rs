@@ -14,22 +14,25 @@ rules:
   - name: all
     actions: [\"*\"]
     decision: allow
-    mask: [public.people.ssn, public.spans.during]
+    mask: [public.people.ssn, public.spans.during, public.lists.tags]
 ";
 
 const DATABASE: &str = "
 CREATE TABLE people (id int PRIMARY KEY, name text, ssn text UNIQUE, CHECK (name <> ssn));
 CREATE TABLE visits (id int PRIMARY KEY, ssn text REFERENCES people (ssn), note text);
 CREATE TABLE pairs (a text, b text);
+CREATE INDEX pairs_key ON pairs (a);
 CREATE TABLE spans (during int4range, EXCLUDE USING gist (during WITH &&));
 CREATE VIEW seen AS SELECT id, name, ssn AS number FROM people;
 CREATE VIEW low AS SELECT id FROM people WHERE ssn < '5';
 CREATE SEQUENCE steps;
+CREATE TABLE lists (tags text[]);
 ";
 
 /// The rows as each question finds them.
 const AGAIN: &str = "
-TRUNCATE people, visits, pairs, spans;
+TRUNCATE people, visits, pairs, spans, lists;
+INSERT INTO lists VALUES ('{a,b}');
 INSERT INTO spans VALUES ('[10,20)');
 SELECT setval('steps', 1);
 INSERT INTO people VALUES (1, 'Ada', '123-45-6789'), (2, 'Alan', '987-65-4321'), (3, 'Grace', '555-12-3456');
@@ -117,6 +120,43 @@ fn by_expressions_that_fail_choose_or_come_to_nothing() -> Result<()> {
                 ],
             ],
         )
+    })
+}
+
+/// Arrays go together where they have as many elements: two, as the right value has parts.
+#[test]
+fn by_arrays_that_do_not_go_together() -> Result<()> {
+    story(&setup(), |world| {
+        check(
+            world,
+            &[
+                &["SELECT ARRAY[tags, string_to_array('?', '6789')] FROM lists"],
+                &["SELECT tags || ARRAY[string_to_array('?', '6789')] FROM lists"],
+                &[
+                    "SELECT array_agg(x) FROM (SELECT tags AS x FROM lists UNION ALL SELECT string_to_array('?', '6789')) y",
+                ],
+                &["SELECT ARRAY(SELECT tags FROM lists UNION ALL SELECT string_to_array('?', '6789'))"],
+            ],
+        )
+    })
+}
+
+/// The order of an index on what is hidden is not found in the order of the rows.
+#[test]
+fn by_the_order_that_rows_are_put_in() -> Result<()> {
+    story(&setup(), |world| {
+        let ask = |direct: bool, first: &str| -> Result<Vec<String>> {
+            world.server.sql("shop", &format!("{AGAIN}; DELETE FROM people; {first}"))?;
+            let mut wire = if direct { world.direct_wire()? } else { world.wire()? };
+            play(&mut wire, &[q("CLUSTER people USING people_ssn_key"), q("SELECT id FROM people")])
+        };
+        let one = "INSERT INTO people VALUES (1, 'Ada', '1'), (2, 'Alan', '2')";
+        let other = "INSERT INTO people VALUES (1, 'Ada', '2'), (2, 'Alan', '1')";
+        ensure!(ask(true, one)? != ask(true, other)?, "it is no question");
+        let (one, other) = (ask(false, one)?, ask(false, other)?);
+        ensure!(one == other, "{one:?}, but {other:?}");
+        world.rows(&["CLUSTER pairs USING pairs_key"])?;
+        Ok(())
     })
 }
 

@@ -79,6 +79,22 @@ fn stored_as(column: ColumnRef, catalog: &Catalog) -> Option<Oid> {
     })
 }
 
+/// Types of which any two values go together, in an array or one behind the other (src/include/catalog/pg_type.dat): arrays are
+/// not among them, nor what may be one within.
+const SINGLE: [Oid; 21] = [
+    16, 17, 18, 19, 20, 21, 23, TEXT, 26, 114, 700, 701, 1042, VARCHAR, 1082, 1083, 1114, 1184, 1186, 1700,
+    2950,
+];
+
+/// Whether a value may be one that does not go together with others of its type.
+pub(crate) fn may_not_fit(lineage: &Lineage, catalog: &Catalog) -> bool {
+    let is_single = |column: &ColumnRef| {
+        // Rows are compared by nothing here.
+        column.attnum == 0 || stored_as(*column, catalog).is_none_or(|of| SINGLE.contains(&of))
+    };
+    lineage.columns().is_some_and(|columns| !columns.iter().all(is_single))
+}
+
 /// One output column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cell {

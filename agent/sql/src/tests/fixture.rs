@@ -16,11 +16,12 @@ pub(super) const EVENTS: Oid = 120;
 pub(super) const EVENTS_2024: Oid = 121;
 pub(super) const PG_CLASS: Oid = 1259;
 
-/// `int4`, `numeric`, and `text` for the rest.
+/// `int4`, `numeric`, `text[]`, and `text` for the rest.
 fn type_of(column: &str) -> Oid {
     match column {
         "id" | "customer_id" => 23,
         "total" => 1700,
+        "owner" => 1009,
         _ => 25,
     }
 }

@@ -89,6 +89,12 @@ fn what_may_fail_or_choose_by_a_value_asks_it() {
             "SELECT ssn IS NULL, count(ssn), json_agg(c), row_to_json(c), (c).ssn, ARRAY[ssn] FROM customers c",
             "-",
         ),
+        // Arrays of other dimensions do not go together.
+        ("SELECT ARRAY[owner, '{x}'] FROM secret", "102.2"),
+        ("SELECT owner || '{{x}}', pw || 'x' FROM secret", "102.2"),
+        ("SELECT array_agg(owner), array_agg(pw) FROM secret", "102.2"),
+        ("SELECT ARRAY(SELECT owner FROM secret), ARRAY(SELECT pw FROM secret)", "102.2"),
+        ("SELECT owner, coalesce(owner, '{}'), ARRAY[pw] FROM secret", "-"),
         ("SELECT substring(ssn FROM 1 FOR 3), pg_catalog.lower(ssn), count(*) OVER () FROM customers", "-"),
         ("SELECT 1 / (SELECT count(*) FROM (SELECT ssn FROM customers) x)", "-"),
         ("VALUES (1), ((SELECT 1 / length(ssn) FROM customers))", "100.3"),
@@ -165,6 +171,15 @@ fn numbers_and_labels_of_output_columns_are_what_stands_there() {
     ] {
         check(text, expected);
     }
+}
+
+/// Which rows come first shows in what order an index had them.
+#[test]
+fn rows_that_are_put_in_the_order_of_an_index_tell_it() {
+    for text in ["CLUSTER customers", "CLUSTER VERBOSE customers USING i", "CLUSTER i ON customers"] {
+        check(text, "100.0");
+    }
+    check("CLUSTER", "?");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use policy::{Action, ObjectKind, Verb};
+use policy::{Action, Lineage, ObjectKind, Verb};
 
 use super::{Read, action};
 use crate::cursor::Cursor;
+use crate::flow::column;
 use crate::lexer::Kind;
 use crate::names::Name;
 use crate::read::{Reader, Target};
@@ -60,14 +61,17 @@ impl<'a> Reader<'a> {
                 if cursor.is_end() {
                     self.keeps_all(None);
                     self.act(Action::bare(Verb::Maintain));
+                    self.steer(Lineage::Unknown);
                 } else {
                     let name = cursor.qualified()?;
                     if cursor.eat("on") {
                         // CLUSTER index ON table
                         let table = cursor.qualified()?;
                         self.touch(Verb::Maintain, &table);
+                        self.puts_in_order(&table);
                     } else {
                         self.touch(Verb::Maintain, &name);
+                        self.puts_in_order(&name);
                         if cursor.eat("using") {
                             cursor.name()?;
                         }
@@ -93,6 +97,13 @@ impl<'a> Reader<'a> {
             }
         }
         Some(Read::quiet(tag))
+    }
+
+    /// The rows of a table come in the order of an index from now on, of whichever columns that is.
+    fn puts_in_order(&mut self, table: &Name) {
+        for relation in self.names.relations(table) {
+            self.steer(column(relation.oid, 0));
+        }
     }
 
     pub(super) fn truncate(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {

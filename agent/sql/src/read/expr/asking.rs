@@ -77,6 +77,18 @@ pub(super) fn asks(expr: &Expr) -> bool {
     }
 }
 
+/// Whether it puts values together, which fails where they are arrays of other dimensions.
+pub(super) fn joins_values(expr: &Expr) -> bool {
+    match expr {
+        Expr::Array(_) | Expr::BinaryOp { op: BinaryOperator::StringConcat, .. } => true,
+        Expr::Function(function) => {
+            matches!(function.args, FunctionArguments::Subquery(_))
+                || own_name(&function.name) == Some("array_agg")
+        }
+        _ => false,
+    }
+}
+
 /// Whether every value of any type has a text like that, be it cut off.
 const fn is_text(data_type: &DataType) -> bool {
     matches!(
