@@ -47,8 +47,17 @@ fn a_column_that_no_rule_names_is_not_read_in_any_way() -> Result<()> {
 
 #[test]
 fn only_what_a_condition_or_a_literal_limit_keeps_small_is_read() -> Result<()> {
-    story(&Setup::policy(POLICY), |world| {
+    let mut setup = Setup::policy(&format!(
+        "{POLICY}  - {{ name: views, actions: [select], relations: [public.lines, public.totals, public.over], decision: allow }}\n"
+    ));
+    setup.database.push_str(
+        "CREATE VIEW lines AS SELECT id, total::text AS total FROM orders WHERE id > 0;
+         CREATE VIEW totals AS SELECT string_agg(total, ',') AS all FROM lines;
+         CREATE VIEW over AS SELECT \"all\" FROM totals;",
+    );
+    story(&setup, |world| {
         for statement in [
+            "SELECT id, total FROM lines LIMIT 2",
             "SELECT id FROM orders LIMIT 2",
             "SELECT id FROM orders FETCH FIRST 1 ROW ONLY",
             "SELECT id FROM orders WHERE id = 1",
@@ -57,6 +66,9 @@ fn only_what_a_condition_or_a_literal_limit_keeps_small_is_read() -> Result<()> 
         }
         for statement in [
             "SELECT id FROM orders",
+            "SELECT id FROM lines LIMIT 3",
+            "SELECT * FROM totals LIMIT 1",
+            "SELECT * FROM over LIMIT 1",
             "SELECT id FROM orders LIMIT 3",
             "SELECT id FROM orders LIMIT ALL",
             "SELECT id FROM orders LIMIT NULL",

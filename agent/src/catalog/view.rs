@@ -22,7 +22,10 @@ pub(super) fn read(text: &str) -> Option<View> {
     let columns = reader.query(query)?;
     reader.decides.sort_unstable();
     reader.decides.dedup();
-    Some(View { columns, decides: reader.decides })
+    // Of any query within it. Constants are stored as bytes, and a name that looks like it errs to more.
+    let gathers =
+        ["hasAggs", "hasWindowFuncs", "hasSubLinks"].iter().any(|has| text.contains(&format!(":{has} true")));
+    Some(View { columns, decides: reader.decides, gathers })
 }
 
 /// One query, as far as it has been read.

@@ -139,7 +139,7 @@ fn made(attnums: &[i16]) -> ViewColumn {
 /// What is told of a view over customers.
 fn told(columns: &[ViewColumn], decides: &[i16]) -> Option<policy::catalog::View> {
     let decides = decides.iter().map(|attnum| base(CUSTOMERS, *attnum)).collect();
-    Some(policy::catalog::View { columns: columns.to_vec(), decides })
+    Some(policy::catalog::View { columns: columns.to_vec(), decides, gathers: false })
 }
 
 fn whole(relation: Oid) -> ColumnRef {

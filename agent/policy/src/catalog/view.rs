@@ -18,6 +18,8 @@ pub struct View {
     pub columns: Vec<ViewColumn>,
     /// What decides which rows it has, how many and in which order: its conditions, joins, groups and keys. Sorted.
     pub decides: Vec<ColumnRef>,
+    /// Whether one of its rows may be made of many: by an aggregate, a window or a query inside an expression.
+    pub gathers: bool,
 }
 
 impl ViewColumn {

@@ -79,9 +79,9 @@ impl<'a> Reader<'a> {
         }
         let root = relation.oid;
         // With the view whose base it is.
-        let mut work = vec![(relation.oid, false, None)];
+        let mut work = vec![(relation.oid, false, None, false)];
         let mut seen = std::collections::BTreeMap::new();
-        while let Some((oid, implied, view)) = work.pop() {
+        while let Some((oid, implied, view, gathered)) = work.pop() {
             // Met as a view's base and as kin: the base, which needs a rule of its own, counts.
             if seen.get(&oid).is_some_and(|before| *before <= implied) {
                 continue;
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
             let object = relation_object(relation);
             let action = self.add_action(Action { verb, object, implied, detail: Detail::NONE });
             if let Some(action) = action.filter(|_| is_told(verb)) {
-                self.notes.push(note(action, root, relation, view, told));
+                self.notes.push(note(action, root, relation, view, gathered, told));
             }
             if writes && view.is_some() && relation.has_rules {
                 // What is written through a view is written to its base, by the base's rules.
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
             }
             if matches!(verb, Verb::Alter | Verb::Drop | Verb::Maintain) {
                 // A change of a parent reaches its children.
-                work.extend(relation.children.iter().map(|oid| (*oid, true, view)));
+                work.extend(relation.children.iter().map(|oid| (*oid, true, view, gathered)));
             }
             if !carries {
                 continue;
@@ -123,9 +123,13 @@ impl<'a> Reader<'a> {
             // rule about `pg_authid` would else take `pg_roles` away with it.
             let own = is_own(relation);
             if !own {
-                work.extend(relation.bases.iter().map(|base| (base.relation, implied, Some(relation))));
+                let gathers = gathered || gathers(relation);
+                work.extend(
+                    relation.bases.iter().map(|base| (base.relation, implied, Some(relation), gathers)),
+                );
             }
-            work.extend(relation.children.iter().chain(&relation.parents).map(|oid| (*oid, true, view)));
+            let kin = relation.children.iter().chain(&relation.parents);
+            work.extend(kin.map(|oid| (*oid, true, view, gathered)));
             // What they call is theirs as well: `information_schema.columns` has functions of its own schema, and
             // `set_config` is what an UPDATE of pg_settings comes to.
             for function in relation.functions.iter().filter(|_| !own || writes) {
@@ -182,7 +186,15 @@ impl<'a> Reader<'a> {
 }
 
 /// What is to be told of a relation that was touched, by its own name (`root`), as the base of a view, or as their kin.
-fn note(action: usize, root: Oid, relation: &Relation, view: Option<&Relation>, told: &Told) -> Note {
+/// `gathered`: the views around it may make one row of many of its rows.
+fn note(
+    action: usize,
+    root: Oid,
+    relation: &Relation,
+    view: Option<&Relation>,
+    gathered: bool,
+    told: &Told,
+) -> Note {
     let Some(view) = view else {
         return Note { action, told: told.clone(), named: Some(root), base: None };
     };
@@ -190,7 +202,12 @@ fn note(action: usize, root: Oid, relation: &Relation, view: Option<&Relation>, 
     let name = |attnum| relation.columns.iter().find(|c| c.attnum == attnum).map(|c| c.name.clone());
     // As kin of a base: no column of the view's own text.
     let base = read.map(|base| name(base.attnum)).collect::<Option<Vec<_>>>().filter(|base| !base.is_empty());
-    Note { action, told: told.of_base(), named: None, base }
+    Note { action, told: told.of_base(gathered), named: None, base }
+}
+
+/// Whether one row of a view may be made of many: one that is not understood may be any.
+fn gathers(relation: &Relation) -> bool {
+    relation.view.as_ref().is_none_or(|view| view.gathers)
 }
 
 /// PostgreSQL's own: made by initdb, in a schema of its own.

@@ -83,6 +83,8 @@ pub(crate) enum Told {
     Nothing,
     /// What is read of the relation that was named, as far as it comes to light.
     Read(Rc<Used>),
+    /// The same, by a view of which one row may be made of many of this relation's.
+    Gathered(Rc<Used>),
     /// What is written to it.
     Written {
         /// Columns; `None`: any, or the verb has none.
@@ -98,15 +100,17 @@ impl Told {
     pub(crate) fn written(&self) -> Option<&[String]> {
         match self {
             Told::Written { columns, condition: _ } => columns.as_deref(),
-            Told::Nothing | Told::Read(_) | Told::Already(_) => None,
+            Told::Nothing | Told::Read(_) | Told::Gathered(_) | Told::Already(_) => None,
         }
     }
 
     /// The same of a relation that a view which was touched stands on: its columns have other names there.
-    pub(crate) fn of_base(&self) -> Told {
+    /// `gathers`: one of its rows may be made of many of that one's.
+    pub(crate) fn of_base(&self, gathers: bool) -> Told {
         match self {
             Told::Nothing => Told::Nothing,
-            Told::Read(used) => Told::Read(Rc::clone(used)),
+            Told::Read(used) if !gathers => Told::Read(Rc::clone(used)),
+            Told::Read(used) | Told::Gathered(used) => Told::Gathered(Rc::clone(used)),
             Told::Written { columns: _, condition } => Told::Written { columns: None, condition: *condition },
             Told::Already(detail) => Told::Already(detail.clone()),
         }
@@ -154,13 +158,13 @@ fn of(note: &Note, catalog: &Catalog) -> Detail {
     let mut detail = Detail::NONE;
     match &note.told {
         Told::Nothing => {}
-        Told::Read(used) => {
+        Told::Read(used) | Told::Gathered(used) => {
             detail.columns = match note.named {
                 Some(oid) => catalog.relation(oid).and_then(|relation| used.names(relation)),
                 None => note.base.clone(),
             };
             detail.condition = Some(used.condition.get());
-            detail.limit = used.limit.get();
+            detail.limit = used.limit.get().filter(|_| matches!(note.told, Told::Read(_)));
         }
         Told::Written { columns, condition } => {
             detail.columns = columns.as_ref().map(|columns| columns.to_vec());

@@ -183,6 +183,10 @@ async fn everything_that_judgement_needs_is_read(server: &Server) {
         assert_eq!(view(name), expected, "{name}");
     }
 
+    let gathers = |name: &&str| find(name).view.as_ref().unwrap().gathers;
+    assert!(["nested", "v_group", "v_window", "v_exists", "v_filter"].iter().all(gathers));
+    assert!(!["names", "whole", "v_where", "v_join", "v_all", "v_distinct", "v_lateral"].iter().any(gathers));
+
     let function = |name: &str| catalog.functions_named("public", name).next().unwrap();
     assert_eq!(find("taxed").functions, {
         let mut oids = [function("tax").oid, function("same").oid];
