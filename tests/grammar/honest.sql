@@ -978,3 +978,12 @@ WITH RECURSIVE typeinfo_tree( oid, ns, name, kind, basetype, elemtype, elemdelim
 SELECT typname AS name, oid, typarray AS array_oid, oid::regtype::text AS regtype, typdelim AS delimiter FROM pg_type t WHERE t.oid = to_regtype('hstore') ORDER BY t.oid;
 SELECT 1 AS one -- sqlcommenter='x';
 /* ApplicationName=DataGrip */ SELECT 1;
+-- Analytics and applications that hold patterns against lists, trim, cast to national types, and call old and new rows by names.
+SELECT name FROM app.customers WHERE name LIKE ALL (ARRAY['A%', '%e']) AND name NOT ILIKE ALL (ARRAY['z%', 'y%']) OR name LIKE SOME ('{A%,G%}') ORDER BY name;
+SELECT id FROM app.orders WHERE note NOT LIKE ALL (SELECT pattern FROM app.settings) AND note ILIKE ANY (VALUES ('%gift%'), ('%card%'));
+SELECT trim(FROM '  a '), trim(BOTH FROM '  a '), trim(LEADING FROM name), trim(TRAILING FROM name), trim(BOTH FROM name, 'x') FROM app.customers;
+SELECT 'a'::nchar(2), CAST(name AS national character varying(20)), name::national char(3), name::nchar varying(3) FROM app.customers;
+SELECT EXISTS (SELECT * FROM app.orders o WHERE o.customer_id = c.id), NOT EXISTS (TABLE app.settings) FROM app.customers c;
+UPDATE app.orders SET total = total + 1 WHERE id = 1 RETURNING WITH (OLD AS was, NEW AS is_now) was.total, is_now.total, is_now.*;
+DELETE FROM app.orders WHERE id = 1 RETURNING WITH (OLD AS o) o.id, o.*;
+INSERT INTO app.customers AS c (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET (name, email) = (excluded.name, excluded.email) RETURNING c.id, old.name IS DISTINCT FROM new.name;

@@ -12,6 +12,7 @@ mod from;
 mod grouping;
 mod look;
 mod only;
+mod returning;
 mod signs;
 
 use std::ops::Range;
@@ -46,6 +47,7 @@ fn bridge_from(text: &str, tokens: &[Token], level: Level) -> Bridged {
         out: Vec::with_capacity(tokens.len() + 1),
         unplaced: vec![false; tokens.len()],
         levels: vec![level],
+        rows: Vec::new(),
         ahead: tokens.len().saturating_mul(8),
     };
     bridge.range(0..tokens.len());
@@ -74,6 +76,8 @@ struct Bridge<'a> {
     unplaced: Vec<bool>,
     /// Innermost last; never empty.
     levels: Vec<Level>,
+    /// What the list at hand calls the rows that RETURNING calls `old` and `new`.
+    rows: Vec<(String, &'static str)>,
     /// How many tokens may still be looked at ahead where no parentheses bound it.
     ahead: usize,
 }
@@ -90,6 +94,11 @@ impl Bridge<'_> {
     fn step(&mut self, index: usize) -> usize {
         let token = self.tokens[index];
         let rewritten = match token.kind {
+            Kind::Word | Kind::Quoted if self.row_called(index).is_some() => {
+                let row = self.row_called(index).unwrap_or_default();
+                self.push(index, quoted(row));
+                1
+            }
             // Of a word for a type sqlparser takes no more than the word, and what is behind the dot for a field of the value.
             Kind::Word if self.is_schema_of_type(index) => {
                 let schema = token.name(self.text);
@@ -146,6 +155,7 @@ impl Bridge<'_> {
                 level.lists = false;
                 0
             }
+            "from" if self.is_trims(index) => self.drop(index, 1),
             "from" => {
                 let lists = self.level().query && !self.is_before(index, "distinct");
                 let level = self.level_mut();
@@ -153,6 +163,7 @@ impl Bridge<'_> {
                 level.lists |= lists;
                 0
             }
+            "returning" if self.is(index + 1, "with") => self.returning_with(index),
             "where" | "returning" | "when" => {
                 let level = self.level_mut();
                 level.assigns = false;
@@ -206,6 +217,23 @@ impl Bridge<'_> {
             // GROUP BY DISTINCT, GROUP BY ALL: how often equal sets of groups are given.
             "distinct" | "all" if self.is_before(index, "by") && self.is_two_before(index, "group") => {
                 self.drop(index, 1)
+            }
+            // LIKE ALL (…) and LIKE SOME (…) hold the same operands against each other as LIKE ANY (…), which sqlparser knows.
+            "all" | "some" if self.is_before_pattern(index) => {
+                self.replace(index, keyword("any", Keyword::ANY))
+            }
+            // The national types are the others by another name (src/backend/parser/gram.y, character).
+            "national"
+                if self.is_type_begun(index)
+                    && (self.is(index + 1, "char") || self.is(index + 1, "character")) =>
+            {
+                self.drop(index, 1)
+            }
+            "nchar"
+                if self.is_type_begun(index)
+                    && (self.is(index + 1, "varying") || self.kind(index + 1) == Some(Kind::LeftParen)) =>
+            {
+                self.replace(index, To::make_word("char", None))
             }
             "fetch" => self.fetch(index),
             "at" => self.at_local(index),
@@ -325,6 +353,25 @@ impl Bridge<'_> {
             },
             _ => 0,
         }
+    }
+
+    /// Whether what stands here can be a type: behind `::`, or behind AS where words follow that no label has.
+    fn is_type_begun(&self, index: usize) -> bool {
+        self.before(index).is_some_and(|token| token.kind == Kind::ColonColon) || self.is_before(index, "as")
+    }
+
+    /// Whether this FROM follows no characters to trim: `trim(FROM x)`, `trim(LEADING FROM x)`.
+    fn is_trims(&self, index: usize) -> bool {
+        let sides = ["both", "leading", "trailing"];
+        let side = usize::from(sides.into_iter().any(|side| self.is_before(index, side)));
+        let open = index.checked_sub(1 + side);
+        open.is_some_and(|open| self.kind(open) == Some(Kind::LeftParen) && self.is_before(open, "trim"))
+    }
+
+    /// Whether what follows LIKE or ILIKE here are patterns in parentheses.
+    fn is_before_pattern(&self, index: usize) -> bool {
+        let like = self.is_before(index, "like") || self.is_before(index, "ilike");
+        like && self.kind(index + 1) == Some(Kind::LeftParen)
     }
 
     /// Whether a query that begins there is what ANY or ALL compare with.

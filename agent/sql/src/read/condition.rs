@@ -68,11 +68,15 @@ fn holds(expr: &Expr, given: Given<'_>) -> bool {
         }
         Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } if is_in_array(left, right) => true,
         Expr::AllOp { left, compare_op: BinaryOperator::Eq, right } if is_all_of_array(left, right) => true,
+        Expr::AllOp { right, .. } if is_array_with(right, |_| false) => true,
+        Expr::Like { any: true, pattern, .. } | Expr::ILike { any: true, pattern, .. }
+            if is_array_with(pattern, is_percent) =>
+        {
+            true
+        }
         Expr::Like { negated: false, pattern, .. }
         | Expr::ILike { negated: false, pattern, .. }
-        | Expr::SimilarTo { negated: false, pattern, .. } => {
-            matches!(&**pattern, Expr::Value(v) if is_percent(&v.value)) || fixed(expr, given)
-        }
+        | Expr::SimilarTo { negated: false, pattern, .. } => is_percent(pattern) || fixed(expr, given),
         // Whichever it comes to.
         Expr::Case { conditions, else_result: Some(otherwise), .. } => {
             (conditions.iter().all(|when| holds(&when.result, given)) && holds(otherwise, given))
@@ -163,8 +167,18 @@ fn is_false(expr: &Expr) -> bool {
     matches!(expr, Expr::Value(v) if v.value == Value::Boolean(false))
 }
 
-fn is_percent(value: &Value) -> bool {
-    matches!(value, Value::SingleQuotedString(s) if s.trim_matches(['\'', '%']).is_empty())
+fn is_percent(pattern: &Expr) -> bool {
+    let Expr::Value(value) = bare(pattern) else { return false };
+    matches!(&value.value, Value::SingleQuotedString(s) if s.trim_matches(['\'', '%']).is_empty())
+}
+
+/// Whether one in a written array is such, or there is none at all, which ALL of them fit.
+fn is_array_with(array: &Expr, is_such: fn(&Expr) -> bool) -> bool {
+    match bare(array) {
+        Expr::Array(array) => array.elem.is_empty() || array.elem.iter().any(is_such),
+        Expr::Cast { expr, .. } => is_array_with(expr, is_such),
+        _ => false,
+    }
 }
 
 fn bare(expr: &Expr) -> &Expr {

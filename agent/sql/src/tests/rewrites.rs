@@ -468,3 +468,61 @@ fn signs_before_a_value_and_values_to_compare_with_are_read() {
     carries("SELECT id <> ALL (VALUES (1), (2)), id FROM customers", "100.1 100.1");
     check("SELECT 1 = SOME (VALUES ((SELECT pw FROM secret)))", "select table public.secret", "102.1");
 }
+
+#[test]
+fn patterns_are_held_against_all_some_or_any_of_a_list() {
+    for like in ["LIKE", "NOT LIKE", "ILIKE", "NOT ILIKE"] {
+        for of in ["ALL", "SOME", "ANY"] {
+            carries(&format!("SELECT ssn {like} {of} ('{{a%}}') FROM customers"), "100.3");
+            let text = format!("SELECT id FROM customers WHERE name {like} {of} (SELECT pw FROM secret)");
+            check(&text, "select table public.customers, select table public.secret", "100.1");
+        }
+    }
+    carries("SELECT 'x' LIKE ALL (ARRAY[ssn, name]) FROM customers", "100.2+100.3");
+    carries("SELECT 'x' LIKE ALL (VALUES ('a')) FROM customers", "-");
+}
+
+#[test]
+fn blanks_are_trimmed_where_no_characters_are_named() {
+    for inside in ["FROM ssn", "BOTH FROM ssn", "LEADING FROM ssn", "TRAILING FROM ssn", "BOTH FROM ssn, 'x'"]
+    {
+        carries(&format!("SELECT trim({inside}) FROM customers"), "100.3");
+    }
+    check("SELECT trim(FROM (SELECT pw FROM secret))", "select table public.secret", "102.1");
+    assert!(is_opaque("SELECT lower(FROM ssn) FROM customers"));
+}
+
+#[test]
+fn national_characters_are_characters() {
+    carries(
+        "SELECT ssn::nchar(2), ssn::national char(2), ssn::nchar varying(2) FROM customers",
+        "100.3 100.3 100.3",
+    );
+    carries(
+        "SELECT CAST(ssn AS national character varying(3)), CAST(ssn AS nchar(2)) FROM customers",
+        "100.3 100.3",
+    );
+    carries("SELECT x.nchar FROM (SELECT ssn AS nchar FROM customers) x", "100.3");
+}
+
+#[test]
+fn returning_may_call_its_rows_as_it_likes() {
+    let update = "UPDATE customers SET name = 'x' WHERE id = 1 RETURNING WITH";
+    carries(
+        &format!("{update} (OLD AS o, NEW AS n) o.ssn, n.id, lower(o.name), id"),
+        "100.3 100.1 100.2 100.1",
+    );
+    carries(&format!("{update} (OLD AS \"O\") \"O\".ssn, new.id"), "100.3 100.1");
+    carries(&format!("{update} (NEW AS n) n.*"), "100.1 100.2 100.3");
+    carries(
+        &format!("WITH w AS ({update} (OLD AS o) o.ssn AS s) SELECT s, o.total FROM w, orders o"),
+        "100.3 101.3",
+    );
+    // It could stand for another relation, or a column.
+    assert!(is_opaque(&format!("{update} (OLD AS o) (SELECT o.pw FROM secret o)")));
+    assert_eq!(output(&format!("{update} (OLD AS o) o, id")), "? 100.1");
+    assert!(is_opaque(&format!("{update} (ELSE AS o) o.ssn")));
+    for schema in ["o.lower(ssn)", "ssn::o.mood", "o.mood 'x'", "CAST(ssn AS o.mood)"] {
+        assert!(is_opaque(&format!("{update} (OLD AS o) {schema}")), "{schema}");
+    }
+}

@@ -132,6 +132,9 @@ fn condition() -> impl Strategy<Value = String> {
             "CASE {} WHEN # THEN {} END",
             "CASE WHEN {} THEN # ELSE {} END",
             "{} = ANY (ARRAY[{}, #])",
+            "{} LIKE SOME (ARRAY[{}, #])",
+            "{} NOT ILIKE ALL (ARRAY[#, #])",
+            "{} <> ALL (ARRAY[{}])",
             "{} SIMILAR TO {}",
             "{} - interval # > {}",
         ][..];
