@@ -6,6 +6,7 @@
 mod access;
 mod body;
 mod call;
+mod computing;
 mod condition;
 mod dml;
 mod expr;

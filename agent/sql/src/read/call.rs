@@ -7,6 +7,7 @@ use policy::{
 
 use super::Reader;
 use super::body::may_set;
+use super::computing::only_computes;
 use super::texts::is_told_by_literal;
 use crate::flow::constant;
 use crate::names::{Builtin, Name, builtin, is_aggregate};
@@ -46,14 +47,21 @@ impl<'a> Reader<'a> {
                 carried = Lineage::Unknown;
             }
         }
+        // Which of those that only compute is meant makes no difference to anything else.
+        let free = known == Builtin::Harmless && others.len() > users.len();
+        let (computing, users): (Vec<&'a Function>, Vec<&'a Function>) =
+            users.into_iter().partition(|f| free && only_computes(f, self.names.catalog, self.limits));
+        for function in &computing {
+            self.implying(|reader| reader.call_function(verb, function));
+        }
         for function in &users {
             self.call_function(verb, function);
             carried = Lineage::Unknown;
         }
-        let in_catalog = others.len() > users.len();
+        let in_catalog = others.len() > users.len() + computing.len();
         let altered = self.names.is_altered(name);
-        let own_call =
-            users.is_empty() && standard.is_empty() && self.names.values.is_function(name, self.names);
+        let own_call = functions.iter().all(|f| f.schema == "pg_catalog")
+            && self.names.values.is_function(name, self.names);
         if altered {
             self.moves_settings();
             self.opaque(format!("what {name} runs, which is made or altered by what is not committed"));

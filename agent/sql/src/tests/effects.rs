@@ -632,3 +632,63 @@ fn functions_of_the_information_schema_are_harmless_as_long_as_their_bodies_are(
     let open = catalog.with_provisional(&[Provisional::Function(None, "_pg_expandarray".to_owned())]);
     assert!(actions(&open, "SELECT information_schema._pg_expandarray('{1}')").contains("opaque"));
 }
+
+#[test]
+fn who_only_computes_as_postgresqls_own_function_of_that_name_needs_no_rule() {
+    let immutable = |oid, name: &str, language: &str, body| Function {
+        volatility: Volatility::Immutable,
+        ..function(oid, name, language, body)
+    };
+    // As citext brings them.
+    let larger = || immutable(900, "larger", "c", Body::Foreign);
+    let replace = "SELECT pg_catalog.regexp_replace( $1::pg_catalog.text, CASE WHEN pg_catalog.strpos($2, 'c') = 0 THEN $2 || 'i' ELSE $2 END, 'g');";
+    let computing = [
+        immutable(901, "max", "", Body::Calls(vec![900])),
+        immutable(901, "max", "c", Body::Foreign),
+        immutable(901, "max", "sql", Body::Text(replace.into())),
+        immutable(901, "max", "sql", Body::Tree { relations: vec![], functions: vec![900], writes: false }),
+    ];
+    let called = |f: Function, text: &str| {
+        let own = Function { schema: "pg_catalog".to_owned(), ..immutable(899, "max", "", Body::Foreign) };
+        let functions = vec![own, larger(), f];
+        actions(&catalog().changed(1, Changes { functions, ..Changes::default() }), text)
+    };
+    for function in computing {
+        let told = called(function.clone(), "SELECT max(id) FROM t");
+        assert!(told.contains("*function public.max"), "{told} by {function:?}");
+        assert!(!told.contains(", function public.max") && !told.starts_with("function"), "{told}");
+        // By its own schema's name it is meant.
+        let told = called(function, "SELECT public.max(id) FROM t");
+        assert!(told.split(", ").any(|action| action == "function public.max"), "{told}");
+    }
+    let others = [
+        function(901, "max", "c", Body::Foreign),
+        function(901, "max", "", Body::Calls(vec![900])),
+        immutable(901, "max", "", Body::Calls(vec![900, 500])),
+        immutable(901, "max", "plpgsql", Body::Text("BEGIN RETURN 1; END".into())),
+        immutable(901, "max", "sql", Body::Text("SELECT pw FROM secret".into())),
+        immutable(901, "max", "sql", Body::Text("SELECT public.reads()".into())),
+        immutable(901, "max", "sql", Body::Text("SELECT lower($1)".into())),
+        immutable(901, "max", "sql", Body::Text("SELECT pg_catalog.nextval('s')".into())),
+        immutable(901, "max", "sql", Body::Text("SELECT $1::mood".into())),
+        immutable(901, "max", "sql", Body::Text("SELECT $1; SELECT $1".into())),
+        immutable(
+            901,
+            "max",
+            "sql",
+            Body::Tree { relations: vec![SECRET], functions: vec![], writes: false },
+        ),
+        immutable(901, "max", "sql", Body::Tree { relations: vec![], functions: vec![502], writes: false }),
+        immutable(901, "max", "plperlu", Body::Unread),
+        Function { security_definer: true, ..immutable(901, "max", "c", Body::Foreign) },
+        immutable(901, "unheard_of", "c", Body::Foreign),
+        // PostgreSQL's own of that name came with a later version.
+        immutable(901, "casefold", "c", Body::Foreign),
+    ];
+    for function in others {
+        let name = function.name.clone();
+        let told = called(function.clone(), &format!("SELECT {name}(id) FROM t"));
+        let expected = format!("function public.{name}");
+        assert!(told.split(", ").any(|action| action == expected), "{told} by {function:?}");
+    }
+}
