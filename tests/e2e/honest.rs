@@ -167,3 +167,71 @@ fn what_migrations_write_is_understood() -> Result<()> {
         )
     })
 }
+
+/// A reader who may call no function, in a database with extensions whose functions are called as PostgreSQL's own.
+#[test]
+fn extensions_take_no_function_of_postgresqls_own_away() -> Result<()> {
+    let mut setup = setup(WRITES);
+    setup.database.push_str("CREATE EXTENSION citext; CREATE EXTENSION pgcrypto; CREATE EXTENSION hstore;");
+    story(&setup, |world| {
+        same(
+            world,
+            &[
+                &["SELECT max(balance), min(id), max(id::text) FROM app.accounts"],
+                &[
+                    "SELECT replace(mail, 'a', 'b'), split_part(mail, '@', 1), strpos(mail, '@'), translate(mail, 'a', 'b') FROM app.customers ORDER BY id",
+                ],
+                &[
+                    "SELECT regexp_replace(what, 'a', 'b'), regexp_match(what, 'a') FROM app.log",
+                    "SELECT * FROM regexp_split_to_table('a b', ' ')",
+                ],
+                &["SELECT gen_random_uuid() IS NOT NULL"],
+                &["UPDATE app.accounts SET balance = (SELECT max(balance) FROM app.accounts) WHERE id = 1"],
+            ],
+        )?;
+        let wire = &mut Wire::connect(world.destination(), "shop")?;
+        let refused = play(wire, &[q("SELECT public.max('a'::citext)"), q("SELECT digest('a', 'md5')")])?;
+        ensure!(refused.iter().filter(|line| *line == "E 42501").count() == 2, "{refused:?}");
+        Ok(())
+    })
+}
+
+/// Who is shown masks meets them in the cells, and nowhere else.
+#[test]
+fn masks_leave_alone_what_shows_nothing_of_them() -> Result<()> {
+    let masks = READS.replace(
+        "relations: [\"app.*\"], decision: allow",
+        "relations: [\"app.*\"], decision: allow, mask: [app.customers.mail, app.customers.profile]",
+    );
+    let setup = Setup { database: DATABASE.to_owned(), ..Setup::policy(&format!("{masks}{WRITES}")) };
+    story(&setup, |world| {
+        same(
+            world,
+            &[
+                &[
+                    "SELECT EXISTS (SELECT * FROM app.customers), NOT EXISTS (SELECT c.mail FROM app.customers c WHERE id = 9)",
+                ],
+                &[
+                    "SELECT a.id FROM app.accounts a WHERE EXISTS (SELECT * FROM app.customers c WHERE c.id = a.id) ORDER BY 1",
+                ],
+                &[
+                    "INSERT INTO app.customers (id, mail) VALUES (1, 'b@b'), (3, 'c@c') ON CONFLICT (id) DO UPDATE SET mail = excluded.mail, profile = excluded.profile RETURNING id",
+                    "INSERT INTO app.customers (id, mail) VALUES (3, 'd@d') ON CONFLICT (id) DO UPDATE SET (mail, profile) = (excluded.mail, excluded.profile)",
+                ],
+                &["SELECT count(*), max(id) FROM app.customers WHERE id > 0"],
+            ],
+        )?;
+        let wire = &mut Wire::connect(world.destination(), "shop")?;
+        let refused = play(
+            wire,
+            &[
+                q("SELECT EXISTS (SELECT * FROM app.customers WHERE mail = 'ada@example.com')"),
+                q(
+                    "INSERT INTO app.customers (id, mail) VALUES (1, 'b@b') ON CONFLICT (id) DO UPDATE SET profile = to_jsonb(excluded.mail)",
+                ),
+            ],
+        )?;
+        ensure!(refused.iter().filter(|line| *line == "E 42501").count() == 2, "{refused:?}");
+        Ok(())
+    })
+}

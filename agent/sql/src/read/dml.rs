@@ -344,7 +344,7 @@ impl<'a> Reader<'a> {
                         Told::Written { columns: assigned_names(&update.assignments), condition: Some(true) };
                     self.touch_target(Verb::Update, &target, &told);
                     let excluded = Item {
-                        name: Some("excluded".to_owned()),
+                        name: Some(conflict::EXCLUDED.to_owned()),
                         schema: None,
                         relation: item.relation,
                         // It is no row that is stored: it has none.
@@ -355,7 +355,7 @@ impl<'a> Reader<'a> {
                     };
                     scope.items.push(item);
                     scope.items.push(excluded);
-                    self.assignments(&update.assignments, &scope);
+                    self.assignments(&update.assignments, &scope, true);
                     self.condition(update.selection.as_ref(), &scope);
                     scope.items.truncate(1);
                     self.read_target(&target, &used);
@@ -370,7 +370,8 @@ impl<'a> Reader<'a> {
         self.returning(returning.as_deref(), &target, scope)
     }
 
-    fn assignments(&mut self, assignments: &[Assignment], scope: &Scope<'_>) {
+    /// `on_conflict`: they are those of DO UPDATE.
+    fn assignments(&mut self, assignments: &[Assignment], scope: &Scope<'_>, on_conflict: bool) {
         for Assignment { target, value } in assignments {
             let names = match target {
                 AssignmentTarget::ColumnName(name) => std::slice::from_ref(name),
@@ -391,7 +392,9 @@ impl<'a> Reader<'a> {
                 }
             }
             let lineage = self.expr(value, scope);
-            self.store(lineage);
+            if !(on_conflict && conflict::keeps_its_column(target, value)) {
+                self.store(lineage);
+            }
         }
     }
 
@@ -437,7 +440,7 @@ impl<'a> Reader<'a> {
             }
             Some(UpdateTableFromKind::BeforeSet(_)) => self.opaque("unsupported clause of an UPDATE"),
         }
-        self.assignments(assignments, &scope);
+        self.assignments(assignments, &scope, false);
         let looks = self.looks_at_target(selection.as_ref(), &mut scope);
         self.choose(&scope, chosen && looks);
         if chosen && !looks {

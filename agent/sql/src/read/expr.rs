@@ -76,7 +76,7 @@ fn new_item(name: &Name, columns: &[String], more: bool) -> Item {
 }
 
 pub(super) use arguments::is_value_word;
-use asking::{asks, joins_values};
+use asking::{asks, joins_values, tells_of_rows_alone};
 
 /// What copying a column takes, beside looking at its name.
 pub(super) const COPY: usize = 16;
@@ -313,7 +313,11 @@ impl Reader<'_> {
                 add(&mut sum, self.exprs(else_result.as_deref(), scope));
                 sum
             }
-            Expr::Exists { subquery, negated: _ } => self.query(subquery, Some(scope)).all(),
+            Expr::Exists { subquery, negated: _ } => match self.query(subquery, Some(scope)).all() {
+                Lineage::Unknown => Lineage::Unknown,
+                _ if tells_of_rows_alone(subquery) => constant(),
+                lineage => lineage,
+            },
             Expr::Subquery(subquery) => {
                 let value = self.query(subquery, Some(scope)).value();
                 self.read_in_expression(&value);

@@ -73,7 +73,7 @@ fn a_value_is_a_columns_own_as_long_as_nothing_is_computed_or_converted() {
         "100.3 100.3 100.3 100.3 100.3 100.3",
     );
     check(
-        "SELECT max(ssn), first_value(ssn) OVER (), ARRAY[ssn], ROW(ssn), EXISTS (SELECT ssn) FROM customers",
+        "SELECT max(ssn), first_value(ssn) OVER (), ARRAY[ssn], ROW(ssn), EXISTS (SELECT lower(ssn)) FROM customers",
         "100.3 100.3 100.3 100.3 100.3",
     );
     check(
@@ -279,4 +279,64 @@ fn what_is_stored_is_told() {
 fn parameters_of_execute_that_carry_something_are_not_inherited() {
     check("EXECUTE p (1, 'x', now())", "inherited p");
     check("EXECUTE p (public.audit(1))", "unknown");
+}
+
+#[test]
+fn exists_tells_of_rows_and_not_of_what_is_in_them() {
+    check(
+        "SELECT EXISTS (SELECT * FROM customers), EXISTS (SELECT c.* FROM customers c), EXISTS (SELECT ssn FROM customers)",
+        "- - -",
+    );
+    check("SELECT NOT EXISTS (SELECT 1, ssn AS x FROM customers)", "-");
+    // What gives rows of its own, or is not known, may tell more.
+    check(
+        "SELECT EXISTS (SELECT unnest(ssn) FROM customers), EXISTS (SELECT ssn FROM customers UNION SELECT 'x')",
+        "100.3 100.3",
+    );
+    check("SELECT EXISTS (SELECT audit() FROM customers)", "?");
+    check("SELECT EXISTS (SELECT (json_each(ssn::json)).* FROM customers)", "100.3");
+    for from in [
+        "unnest(string_to_array(c.ssn, '-'))",
+        "orders, LATERAL regexp_matches(c.ssn, '^1')",
+        "orders JOIN generate_series(1, length(c.ssn) - 11) ON true",
+        "(SELECT * FROM regexp_matches(c.ssn, '^1')) x",
+        "(SELECT regexp_matches(c.ssn, '^1')) x",
+        "(orders CROSS JOIN generate_series(1, length(c.ssn) - 11))",
+    ] {
+        let text = format!("SELECT EXISTS (SELECT * FROM {from}) FROM customers c");
+        assert!(super::fixture::steers(&text).contains("100.3"), "{text}");
+    }
+    // What chooses them decides all the same.
+    for text in [
+        "SELECT EXISTS (SELECT * FROM customers WHERE ssn = 'x')",
+        "SELECT EXISTS (SELECT id FROM customers GROUP BY id, ssn)",
+        "SELECT EXISTS (SELECT * FROM customers c JOIN orders ON c.ssn = 'x')",
+        "SELECT id FROM orders WHERE EXISTS (SELECT * FROM customers WHERE ssn = 'x')",
+    ] {
+        assert!(super::fixture::steers(text).contains("100.3"), "{text}");
+    }
+    assert_eq!(super::fixture::steers("SELECT id FROM orders o WHERE EXISTS (SELECT * FROM customers)"), "-");
+}
+
+#[test]
+fn a_column_that_is_set_to_what_was_to_be_inserted_into_it_stores_nothing_else() {
+    let upsert = "INSERT INTO customers (id, ssn) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET";
+    check_written(&format!("{upsert} ssn = excluded.ssn, name = 'x'"), "-");
+    check_written(&format!("{upsert} (ssn, name) = (excluded.ssn, excluded.name)"), "-");
+    check_written(&format!("{upsert} name = excluded.ssn"), "100.3");
+    check_written(&format!("{upsert} (name, ssn) = (excluded.ssn, excluded.name)"), "100.2+100.3");
+    check_written(&format!("{upsert} ssn = customers.ssn"), "100.3");
+    check_written(&format!("{upsert} ssn = lower(excluded.ssn)"), "100.3");
+    let from =
+        "INSERT INTO customers SELECT * FROM customers ON CONFLICT (id) DO UPDATE SET ssn = excluded.ssn";
+    check_written(from, "100.1+100.2+100.3");
+    check_written("UPDATE t SET a = excluded.a FROM (SELECT ssn AS a FROM customers) excluded", "100.3");
+    check_written(
+        "MERGE INTO t USING (SELECT ssn AS a FROM customers) excluded ON true WHEN MATCHED THEN UPDATE SET a = excluded.a",
+        "100.3",
+    );
+}
+
+fn check_written(text: &str, expected: &str) {
+    assert_eq!(super::fixture::written(text), expected, "{text}");
 }

@@ -1,7 +1,7 @@
 //! ON CONFLICT (…) with expressions, collations, operator classes or a condition, which `sqlparser` does not know: the
 //! bridge left one name in its place, and it is read here from the tokens.
 
-use sqlparser::ast::Ident;
+use sqlparser::ast::{AssignmentTarget, Expr, Ident};
 
 use super::super::Reader;
 use super::super::scope::{Item, Scope};
@@ -10,6 +10,30 @@ use crate::keywords::is_reserved;
 use crate::lexer::{Kind, Token};
 use crate::parse::{self, Parsed};
 use crate::utility::comma_parts;
+
+/// The row that was to be inserted, as DO UPDATE calls it.
+pub(super) const EXCLUDED: &str = "excluded";
+
+/// Whether a column is set to what was to be inserted into that very column: then the value stands where it was written to,
+/// under the same mask, as without a conflict.
+pub(super) fn keeps_its_column(target: &AssignmentTarget, value: &Expr) -> bool {
+    let keeps = |name: &sqlparser::ast::ObjectName, value: &Expr| match (name.0.as_slice(), value) {
+        ([column], Expr::CompoundIdentifier(parts)) => match parts.as_slice() {
+            [row, of] => {
+                row.value == EXCLUDED && column.as_ident().is_some_and(|column| column.value == of.value)
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    match (target, value) {
+        (AssignmentTarget::ColumnName(name), value) => keeps(name, value),
+        (AssignmentTarget::Tuple(names), Expr::Tuple(values)) => {
+            names.len() == values.len() && names.iter().zip(values).all(|(name, value)| keeps(name, value))
+        }
+        (AssignmentTarget::Tuple(_), _) => false,
+    }
+}
 
 impl<'a> Reader<'a> {
     /// Where the parenthesis is that these columns stand for; `None`: they are columns.

@@ -71,7 +71,7 @@ impl Reader<'_> {
                 }
                 MergeAction::Update(update) => {
                     match &update.kind {
-                        MergeUpdateKind::Set(assignments) => self.assignments(assignments, &scope),
+                        MergeUpdateKind::Set(assignments) => self.assignments(assignments, &scope, false),
                         MergeUpdateKind::Wildcard => self.opaque("unsupported clause of a MERGE"),
                     }
                     if update.update_predicate.is_some() || update.delete_predicate.is_some() {

@@ -7,7 +7,8 @@
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, ObjectName, Value,
+    FunctionArguments, ObjectName, Query, SelectItem, SelectItemQualifiedWildcardKind as QualifiedWildcard,
+    SetExpr, Value,
 };
 
 /// PostgreSQL's own that take any value, and give one that tells nothing else of it.
@@ -87,6 +88,22 @@ pub(super) fn joins_values(expr: &Expr) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether EXISTS tells of the query no more than whether there are rows: its list only names what each of them has. What
+/// chooses them is asked where it stands, the arguments of a function in FROM as well; one in the list may give none or many
+/// for each.
+pub(super) fn tells_of_rows_alone(query: &Query) -> bool {
+    let SetExpr::Select(select) = &*query.body else { return false };
+    select.projection.iter().all(|item| match item {
+        SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(QualifiedWildcard::ObjectName(_), _) => true,
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+            matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_))
+        }
+        SelectItem::QualifiedWildcard(QualifiedWildcard::Expr(_), _) | SelectItem::ExprWithAliases { .. } => {
+            false
+        }
+    })
 }
 
 /// Whether every value of any type has a text like that, be it cut off.
