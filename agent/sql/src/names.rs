@@ -52,7 +52,8 @@ pub(crate) struct Names<'a> {
 
 const PG_CATALOG: &str = "pg_catalog";
 
-fn is_temp(schema: &str) -> bool {
+/// Whether it is a session's own, in which no function or operator is looked for.
+pub(crate) fn is_temp(schema: &str) -> bool {
     schema.starts_with("pg_temp_")
 }
 

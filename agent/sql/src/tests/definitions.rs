@@ -186,7 +186,10 @@ fn functions_that_objects_are_made_of_are_told() {
             "CREATE OPERATOR CLASS c FOR TYPE int USING btree AS OPERATOR 1 <, FUNCTION 1 audit(int, int)",
             "function public.audit",
         ),
-        ("CREATE OPERATOR CLASS c FOR TYPE int USING btree AS OPERATOR 1 ###", "function operator ###"),
+        (
+            "CREATE OPERATOR CLASS c FOR TYPE int USING btree AS OPERATOR 1 ###",
+            "function operator public.###",
+        ),
         (
             "ALTER OPERATOR FAMILY f USING btree ADD FUNCTION 1 (int, int) audit(int, int)",
             "function public.audit",

@@ -692,3 +692,22 @@ fn who_only_computes_as_postgresqls_own_function_of_that_name_needs_no_rule() {
         assert!(told.split(", ").any(|action| action == expected), "{told} by {function:?}");
     }
 }
+
+#[test]
+fn an_operator_is_in_any_schema_of_the_path() {
+    let told = |path: crate::SearchPath, operator: &str| {
+        let settings = crate::Settings { search_path: path, ..settings() };
+        let text = format!("SELECT a {operator} b FROM t");
+        let statement =
+            analyse(text.as_bytes(), &settings, &catalog(), &Limits::default()).statements.remove(0);
+        let calls = statement.actions.iter().filter(|action| action.verb == policy::Verb::Function);
+        calls.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let listed = |path: &[&str]| crate::SearchPath::listed(path.iter().map(|s| (*s).to_owned()).collect());
+    let (one, two) =
+        (listed(&["pg_catalog", "public"]), listed(&["pg_temp_3", "pg_catalog", "public", "other"]));
+    assert_eq!(told(one.clone(), "<=>"), "function operator public.<=>");
+    assert_eq!(told(two, "<=>"), "function operator public.<=>, function operator other.<=>");
+    assert_eq!(told(one, "OPERATOR(other.<=>)"), "function operator other.<=>");
+    assert_eq!(told(crate::SearchPath::Unknown, "<=>"), "function operator <=>");
+}

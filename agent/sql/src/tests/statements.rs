@@ -272,7 +272,7 @@ fn calls_are_actions_unless_they_are_harmless() {
     check("SELECT 'x'::missing", "opaque (type \"missing\" is not in the catalog)");
     check("SELECT 1 OPERATOR(pg_catalog.+) 2", "");
     check("SELECT 1 OPERATOR(other.+) 2", "function operator other.+");
-    check("SELECT a <=> b FROM t", "select table public.t, function operator <=>");
+    check("SELECT a <=> b FROM t", "select table public.t, function operator public.<=>");
 }
 
 #[test]

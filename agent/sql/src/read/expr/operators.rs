@@ -4,8 +4,9 @@ use policy::Lineage;
 use sqlparser::ast::{BinaryOperator, ObjectName, ObjectNamePart};
 
 use super::super::Reader;
+use crate::SearchPath;
 use crate::flow::constant;
-use crate::names::is_builtin_operator;
+use crate::names::{is_builtin_operator, is_temp};
 
 impl Reader<'_> {
     /// The operator itself: PostgreSQL's own carry nothing beside their operands.
@@ -103,7 +104,19 @@ impl Reader<'_> {
         if own && is_builtin_operator(operator) {
             return constant();
         }
-        self.call_hidden("operator", schema, operator);
+        // It is in a schema of the path, in which none is known: each has to be allowed.
+        let searched = match self.names.path {
+            SearchPath::Known { schemas, .. } if schema.is_none() => schemas.as_slice(),
+            SearchPath::Known { .. } | SearchPath::Unknown => &[],
+        };
+        let mut told = false;
+        for schema in searched.iter().filter(|schema| *schema != "pg_catalog" && !is_temp(schema)) {
+            self.call_hidden("operator", Some(schema), operator);
+            told = true;
+        }
+        if !told {
+            self.call_hidden("operator", schema, operator);
+        }
         Lineage::Unknown
     }
 }
