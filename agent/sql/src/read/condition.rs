@@ -2,7 +2,10 @@
 //!
 //! It errs to "every row": a condition that reads no column is no condition.
 
-use sqlparser::ast::{BinaryOperator, Expr, Ident, UnaryOperator, Value};
+use sqlparser::ast::{
+    BinaryOperator, Expr, Ident, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins,
+    UnaryOperator, Value,
+};
 
 use policy::Relation;
 
@@ -55,6 +58,8 @@ fn holds(expr: &Expr, given: Given<'_>) -> bool {
         Expr::IsNotDistinctFrom(left, right) => {
             same(left, right) || (fixed(left, given) && fixed(right, given))
         }
+        Expr::InSubquery { expr: item, subquery, negated: false } => is_among_all_rows(item, subquery, given),
+        Expr::Exists { subquery, negated: false } if is_itself_among_all_rows(subquery, given) => true,
         Expr::InList { expr: item, list, negated: false } if list.iter().any(|e| same(item, e)) => true,
         Expr::Between { expr: item, negated: false, low, high } if same(item, low) && same(item, high) => {
             true
@@ -131,11 +136,7 @@ fn is_never_null(expr: &Expr, given: Given<'_>) -> bool {
     if let Expr::Tuple(parts) = expr {
         return parts.iter().all(|part| is_never_null(bare(part), given));
     }
-    let name = match expr {
-        Expr::Identifier(ident) => Some(ident),
-        Expr::CompoundIdentifier(parts) => parts.last(),
-        _ => None,
-    };
+    let name = column_name(expr);
     let column = name.and_then(|name| given.relation?.column(&name.value));
     match (column, name, given.relation) {
         (Some(column), ..) => column.not_null,
@@ -172,9 +173,11 @@ fn is_percent(pattern: &Expr) -> bool {
     matches!(&value.value, Value::SingleQuotedString(s) if s.trim_matches(['\'', '%']).is_empty())
 }
 
-/// Whether one in a written array is such, or there is none at all, which ALL of them fit.
+/// Whether one in a written array is such, or there is none at all, which ALL of them fit. Of one that is a string either may be:
+/// literals do not decide.
 fn is_array_with(array: &Expr, is_such: fn(&Expr) -> bool) -> bool {
     match bare(array) {
+        Expr::Value(value) => matches!(value.value, Value::SingleQuotedString(_)),
         Expr::Array(array) => array.elem.is_empty() || array.elem.iter().any(is_such),
         Expr::Cast { expr, .. } => is_array_with(expr, is_such),
         _ => false,
@@ -261,9 +264,53 @@ fn is_value(ident: &Ident, values: &Values) -> bool {
     values.has(&ident.value)
 }
 
+/// Whether a column is looked for in that very column of all rows: `id IN (SELECT id FROM t)`.
+fn is_among_all_rows(item: &Expr, query: &Query, given: Given<'_>) -> bool {
+    let Some(select) = of_all_rows(query, given) else { return false };
+    let [SelectItem::UnnamedExpr(column) | SelectItem::ExprWithAlias { expr: column, .. }] =
+        select.projection.as_slice()
+    else {
+        return false;
+    };
+    select.selection.is_none() && column_name(item).is_some() && column_name(item) == column_name(column)
+}
+
+/// Whether the row is looked for among all rows by a column: `EXISTS (SELECT FROM t c WHERE c.id = t.id)`.
+fn is_itself_among_all_rows(query: &Query, given: Given<'_>) -> bool {
+    let condition = of_all_rows(query, given).and_then(|select| select.selection.as_ref());
+    let Some(Expr::BinaryOp { left, op: BinaryOperator::Eq, right }) = condition.map(bare) else {
+        return false;
+    };
+    column_name(left).is_some() && column_name(left) == column_name(right)
+}
+
+/// The SELECT of a query from the relation whose rows are chosen and nothing else, which gives all of its rows but for its
+/// WHERE. Another of that name errs to more.
+fn of_all_rows<'q>(query: &'q Query, given: Given<'_>) -> Option<&'q Select> {
+    let Query { with: None, body, limit_clause: None, fetch: None, .. } = query else { return None };
+    let SetExpr::Select(select) = &**body else { return None };
+    let [TableWithJoins { relation: TableFactor::Table { name, args: None, sample: None, .. }, joins }] =
+        select.from.as_slice()
+    else {
+        return None;
+    };
+    let named = name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.as_str());
+    let all = joins.is_empty() && select.having.is_none() && select.qualify.is_none();
+    (all && named.is_some() && named == given.relation.map(|relation| relation.name.as_str()))
+        .then_some(&**select)
+}
+
+/// The column, whatever its table is called.
+fn column_name(expr: &Expr) -> Option<&Ident> {
+    match bare(expr) {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(parts) => parts.last(),
+        _ => None,
+    }
+}
+
 /// `SELECT 1` and its like: no FROM and no condition on anything outside.
-fn is_plain(query: &sqlparser::ast::Query, given: Given<'_>) -> bool {
-    use sqlparser::ast::{SelectItem, SetExpr};
+fn is_plain(query: &Query, given: Given<'_>) -> bool {
     match &*query.body {
         SetExpr::Select(select) => {
             select.from.is_empty()

@@ -134,6 +134,12 @@ fn a_condition_that_always_holds_is_none() {
         "CASE WHEN a = 1 THEN true ELSE 1 = 1 END",
         "ctid IS NOT NULL",
         "(xmin, ctid) IS NOT NULL",
+        "b NOT LIKE ALL ('{}')",
+        "b <> ALL ('{}'::text[])",
+        "b LIKE ANY ('{x,%}')",
+        "a IN (SELECT a FROM t)",
+        "t.a IN (SELECT c.a FROM public.t AS c ORDER BY b)",
+        "EXISTS (SELECT 1 FROM t x WHERE x.a = t.a)",
     ] {
         let found = actions(&format!("DELETE FROM t WHERE {condition}"));
         assert!(found.starts_with("delete-all table public.t"), "{condition}: {found}");
@@ -148,7 +154,14 @@ fn a_condition_that_always_holds_is_none() {
         "a = ANY (ARRAY[1, 2])",
         "a IS NULL OR b IS NOT NULL",
         "a IS NOT NULL",
-        "EXISTS (SELECT 1 FROM t x WHERE x.a = t.a)",
+        "EXISTS (SELECT 1 FROM t x WHERE x.a = t.a AND x.b = 'x')",
+        "EXISTS (SELECT 1 FROM orders x WHERE x.id = t.a)",
+        "a IN (SELECT a FROM t WHERE b = 'x')",
+        "a IN (SELECT a FROM t ORDER BY b LIMIT 10)",
+        "a IN (SELECT max(a) FROM t GROUP BY b)",
+        "a NOT IN (SELECT a FROM t)",
+        "a IN (SELECT id FROM orders)",
+        "a = ANY ('{1,2}')",
         "a = ALL (ARRAY[a, 1])",
         "b ~ '^x'",
         "CASE WHEN a = 1 THEN true ELSE false END",
