@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::keywords::may_name_column;
 use crate::lexer::{Kind, Token};
-use crate::names::Name;
+use crate::name::Name;
 
 /// A place in the tokens of one statement.
 #[derive(Clone, Copy)]

@@ -17,9 +17,11 @@ mod before;
 mod code;
 mod cursor;
 mod flow;
+mod inside;
 mod keywords;
 mod lexer;
 mod moves;
+mod name;
 mod names;
 mod parse;
 mod read;
@@ -42,7 +44,8 @@ pub use split::{split, tokens};
 use policy::{Action, Catalog, Oid, Verb};
 
 use before::Before;
-use statement::{Around, Form, Inside};
+use inside::Inside;
+use statement::{Around, Form};
 use values::NO_VALUES;
 
 /// Reads the whole text of a Query or Parse message.

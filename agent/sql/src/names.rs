@@ -15,25 +15,10 @@ use policy::{Catalog, Function, Relation};
 use std::sync::Arc;
 
 use crate::before::Before;
-use crate::statement::Inside;
+use crate::inside::Inside;
+use crate::name::{Name, is_same, is_temp};
 use crate::values::Values;
 use crate::{Reach, SearchPath};
-
-/// A name with or without its schema, as the server stores it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Name {
-    pub(crate) schema: Option<String>,
-    pub(crate) name: String,
-}
-
-impl std::fmt::Display for Name {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.schema {
-            Some(schema) => write!(f, "{schema}.{}", self.name),
-            None => f.write_str(&self.name),
-        }
-    }
-}
 
 /// Looks names up for one session.
 pub(crate) struct Names<'a> {
@@ -51,17 +36,6 @@ pub(crate) struct Names<'a> {
 }
 
 const PG_CATALOG: &str = "pg_catalog";
-
-/// Whether it is a session's own, in which no function or operator is looked for.
-pub(crate) fn is_temp(schema: &str) -> bool {
-    schema.starts_with("pg_temp_")
-}
-
-/// Whether both are the same schema, where neither is another session's.
-pub(crate) fn is_same(one: &str, other: &str) -> bool {
-    let own = |schema: &str| schema == "pg_temp" || is_temp(schema);
-    one == other || (own(one) && own(other))
-}
 
 impl<'a> Names<'a> {
     /// The schema that a written schema stands for: `pg_temp` is the session's own.

@@ -32,7 +32,8 @@ use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 use crate::flow::{Rows, add, constant};
 use crate::keywords::{is_reserved, may_name_column};
 use crate::lexer::{Kind, Token, character};
-use crate::names::{Name, Names};
+use crate::name::Name;
+use crate::names::Names;
 use crate::{Effects, Limits, SearchPath, Wants};
 
 /// Actions that one statement may have; more are not told apart.

@@ -6,6 +6,7 @@ use sqlparser::ast::{SetExpr, Statement as Tree};
 use crate::before::Before;
 use crate::cursor::Cursor;
 use crate::flow::Rows;
+use crate::inside::Inside;
 use crate::lexer::{Kind, Token};
 use crate::names::Names;
 use crate::parse::Parsed;
@@ -23,25 +24,6 @@ pub(crate) struct Around<'a> {
     /// Of the code that it is part of.
     pub(crate) values: &'a Values,
     pub(crate) inside: Inside,
-}
-
-/// How deep in code a statement stands.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Inside {
-    /// Texts within texts.
-    pub(crate) depth: usize,
-    /// What the code does is all known before it: a loop's last statement comes before its first.
-    pub(crate) settled: bool,
-}
-
-/// Texts within texts that are read.
-const MAX_DEPTH: usize = 8;
-
-impl Inside {
-    /// In a text of the text.
-    pub(crate) fn deeper(self) -> Option<Inside> {
-        (self.depth < MAX_DEPTH).then_some(Inside { depth: self.depth + 1, ..self })
-    }
 }
 
 /// What tokens are read as.

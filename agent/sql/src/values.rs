@@ -6,7 +6,8 @@ use policy::Lineage;
 
 use crate::SearchPath;
 use crate::flow::constant;
-use crate::names::{Name, Names, is_same};
+use crate::name::{Name, is_same};
+use crate::names::Names;
 
 /// What a name carries beside what it may carry as a column's. A variable has nothing that was not told where it got
 /// it; the rows of a trigger or a rule come from elsewhere.

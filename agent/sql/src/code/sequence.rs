@@ -6,10 +6,11 @@ use super::carried;
 use super::text::{CodeText, has_backslash};
 use crate::before::Before;
 use crate::flow::constant;
+use crate::inside::Inside;
 use crate::lexer::{Kind, Token, character};
 use crate::read::Reader;
 use crate::split::slices;
-use crate::statement::{Around, Form, Inside, read};
+use crate::statement::{Around, Form, read};
 use crate::values::{NO_VALUES, Values};
 use crate::{Effects, SearchPath, Settings, Statement};
 

@@ -2,8 +2,9 @@
 
 use policy::catalog::TypeKind;
 
-use super::{Name, Names, PG_CATALOG, is_builtin_type};
+use super::{Names, PG_CATALOG, is_builtin_type};
 use crate::SearchPath;
+use crate::name::Name;
 
 /// What a name of a type turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use policy::{Action, Detail, FIRST_NORMAL_OBJECT_ID, Object, ObjectKind, Oid, Re
 use super::Reader;
 use super::uses::{Note, Told, is_told};
 use crate::flow::{Cell, Rows, column, own};
-use crate::names::Name;
+use crate::name::Name;
 
 /// What a relation's name turned out to be.
 pub(crate) enum Target<'a> {

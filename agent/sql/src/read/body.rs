@@ -18,7 +18,8 @@ use super::uses::Told;
 use crate::cursor::Cursor;
 use crate::keywords::is_reserved;
 use crate::lexer::{Kind, Token, lex_body};
-use crate::names::{Builtin, Name, builtin};
+use crate::name::Name;
+use crate::names::{Builtin, builtin};
 use crate::{SearchPath, Settings};
 
 mod tokens;

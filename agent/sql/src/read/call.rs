@@ -10,7 +10,8 @@ use super::body::may_set;
 use super::computing::only_computes;
 use super::texts::is_told_by_literal;
 use crate::flow::constant;
-use crate::names::{Builtin, Name, builtin, is_aggregate};
+use crate::name::Name;
+use crate::names::{Builtin, builtin, is_aggregate};
 
 /// What a call brings.
 pub(crate) struct Called {

@@ -14,7 +14,7 @@ use super::condition::{Given, is_trivial};
 use super::scope::{Found, Item, Scope};
 use super::uses::{Told, Used};
 use crate::flow::Rows;
-use crate::names::Name;
+use crate::name::Name;
 
 mod conflict;
 mod merge;

@@ -11,7 +11,7 @@ use super::call::Called;
 use super::scope::{Item, Scope};
 use super::uses::Used;
 use crate::flow::{Cell, Rows, add, constant, is_text, may_not_fit};
-use crate::names::Name;
+use crate::name::Name;
 
 mod arguments;
 mod asking;

@@ -14,7 +14,7 @@ use super::expr::COPY;
 use super::scope::{Item, Scope, has_system_columns};
 use super::uses::{Told, Used};
 use crate::flow::{Cell, Rows, add};
-use crate::names::Name;
+use crate::name::Name;
 
 /// An alias as written.
 #[derive(Default)]

@@ -14,7 +14,7 @@ use crate::before::Before;
 use crate::cursor::Cursor;
 use crate::flow::constant;
 use crate::lexer::lex;
-use crate::names::Name;
+use crate::name::Name;
 use crate::statement::Around;
 use crate::utility::is_plain_setting;
 use crate::values::NO_VALUES;

@@ -3,7 +3,8 @@
 use sqlparser::ast::{ArrayElemTypeDef, DataType, GeometricTypeKind, Ident, ObjectName, ObjectNamePart};
 
 use super::Reader;
-use crate::names::{Name, TypeFound, is_builtin_type};
+use crate::name::Name;
+use crate::names::{TypeFound, is_builtin_type};
 
 impl Reader<'_> {
     /// A type in a cast or a typed literal.

@@ -5,7 +5,7 @@ use policy::catalog::Provisional;
 use policy::{Action, ObjectKind, RelationKind, Verb};
 
 use super::define::Defined;
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::{Over, Reader};
 
 /// Bytes of a name (`NAMEDATALEN`).

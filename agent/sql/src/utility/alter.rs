@@ -9,7 +9,7 @@ use super::kind::{ObjectType, object_type, tag};
 use super::{Read, action};
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::{Over, Reader};
 
 /// Attributes of functions that say nothing of what they run.

@@ -7,7 +7,7 @@ use super::define::{Defined, When};
 use super::expression::comma_parts;
 use super::kind::ObjectType;
 use crate::cursor::Cursor;
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::{Over, Reader};
 
 /// Beginnings of commands that change nothing but the relation itself.

@@ -7,7 +7,7 @@ use super::expression::comma_parts;
 use crate::CopyDirection;
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::{Over, Reader, Target};
 
 impl<'a> Reader<'a> {

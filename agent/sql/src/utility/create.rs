@@ -7,7 +7,7 @@ use super::kind::{object_type, tag};
 use super::{Read, action};
 use crate::cursor::Cursor;
 use crate::lexer::{Kind, Token};
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::Reader;
 
 impl<'a> Reader<'a> {

@@ -9,7 +9,7 @@ use super::expression::comma_parts;
 use crate::cursor::Cursor;
 use crate::flow::{column, constant};
 use crate::lexer::{Kind, Token};
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::{Over, Reader, relation_object};
 
 /// What an expression in a definition is computed for.

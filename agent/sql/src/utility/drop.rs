@@ -8,7 +8,7 @@ use super::kind::{object_type, tag};
 use super::{Read, action};
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::{Reader, relation_object};
 
 impl<'a> Reader<'a> {

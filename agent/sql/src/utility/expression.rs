@@ -6,7 +6,7 @@ use sqlparser::ast::Query;
 use crate::cursor::Cursor;
 use crate::flow::{Rows, add, constant};
 use crate::lexer::{Kind, Token};
-use crate::names::Name;
+use crate::name::Name;
 use crate::parse::{self, Failed, Parsed};
 use crate::read::{Over, Reader};
 use crate::utility::Read;

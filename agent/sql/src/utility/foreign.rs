@@ -8,7 +8,7 @@ use policy::{Action, Oid, RelationKind, Verb};
 use crate::cursor::Cursor;
 use crate::flow::column;
 use crate::lexer::Token;
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::Reader;
 
 impl<'a> Reader<'a> {

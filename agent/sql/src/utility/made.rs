@@ -7,7 +7,7 @@ use super::define::{Defined, When, included};
 use super::expression::comma_parts;
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::{Over, Reader};
 
 impl<'a> Reader<'a> {

@@ -8,7 +8,7 @@ use super::{Read, action};
 use crate::cursor::Cursor;
 use crate::flow::column;
 use crate::lexer::Kind;
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::{Reader, Target};
 
 impl<'a> Reader<'a> {

@@ -4,7 +4,7 @@ use policy::catalog::{Provisional, TypeKind};
 use policy::{Action, Detail, Object, ObjectKind, Verb};
 
 use crate::cursor::Cursor;
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::Reader;
 
 impl<'a> Reader<'a> {

@@ -9,7 +9,8 @@ use super::define::{Defined, When};
 use super::expression::comma_parts;
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
-use crate::names::{Name, extension};
+use crate::name::Name;
+use crate::names::extension;
 use crate::read::{Over, Reader};
 
 /// Attributes whose values are functions.

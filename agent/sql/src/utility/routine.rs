@@ -15,7 +15,7 @@ use crate::SearchPath;
 use crate::code::{CodeText, Source};
 use crate::cursor::Cursor;
 use crate::lexer::{Kind, Token};
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::{Over, Reader};
 use crate::values::Values;
 
@@ -373,7 +373,7 @@ impl<'a> Reader<'a> {
         token: Token,
         of: &str,
         other_strings: bool,
-        read: impl FnOnce(&mut Self, CodeText<'a>, crate::statement::Inside),
+        read: impl FnOnce(&mut Self, CodeText<'a>, crate::inside::Inside),
     ) {
         let Some(inside) = self.names.inside.deeper() else {
             self.opaque_at("code in code, too deep", Some(token));

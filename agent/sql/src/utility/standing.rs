@@ -9,7 +9,7 @@ use policy::{Action, Detail, Object, ObjectKind, Oid, Verb};
 use super::action;
 use super::kind::by_class;
 use crate::moves;
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::{Reader, relation_object};
 
 /// PostgreSQL's own.

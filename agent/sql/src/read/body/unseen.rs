@@ -7,7 +7,7 @@ use policy::{Oid, Relation};
 
 use crate::SearchPath;
 use crate::lexer::Token;
-use crate::names::Name;
+use crate::name::Name;
 use crate::read::{Reader, texts};
 
 impl<'a> Reader<'a> {

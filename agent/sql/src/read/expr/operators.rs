@@ -6,7 +6,8 @@ use sqlparser::ast::{BinaryOperator, ObjectName, ObjectNamePart};
 use super::super::Reader;
 use crate::SearchPath;
 use crate::flow::constant;
-use crate::names::{is_builtin_operator, is_temp};
+use crate::name::is_temp;
+use crate::names::is_builtin_operator;
 
 impl Reader<'_> {
     /// The operator itself: PostgreSQL's own carry nothing beside their operands.
