@@ -188,6 +188,15 @@ fn a_condition_that_always_holds_is_none() {
     assert!(found.starts_with("update table public.orders"), "{found}");
 }
 
+#[test]
+fn only_an_index_is_made_or_dropped_concurrently() {
+    check("DROP INDEX CONCURRENTLY nowhere", &actions("DROP INDEX nowhere"));
+    // A type or a function may be called so.
+    for text in ["DROP DOMAIN concurrently CASCADE", "DROP TYPE concurrently", "DROP TABLE concurrently t"] {
+        assert!(super::fixture::is_opaque(text), "{text}");
+    }
+}
+
 /// What a condition asks of other rows is asked of none of those that are written.
 #[test]
 fn a_condition_on_other_relations_alone_chooses_none() {

@@ -44,7 +44,9 @@ impl<'a> Reader<'a> {
         let kind = cursor.eat_one(&["unlogged", "recursive", "unique"]);
         let unique = kind == Some("unique");
         let object_type = object_type(cursor)?;
-        cursor.eat("concurrently");
+        if object_type.class == "index" {
+            cursor.eat("concurrently");
+        }
         cursor.eat_all(&["if", "not", "exists"]);
         match object_type.class {
             "table" | "foreign table" => {

@@ -27,7 +27,10 @@ impl<'a> Reader<'a> {
             return Some(Read::quiet("DROP OWNED"));
         }
         let object_type = object_type(cursor)?;
-        cursor.eat("concurrently");
+        // A type or a function may be called so.
+        if object_type.class == "index" {
+            cursor.eat("concurrently");
+        }
         let if_exists = cursor.eat_all(&["if", "exists"]);
         match (object_type.class, object_type.kind) {
             ("role", _) => {
