@@ -37,9 +37,8 @@ use std::fmt;
 use crate::catalog::Catalog;
 use crate::decision::Decision;
 use crate::document::{Document, DocumentError};
-use crate::judge::Subject;
 use crate::judgement::Judgement;
-use crate::principal::Principal;
+use crate::principal::{Principal, Subject};
 use crate::rule::Place;
 use crate::window::Moment;
 

@@ -12,7 +12,7 @@ use crate::action::{Action, Verb};
 use crate::decision::Decision;
 use crate::judgement::{Cause, Judgement};
 use crate::mask::Masks;
-use crate::principal::Principal;
+use crate::principal::Subject;
 use crate::resource::Resource;
 use crate::rule::{Judging, Place, Rule};
 use crate::who::Standing;
@@ -21,17 +21,6 @@ pub use considered::Considered;
 use exposure::Around;
 use ranked::Ranked;
 pub(crate) use ranked::Shared;
-
-/// Who asks, and where.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// Who.
-    pub principal: &'a Principal,
-    /// The resource's name.
-    pub resource: &'a str,
-    /// The database that was asked for.
-    pub database: &'a str,
-}
 
 /// All rules of all documents. It is a value: a change is a new policy with another digest.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -61,13 +61,13 @@ pub use catalog::{
 };
 pub use decision::Decision;
 pub use document::{Document, DocumentError, schema};
-pub use judge::{Considered, Policy, Subject, SubjectPolicy};
+pub use judge::{Considered, Policy, SubjectPolicy};
 pub use judgement::{Cause, Finding, Judgement};
 pub use lineage::{ColumnRef, Lineage, Output};
 pub use mask::{MaskMethod, Masks};
 pub use pattern::ColumnPattern;
 pub use permit::{Answer, Binding, Grant, Pending, Permit, Verdict, VerdictError};
-pub use principal::{Ancestor, Principal};
+pub use principal::{Ancestor, Principal, Subject};
 pub use remarks::Remark;
 pub use resource::{Address, Host, Resource};
 pub use rule::{Layer, Place, Rule};

@@ -45,6 +45,17 @@ pub struct Principal {
     pub claims: BTreeMap<String, Vec<String>>,
 }
 
+/// Who asks, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Who.
+    pub principal: &'a Principal,
+    /// The resource's name.
+    pub resource: &'a str,
+    /// The database that was asked for.
+    pub database: &'a str,
+}
+
 /// A process that a [`Principal`]'s process descends from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ancestor {

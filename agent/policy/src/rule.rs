@@ -15,9 +15,9 @@ pub(crate) use when::When;
 
 use crate::Action;
 use crate::decision::Decision;
-use crate::judge::Subject;
 use crate::mask::MaskMethod;
 use crate::pattern::{ColumnPattern, Glob, Unknown};
+use crate::principal::Subject;
 use crate::who::{Standing, Who};
 use crate::window::Moment;
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Detail, Document, MaskMethod, Object, ObjectKind};
+use crate::{Detail, Document, MaskMethod, Object, ObjectKind, Principal};
 
 mod properties;
 
