@@ -82,7 +82,10 @@ fn is_computation(text: &str, tokens: &[Token], catalog: &Catalog) -> bool {
                 let name = name.name(text);
                 let is_type = at.checked_sub(1).and_then(kind) == Some(Kind::ColonColon);
                 let is_own = match (is_type, kind(at + 3)) {
-                    (true, _) => is_builtin_type(&name),
+                    // A user's type may be cast to it by a user's function.
+                    (true, _) => {
+                        is_builtin_type(&name) && !catalog.calls().casts.iter().any(|cast| cast.name == *name)
+                    }
                     (false, Some(Kind::LeftParen)) => is_free(&name),
                     (false, _) => false,
                 };

@@ -648,11 +648,16 @@ fn who_only_computes_as_postgresqls_own_function_of_that_name_needs_no_rule() {
         immutable(901, "max", "sql", Body::Text(replace.into())),
         immutable(901, "max", "sql", Body::Tree { relations: vec![], functions: vec![900], writes: false }),
     ];
-    let called = |f: Function, text: &str| {
+    let called_by = |calls: Option<Calls>, f: Function, text: &str| {
         let own = Function { schema: "pg_catalog".to_owned(), ..immutable(899, "max", "", Body::Foreign) };
         let functions = vec![own, larger(), f];
-        actions(&catalog().changed(1, Changes { functions, ..Changes::default() }), text)
+        actions(&catalog().changed(1, Changes { functions, calls, ..Changes::default() }), text)
     };
+    let casts = vec![Cast { name: "text".to_owned(), function: 604 }];
+    let casting =
+        called_by(Some(Calls { casts, ..Calls::default() }), computing[2].clone(), "SELECT max(id) FROM t");
+    assert!(casting.split(", ").any(|action| action == "function public.max"), "{casting}");
+    let called = |f, text: &str| called_by(None, f, text);
     for function in computing {
         let told = called(function.clone(), "SELECT max(id) FROM t");
         assert!(told.contains("*function public.max"), "{told} by {function:?}");
