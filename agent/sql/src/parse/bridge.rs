@@ -229,9 +229,12 @@ impl Bridge<'_> {
             {
                 self.drop(index, 1)
             }
+            // Behind AS a list in parentheses that begins with a name is one of columns, and `nchar` what they are of.
             "nchar"
                 if self.is_type_begun(index)
-                    && (self.is(index + 1, "varying") || self.kind(index + 1) == Some(Kind::LeftParen)) =>
+                    && (self.is(index + 1, "varying")
+                        || self.kind(index + 1) == Some(Kind::LeftParen)
+                            && self.kind(index + 2) == Some(Kind::Integer)) =>
             {
                 self.replace(index, To::make_word("char", None))
             }

@@ -503,6 +503,10 @@ fn national_characters_are_characters() {
         "100.3 100.3",
     );
     carries("SELECT x.nchar FROM (SELECT ssn AS nchar FROM customers) x", "100.3");
+    // With columns behind it, it is what they are of, and `char` is another.
+    carries("SELECT nchar.c FROM customers AS nchar(a, b, c)", "100.3");
+    let outer = "(SELECT char.a FROM (SELECT 1) AS nchar(a))";
+    carries(&format!("SELECT {outer} FROM customers AS char(x, y, a)"), "100.3");
 }
 
 #[test]
