@@ -23,6 +23,8 @@ pub(crate) struct Called {
     pub(crate) gives_setting: bool,
     /// It may be an aggregate: what it gives is made of many rows.
     pub(crate) gathers: bool,
+    /// A function of a user's may be meant that only computes: it may fail or come to NULL where PostgreSQL's own does not.
+    pub(crate) asks: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -102,7 +104,8 @@ impl<'a> Reader<'a> {
         // An aggregate has no language: others' functions run for it.
         let gathers = (own && is_aggregate(&name.name)) || functions.iter().any(|f| f.language.is_empty());
         let harmless = known == Builtin::Harmless || (!standard.is_empty() && !altered);
-        Called { carried, keeps: !harmless || !users.is_empty() || own_call, gives_setting, gathers }
+        let keeps = !harmless || !users.is_empty() || own_call;
+        Called { carried, keeps, gives_setting, gathers, asks: !computing.is_empty() }
     }
 
     /// A call of the function whose code it is: what it runs is told where it is made.
@@ -173,7 +176,7 @@ impl<'a> Reader<'a> {
     /// Whether what casts, operators and types run by themselves may change settings.
     fn may_set_unseen(&self) -> bool {
         let catalog = self.names.catalog;
-        // Those of values and arguments are among those of types.
+        // Those of values are among those of types, and those of arguments are told where a function runs.
         let Calls { operators, casts, types, unseen, values: _, arguments: _ } = catalog.calls();
         let named = operators.values().chain(types.values()).flatten().map(|(_, function)| function);
         let mut all = named.chain(casts.iter().map(|cast| &cast.function)).chain(unseen);
@@ -199,17 +202,17 @@ impl<'a> Reader<'a> {
     }
 
     /// `x.name` may be the call `name(x)` (attribute notation, 4.2.6), if there is such a function.
-    pub(super) fn call_as_attribute(&mut self, name: &str) -> Called {
+    pub(super) fn call_as_attribute(&mut self, name: &str) -> Option<Called> {
         let name = Name { schema: None, name: name.to_owned() };
         let is_none = self.names.functions(&name).is_empty() && !self.names.is_altered(&name);
         if builtin(&name.name) != Builtin::Harmless && is_none {
-            return Called { carried: constant(), keeps: false, gives_setting: false, gathers: false };
+            return None;
         }
         if is_told_by_literal(&name.name) {
             // What it is given stands before the dot, where nobody looks for it.
             self.opaque(format!("{} in attribute notation", name.name));
         }
-        self.call(Verb::Function, &name)
+        Some(self.call(Verb::Function, &name))
     }
 
     /// An operator or cast of a user's making: it calls a function that the catalog does not tell.

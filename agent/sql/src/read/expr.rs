@@ -271,6 +271,9 @@ impl Reader<'_> {
                     if called.keeps {
                         self.store(sum.clone());
                     }
+                    if called.asks {
+                        self.ask(start);
+                    }
                     add(&mut sum, called.carried);
                 }
                 sum
@@ -396,9 +399,16 @@ impl Reader<'_> {
                 keeps: true,
                 gives_setting: false,
                 gathers: true,
+                asks: true,
             },
             Some(name) => self.call_told(Verb::Function, &name, true),
-            None => Called { carried: Lineage::Unknown, keeps: true, gives_setting: false, gathers: true },
+            None => Called {
+                carried: Lineage::Unknown,
+                keeps: true,
+                gives_setting: false,
+                gathers: true,
+                asks: true,
+            },
         }
     }
 }

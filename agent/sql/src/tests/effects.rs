@@ -1,7 +1,7 @@
 //! What runs beside a statement's own text.
 
 use policy::catalog::{Body, Calls, Cascade, Cast, Changes, Referential, Trigger, Writes};
-use policy::{Catalog, Function, Oid, Provisional, Volatility};
+use policy::{Catalog, Function, Oid, Provisional, Verb, Volatility};
 
 use super::fixture::{CUSTOMERS, EVENTS, EVENTS_2024, ORDERS, SECRET, T, catalog, settings};
 use crate::{Limits, analyse};
@@ -631,6 +631,34 @@ fn functions_of_the_information_schema_are_harmless_as_long_as_their_bodies_are(
     check(&catalog, "SELECT information_schema.added()", "function information_schema.added");
     let open = catalog.with_provisional(&[Provisional::Function(None, "_pg_expandarray".to_owned())]);
     assert!(actions(&open, "SELECT information_schema._pg_expandarray('{1}')").contains("opaque"));
+}
+
+#[test]
+fn what_computes_otherwise_than_postgresqls_own_function_may_fail_where_that_does_not() {
+    let asked = |functions: Vec<Function>, text: &str| {
+        let catalog = catalog().changed(1, Changes { functions, ..Changes::default() });
+        let mut analysis = analyse(text.as_bytes(), &settings(), &catalog, &Limits::default());
+        let statement = analysis.statements.remove(0);
+        assert!(
+            statement.actions.iter().all(|action| action.implied || action.verb == Verb::Select),
+            "{text}"
+        );
+        statement.steers != crate::flow::constant()
+    };
+    for (name, call) in [
+        ("lower", "lower(ssn, 'x')"),
+        ("count", "count(ssn, 'x')"),
+        ("upper", "(ssn).upper"),
+        ("md5", "customers.md5"),
+    ] {
+        let body = Body::Text("SELECT CASE WHEN $1 = $2 THEN 'x' END".into());
+        let own =
+            Function { schema: "pg_catalog".to_owned(), ..function(899, name, "internal", Body::Foreign) };
+        let users = Function { volatility: Volatility::Immutable, ..function(901, name, "sql", body) };
+        let text = format!("SELECT {call} FROM customers");
+        assert!(!asked(vec![own.clone()], &text), "{text}");
+        assert!(asked(vec![own, users], &text), "{text}");
+    }
 }
 
 #[test]

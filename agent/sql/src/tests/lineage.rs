@@ -319,6 +319,20 @@ fn exists_tells_of_rows_and_not_of_what_is_in_them() {
 }
 
 #[test]
+fn a_call_in_attribute_notation_may_fail_as_any_call() {
+    for text in [
+        "SELECT (ssn).xml FROM customers",
+        "SELECT (c).xml FROM customers c",
+        "SELECT c.xml FROM customers c",
+    ] {
+        assert_ne!(super::fixture::steers(text), "-", "{text}");
+    }
+    for text in ["SELECT (ssn).upper, (ssn).text FROM customers", "SELECT (ssn).no_function FROM customers"] {
+        assert_eq!(super::fixture::steers(text), "-", "{text}");
+    }
+}
+
+#[test]
 fn a_column_that_is_set_to_what_was_to_be_inserted_into_it_stores_nothing_else() {
     let upsert = "INSERT INTO customers (id, ssn) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET";
     check_written(&format!("{upsert} ssn = excluded.ssn, name = 'x'"), "-");

@@ -48,7 +48,8 @@ impl Reader<'_> {
             (FunctionArguments::List(list), _) => {
                 let called = self.call_written(name);
                 let mut sum = self.carried_by(&called, &list.args);
-                let Called { keeps, gathers, .. } = called;
+                let Called { keeps, gathers, asks, .. } = called;
+                let start = self.unasked.len();
                 if gathers || over.is_some() {
                     scope.gather();
                 }
@@ -66,6 +67,9 @@ impl Reader<'_> {
                 }
                 for clause in &list.clauses {
                     add(&mut sum, self.argument_clause(clause, scope));
+                }
+                if asks {
+                    self.ask(start);
                 }
                 sum
             }

@@ -156,6 +156,12 @@ fn takes_any_value(function: &Function) -> bool {
     }
 }
 
+/// Whether PostgreSQL's own of that name, given one value as `value.name`, tells nothing else of it. What makes a text of it
+/// never fails.
+pub(super) fn takes_any_value_alone(name: &str) -> bool {
+    matches!(name, "bpchar" | "name" | "text" | "varchar") || OF_ANY_VALUE.binary_search(&name).is_ok()
+}
+
 /// The name of a function that is PostgreSQL's own, or stands for one of these and others.
 fn own_name(name: &ObjectName) -> Option<&str> {
     let part = |at: usize| name.0.get(at).and_then(|part| part.as_ident()).map(|ident| ident.value.as_str());

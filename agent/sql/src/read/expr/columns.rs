@@ -3,6 +3,7 @@
 use policy::Lineage;
 use sqlparser::ast::{AccessExpr, Expr, Ident, Subscript};
 
+use super::asking::takes_any_value_alone;
 use super::{COPY, returns_rows};
 use crate::flow::{Rows, add, constant};
 use crate::lexer::Kind;
@@ -69,14 +70,14 @@ impl Reader<'_> {
             }
             AccessExpr::Dot(Expr::Identifier(ident)) => {
                 let name = self.part(ident);
-                let called = self.call_as_attribute(&name);
+                let Some(called) = self.call_as_attribute(&name) else { return constant() };
                 if called.gathers {
                     scope.gather();
                 }
                 if called.keeps {
                     self.store(value.clone());
                 }
-                if returns_rows(&name) {
+                if called.asks || returns_rows(&name) || !takes_any_value_alone(&name) {
                     self.steer(value.clone());
                 }
                 called.carried
@@ -158,7 +159,8 @@ impl Reader<'_> {
             add(&mut sum, value);
         }
         self.read_in_expression(&sum);
-        let Called { carried, keeps, gives_setting: _, gathers } = self.call_as_attribute(column);
+        let Some(called) = self.call_as_attribute(column) else { return sum };
+        let Called { carried, keeps, gives_setting: _, gathers, asks } = called;
         if gathers {
             scope.gather();
         }
@@ -166,6 +168,9 @@ impl Reader<'_> {
             let whole = item.map_or_else(constant, Item::whole);
             add(&mut sum, whole);
             self.store(sum.clone());
+        }
+        if asks || returns_rows(column) || !takes_any_value_alone(column) {
+            self.steer(sum.clone());
         }
         add(&mut sum, carried);
         sum
