@@ -380,9 +380,11 @@ pub(super) const WRITES: &str = concat!(
 
 /// Functions that expressions call without naming them: (kind, schema, name, function, of). The kind is `o` for operators,
 /// `c` for casts that are written, by the type that they give, `t` for what checks the values of a type, by its name and OID,
-/// `a` for what checks the arguments and the result of a function, by its OID, and `u` for what nothing in a text tells:
-/// casts that apply by themselves (to `json` all do: `to_json` and its like look for them), and orders of values. Where no
-/// user has made a domain, which is asked first, it is not looked for what one calls.
+/// `a` for what checks the arguments and the result of a function, or is computed for one that is not given, by its OID, and `u`
+/// for what nothing in a text tells: casts that apply by themselves (to `json` all do: `to_json` and its like look for them), and
+/// orders of values. Where no user has made a domain, which is asked first, it is not looked for what one calls. What defaults of
+/// arguments call that users made `pg_depend` tells (with what the body calls, of one that is stored as a tree), and their trees'
+/// fields what initdb made.
 pub(super) const CALLS: &str = concat!(
     with_types!(),
     "\
@@ -406,6 +408,16 @@ pub(super) const CALLS: &str = concat!(
       ON y.oid = p.prorettype OR y.oid = ANY (coalesce(p.proallargtypes, p.proargtypes::pg_catalog.oid[])) \
     WHERE p.oid >= 16384 \
       AND (SELECT EXISTS (SELECT FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.oid >= 16384)) \
+    UNION SELECT 'a', ''::pg_catalog.name, ''::pg_catalog.name, y.func, p.oid \
+    FROM pg_catalog.pg_proc p, LATERAL ( \
+      SELECT coalesce(o.oprcode::pg_catalog.oid, d.refobjid) AS func FROM pg_catalog.pg_depend d \
+      LEFT JOIN pg_catalog.pg_operator o \
+        ON o.oid = d.refobjid AND d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass \
+      WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid \
+        AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass) \
+      UNION ALL SELECT pg_catalog.split_part(pg_catalog.left(field, 20), ' ', 1)::pg_catalog.oid \
+      FROM pg_catalog.unnest((pg_catalog.string_to_array(p.proargdefaults::text, ':funcid '))[2:]) field) y \
+    WHERE p.oid >= 16384 AND p.proargdefaults IS NOT NULL AND y.func IN (SELECT oid FROM f) \
     ORDER BY 1, 2, 3, 4, 5"
 );
 

@@ -153,7 +153,8 @@ pub struct Calls {
     pub types: BTreeMap<String, Vec<(String, Oid)>>,
     /// The same by the types' OIDs (`pg_type.oid`).
     pub values: BTreeMap<Oid, Vec<Oid>>,
-    /// What checks the arguments and the result of a function (`pg_proc.oid`), any user's, one that makes ranges too.
+    /// What checks the arguments and the result of a function (`pg_proc.oid`), any user's, one that makes ranges too, and what
+    /// the defaults of its arguments call.
     pub arguments: BTreeMap<Oid, Vec<Oid>>,
     /// Those that nothing in a text tells: casts that apply by themselves, and orders of values. Sorted.
     pub unseen: Vec<Oid>,

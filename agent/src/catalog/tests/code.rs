@@ -33,6 +33,8 @@ const SCHEMA: &str = "
     CREATE DOMAIN s.email AS text CHECK (s.valid(VALUE));
     CREATE TYPE s.span AS RANGE (subtype = s.email);
     CREATE FUNCTION s.takes(int, s.email[]) RETURNS int LANGUAGE sql AS 'SELECT 1';
+    CREATE FUNCTION s.given(int, text DEFAULT s.text('x') OPERATOR(s.+) set_config('a.b', 'c', false)) RETURNS int
+      LANGUAGE sql AS 'SELECT 1';
     CREATE VIEW s.v AS SELECT pg_read_file('x') AS a, s.text('y') AS b;
 ";
 
@@ -83,6 +85,9 @@ fn what_runs_code_is_read() {
             (&valid, &valid)
         );
         assert!(!calls.arguments.contains_key(&named("valid").oid));
+        let given = &calls.arguments[&named("given").oid];
+        let set_config = catalog.functions_named("pg_catalog", "set_config").next().unwrap().oid;
+        assert!([text.oid, named("step").oid, set_config].iter().all(|oid| given.contains(oid)), "{given:?}");
         // to_json looks for it by itself.
         assert_eq!(calls.unseen, [named("told").oid]);
         let called = relation("v").functions;
@@ -96,7 +101,7 @@ fn what_runs_code_is_read() {
             "CREATE OR REPLACE FUNCTION s.text(text) RETURNS text LANGUAGE sql AS 'SELECT 1::text'",
             "DROP TRIGGER g ON s.t",
             "ALTER TABLE s.t ALTER a SET DEFAULT s.text('z')",
-            "DROP OPERATOR s.+ (text, text)",
+            "DROP OPERATOR s.+ (text, text) CASCADE",
         ] {
             admin.batch_execute(statement).await.unwrap();
         }
