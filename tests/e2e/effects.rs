@@ -77,11 +77,13 @@ CREATE TYPE public.holds AS (a int, b public.ran);
 CREATE TABLE public.ruled (a int);
 CREATE RULE r AS ON INSERT TO public.ruled DO ALSO INSERT INTO public.effects SELECT b FROM vault.twin;
 CREATE VIEW public.over_ruled AS SELECT a FROM public.ruled; GRANT ALL ON public.over_ruled TO shop_service;
+CREATE FUNCTION public.given(text DEFAULT public.run('x')) RETURNS text LANGUAGE sql AS 'SELECT $1';
 CREATE FUNCTION public.holding(text) RETURNS text LANGUAGE plpgsql AS
   $$DECLARE x public.ran; BEGIN x := $1; RETURN x; END$$;
 GRANT ALL ON public.triggered, public.parent, public.filled, public.checked, public.xml_view, public.calling_view
   TO shop_service;
 GRANT ALL ON vault.child TO shop_service;
+GRANT CREATE ON DATABASE shop TO shop_service; ALTER SCHEMA vault OWNER TO shop_service;
 ALTER VIEW vault.over OWNER TO shop_service; ALTER TABLE vault.secret OWNER TO shop_service;
 ALTER TABLE public.secret OWNER TO shop_service; ALTER TABLE public.t OWNER TO shop_service;
 ALTER FUNCTION public.honest() OWNER TO shop_service; ALTER FUNCTION public.peek() OWNER TO shop_service;
@@ -182,6 +184,11 @@ fn definitions_that_run_what_they_name() -> Result<()> {
                     "another type",
                     one("ALTER TABLE secret ALTER pw TYPE int USING pw::int"),
                     Shows::Error("22P02"),
+                ),
+                (
+                    "a schema that is called otherwise",
+                    texts(&["ALTER SCHEMA vault RENAME TO s", "SELECT a FROM s.secret"]),
+                    Shows::Told,
                 ),
                 (
                     "a column that is called as a word of ALTER TYPE",
@@ -302,6 +309,7 @@ fn what_is_called_reads_and_writes_by_the_way() -> Result<()> {
                 ("a domain in an array", one("SELECT '{x}'::ran[]"), EFFECTS),
                 ("a domain in a row", one("SELECT '(1,x)'::holds"), EFFECTS),
                 ("a domain in a function", one("SELECT holding('x')"), EFFECTS),
+                ("what is not given to a function", one("SELECT given()"), EFFECTS),
             ],
         )?;
         let honest =

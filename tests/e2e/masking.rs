@@ -90,6 +90,7 @@ fn no_detour_leads_around_a_mask() -> Result<()> {
             "INSERT INTO customers SELECT 9, 'x', 'y', ssn FROM customers WHERE id = 1 RETURNING ssn",
             "SELECT ssn::int FROM customers",
             "SELECT 1/(length(ssn) - 11) FROM customers",
+            "SELECT (SELECT char.a FROM (SELECT 1) AS nchar(a)) FROM customers AS char(i, n, e, a)",
             "COPY customers TO STDOUT",
             "COPY (SELECT ssn FROM customers) TO STDOUT",
             "CREATE TEMP VIEW v AS SELECT ssn AS other FROM customers; SELECT * FROM v",
@@ -120,6 +121,9 @@ fn several_statements_of_one_session_do_not_either() -> Result<()> {
             world,
             &["BEGIN", "ALTER TABLE customers RENAME ssn TO harmless", "SELECT harmless FROM customers"],
         )?;
+        world.server.sql("shop", &format!("ALTER SCHEMA public OWNER TO {}", e2e::world::ROLE))?;
+        world.server.sql("shop", &format!("GRANT CREATE ON DATABASE shop TO {}", e2e::world::ROLE))?;
+        check(world, &["ALTER SCHEMA public RENAME TO other", "SELECT * FROM other.customers"])?;
         Ok(())
     })
 }

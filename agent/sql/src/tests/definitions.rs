@@ -265,7 +265,10 @@ fn what_is_named_on_the_way_is_told() {
     check("ALTER FUNCTION audit(int) SET role = admin", "alter function public.audit, set-role admin");
     check("ALTER ROLE x SET role TO y", "role x, set-role y");
     check("ALTER ROLE x IN DATABASE d SET work_mem = 1", "role x");
-    check("ALTER SCHEMA other RENAME TO x", "alter schema other, create schema x");
+    check(
+        "ALTER SCHEMA other RENAME TO x",
+        "alter schema other, *alter table other.notes, *alter function other.lower, create schema x",
+    );
     // Who owns what is not known.
     let all = actions("REASSIGN OWNED BY a TO b");
     assert!(all.starts_with("role a, role b, *alter table public.customers, "), "{all}");

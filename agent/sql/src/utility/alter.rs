@@ -1,5 +1,7 @@
 //! ALTER of every kind of object, and COMMENT.
 
+use std::collections::BTreeSet;
+
 use policy::catalog::Provisional;
 use policy::{Action, Detail, Object, ObjectKind, Verb};
 
@@ -108,8 +110,9 @@ impl<'a> Reader<'a> {
             }
             ("schema", _) => {
                 let name = cursor.name()?.into_owned();
-                self.act(action(Verb::Alter, ObjectKind::Schema, "schema", name));
+                self.act(action(Verb::Alter, ObjectKind::Schema, "schema", name.clone()));
                 if cursor.eat_all(&["rename", "to"]) {
+                    self.rename_within(&name);
                     let name = cursor.name()?.into_owned();
                     self.act(action(Verb::Create, ObjectKind::Schema, "schema", name));
                 } else if cursor.eat_all(&["owner", "to"]) {
@@ -127,6 +130,23 @@ impl<'a> Reader<'a> {
             }
         }
         Some(Read::quiet(tag("ALTER", object_type.class)))
+    }
+
+    /// With a schema's name those of all that is in it change, by which rules and masks know it.
+    fn rename_within(&mut self, schema: &str) {
+        self.act_within(Verb::Alter, schema);
+        let functions = self.names.catalog.functions().filter(|function| function.schema == schema);
+        let names: BTreeSet<(&str, bool)> = functions.map(|f| (&*f.name, f.procedure)).collect();
+        for (name, procedure) in names {
+            let object = Object {
+                kind: ObjectKind::Function,
+                class: if procedure { "procedure" } else { "function" },
+                schema: Some(schema.to_owned()),
+                name: name.to_owned(),
+                oid: None,
+            };
+            self.act(Action { verb: Verb::Alter, object, implied: true, detail: Detail::NONE });
+        }
     }
 
     /// What follows the name in ALTER of the rarer kinds.
