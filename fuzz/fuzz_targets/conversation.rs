@@ -134,7 +134,7 @@ impl World {
                 rules: Rules::default(),
                 channel: Channel::default(),
             })),
-            Request::RefreshCatalog => Event::Catalog(shop::catalog()),
+            Request::RefreshCatalog | Request::ShareCatalog => Event::Catalog(shop::catalog()),
             Request::AskApproval(request) => Event::Verdict(Verdict {
                 binding: request.binding,
                 answer: self.answer,

@@ -4,6 +4,8 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::world::ROLE;
 use e2e::{Setup, World, story};
 
+use crate::steps::{play, q};
+
 #[test]
 fn a_table_is_created_where_the_server_creates_it_and_not_where_it_looks_first() -> Result<()> {
     let policy = "
@@ -21,6 +23,35 @@ rules:
         let listed =
             ["SET search_path = pg_temp, public", "CREATE TABLE late (id int)", "SELECT count(*) FROM late"];
         ensure!(world.rows(&listed)?.ends_with('0'), "it is not found");
+        Ok(())
+    })
+}
+
+/// The one that changed it sends nothing more, and the look that is taken every ten seconds is far.
+#[test]
+fn what_one_session_has_changed_others_go_by() -> Result<()> {
+    let policy = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow }
+  - { name: no-vault, actions: [\"*\"], relations: [\"vault.*\"], decision: deny }
+";
+    let mut setup = Setup::policy(policy);
+    setup.database = format!(
+        "CREATE SCHEMA vault AUTHORIZATION {ROLE}; CREATE TABLE vault.notes (a text);
+         CREATE SCHEMA mine AUTHORIZATION {ROLE};"
+    );
+    story(&setup, |world| {
+        let (mut one, mut other) = (world.wire()?, world.wire()?);
+        let read = "SELECT a FROM notes";
+        for _ in 0..20 {
+            play(&mut one, &[q("CREATE TABLE mine.notes (a text)")])?;
+            let lines = play(&mut other, &[q("SET search_path = mine, vault"), q(read)])?;
+            ensure!(lines.contains(&"C SELECT 0".to_owned()), "{lines:?}");
+            play(&mut one, &[q("BEGIN"), q("DROP TABLE mine.notes"), q("COMMIT")])?;
+            let lines = play(&mut other, &[q(read)])?;
+            ensure!(lines.contains(&"E 42501".to_owned()), "{lines:?}");
+        }
         Ok(())
     })
 }

@@ -88,6 +88,8 @@ pub(crate) struct Active {
     holds: u64,
     /// The catalog was read again for the message in front.
     catalog_asked: bool,
+    /// It is asked for at the end of what may have changed it, and nothing has been sent since.
+    catalog_early: bool,
     /// The server was asked for the search path for the message in front.
     facts_asked: bool,
     /// The same of what the role reaches.
@@ -139,6 +141,7 @@ impl Active {
             held: None,
             holds: 0,
             catalog_asked: false,
+            catalog_early: false,
             facts_asked: false,
             reach_asked: false,
             after_copy_unasked: false,
@@ -182,6 +185,7 @@ impl Active {
 
     /// The catalog that was asked for cannot be had: the message in front is judged by what is known.
     pub(crate) fn catalog_lost(&mut self) {
+        self.catalog_early = false;
         if self.waiting == Some(Waiting::Catalog) {
             self.waiting = None;
             self.facts.catalog_lost();
@@ -214,7 +218,8 @@ impl Active {
     /// A newer catalog has come.
     pub(crate) fn catalog_is(&mut self, catalog: Arc<Catalog>) {
         let asked = self.waiting == Some(Waiting::Catalog);
-        let settled = asked && self.idle() && self.at_rest();
+        let early = std::mem::take(&mut self.catalog_early);
+        let settled = (asked || early) && self.idle() && self.at_rest();
         self.facts.catalog_is(catalog, settled);
         self.resolve_masks();
         if asked {

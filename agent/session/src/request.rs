@@ -20,6 +20,8 @@ pub enum Request {
     },
     /// Read the catalog again. Answer: [`Event::Catalog`], with what was read after this request.
     RefreshCatalog,
+    /// The same, and tell the client nothing until then: other sessions are to go by what has changed once it knows that it has.
+    ShareCatalog,
     /// Put a held statement before the reviewers. Answer: [`Event::Verdict`], or [`Event::HoldExpired`] once
     /// its time is over.
     AskApproval(Box<ApprovalRequest>),

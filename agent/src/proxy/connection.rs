@@ -60,6 +60,8 @@ pub(super) struct Connection {
     live: Option<Live>,
     login: Option<Boxed<Result<LoggedIn, Refusal>>>,
     refresh: Option<Boxed<Result<Arc<Catalog>, catalog::Error>>>,
+    /// The client is told nothing until then.
+    shares: bool,
     hold: Option<Boxed<Outcome>>,
     cancel: Option<Registered>,
     /// Requests to cancel what runs here that the session has been told of.
@@ -136,6 +138,7 @@ impl Connection {
             live: None,
             login: None,
             refresh: None,
+            shares: false,
             hold: None,
             cancel: None,
             cancelling: Vec::new(),
@@ -162,6 +165,7 @@ impl Connection {
         }
         if let Some(Poll::Ready(outcome)) = self.refresh.as_mut().map(|refresh| refresh.as_mut().poll(cx)) {
             self.refresh = None;
+            self.shares = false;
             let event = match outcome {
                 Ok(catalog) => Event::Catalog(catalog),
                 Err(error) => {
@@ -277,7 +281,7 @@ impl Connection {
         {
             self.backend_finish = Finish::Done;
         }
-        if !self.to_frontend.is_empty() {
+        if !self.to_frontend.is_empty() && (!self.shares || self.closing) {
             match write(Pin::new(&mut self.frontend), cx, &mut self.to_frontend) {
                 Poll::Ready(Ok(())) => moved = true,
                 Poll::Ready(Err(_)) => {

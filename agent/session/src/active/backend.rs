@@ -9,7 +9,7 @@ use super::failing::cut;
 use super::run::Run;
 use super::{Active, Waiting};
 use crate::own::Asked;
-use crate::{Fault, Turn};
+use crate::{Fault, Request, Turn};
 
 /// Messages other than rows and COPY data are read whole.
 const MOST: usize = 16 << 20;
@@ -316,6 +316,11 @@ impl Active {
             self.facts.at_rest(self.idle());
             if self.waiting == Some(Waiting::Rest) {
                 self.waiting = None;
+            }
+            // Even if this one sends nothing more.
+            if self.idle() && !own && self.facts.catalog_doubtful() {
+                self.catalog_early = true;
+                turn.request(Request::ShareCatalog);
             }
         }
         if matches!(self.waiting, Some(Waiting::Names | Waiting::CopyIn)) {

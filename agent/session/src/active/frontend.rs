@@ -236,6 +236,7 @@ impl Active {
             self.names.reopen();
         }
         self.facts.sent(reading);
+        self.catalog_early = false;
     }
 
     pub(super) fn run(&self, record: u64, reading: &Rc<Reading>, turn: &Turn<'_>) -> Box<Run> {

@@ -115,7 +115,9 @@ fn remembering() -> World {
 fn nothing_is_judged_by_a_remembered_catalog() {
     for message in [query(READ), run(READ), function_call(21_000)] {
         let mut world = remembering();
-        let refreshed = |world: &World| world.requests.iter().any(|r| matches!(r, Request::RefreshCatalog));
+        let refreshed = |world: &World| {
+            world.requests.iter().any(|r| matches!(r, Request::RefreshCatalog | Request::ShareCatalog))
+        };
         assert!(!refreshed(&world), "before there is anything to judge");
         world.send(&[message, sync()]);
         assert!(refreshed(&world));
@@ -129,19 +131,38 @@ fn nothing_is_judged_by_a_remembered_catalog() {
 #[test]
 fn a_function_is_called_by_the_name_that_it_has_now() {
     let mut world = World::new(VAULT);
+    let newer = world.catalog.take();
     world.send(&[query("ALTER FUNCTION settle() RENAME TO harmless")]);
-    let asked =
-        |world: &World| world.requests.iter().filter(|r| matches!(r, Request::RefreshCatalog)).count();
+    world.catalog = newer;
+    let asked = |world: &World| {
+        world.requests.iter().filter(|r| matches!(r, Request::RefreshCatalog | Request::ShareCatalog)).count()
+    };
     let before = asked(&world);
     world.send(&[function_call(21_000)]);
+    assert!(asked(&world) > before);
+}
+
+#[test]
+fn the_catalog_is_asked_for_as_soon_as_what_changes_it_has_ended() {
+    let mut world = World::new(VAULT);
+    let asked = |world: &World| {
+        world.requests.iter().filter(|r| matches!(r, Request::RefreshCatalog | Request::ShareCatalog)).count()
+    };
+    world.send(&[query("BEGIN"), query("ALTER TABLE orders RENAME TO was")]);
+    let before = asked(&world);
+    world.send(&[query("COMMIT")]);
+    assert_eq!(asked(&world), before + 1);
+    // It need not be asked for again.
+    world.send(&[query("SELECT 1")]);
     assert_eq!(asked(&world), before + 1);
 }
 
 #[test]
 fn a_catalog_that_is_lost_is_asked_for_with_each_message_and_nothing_is_read_by_the_old_one() {
     let mut world = World::new(VAULT);
-    world.send(&[query(READ), query("ALTER TABLE orders RENAME TO was")]);
+    world.send(&[query(READ)]);
     world.catalog = None;
+    world.send(&[query("ALTER TABLE orders RENAME TO was")]);
     for _ in 0..2 {
         let got = world.send(&[query("SELECT id FROM public.orders")]).join("\n");
         assert!(got.starts_with("error 42501") && got.ends_with("ready I"), "{got}");

@@ -206,7 +206,7 @@ impl World {
                 };
                 self.event(Event::Granted(Box::new(granted)));
             }
-            Request::RefreshCatalog => {
+            Request::RefreshCatalog | Request::ShareCatalog => {
                 if self.cancels {
                     self.event(Event::Cancel);
                 }

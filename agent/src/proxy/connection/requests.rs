@@ -30,6 +30,13 @@ impl Connection {
                     Some(live) => self.refresh = Some(Box::pin(live.refresh())),
                     None => self.tell(Event::CatalogLost),
                 },
+                Request::ShareCatalog => match &self.live {
+                    Some(live) => {
+                        self.refresh = Some(Box::pin(live.refresh()));
+                        self.shares = true;
+                    }
+                    None => self.tell(Event::CatalogLost),
+                },
                 Request::AskApproval(request) => self.ask_approval(*request),
                 Request::WithdrawApproval(_) => self.hold = None,
                 Request::CancelBackend { process_id, secret } => {
