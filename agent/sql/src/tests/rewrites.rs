@@ -530,3 +530,14 @@ fn returning_may_call_its_rows_as_it_likes() {
         assert!(is_opaque(&format!("{update} (OLD AS o) {schema}")), "{schema}");
     }
 }
+
+#[test]
+fn a_function_called_conflict_may_join() {
+    let joined = "SELECT 1 FROM t JOIN orders ON conflict(id + 1)";
+    for rest in ["WHERE true UNION SELECT pw FROM secret", "WHERE (SELECT pw FROM secret) = 'x'"] {
+        let told = actions(&format!("{joined} {rest}"));
+        assert!(told.contains("public.secret") && told.contains("conflict"), "{told}");
+    }
+    let told = actions("SELECT 1 FROM t JOIN orders ON conflict((SELECT pw FROM secret))");
+    assert!(told.contains("public.secret"), "{told}");
+}

@@ -286,6 +286,10 @@ impl Bridge<'_> {
                 };
             }
         }
+        // Behind the ON of a join it is a function.
+        if !self.is(behind, "do") {
+            return 0;
+        }
         self.pass(index);
         self.push(index + 1, To::LParen);
         self.push(index + 1, quoted(""));
