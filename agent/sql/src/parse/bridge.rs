@@ -156,7 +156,7 @@ impl Bridge<'_> {
                 0
             }
             "from" if self.is_trims(index) => self.drop(index, 1),
-            "from" => {
+            "from" if !self.is_label(index) => {
                 let lists = self.level().query && !self.is_before(index, "distinct");
                 let level = self.level_mut();
                 level.assigns = false;

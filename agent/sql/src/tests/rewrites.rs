@@ -541,3 +541,9 @@ fn a_function_called_conflict_may_join() {
     let told = actions("SELECT 1 FROM t JOIN orders ON conflict((SELECT pw FROM secret))");
     assert!(told.contains("public.secret"), "{told}");
 }
+
+#[test]
+fn a_product_behind_a_column_that_is_called_from_is_one() {
+    carries("SELECT 1 AS from, a * b FROM t", "- 103.1+103.2");
+    carries("SELECT q.from, a * b FROM t, (SELECT 1 AS from) q", "- 103.1+103.2");
+}
