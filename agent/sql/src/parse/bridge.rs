@@ -284,19 +284,16 @@ impl Bridge<'_> {
                 self.replace(index, keyword)
             }
             // Other questions about the same value.
-            "document" | "normalized" if self.is_before(index, "is") || self.is_after_is_not(index) => {
+            "document" | "normalized" if self.is_asked(index) => {
                 self.replace(index, keyword("null", Keyword::NULL))
             }
-            "json" if self.is_before(index, "is") || self.is_after_is_not(index) => {
+            "json" if self.is_asked(index) => {
                 let words = self.kind_of_json(index);
                 self.unplaced[index + 1..index + words].fill(true);
                 self.replace(index, keyword("null", Keyword::NULL));
                 words
             }
-            "nfc" | "nfd" | "nfkc" | "nfkd"
-                if (self.is_before(index, "is") || self.is_after_is_not(index))
-                    && self.is(index + 1, "normalized") =>
-            {
+            "nfc" | "nfd" | "nfkc" | "nfkd" if self.is_asked(index) && self.is(index + 1, "normalized") => {
                 self.unplaced[index + 1] = true;
                 self.replace(index, keyword("null", Keyword::NULL)) + 1
             }

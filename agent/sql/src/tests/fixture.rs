@@ -151,6 +151,8 @@ pub(super) fn catalog() -> Catalog {
         ("public".to_owned(), "zip".to_owned(), TypeKind::Domain),
         ("public".to_owned(), "address".to_owned(), TypeKind::Composite),
         ("public".to_owned(), "citext".to_owned(), TypeKind::Base),
+        ("public".to_owned(), "is".to_owned(), TypeKind::Base),
+        ("public".to_owned(), "isnull".to_owned(), TypeKind::Base),
     ])
     // What `email` checks, a function in C does, of which nothing else is told.
     .changed(

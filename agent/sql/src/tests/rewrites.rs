@@ -547,3 +547,22 @@ fn a_product_behind_a_column_that_is_called_from_is_one() {
     carries("SELECT 1 AS from, a * b FROM t", "- 103.1+103.2");
     carries("SELECT q.from, a * b FROM t, (SELECT 1 AS from) q", "- 103.1+103.2");
 }
+
+/// What a query in FROM calls its column is not `word`, so that it is one of the query around it.
+#[track_caller]
+fn labels_otherwise(inner: &str, word: &str) {
+    let around = format!("(SELECT ssn AS {word} FROM customers) q");
+    carries(&format!("SELECT (SELECT {word} FROM ({inner}) p) FROM {around}"), "100.3");
+}
+
+#[test]
+fn a_type_and_a_column_may_be_called_as_a_question() {
+    for value in ["'a'::isnull", "'a'::public.isnull", "'a'::is document", "'a'::public.is json"] {
+        labels_otherwise(&format!("SELECT {value}"), "\"null\"");
+    }
+    labels_otherwise("SELECT r.is normalized FROM (SELECT 1 AS is) r", "\"null\"");
+    carries(
+        "SELECT ssn IS NOT DOCUMENT, ssn ISNULL, ssn::xml IS DOCUMENT FROM customers",
+        "100.3 100.3 100.3",
+    );
+}

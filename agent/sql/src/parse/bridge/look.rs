@@ -36,17 +36,22 @@ impl Bridge<'_> {
         index.checked_sub(1).is_some_and(|index| self.is_before(index, word))
     }
 
-    pub(super) fn is_after_is_not(&self, index: usize) -> bool {
-        self.is_before(index, "not") && self.is_two_before(index, "is")
+    /// Whether what stands here is asked of a value: behind IS or IS NOT. A type and a column may be called `is`, and what
+    /// stands behind them is a label.
+    pub(super) fn is_asked(&self, index: usize) -> bool {
+        let is = if self.is_before(index, "not") { index.checked_sub(2) } else { index.checked_sub(1) };
+        is.is_some_and(|is| self.is(is, "is") && !self.is_label(is))
     }
 
     pub(super) fn is_before_dot(&self, index: usize) -> bool {
         self.before(index).is_some_and(|token| token.kind == Kind::Dot)
     }
 
-    /// Behind a dot or AS any word is a label.
+    /// Behind a dot or AS any word is a label, and behind `::` it is a type.
     pub(super) fn is_label(&self, index: usize) -> bool {
-        self.is_before_dot(index) || self.is_before(index, "as")
+        self.is_before_dot(index)
+            || self.is_before(index, "as")
+            || self.before(index).is_some_and(|token| token.kind == Kind::ColonColon)
     }
 
     /// Tokens of `name[.name …]` from `index` on; 0 where there is no name that may begin one.
