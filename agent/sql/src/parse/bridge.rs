@@ -331,8 +331,8 @@ impl Bridge<'_> {
             // FOR NO KEY UPDATE, FOR KEY SHARE: weaker locks of the same rows.
             "no" if after("for") && self.are(index + 1, &["key", "update"]) => 2,
             "key" if after("for") && self.is(index + 1, "share") => 1,
-            // Reserved words that change how the same operands are compared or passed.
-            "symmetric" | "asymmetric" if after("between") => 1,
+            // Reserved words that change how the same operands are compared or passed; of a column called `between` a label.
+            "symmetric" | "asymmetric" if after("between") && !self.ends_item(index + 1) => 1,
             "variadic"
                 if self.before(index).is_some_and(|t| matches!(t.kind, Kind::LeftParen | Kind::Comma)) =>
             {

@@ -566,3 +566,12 @@ fn a_type_and_a_column_may_be_called_as_a_question() {
         "100.3 100.3 100.3",
     );
 }
+
+#[test]
+fn a_word_that_would_be_left_out_may_label_a_column() {
+    labels_otherwise("SELECT between symmetric FROM (SELECT 1 AS between) r", "between");
+    labels_otherwise("SELECT r.between asymmetric FROM (SELECT 1 AS between) r", "between");
+    labels_otherwise("SELECT update only FROM (SELECT 1 AS update) r", "update");
+    labels_otherwise("SELECT r.update only FROM (SELECT 1 AS update) r", "update");
+    carries("SELECT ssn BETWEEN SYMMETRIC 'a' AND name FROM ONLY customers", "100.2+100.3");
+}

@@ -54,6 +54,32 @@ impl Bridge<'_> {
             || self.before(index).is_some_and(|token| token.kind == Kind::ColonColon)
     }
 
+    /// Whether an item of a list may end before this token: what stands behind a label, and before no operand.
+    pub(super) fn ends_item(&self, index: usize) -> bool {
+        let clauses = [
+            "from",
+            "into",
+            "where",
+            "group",
+            "having",
+            "window",
+            "union",
+            "intersect",
+            "except",
+            "order",
+            "limit",
+            "offset",
+            "fetch",
+            "for",
+            "on",
+            "returning",
+        ];
+        self.tokens.get(index).is_none_or(|token| {
+            matches!(token.kind, Kind::Comma | Kind::RightParen | Kind::RightBracket | Kind::Semicolon)
+                || clauses.iter().any(|clause| token.is(self.text, clause))
+        })
+    }
+
     /// Tokens of `name[.name …]` from `index` on; 0 where there is no name that may begin one.
     pub(super) fn chain(&self, index: usize) -> usize {
         let begins = self.tokens.get(index).is_some_and(|token| {

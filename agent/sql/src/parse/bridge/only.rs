@@ -4,8 +4,9 @@ use super::Bridge;
 use crate::lexer::Kind;
 
 impl Bridge<'_> {
-    /// ONLY in front of a relation: behind a word or sign that a relation follows, and before a name or `(`.
-    /// It is reserved, so there it cannot be anything else.
+    /// ONLY in front of a relation: behind a word or sign that a relation follows, and before a name or `(`. It is reserved,
+    /// so there it cannot be anything else. Before a clause it labels a column that is called as the word (`SELECT update only
+    /// FROM t`).
     pub(super) fn only(&mut self, index: usize) -> usize {
         let Some(previous) = self.before(index) else { return 0 };
         let follows = matches!(previous.kind, Kind::Comma | Kind::LeftParen)
@@ -15,7 +16,7 @@ impl Bridge<'_> {
         if !follows {
             return 0;
         }
-        if self.kind(index + 1).is_some_and(Kind::is_name) {
+        if self.is_column(index + 1) {
             return self.drop(index, 1);
         }
         // ONLY (name)
