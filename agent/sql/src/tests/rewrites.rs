@@ -575,3 +575,12 @@ fn a_word_that_would_be_left_out_may_label_a_column() {
     labels_otherwise("SELECT r.update only FROM (SELECT 1 AS update) r", "update");
     carries("SELECT ssn BETWEEN SYMMETRIC 'a' AND name FROM ONLY customers", "100.2+100.3");
 }
+
+#[test]
+fn a_column_may_be_called_system_user_before_version_16() {
+    carries(
+        "SELECT (SELECT system_user FROM (SELECT 1) p) FROM (SELECT ssn AS system_user FROM customers) q",
+        "100.3",
+    );
+    carries("SELECT system_user, id FROM customers", "- 100.1");
+}

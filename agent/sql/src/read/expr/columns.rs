@@ -95,8 +95,7 @@ impl Reader<'_> {
 
     /// A name alone: a column, else a whole row, else a value that the grammar spells as a word.
     pub(super) fn column_reference(&mut self, ident: &sqlparser::ast::Ident, scope: &Scope<'_>) -> Lineage {
-        if ident.quote_style.is_none() && matches!(&*ident.value, "current_role" | "system_user" | "default")
-        {
+        if ident.quote_style.is_none() && matches!(&*ident.value, "current_role" | "default") {
             self.meet(ident);
             return constant();
         }
@@ -104,17 +103,20 @@ impl Reader<'_> {
             self.meet(ident);
             return constant();
         }
-        let name = self.name(ident);
+        // A value since version 16, and a name as any other before: where there is a column called so, it may be that one.
+        let may_be_value = ident.quote_style.is_none() && ident.value == "system_user";
+        let name = if may_be_value { self.label(ident) } else { self.name(ident) };
         // Not found: the server will refuse it, or knows more than the catalog.
         if !self.spend(scope.width()) {
             return Lineage::Unknown;
         }
+        let unknown = if may_be_value { constant() } else { Lineage::Unknown };
         let lineage = match (scope.column(&name, self.names.catalog), self.names.values.lineage(&name)) {
             (Some(mut column), Some(value)) => {
                 add(&mut column, value);
                 column
             }
-            (found, value) => found.or(value).unwrap_or(Lineage::Unknown),
+            (found, value) => found.or(value).unwrap_or(unknown),
         };
         self.read_in_expression(&lineage);
         lineage
