@@ -584,3 +584,31 @@ fn a_column_may_be_called_system_user_before_version_16() {
     );
     carries("SELECT system_user, id FROM customers", "- 100.1");
 }
+
+#[test]
+fn what_is_called_as_a_function_of_the_grammar_has_all_its_columns() {
+    for columns in ["xmlelement(name, n, c)", "xmlparse(content, n, c)", "xmlroot(i, version, c)"] {
+        carries(&format!("SELECT c FROM customers {columns}"), "100.3");
+        carries(&format!("SELECT c FROM customers AS {columns}"), "100.3");
+        carries(
+            &format!(
+                "WITH {columns} AS (TABLE customers) SELECT c FROM {}",
+                &columns[..columns.find('(').unwrap()]
+            ),
+            "100.3",
+        );
+    }
+    for label in ["AS xmlelement", "xmlelement"] {
+        let record = format!("json_to_record(q.j) {label}(name text, b text)");
+        carries(
+            &format!(
+                "SELECT (SELECT name FROM {record}) FROM (SELECT to_json(ssn) AS j, 1 AS name FROM customers) q"
+            ),
+            "100.3",
+        );
+    }
+    carries(
+        "SELECT xmlelement(name name, ssn), xmlparse(content content) FROM (SELECT ssn, name AS content FROM customers) q",
+        "100.3 100.2",
+    );
+}

@@ -89,7 +89,8 @@ impl Bridge<'_> {
         let begins = (word.starts_with("json") || word.starts_with("xml"))
             && self.kind(index + 1) == Some(Kind::LeftParen)
             && NAMES.contains(&word)
-            && !self.is_before_dot(index);
+            && !self.is_label(index)
+            && !self.is_alias(index);
         if !begins {
             return 0;
         }
@@ -122,6 +123,11 @@ impl Bridge<'_> {
         self.skip(gap..end);
         self.push(end, To::RParen);
         end + 1 - index
+    }
+
+    /// Whether it stands where an alias of a function in FROM does, behind whose call there are columns with their types.
+    fn is_alias(&self, index: usize) -> bool {
+        self.before(index).is_some_and(|token| token.kind == Kind::RightParen)
     }
 
     pub(super) fn piece(&mut self, piece: &Piece) {
@@ -238,9 +244,13 @@ impl Bridge<'_> {
         })
     }
 
-    /// Words that may only stand before the first operand, or behind a comma.
+    /// Words that may only stand before the first operand, or behind a comma, with something behind them: alone they are
+    /// columns, of which a relation that is called as the function has a list.
     fn first_word(&self, scan: &mut Scan<'_>, at: usize, word: &str) -> Option<usize> {
         let behind = |kind| self.before(at).is_some_and(|token| token.kind == kind);
+        if matches!(self.kind(at + 1), Some(Kind::Comma | Kind::RightParen) | None) {
+            return None;
+        }
         let next = match word {
             "name" if behind(Kind::LeftParen) && scan.is(&["xmlelement", "xmlpi"]) => {
                 return Some(scan.finish(at, at + 2));
