@@ -74,6 +74,14 @@ CREATE TABLE public.filled (a int, b text DEFAULT public.run('x'));
 CREATE TABLE public.checked (b text CHECK (public.run(b) <> ''));
 CREATE DOMAIN public.ran AS text CHECK (public.run(VALUE) <> '');
 CREATE TYPE public.holds AS (a int, b public.ran);
+CREATE DOMAIN public.kept AS text; CREATE TABLE vault.kept (a public.kept); INSERT INTO vault.kept VALUES ('the-secret');
+CREATE TYPE public.shape AS (a text); CREATE TABLE vault.shaped OF public.shape; INSERT INTO vault.shaped VALUES ('the-secret');
+CREATE TABLE public.late (b text); INSERT INTO public.late VALUES ('x');
+ALTER TABLE public.late ADD CONSTRAINT c CHECK (public.run(b) <> '') NOT VALID;
+CREATE DOMAIN public.late_kept AS text; CREATE TABLE public.keeps (b public.late_kept); INSERT INTO public.keeps VALUES ('x');
+ALTER DOMAIN public.late_kept ADD CONSTRAINT c CHECK (public.run(VALUE) <> '') NOT VALID;
+CREATE VIEW public.called AS SELECT public.run('x') AS a;
+CREATE MATERIALIZED VIEW public.filled_later AS SELECT a FROM public.called WITH NO DATA;
 CREATE TABLE public.ruled (a int);
 CREATE RULE r AS ON INSERT TO public.ruled DO ALSO INSERT INTO public.effects SELECT b FROM vault.twin;
 CREATE VIEW public.over_ruled AS SELECT a FROM public.ruled; GRANT ALL ON public.over_ruled TO shop_service;
@@ -84,6 +92,10 @@ GRANT ALL ON public.triggered, public.parent, public.filled, public.checked, pub
   TO shop_service;
 GRANT ALL ON vault.child TO shop_service;
 GRANT CREATE ON DATABASE shop TO shop_service; ALTER SCHEMA vault OWNER TO shop_service;
+ALTER DOMAIN public.kept OWNER TO shop_service; ALTER DOMAIN public.late_kept OWNER TO shop_service;
+ALTER TYPE public.shape OWNER TO shop_service; ALTER TABLE vault.shaped OWNER TO shop_service;
+ALTER TABLE public.late OWNER TO shop_service; ALTER MATERIALIZED VIEW public.filled_later OWNER TO shop_service;
+GRANT SELECT ON public.called TO shop_service;
 ALTER VIEW vault.over OWNER TO shop_service; ALTER TABLE vault.secret OWNER TO shop_service;
 ALTER TABLE public.secret OWNER TO shop_service; ALTER TABLE public.t OWNER TO shop_service;
 ALTER FUNCTION public.honest() OWNER TO shop_service; ALTER FUNCTION public.peek() OWNER TO shop_service;
@@ -185,6 +197,30 @@ fn definitions_that_run_what_they_name() -> Result<()> {
                     one("ALTER TABLE secret ALTER pw TYPE int USING pw::int"),
                     Shows::Error("22P02"),
                 ),
+                (
+                    "a check of a domain",
+                    one("ALTER DOMAIN kept ADD CHECK (VALUE <> 'the-secret')"),
+                    Shows::Error("23514"),
+                ),
+                (
+                    "a check of a domain, later",
+                    texts(&[
+                        "ALTER DOMAIN kept ADD CONSTRAINT c CHECK (VALUE <> 'the-secret') NOT VALID",
+                        "ALTER DOMAIN kept VALIDATE CONSTRAINT c",
+                    ]),
+                    Shows::Error("23514"),
+                ),
+                (
+                    "a type of which there is a table",
+                    texts(&[
+                        "CREATE DOMAIN d AS text CHECK (VALUE <> 'the-secret')",
+                        "ALTER TYPE shape ALTER ATTRIBUTE a TYPE d CASCADE",
+                    ]),
+                    Shows::Error("23514"),
+                ),
+                ("a check that is there already", one("ALTER TABLE late VALIDATE CONSTRAINT c"), EFFECTS),
+                ("the same of a domain", one("ALTER DOMAIN late_kept VALIDATE CONSTRAINT c"), EFFECTS),
+                ("a view that is filled", one("REFRESH MATERIALIZED VIEW filled_later"), EFFECTS),
                 (
                     "a schema that is called otherwise",
                     texts(&["ALTER SCHEMA vault RENAME TO s", "SELECT a FROM s.secret"]),

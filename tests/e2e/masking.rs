@@ -121,6 +121,14 @@ fn several_statements_of_one_session_do_not_either() -> Result<()> {
             world,
             &["BEGIN", "ALTER TABLE customers RENAME ssn TO harmless", "SELECT harmless FROM customers"],
         )?;
+        check(
+            world,
+            &["ALTER TYPE customers RENAME ATTRIBUTE ssn TO harmless", "SELECT harmless FROM customers"],
+        )?;
+        world.server.sql("shop", "CREATE TABLE base (ssn text); ALTER TABLE customers INHERIT base")?;
+        world.server.sql("shop", &format!("ALTER TABLE base OWNER TO {}", e2e::world::ROLE))?;
+        check(world, &["ALTER TABLE base RENAME ssn TO harmless", "SELECT harmless FROM customers"])?;
+        world.server.sql("shop", "ALTER TABLE customers NO INHERIT base; DROP TABLE base")?;
         world.server.sql("shop", &format!("ALTER SCHEMA public OWNER TO {}", e2e::world::ROLE))?;
         world.server.sql("shop", &format!("GRANT CREATE ON DATABASE shop TO {}", e2e::world::ROLE))?;
         check(world, &["ALTER SCHEMA public RENAME TO other", "SELECT * FROM other.customers"])?;

@@ -17,6 +17,7 @@ mod kind;
 mod made;
 mod maintain;
 mod moving;
+mod of_type;
 mod parts;
 mod prepared;
 mod privileges;

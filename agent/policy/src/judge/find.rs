@@ -114,7 +114,12 @@ impl SubjectPolicy {
             instead: None,
         };
         let Some((decision, rule)) = self.severest(action, around.at, counting) else {
-            return if implies(action) {
+            // What comes along is altered as well: a column of it may have another name then, by which no mask knows it.
+            let loses_mask = action.verb == Verb::Alter && exposure::touches(&self.masks, &action.object);
+            let masking = self.masking.filter(|_| loses_mask).and_then(|at| self.policy.rules.get(at));
+            return if let Some(rule) = masking.filter(|_| action.implied) {
+                finding(Decision::Deny, Arc::clone(&rule.name), Cause::StoreUnderMask, rule.message.clone())
+            } else if implies(action) {
                 finding(Decision::Allow, IMPLIED_RULE.into(), Cause::Implied, None)
             } else {
                 finding(Decision::Deny, DEFAULT_RULE.into(), Cause::NoRule, None)

@@ -185,3 +185,19 @@ fn what_cannot_be_told_is_opaque() {
         assert!(!actions(&shop(), text).contains("opaque"), "{text} gave {}", actions(&shop(), text));
     }
 }
+
+#[test]
+fn what_changes_with_a_type_or_is_held_against_its_check_is_told() {
+    check("ALTER DOMAIN email ADD CHECK (VALUE <> '')", "alter domain email, *select table public.customers");
+    check("ALTER DOMAIN email VALIDATE CONSTRAINT c", "alter domain email, *select table public.customers");
+    check("ALTER DOMAIN email SET DEFAULT ''", "alter domain email");
+    check("ALTER TYPE secret RENAME ATTRIBUTE pw TO other", "alter type secret, alter table public.secret");
+    let made_of = standing(&[(Base::Thing(thing("type", "public", "mood")), Dependent::Relation(ORDERS))]);
+    let check = |text: &str, expected: &str| assert_eq!(actions(&made_of, text), expected, "{text}");
+    check("ALTER TYPE mood RENAME ATTRIBUTE a TO b CASCADE", "alter type mood, *alter table public.orders");
+    check(
+        "ALTER TYPE mood ALTER ATTRIBUTE a TYPE int CASCADE",
+        "alter type mood, *alter table public.orders, *select table public.orders",
+    );
+    check("ALTER TYPE mood ADD VALUE 'attribute'", "alter type mood");
+}

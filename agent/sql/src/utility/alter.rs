@@ -162,9 +162,23 @@ impl<'a> Reader<'a> {
         }
         if let Some(name) =
             name.filter(|_| kind == ObjectKind::Function || matches!(class, "type" | "domain"))
-            && self.moves(cursor, kind, class, &name)?
         {
-            return Some(());
+            if self.moves(cursor, kind, class, &name)? {
+                return Some(());
+            }
+            match class {
+                "type" => self.alters_attributes(cursor, &name),
+                "domain"
+                    if cursor.sees("add") || cursor.sees("validate") || cursor.sees_all(&["set", "not"]) =>
+                {
+                    self.checks_values(&name);
+                }
+                _ => {}
+            }
+            if class == "domain" && cursor.sees("validate") {
+                // What it checks by is there already.
+                self.defining_type(&name);
+            }
         }
         match class {
             "domain" => {

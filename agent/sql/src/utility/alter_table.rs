@@ -113,6 +113,9 @@ impl<'a> Reader<'a> {
         if cursor.eat_all(&["validate", "constraint"]) {
             // A value that does not fit is told.
             self.reads_rows(defined);
+            // The check that is there already runs, one of these.
+            let functions = self.names.relations(name).into_iter().flat_map(|r| &r.writes.functions);
+            self.implying(|reader| functions.for_each(|oid| reader.call_member(*oid)));
             match self.names.relation(name) {
                 Some(relation) => self.steer(crate::flow::column(relation.oid, 0)),
                 None => self.steer(policy::Lineage::Unknown),

@@ -33,6 +33,7 @@ impl<'a> Reader<'a> {
                 cursor.eat("concurrently");
                 let name = cursor.qualified()?;
                 self.touch(Verb::Maintain, &name);
+                self.names.relations(&name).into_iter().for_each(|view| self.refills(view));
                 let _ = cursor.eat_all(&["with", "data"]) || cursor.eat_all(&["with", "no", "data"]);
                 self.effects.ddl = true;
             }

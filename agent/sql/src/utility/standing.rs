@@ -95,7 +95,7 @@ impl Reader<'_> {
     }
 
     /// What a name of that class may mean.
-    fn things(&self, class: &str, name: &Name) -> Vec<Thing> {
+    pub(super) fn things(&self, class: &str, name: &Name) -> Vec<Thing> {
         let catalog = self.names.catalog;
         match class {
             class if OF_DATABASE.contains(&class) => vec![Thing::new(class, None, &name.name)],

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use policy::{Oid, Relation};
+use policy::{Oid, Relation, RelationKind};
 
 use crate::SearchPath;
 use crate::lexer::Token;
@@ -16,6 +16,20 @@ impl<'a> Reader<'a> {
         if !relation.writes.kept.is_empty() {
             self.moves_settings();
             self.implying(|reader| relation.writes.kept.iter().for_each(|oid| reader.call_member(*oid)));
+        }
+    }
+
+    /// What the query of a materialised view calls, and the views that it reads, when it is filled anew.
+    pub(crate) fn refills(&mut self, view: &'a Relation) {
+        let (mut work, mut seen) = (vec![view], BTreeSet::new());
+        while let Some(relation) = work.pop() {
+            if !seen.insert(relation.oid) {
+                continue;
+            }
+            self.implying(|reader| relation.functions.iter().for_each(|oid| reader.call_member(*oid)));
+            // What another one reads it has kept.
+            let bases = relation.bases.iter().filter_map(|base| self.names.catalog.relation(base.relation));
+            work.extend(bases.filter(|base| base.kind == RelationKind::View));
         }
     }
 

@@ -1,0 +1,71 @@
+//! What changes with a type, or is looked at for it: tables that are made OF it, and rows that hold its values.
+
+use std::collections::BTreeSet;
+
+use policy::catalog::{Base, Dependent, Thing};
+use policy::{Oid, RelationKind, Verb};
+
+use crate::cursor::Cursor;
+use crate::name::Name;
+use crate::read::Reader;
+
+impl Reader<'_> {
+    /// ALTER TYPE of an attribute: PostgreSQL takes a table or a view for its row's type, whose column gets another name, and
+    /// tables OF the type change along.
+    pub(super) fn alters_attributes(&mut self, cursor: &Cursor<'_>, name: &Name) {
+        let sees = |word| cursor.rest.iter().any(|token| token.is(self.text, word));
+        if !sees("attribute") {
+            return;
+        }
+        let casts = sees("type");
+        let of_rows = self.names.relations(name);
+        if of_rows.iter().any(|relation| relation.kind != RelationKind::CompositeType) {
+            self.touch(Verb::Alter, name);
+        }
+        let dependents = self.names.catalog.dependents();
+        let bases = self.things("type", name).into_iter().map(Base::Thing);
+        let of = bases.flat_map(|base| dependents.of(&base).cloned().collect::<Vec<_>>());
+        for dependent in of {
+            let Dependent::Relation(oid) = dependent else { continue };
+            if !self.is_one_of(oid, &[RelationKind::View, RelationKind::MaterializedView]) {
+                self.implying(|reader| reader.touch_oid(oid, Verb::Alter));
+                if casts {
+                    // Every value is cast, and one that cannot be is told.
+                    self.implying(|reader| reader.touch_oid(oid, Verb::Select));
+                }
+            }
+        }
+    }
+
+    /// The check of a domain is held against every value of it that there is, and one that does not fit is told.
+    pub(super) fn checks_values(&mut self, name: &Name) {
+        let dependents = self.names.catalog.dependents();
+        let mut work = self.things("domain", name);
+        let mut seen: BTreeSet<Thing> = work.iter().cloned().collect();
+        let mut holding = BTreeSet::new();
+        while let Some(thing) = work.pop() {
+            for dependent in dependents.of(&Base::Thing(thing)) {
+                match dependent {
+                    Dependent::Part { relation, class, .. } if class == "column" => {
+                        holding.insert(*relation);
+                    }
+                    // A domain over it.
+                    Dependent::Thing(thing) if thing.class == "domain" && seen.insert(thing.clone()) => {
+                        work.push(thing.clone());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for oid in holding {
+            if !self.is_one_of(oid, &[RelationKind::View, RelationKind::CompositeType]) {
+                self.implying(|reader| reader.touch_oid(oid, Verb::Select));
+            }
+        }
+    }
+
+    /// Whether it is known to be of one of these kinds.
+    fn is_one_of(&self, oid: Oid, kinds: &[RelationKind]) -> bool {
+        self.names.catalog.relation(oid).is_some_and(|relation| kinds.contains(&relation.kind))
+    }
+}
