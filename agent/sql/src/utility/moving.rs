@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
                     self.effects.names.push(Provisional::Moved(from.clone(), to(schema)));
                     // So is the type of its rows.
                     self.effects.names.push(Provisional::TypeGone(from.0, from.1));
-                    // One that belongs to a column goes along.
+                    // One that belongs to a column goes along; which does is not known.
                     let owned = |owned: &&policy::Relation| {
                         owned.schema == relation.schema && owned.kind == policy::RelationKind::Sequence
                     };
@@ -67,6 +67,7 @@ impl<'a> Reader<'a> {
                             let names = (owned.schema.clone(), owned.name.clone());
                             let with = (schema.clone(), owned.name.clone());
                             self.effects.names.push(Provisional::Moved(names, with));
+                            self.implying(|reader| reader.touch_oid(owned.oid, Verb::Alter));
                         }
                     }
                 }
