@@ -192,7 +192,12 @@ fn a_condition_that_always_holds_is_none() {
 fn only_an_index_is_made_or_dropped_concurrently() {
     check("DROP INDEX CONCURRENTLY nowhere", &actions("DROP INDEX nowhere"));
     // A type or a function may be called so.
-    for text in ["DROP DOMAIN concurrently CASCADE", "DROP TYPE concurrently", "DROP TABLE concurrently t"] {
+    for text in [
+        "DROP DOMAIN concurrently CASCADE",
+        "DROP TYPE concurrently",
+        "DROP TABLE concurrently t",
+        "DROP TYPE setof CASCADE",
+    ] {
         assert!(super::fixture::is_opaque(text), "{text}");
     }
 }
@@ -528,4 +533,11 @@ fn the_tag_is_that_of_the_statement_behind_with() {
     // Not read at all.
     assert_eq!(tag("WITH delete AS (SELECT a FROM t) SELECT a FROM delete ELSEWHERE y"), "SELECT");
     assert_eq!(tag("WITH x AS (SELECT 1) UPDATE t SET a = 1 ELSEWHERE y"), "UPDATE");
+}
+
+#[test]
+fn a_call_that_is_mistaken_ends_nothing() {
+    let text =
+        "SELECT * JSON_TABLE(jsonb '\"a\"', '$' COLUMNS EXISTS a char(5) (PATH '$.a' ERROR PRIOR ERROR))";
+    assert!(super::fixture::is_opaque(text));
 }

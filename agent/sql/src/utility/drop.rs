@@ -84,6 +84,10 @@ impl<'a> Reader<'a> {
             ("function" | "procedure" | "aggregate" | "type" | "domain", kind) => {
                 let mut names = Vec::new();
                 loop {
+                    if cursor.sees("setof") {
+                        // Of a type that is called as what follows.
+                        return None;
+                    }
                     let name = cursor.qualified()?;
                     self.alter_other(Verb::Drop, kind, object_type.class, Some(name.clone()));
                     names.push(name);

@@ -107,6 +107,16 @@ impl Bridge<'_> {
         if self.scan(&mut scan, end).is_none() {
             return 0;
         }
+        // What is read of a mistaken call may reach beyond it.
+        let mut behind = index + 2;
+        let fits = scan.pieces.iter().map(Piece::range).all(|range| {
+            let fits = (behind..=end).contains(&range.start) && (range.start..=end).contains(&range.end);
+            behind = range.end;
+            fits
+        });
+        if !fits {
+            return 0;
+        }
         // Without quotes sqlparser would look for the words that were left out.
         let name = Word { value: word.to_owned(), quote_style: Some('"'), keyword: Keyword::NoKeyword };
         self.push(index, To::Word(name));
