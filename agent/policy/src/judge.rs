@@ -14,7 +14,7 @@ use crate::judgement::{Cause, Judgement};
 use crate::mask::Masks;
 use crate::principal::Subject;
 use crate::resource::Resource;
-use crate::rule::{Judging, Place, Rule};
+use crate::rule::{Place, Rule};
 use crate::who::Standing;
 use crate::window::{Moment, Window};
 pub use considered::Considered;
@@ -86,16 +86,19 @@ impl Policy {
             .iter()
             .find(|resource| resource.name == subject.resource)
             .is_none_or(|resource| resource.serves(subject.database));
-        let judges = |rule: &Rule| match &rule.judging {
-            None => false,
-            Some(Judging { decision: Decision::Allow, .. }) => {
-                served && rule.standing(subject) == Standing::Inside
+        let (mut rules, mut doubtful) = (Vec::new(), Vec::new());
+        for (at, rule) in self.rules.iter().enumerate() {
+            let Some(judging) = &rule.judging else { continue };
+            let allows = judging.decision == Decision::Allow;
+            match rule.standing(subject) {
+                Standing::Inside if served || !allows => rules.push(at),
+                Standing::Unknown if !allows => {
+                    rules.push(at);
+                    doubtful.push(at);
+                }
+                Standing::Inside | Standing::Unknown | Standing::Outside => {}
             }
-            Some(_) => rule.standing(subject) > Standing::Outside,
-        };
-        let rules: Vec<usize> = (0..self.rules.len()).filter(|at| judges(&self.rules[*at])).collect();
-        let is_doubtful = |at: &usize| self.rules[*at].standing(subject) == Standing::Unknown;
-        let doubtful = rules.iter().copied().filter(is_doubtful).collect();
+        }
         let masking = self.masking(subject).next();
         let opaque = |counts: fn(&Rule) -> bool| {
             let first = |decision| {

@@ -20,6 +20,7 @@ mod uses;
 mod with;
 
 pub(crate) use access::{Target, relation_object};
+pub(crate) use call::function_object;
 pub(crate) use expr::Over;
 pub(crate) use texts::is_told_by_literal;
 

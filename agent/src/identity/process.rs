@@ -56,9 +56,8 @@ pub(super) fn start_time(folder: &Path) -> Option<u64> {
 /// Whether it is process 1 of its pid namespace, or of all: the last number of `NSpid` in `status` is its own name
 /// for itself. The process's name stands there without line feeds.
 pub(super) fn is_first_of_its_namespace(folder: &Path) -> bool {
-    let status = read(&folder.join("status"), 1 << 20).unwrap_or_default();
-    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"));
-    let last = line.and_then(|line| line.rsplit(u8::is_ascii_whitespace).next());
+    let status = status(folder).unwrap_or_default();
+    let last = field(&status, b"NSpid:").and_then(|line| line.rsplit(u8::is_ascii_whitespace).next());
     last == Some(b"1")
 }
 
@@ -105,16 +104,24 @@ pub(super) fn environment(folder: &Path) -> Option<Secret> {
 
 /// The real user and group ids, which the kernel's word at connect has, too.
 pub(super) fn ids(folder: &Path) -> Option<(u32, u32)> {
-    parse_ids(&read(&folder.join("status"), 64 * 1024)?)
+    parse_ids(&status(folder)?)
 }
 
 /// The ids of [`ids`] in the file's content: of the real, effective, saved and file system's the first.
 pub(super) fn parse_ids(content: &[u8]) -> Option<(u32, u32)> {
     let id = |name: &[u8]| {
-        let line = content.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name))?;
-        std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
+        std::str::from_utf8(field(content, name)?).ok()?.split_ascii_whitespace().next()?.parse().ok()
     };
     Some((id(b"Uid:")?, id(b"Gid:")?))
+}
+
+fn status(folder: &Path) -> Option<Vec<u8>> {
+    read(&folder.join("status"), 1 << 20)
+}
+
+/// What stands behind a name in `status`.
+fn field<'a>(status: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name))
 }
 
 /// The second since the Unix epoch.

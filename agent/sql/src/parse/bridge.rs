@@ -92,13 +92,12 @@ impl Bridge<'_> {
 
     /// Passes on what begins at this token; how many tokens that were.
     fn step(&mut self, index: usize) -> usize {
+        if let Some(row) = self.row_called(index) {
+            self.push(index, quoted(row));
+            return 1;
+        }
         let token = self.tokens[index];
         let rewritten = match token.kind {
-            Kind::Word | Kind::Quoted if self.row_called(index).is_some() => {
-                let row = self.row_called(index).unwrap_or_default();
-                self.push(index, quoted(row));
-                1
-            }
             // Of a word for a type sqlparser takes no more than the word, and what is behind the dot for a field of the value.
             Kind::Word if self.is_schema_of_type(index) => {
                 let schema = token.name(self.text);

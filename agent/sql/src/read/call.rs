@@ -237,7 +237,12 @@ pub(super) fn makes_values(function: &str) -> bool {
     function.starts_with("pg_input_") || function.contains("_populate_record")
 }
 
-fn function_object(class: &'static str, schema: Option<&str>, name: &str, oid: Option<Oid>) -> Object {
+pub(crate) fn function_object(
+    class: &'static str,
+    schema: Option<&str>,
+    name: &str,
+    oid: Option<Oid>,
+) -> Object {
     Object {
         kind: ObjectKind::Function,
         class,

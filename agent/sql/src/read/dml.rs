@@ -441,11 +441,8 @@ impl<'a> Reader<'a> {
             Some(UpdateTableFromKind::BeforeSet(_)) => self.opaque("unsupported clause of an UPDATE"),
         }
         self.assignments(assignments, &scope, false);
-        let looks = self.looks_at_target(selection.as_ref(), &mut scope);
-        self.choose(&scope, chosen && looks);
-        if chosen && !looks {
-            self.touch_every_row(Verb::UpdateAll, &target, assigned_names(assignments));
-        }
+        let all = Told::Written { columns: assigned_names(assignments), condition: Some(false) };
+        self.choose_written(selection.as_ref(), &mut scope, chosen, &target, (Verb::UpdateAll, all));
         self.read_target(&target, &used);
         self.returning(returning.as_deref(), &target, scope)
     }
@@ -493,11 +490,8 @@ impl<'a> Reader<'a> {
         for table in using.iter().flatten() {
             self.table_with_joins(table, &mut scope);
         }
-        let looks = self.looks_at_target(selection.as_ref(), &mut scope);
-        self.choose(&scope, chosen && looks);
-        if chosen && !looks {
-            self.touch_every_row(Verb::DeleteAll, &target, None);
-        }
+        let all = Told::Written { columns: None, condition: Some(false) };
+        self.choose_written(selection.as_ref(), &mut scope, chosen, &target, (Verb::DeleteAll, all));
         self.read_target(&target, &used);
         self.returning(returning.as_deref(), &target, scope)
     }
@@ -515,8 +509,20 @@ impl<'a> Reader<'a> {
         looks
     }
 
-    /// What was told as a write of the rows that a condition chooses may be one of all.
-    fn touch_every_row(&mut self, verb: Verb, target: &Target<'a>, columns: Option<Rc<[String]>>) {
-        self.touch_target(verb, target, &Told::Written { columns, condition: Some(false) });
+    /// Reads the condition of an UPDATE or DELETE. `chosen`: it was told as a write of the rows that the condition chooses,
+    /// which may be one of all, as `all` tells it.
+    fn choose_written(
+        &mut self,
+        condition: Option<&Expr>,
+        scope: &mut Scope<'_>,
+        chosen: bool,
+        target: &Target<'a>,
+        (verb, all): (Verb, Told),
+    ) {
+        let looks = self.looks_at_target(condition, scope);
+        self.choose(scope, chosen && looks);
+        if chosen && !looks {
+            self.touch_target(verb, target, &all);
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::{Read, action};
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
 use crate::name::Name;
-use crate::read::{Over, Reader};
+use crate::read::{Over, Reader, function_object};
 
 /// Attributes of functions that say nothing of what they run.
 const WORDS_OF_ROUTINES: &[&[&str]] = &[
@@ -138,13 +138,8 @@ impl<'a> Reader<'a> {
         let functions = self.names.catalog.functions().filter(|function| function.schema == schema);
         let names: BTreeSet<(&str, bool)> = functions.map(|f| (&*f.name, f.procedure)).collect();
         for (name, procedure) in names {
-            let object = Object {
-                kind: ObjectKind::Function,
-                class: if procedure { "procedure" } else { "function" },
-                schema: Some(schema.to_owned()),
-                name: name.to_owned(),
-                oid: None,
-            };
+            let class = if procedure { "procedure" } else { "function" };
+            let object = function_object(class, Some(schema), name, None);
             self.act(Action { verb: Verb::Alter, object, implied: true, detail: Detail::NONE });
         }
     }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use policy::{Action, Detail, Object, ObjectKind, Verb};
+use policy::{Action, Detail, ObjectKind, Verb};
 
 use super::kind::{object_type, tag};
 use super::{Read, action};
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
 use crate::name::Name;
-use crate::read::{Reader, relation_object};
+use crate::read::{Reader, function_object, relation_object};
 
 impl<'a> Reader<'a> {
     pub(super) fn drop_statement(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
@@ -155,13 +155,7 @@ impl<'a> Reader<'a> {
         let functions = catalog.functions().filter(|function| !own(&function.schema));
         let names: BTreeSet<(&str, &str)> = functions.map(|f| (&*f.schema, &*f.name)).collect();
         for (schema, name) in names {
-            let object = Object {
-                kind: ObjectKind::Function,
-                class: "function",
-                schema: Some(schema.to_owned()),
-                name: name.to_owned(),
-                oid: None,
-            };
+            let object = function_object("function", Some(schema), name, None);
             self.act(Action { verb, object, implied: true, detail: Detail::NONE });
         }
     }

@@ -1,12 +1,12 @@
 //! GRANT, REVOKE, roles, default privileges, ownership.
 
-use policy::{Action, Detail, Object, ObjectKind, RelationKind, Verb};
+use policy::{Action, Detail, ObjectKind, RelationKind, Verb};
 
 use super::kind::object_type;
 use super::{Read, action};
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
-use crate::read::{Reader, relation_object};
+use crate::read::{Reader, function_object, relation_object};
 
 impl<'a> Reader<'a> {
     pub(super) fn privileges(&mut self, head: &str, cursor: &mut Cursor<'a>) -> Option<Read> {
@@ -146,13 +146,7 @@ impl<'a> Reader<'a> {
         inside.sort_by_key(|function| function.oid);
         for function in inside {
             // More than FUNCTIONS or PROCEDURES alone take in.
-            let object = Object {
-                kind: ObjectKind::Function,
-                class: "function",
-                schema: Some(function.schema.clone()),
-                name: function.name.clone(),
-                oid: None,
-            };
+            let object = function_object("function", Some(&function.schema), &function.name, None);
             self.act(Action { verb, object, implied: true, detail: Detail::NONE });
         }
     }

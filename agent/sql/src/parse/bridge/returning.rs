@@ -30,13 +30,13 @@ impl Bridge<'_> {
     /// function, a type or a table such a name is a schema's.
     pub(super) fn row_called(&self, index: usize) -> Option<&'static str> {
         let kind = |at: usize| self.kind(index + at);
-        if self.rows.is_empty() || kind(1) != Some(Kind::Dot) || self.is_label(index) {
+        let is_name = matches!(kind(0), Some(Kind::Word | Kind::Quoted));
+        if self.rows.is_empty() || !is_name || kind(1) != Some(Kind::Dot) || self.is_label(index) {
             return None;
         }
-        let is_cast = self.before(index).is_some_and(|token| token.kind == Kind::ColonColon);
         let is_column = kind(2).is_some_and(Kind::is_name) || self.is_operator(index + 2, "*");
         let goes_on = |kind: Kind| matches!(kind, Kind::LeftParen | Kind::Dot) || kind.is_string();
-        if is_cast || !is_column || kind(3).is_some_and(goes_on) {
+        if !is_column || kind(3).is_some_and(goes_on) {
             return None;
         }
         let name = self.tokens[index].name(self.text);
