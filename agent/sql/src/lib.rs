@@ -37,6 +37,8 @@ mod values;
 
 pub use analysis::{Analysis, CopyDirection, Effects, Place, Statement, TransactionEffect, Wants};
 pub use lexer::Unreadable;
+#[cfg(feature = "trees")]
+pub use parse::trees;
 pub use settings::{Limits, Reach, SearchPath, Settings};
 pub use shape::{Shape, stands_for_all};
 pub use split::{split, tokens};

@@ -52,6 +52,25 @@ pub(crate) fn expression(text: &str, tokens: &[Token]) -> Result<Parsed<Expr>, F
     whole(text, tokens, |parser| parser.parse_expr())
 }
 
+/// The tree of each statement that is read from one, for who compares it with another parser's.
+///
+/// # Errors
+/// As [`crate::split`].
+#[cfg(feature = "trees")]
+pub fn trees(
+    text: &[u8],
+    settings: &crate::Settings,
+    limits: &crate::Limits,
+) -> Result<Vec<Option<Statement>>, crate::Unreadable> {
+    let (text, tokens) = crate::lexer::lex(text, settings, limits)?;
+    let tree = |tokens: &[Token]| {
+        let cursor = crate::cursor::Cursor::new(text, tokens);
+        crate::statement::is_data(&cursor).then(|| statement(text, tokens).ok()).flatten()
+    };
+    let slices = crate::split::slices(text, &tokens, limits)?;
+    Ok(slices.into_iter().map(|slice| tree(&tokens[slice]).map(|parsed| parsed.tree)).collect())
+}
+
 fn whole<T>(
     text: &str,
     tokens: &[Token],

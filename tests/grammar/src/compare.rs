@@ -8,6 +8,7 @@ use policy::{ObjectKind, Output, Verb};
 use sql::{Analysis, Limits, Statement, TransactionEffect};
 
 use crate::oracle::{Facts, Name, Reading, Write};
+use crate::trees;
 use crate::world::{self, CHILD, World};
 
 /// Longer than this for a text of a corpus is a way to keep a worker from everybody else.
@@ -30,7 +31,7 @@ impl Finding {
         Finding::dangerous("a panic", "")
     }
 
-    fn dangerous(class: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub(crate) fn dangerous(class: impl Into<String>, detail: impl Into<String>) -> Self {
         Finding { class: class.into(), dangerous: true, detail: detail.into() }
     }
 }
@@ -110,6 +111,12 @@ pub fn compare(text: &str, reading: &Reading) -> Outcome {
         outcome.findings.push(Finding::dangerous("literals", format!("{constants:?}")));
     }
     statements(&ours, reading, &world, &mut outcome);
+    let trees = sql::trees(text.as_bytes(), &settings, &limits).unwrap_or_default();
+    for ((tree, statement), theirs) in trees.iter().zip(&ours.statements).zip(&reading.statements) {
+        if let (Some(tree), Some(theirs), false) = (tree, &theirs.facts.names, is_opaque(statement)) {
+            trees::compare(tree, theirs, &mut outcome.findings);
+        }
+    }
     outcome
 }
 

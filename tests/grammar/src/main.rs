@@ -8,6 +8,7 @@ mod known;
 mod mutate;
 mod oracle;
 mod report;
+mod trees;
 mod world;
 
 use std::path::{Path, PathBuf};

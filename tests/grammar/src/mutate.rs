@@ -1,5 +1,7 @@
 //! Texts that nobody wrote: those of the corpora with tokens dropped, doubled, moved, and taken from elsewhere.
 
+mod keywords;
+
 use std::time::Instant;
 
 use anyhow::Result;
@@ -8,6 +10,7 @@ use crate::compare::compare;
 use crate::corpus::Corpus;
 use crate::oracle;
 use crate::report::Findings;
+use keywords::KEYWORDS;
 
 /// Words and signs that change how what is around them is read.
 const SPICE: &[&str] = &[
@@ -275,8 +278,8 @@ impl Code {
             token.starts_with('$') || (token.starts_with('\'') && !token.contains('\\'))
         })?;
         let quoted = &tokens[token];
-        let code = if quoted.starts_with('$') {
-            let tag = quoted[1..].find('$')? + 2;
+        let code = if let Some(tag) = quoted.strip_prefix('$') {
+            let tag = tag.find('$')? + 2;
             quoted.get(tag..quoted.len().checked_sub(tag)?)?.to_owned()
         } else {
             quoted[1..quoted.len() - 1].replace("\'\'", "'")
@@ -371,7 +374,8 @@ impl Run<'_> {
     /// Tries every so manieth text from `first` on. Each has numbers of its own, so that a run can go on from any of them.
     fn many(mut self, first: u64, step: u64, count: u64, until: Option<Instant>) -> Tried {
         let mut done = Tried { next: first, ..Tried::default() };
-        while done.tried < count && (done.tried % 64 != 0 || until.is_none_or(|until| Instant::now() < until))
+        while done.tried < count
+            && (!done.tried.is_multiple_of(64) || until.is_none_or(|until| Instant::now() < until))
         {
             self.numbers = Numbers(Numbers(self.seed ^ done.next.wrapping_mul(0x2545_f491_4f6c_dd1d)).next());
             let text = self.text();
@@ -379,7 +383,7 @@ impl Run<'_> {
             done.next += step;
             let Some(reading) = oracle::read(&text) else {
                 // What PostgreSQL refuses may still not end us; one in eight is enough to see it.
-                if done.tried % 8 == 0 && crate::compare::panics(&text) {
+                if done.tried.is_multiple_of(8) && crate::compare::panics(&text) {
                     let finding = crate::compare::Finding::panic();
                     let outcome = crate::compare::Outcome { findings: vec![finding], ..Default::default() };
                     done.findings.add(&outcome, &text);
@@ -427,7 +431,7 @@ impl Run<'_> {
         for _ in 0..=self.numbers.below(3) {
             let at = self.numbers.below(tokens.len());
             let other = self.numbers.below(tokens.len());
-            match self.numbers.below(8) {
+            match self.numbers.below(11) {
                 0 if tokens.len() > 1 => drop(tokens.remove(at)),
                 1 if tokens.len() > 1 => tokens.swap(at, other),
                 2 => tokens.insert(at, tokens[at]),
@@ -437,6 +441,17 @@ impl Run<'_> {
                 }
                 5 => tokens.insert(at, spice[self.numbers.below(spice.len())]),
                 6 => tokens[at] = spice[self.numbers.below(spice.len())],
+                7 => {
+                    // One name, wherever it stands, and a word that may be one.
+                    let (name, word) = (tokens[at], self.keyword());
+                    tokens.iter_mut().filter(|token| **token == name).for_each(|token| *token = word);
+                }
+                // A label, or a name of one's own.
+                8 => tokens.insert(at, self.keyword()),
+                9 => {
+                    tokens.insert(at, self.keyword());
+                    tokens.insert(at, "AS");
+                }
                 _ => {
                     // Some of another statement, as it stands there.
                     let from = other_text(self);
@@ -446,6 +461,10 @@ impl Run<'_> {
                 }
             }
         }
+    }
+
+    fn keyword(&mut self) -> &'static str {
+        KEYWORDS[self.numbers.below(KEYWORDS.len())]
     }
 
     fn joined(&mut self, tokens: &[&str]) -> String {

@@ -5,6 +5,7 @@
 mod code;
 mod columns;
 mod facts;
+mod names;
 mod tag;
 mod tree;
 mod walk;
@@ -13,7 +14,7 @@ use std::ops::Range;
 
 use pg_query::{ParserOptions, protobuf::Token};
 
-pub use facts::{Facts, Name, Write};
+pub use facts::{Clause, Facts, Name, Names, Part, Write};
 
 /// One statement.
 pub struct Statement {

@@ -243,9 +243,9 @@ pub(super) fn steers(text: &str) -> String {
     lineage(&read(text).statements.remove(0).steers)
 }
 
-/// What a text's only statement stores.
+/// What a text's last statement stores.
 pub(super) fn written(text: &str) -> String {
-    lineage(&read(text).statements.remove(0).written)
+    lineage(&read(text).statements.pop().expect("a statement").written)
 }
 
 fn lineage(lineage: &Lineage) -> String {

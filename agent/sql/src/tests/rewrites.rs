@@ -1,7 +1,7 @@
 //! Shapes that are rewritten before they are parsed: each is read as what PostgreSQL makes of it, and words that only look
 //! like one of them stay names.
 
-use super::fixture::{actions, details, is_opaque, steers};
+use super::fixture::{actions, details, is_opaque, steers, written};
 
 /// What the columns carry, be it their own value or not.
 fn output(text: &str) -> String {
@@ -158,6 +158,7 @@ fn modifiers_of_windows_collations_and_samples_say_nothing_of_their_own() {
         "103.1",
     );
     // Names that look like them.
+    carries("SELECT q.as COLLATE \"C\" AS b, 1 FROM (SELECT ssn AS \"as\" FROM customers) q", "100.3 -");
     carries("SELECT q.collate \"C\" FROM (SELECT ssn AS \"collate\" FROM customers) q", "100.3");
     carries("SELECT exclude ties FROM (SELECT ssn AS exclude FROM customers) q", "100.3");
     carries("SELECT (SELECT exclude ties) FROM (SELECT ssn AS exclude FROM customers) q", "100.3");
@@ -199,6 +200,9 @@ fn relations_may_be_written_with_a_star_or_in_parentheses() {
     carries("SELECT c.ssn FROM t *, customers * AS c, orders o", "100.3");
     carries("SELECT (SELECT ssn FROM t * a, customers LIMIT 1) FROM t", "100.3");
     check("UPDATE t * SET a = 1", "update-all table public.t", "none");
+    // A table that is called as a word before a relation.
+    let stored = "CREATE TABLE update (a int, b text, c text); INSERT INTO update SELECT * FROM customers";
+    assert_eq!(written(stored), "100.1+100.2+100.3");
     check(
         "UPDATE t * AS x SET a = o.id FROM orders *, public.secret * s WHERE o.total = x.a",
         "update table public.t, select table public.orders, select table public.secret, select table public.t",

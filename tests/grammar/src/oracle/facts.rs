@@ -34,6 +34,98 @@ pub enum Write {
     Create,
 }
 
+/// A clause of a query or a statement that writes rows; of several the innermost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Clause {
+    /// Another one, or of no interest.
+    None,
+    /// The item of SELECT's list.
+    Item(usize),
+    /// The item of RETURNING's list.
+    Returning(usize),
+    Distinct,
+    From,
+    Where,
+    Group,
+    Having,
+    Window,
+    Order,
+    Limit,
+    Values,
+    Set,
+}
+
+/// A name, and what it is the name of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// A column or a whole row, with what stands before it.
+    Column(Vec<String>),
+    /// A field of a value.
+    Field(String),
+    /// A function that is called.
+    Call(Vec<String>),
+    /// What an item is called.
+    Label(String),
+    /// What a relation or a query is called, and its columns.
+    Alias(String, Vec<String>),
+    /// A column that is written.
+    Target(String),
+    /// The columns by which a join takes rows together.
+    Using(Vec<String>),
+    /// All that two relations have in common.
+    Natural,
+    /// A query of its own, but for VALUES.
+    Query,
+}
+
+impl std::fmt::Display for Clause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            // Findings of all items are of one class.
+            Clause::Item(_) => f.write_str("Item"),
+            Clause::Returning(_) => f.write_str("Returning"),
+            clause => write!(f, "{clause:?}"),
+        }
+    }
+}
+
+impl Part {
+    /// What it is the name of.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Part::Column(_) => "column",
+            Part::Field(_) => "field",
+            Part::Call(_) => "call",
+            Part::Label(_) => "label",
+            Part::Alias(..) => "alias",
+            Part::Target(_) => "target",
+            Part::Using(_) => "USING",
+            Part::Natural => "NATURAL",
+            Part::Query => "query",
+        }
+    }
+}
+
+/// How often each name stands where.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    pub all: BTreeMap<(Clause, Part), usize>,
+    /// What the list at hand calls the rows `old` and `new`.
+    pub(super) rows: Vec<(String, &'static str)>,
+}
+
+impl Names {
+    pub fn add(&mut self, clause: Clause, mut part: Part) {
+        if let Part::Column(parts) = &mut part
+            && let Some(row) = parts.first_mut()
+            && let Some((_, of)) = self.rows.iter().find(|(name, _)| name == row)
+        {
+            (*of).clone_into(row);
+        }
+        *self.all.entry((clause, part)).or_default() += 1;
+    }
+}
+
 /// Where in the tree something stood: the kind of the node around it. Findings are told apart by it.
 pub type Around = String;
 
@@ -60,6 +152,8 @@ pub struct Facts {
     pub columns: BTreeSet<String>,
     /// For a plain SELECT over relations: the columns in each item, without subqueries.
     pub items: Option<Vec<BTreeSet<String>>>,
+    /// Of a query or a statement that writes rows.
+    pub names: Option<Names>,
     /// Settings that are set or reset.
     pub settings: BTreeSet<String>,
     /// What the session follows, in words: `commit`, `prepare x`, …

@@ -11,6 +11,7 @@ use serde_json::Value;
 use self::functions::{DEFINED_BY, DEFINES};
 use super::columns::{items, reads_target};
 use super::facts::{Facts, Name, Write};
+use super::names::names;
 use super::tag::tag;
 use super::tree::{Fields, flag, is_there, list, node, number, qualified, range_var, string, text};
 
@@ -21,6 +22,8 @@ pub(super) fn facts(tree: &Value) -> Facts {
         walk.facts.kind = kind.to_owned();
         walk.facts.tag = tag(kind, fields);
         walk.facts.items = items(kind, fields);
+        let is_data = matches!(kind, "SelectStmt" | "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt");
+        walk.facts.names = is_data.then(|| names(tree));
     }
     walk.value(tree, "");
     walk.facts

@@ -47,10 +47,11 @@ impl Bridge<'_> {
         self.before(index).is_some_and(|token| token.kind == Kind::Dot)
     }
 
-    /// Behind a dot or AS any word is a label, and behind `::` it is a type.
+    /// Behind a dot or AS any word is a label, and behind `::` it is a type. A column may be called `as` behind a dot.
     pub(super) fn is_label(&self, index: usize) -> bool {
+        let is_as = |before: usize| self.is(before, "as") && !self.is_before_dot(before);
         self.is_before_dot(index)
-            || self.is_before(index, "as")
+            || index.checked_sub(1).is_some_and(is_as)
             || self.before(index).is_some_and(|token| token.kind == Kind::ColonColon)
     }
 

@@ -60,6 +60,10 @@ impl Bridge<'_> {
                 _ => break,
             }
         }
+        // INSERT INTO update SELECT *: the star is what is selected.
+        if self.chain(at) == 0 {
+            return false;
+        }
         // A FROM that is a query's, and not that of extract(… FROM …) or of IS DISTINCT FROM.
         let from = self.is_before(at, "from") && !self.is_two_before(at, "distinct") && self.level().query;
         let listed = self.level().lists
