@@ -27,6 +27,7 @@ mod masking;
 mod meaning;
 mod observing;
 mod operation;
+mod plans;
 mod protected;
 mod protocol;
 mod refusal;

@@ -21,6 +21,7 @@ mod ledger;
 mod malformed;
 mod measured;
 mod names;
+mod plans;
 mod reading;
 mod refusal;
 mod replication;
@@ -94,6 +95,10 @@ pub(crate) struct Active {
     facts_asked: bool,
     /// The same of what the role reaches.
     reach_asked: bool,
+    /// The server was told to forget its plans for the message in front.
+    renewal_asked: bool,
+    /// How many times it has forgotten them.
+    renewals: u64,
     /// The server is to be asked what it has answered behind a COPY.
     after_copy_unasked: bool,
     /// The client has cancelled the message in front, or its time is over.
@@ -144,6 +149,8 @@ impl Active {
             catalog_early: false,
             facts_asked: false,
             reach_asked: false,
+            renewal_asked: false,
+            renewals: 0,
             after_copy_unasked: false,
             interrupted: None,
             replicates: false,

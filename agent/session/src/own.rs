@@ -49,7 +49,14 @@ pub(crate) enum Asked {
     Listed,
     /// What the role reaches: [`REACH`].
     Reach,
+    /// Nothing: it is to forget its plans, [`RENEWAL`].
+    Plans,
 }
+
+/// What was prepared is taken apart again when it is next used, by the names of then. PostgreSQL does so by itself where the
+/// search path has changed or what a plan stands on, but not where something new stands before it in the path
+/// (`plancache.c`, `SearchPathMatchesCurrentEnvironment`).
+const RENEWAL: &str = "DISCARD PLANS";
 
 /// The role, then a row for each schema that it may use.
 const REACH: &str = "SELECT current_user::pg_catalog.name UNION ALL \
@@ -110,6 +117,7 @@ impl Own<'_> {
                     Asked::Path => FACTS,
                     Asked::Listed => LISTED,
                     Asked::Reach => REACH,
+                    Asked::Plans => RENEWAL,
                 };
                 facts(out, name, text)
             }

@@ -291,6 +291,7 @@ impl Active {
             Some(Expected::OwnFacts { told, asked, failed }) => {
                 match (asked, told.is_empty()) {
                     _ if failed => {}
+                    (Asked::Plans, _) => self.renewals += 1,
                     // The client's next message still waits.
                     (Asked::Path, true) if self.waiting == Some(Waiting::Facts) => {
                         self.status = status;

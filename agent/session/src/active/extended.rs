@@ -16,7 +16,7 @@ use super::frontend::Taken;
 use super::hold::{HeldMessage, Shown};
 use super::judging::{Ready, Ruled, Waiting};
 use super::ledger::{parameters, recordable};
-use super::names::{Change, Judged, Portal, Prepared};
+use super::names::{Analysed, Change, Judged, Portal, Prepared};
 use super::reading::Reading;
 use super::refusal::Refusal;
 use crate::own::Own;
@@ -87,6 +87,7 @@ impl Active {
             record,
             reading: ruled.reading().weight(),
             judged: RefCell::new(Some(ruled.judged().clone())),
+            analysed: RefCell::new(self.analysed(Some(ruled.reading()))),
         };
         let change = self.names.prepare(name, Rc::new(prepared));
         let veiled = self.veils(ruled.reading()) || ruled.reading().has_secrets();
@@ -161,6 +162,7 @@ impl Active {
     ) -> Result<(), Fault> {
         let veiled = self.veils(&judged.reading) || judged.reading.has_secrets();
         let unmoved = judged.epoch == self.facts.epoch();
+        self.taken_apart(&prepared, &judged.reading);
         self.facts.planned(&judged.reading);
         // What its own planning changes is nothing new to what was planned.
         let epoch = if unmoved { self.facts.epoch() } else { judged.epoch };
@@ -264,6 +266,7 @@ impl Active {
                 turn.statement(permit, frame);
                 let mut run = self.run(record, ruled.reading(), turn);
                 run.masks = portal.masks.clone();
+                self.executes(ruled.reading());
                 if !portal.prepared.inside {
                     run.changes =
                         self.change_names(&portal.prepared.text, ruled.judged(), portal.prepared.record);
@@ -344,6 +347,7 @@ impl Active {
         let reading = &judged.reading;
         for (index, (statement, place)) in reading.statements().iter().zip(reading.places()).enumerate() {
             let effects = &statement.effects;
+            let Analysed { epoch, renewals, .. } = self.analysed(None);
             let named = || {
                 Rc::new(Prepared {
                     // Its own part alone: with it, all of the text would stay.
@@ -355,6 +359,7 @@ impl Active {
                     reading: reading.weight_of(index),
                     // PREPARE's and DECLARE's own actions are those of what they name.
                     judged: RefCell::new(None),
+                    analysed: RefCell::new(Analysed { reading: None, epoch, renewals }),
                 })
             };
             if let Some(name) = &effects.prepares {

@@ -117,6 +117,11 @@ impl Active {
             Message::Execute { portal, max_rows } => self.execute(portal, max_rows, frame, turn)?,
             Message::FunctionCall(call) => self.function_call(&call, frame, turn)?,
             Message::Describe { target, name } => {
+                if matches!(target, Target::Statement)
+                    && let Taken::NotYet = self.takes_apart(name, turn)
+                {
+                    return Ok(Taken::NotYet);
+                }
                 self.batch_open = true;
                 turn.control(tag, frame)?;
                 let described = match target {
@@ -177,6 +182,7 @@ impl Active {
         // A replication connection speaks the simple protocol alone: there the path stays unknown.
         self.facts_asked = self.replicates;
         self.reach_asked = self.replicates;
+        self.renewal_asked = self.replicates;
     }
 
     /// While the server reads COPY data it ignores Sync, and answers it as soon as the COPY has failed: what becomes of

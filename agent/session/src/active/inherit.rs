@@ -5,6 +5,7 @@ use sql::{Effects, SearchPath, Statement, TransactionEffect};
 
 use super::Active;
 use super::names::Prepared;
+use super::plans::OLD;
 use super::reading::{Changes, Reading};
 
 impl Active {
@@ -80,6 +81,10 @@ impl Active {
         }
         let meant = self.reread_by(&prepared.text, prepared.strings, &settings);
         let meant = self.with_checks(meant, &prepared.types);
+        if self.is_old(prepared, &meant) {
+            resolved.doubt(index, OLD);
+            return false;
+        }
         let [statement] = meant.statements() else {
             resolved.doubt(index, "EXECUTE of more than one statement");
             return false;

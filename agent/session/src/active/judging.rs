@@ -110,22 +110,26 @@ impl Ruled {
 }
 
 impl Active {
-    /// Judges the text of the message in front, or one that the server took apart before with strings like these. Its
-    /// parameters have these types of users' among others.
+    /// Judges the text of the message in front, or one that was prepared before. Its parameters have these types of users'
+    /// among others.
     pub(super) fn judge(
         &mut self,
         text: &[u8],
         types: &[Oid],
-        before: Option<Strings>,
+        prepared: Option<&Prepared>,
         turn: &mut Turn<'_>,
     ) -> Ready<Ruled> {
-        let reading = match self.read(text, before, turn) {
+        let reading = match self.read(text, prepared.map(|prepared| prepared.strings), turn) {
             Ready::Now(reading) => self.with_checks(reading, types),
             Ready::Wait => return Ready::Wait,
         };
         if !self.names_are_certain(&reading) {
             return self.wait(Waiting::Names);
         }
+        let reading = match self.as_planned(prepared, reading, turn) {
+            Ready::Now(reading) => reading,
+            Ready::Wait => return Ready::Wait,
+        };
         Ready::Now(self.rule(reading))
     }
 
@@ -138,8 +142,10 @@ impl Active {
         {
             return Ready::Now(self.ruled(judged.clone()));
         }
-        let ruled = self.judge(&prepared.text, &prepared.types, Some(prepared.strings), turn);
-        if let Ready::Now(ruled) = &ruled {
+        let ruled = self.judge(&prepared.text, &prepared.types, Some(prepared), turn);
+        if let Ready::Now(ruled) = &ruled
+            && !self.is_old(prepared, ruled.reading())
+        {
             *prepared.judged.borrow_mut() = Some(ruled.judged.clone());
         }
         ruled
@@ -323,7 +329,7 @@ impl Active {
         false
     }
 
-    fn wait<T>(&mut self, waiting: Waiting) -> Ready<T> {
+    pub(super) fn wait<T>(&mut self, waiting: Waiting) -> Ready<T> {
         self.waiting = Some(waiting);
         Ready::Wait
     }

@@ -33,6 +33,19 @@ pub(crate) struct Prepared {
     pub(crate) reading: usize,
     /// The last reading, good for one epoch.
     pub(crate) judged: RefCell<Option<Judged>>,
+    /// What the server last took it to be, which it may still do.
+    pub(crate) analysed: RefCell<Analysed>,
+}
+
+/// What a prepared statement meant when the server last took it apart. It does so again only where it sees a reason, so that
+/// this is what it may run, whatever the names in it stand for by then.
+pub(crate) struct Analysed {
+    /// Not known if absent.
+    pub(crate) reading: Option<Rc<Reading>>,
+    /// Of what the session knew then.
+    pub(crate) epoch: u64,
+    /// How many times the server had forgotten its plans by then.
+    pub(crate) renewals: u64,
 }
 
 /// A reading and what the policy says of it, as of one epoch of what the session knows.
@@ -353,7 +366,8 @@ trait Weighs {
 
 impl Weighs for Prepared {
     fn weight(&self) -> usize {
-        256 + self.text.len() + size_of_val(&*self.types) + self.reading
+        // What it was last taken to be, and what it is now.
+        256 + self.text.len() + size_of_val(&*self.types) + 2 * self.reading
     }
 }
 

@@ -80,6 +80,20 @@ impl Reading {
         Reading { meaning: Rc::clone(meaning), places: vec![place] }
     }
 
+    /// Whether a text reads, writes and gives the same when it is read like this as when it is read like that.
+    pub(crate) fn means_as(&self, other: &Reading) -> bool {
+        let same = |(a, b): (&Statement, &Statement)| {
+            a.actions == b.actions
+                && a.relations == b.relations
+                && a.output == b.output
+                && a.written == b.written
+                && a.steers == b.steers
+        };
+        Rc::ptr_eq(&self.meaning, &other.meaning)
+            || (self.statements().len() == other.statements().len()
+                && self.statements().iter().zip(other.statements()).all(same))
+    }
+
     pub(crate) fn meaning(&self) -> &Rc<Meaning> {
         &self.meaning
     }

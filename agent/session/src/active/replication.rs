@@ -28,6 +28,7 @@ impl Active {
         self.replicates = replicates;
         self.facts_asked = replicates;
         self.reach_asked = replicates;
+        self.renewal_asked = replicates;
     }
 
     /// The ruling on a command of the replication protocol; none for a text that the server takes for SQL.
