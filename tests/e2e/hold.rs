@@ -253,3 +253,17 @@ fn lines(wire: &mut wire::Wire) -> Result<Vec<String>> {
     let replies = wire.until_ready()?;
     Ok(replies.iter().filter(|reply| reply.tag != b'N').map(Message::line).collect())
 }
+
+#[test]
+fn what_others_change_while_it_waits_is_not_what_was_approved() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        let (psql, id) = held(world)?;
+        let put = ["ALTER TABLE orders RENAME TO before", "CREATE TABLE orders AS SELECT * FROM before"];
+        world.rows(&put)?;
+        output(&mut world.daemon.approvals(&["approve", &id])?)?;
+        let (rows, told) = end(psql)?;
+        ensure!(told.contains("has changed while it waited"), "{rows}{told}");
+        ensure!(rows.contains("goes on") && orders(world)? == "3", "{rows}");
+        Ok(())
+    })
+}

@@ -1,8 +1,9 @@
 //! Names mean what the server's effective search path says, and to ask for it leaves no trace.
 
 use anyhow::{Context as _, Result, ensure};
+use e2e::wire::{self, Message};
 use e2e::world::ROLE;
-use e2e::{Setup, World, story};
+use e2e::{Setup, World, eventually, story};
 
 use crate::steps::{play, q};
 
@@ -149,4 +150,36 @@ fn parts(rows: &str, path: &str) -> Result<(Vec<String>, bool, Vec<String>)> {
         .map(plain)
         .collect();
     Ok((ours, made.context("no mark")?, rows.map(plain).collect()))
+}
+
+/// It has been read, and is judged when the one before it has ended.
+#[test]
+fn what_others_have_changed_a_message_that_waits_goes_by() -> Result<()> {
+    let policy = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow }
+  - { name: no-vault, actions: [\"*\"], relations: [\"vault.*\"], decision: deny }
+";
+    let mut setup = Setup::policy(policy);
+    setup.database = format!(
+        "CREATE SCHEMA vault AUTHORIZATION {ROLE}; CREATE TABLE vault.notes (a text);
+         CREATE SCHEMA mine AUTHORIZATION {ROLE}; CREATE TABLE mine.notes (a text);"
+    );
+    story(&setup, |world| {
+        let (mut one, mut other) = (world.wire()?, world.wire()?);
+        play(&mut other, &[q("SELECT 1")])?;
+        let asleep = "SET search_path = mine, vault; SELECT pg_sleep(1)";
+        other.send(&[wire::query(asleep), wire::query("SELECT a FROM notes")].concat())?;
+        let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        eventually("it sleeps", || {
+            ensure!(world.server.sql("shop", sleeps)? == "1");
+            Ok(())
+        })?;
+        play(&mut one, &[q("DROP TABLE mine.notes")])?;
+        let lines: Vec<String> =
+            [other.until_ready()?, other.until_ready()?].iter().flatten().map(Message::line).collect();
+        ensure!(lines.contains(&"E 42501".to_owned()), "{lines:?}");
+        Ok(())
+    })
 }

@@ -178,6 +178,8 @@ impl Connection {
         }
         if let Some(Poll::Ready(outcome)) = self.hold.as_mut().map(|hold| hold.as_mut().poll(cx)) {
             self.hold = None;
+            // Nobody has looked since the client spoke last.
+            self.catalog_news();
             self.step(Input::Event(match outcome {
                 Outcome::Verdict(verdict) => Event::Verdict(verdict),
                 Outcome::Expired => Event::HoldExpired,
@@ -257,7 +259,13 @@ impl Connection {
                 self.backend_closed = true;
                 self.step(Input::Event(Event::BackendClosed));
             }
-            read => self.step(Input::Backend(buffer.get(..read).unwrap_or_default())),
+            read => {
+                // What the client has sent and what waits for this answer is judged next.
+                if self.session.is_blocked() {
+                    self.catalog_news();
+                }
+                self.step(Input::Backend(buffer.get(..read).unwrap_or_default()));
+            }
         }
         true
     }
