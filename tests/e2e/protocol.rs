@@ -213,3 +213,27 @@ fn a_client_that_never_reads_blocks_nobody() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn the_unnamed_statement_outlives_deallocate_all() -> Result<()> {
+    story(&Setup::default(), |world| {
+        let again = [wire::bind("", "", &[]), wire::execute("", 0), wire::sync()].concat();
+        for all in ["DEALLOCATE ALL", "DISCARD ALL"] {
+            let mut wire = world.wire()?;
+            wire.talk(&[wire::parse("all", all), wire::parse("", "SELECT 'it is there'"), wire::sync()], 1)?;
+            let lines = wire.talk(
+                &[
+                    wire::bind("", "all", &[]),
+                    wire::execute("", 0),
+                    wire::sync(),
+                    again.clone(),
+                    again.clone(),
+                ],
+                3,
+            )?;
+            let there = lines.iter().filter(|line| *line == "D it is there").count();
+            ensure!(there == 2, "{all}: {lines:?}");
+        }
+        Ok(())
+    })
+}

@@ -130,7 +130,7 @@ struct Space<T> {
     /// Most clients use no other name: it is there without being looked for.
     unnamed: Entry<T>,
     named: HashMap<Vec<u8>, Entry<T>>,
-    /// Changes of all names at once: number and stretch, in their order.
+    /// Changes of all names at once, but the empty one: number and stretch, in their order.
     clears: VecDeque<(u64, u64)>,
     bytes: usize,
 }
@@ -293,13 +293,19 @@ impl<T: Weighs> Space<T> {
 
     fn get(&self, name: &[u8]) -> Option<&Rc<T>> {
         let entry = self.entry(name)?;
-        let cleared = self.clears.back().map(|clear| clear.0);
+        let cleared = self.last_clear(name).map(|clear| clear.0);
         match entry.pending.back() {
             Some(pending) if Some(pending.number) > cleared => pending.value.as_ref(),
             _ if cleared.is_some() => None,
             Some(pending) => pending.value.as_ref(),
             None => entry.settled.as_ref(),
         }
+    }
+
+    /// The last change of all names that takes this one with it: DEALLOCATE ALL leaves the unnamed statement
+    /// (`DropAllPreparedStatements`).
+    fn last_clear(&self, name: &[u8]) -> Option<(u64, u64)> {
+        self.clears.back().copied().filter(|_| !name.is_empty())
     }
 
     /// Whether so many names, or more, stand for something once what is in flight has happened.
@@ -311,7 +317,7 @@ impl<T: Weighs> Space<T> {
     fn is_certain(&self, name: &[u8], stretch: u64) -> bool {
         let last = self.entry(name).and_then(|entry| entry.pending.back());
         let changed = last.map(|pending| (pending.number, pending.stretch));
-        changed.max(self.clears.back().copied()).is_none_or(|(_, of)| of == stretch)
+        changed.max(self.last_clear(name)).is_none_or(|(_, of)| of == stretch)
     }
 
     fn change(&mut self, name: &[u8], pending: Pending<T>) {
@@ -344,13 +350,18 @@ impl<T: Weighs> Space<T> {
     fn settle_clear(&mut self, number: u64, happened: bool) {
         self.clears.retain(|clear| clear.0 != number);
         if happened {
-            self.clear();
+            self.clear_named();
         }
     }
 
     /// Nothing of what is settled is there any more.
     fn clear(&mut self) {
         self.bytes -= cost(b"", self.unnamed.settled.take().as_deref());
+        self.clear_named();
+    }
+
+    /// The same of what has a name.
+    fn clear_named(&mut self) {
         let bytes = &mut self.bytes;
         self.named.retain(|name, entry| {
             *bytes -= cost(name, entry.settled.take().as_deref());
