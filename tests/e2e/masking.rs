@@ -1,6 +1,7 @@
 //! What the job may not read it does not get, in any protocol or shape.
 
 use anyhow::{Result, ensure};
+use e2e::wire;
 use e2e::{Setup, World, story};
 
 const POLICY: &str = "
@@ -312,6 +313,33 @@ fn no_function_leads_around_a_mask() -> Result<()> {
                 check(world, script)?;
             }
         }
+        Ok(())
+    })
+}
+
+/// What a cursor gives is known for as long as it is there, by FETCH and by the protocol.
+#[test]
+fn a_cursor_that_outlives_its_transaction_is_masked_by_what_it_was_declared_as() -> Result<()> {
+    let policy = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow, mask: [public.customers.ssn] }
+";
+    story(&Setup::policy(policy), |world| {
+        let declare = "DECLARE c CURSOR WITH HOLD FOR SELECT upper(name), ssn || '' FROM customers";
+        let mut wire = world.wire()?;
+        for sql in ["BEGIN", declare, "COMMIT"] {
+            wire.talk(&[wire::query(sql)], 1)?;
+        }
+        let fetched = wire.talk(&[wire::query("FETCH 1 c")], 1)?;
+        ensure!(fetched.contains(&"D ADA LOVELACE|****".to_owned()), "{fetched:?}");
+        let executed = wire.talk(&[wire::execute("c", 1), wire::sync()], 1)?;
+        ensure!(executed.contains(&"D ALAN TURING|****".to_owned()), "{executed:?}");
+        let closed = wire.talk(&[wire::query("CLOSE c"), wire::execute("c", 1), wire::sync()], 2)?;
+        ensure!(
+            closed.contains(&"C CLOSE CURSOR".to_owned()) && closed.contains(&"E 34000".to_owned()),
+            "{closed:?}"
+        );
         Ok(())
     })
 }

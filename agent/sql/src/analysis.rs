@@ -145,6 +145,8 @@ pub struct Effects {
     pub deallocates: Option<Option<String>>,
     /// DECLARE of a cursor of this name.
     pub declares: Option<String>,
+    /// That cursor outlives its transaction.
+    pub holds: bool,
     /// FETCH or MOVE from the cursor of this name.
     pub fetches: Option<String>,
     /// COPY between client and server.

@@ -67,6 +67,7 @@ impl Reader<'_> {
             executes: _,
             deallocates: _,
             declares: _,
+            holds: _,
             fetches: _,
             copy: _,
             temp,

@@ -134,6 +134,7 @@ fn acts_on_session(statement: &Statement, prepares_itself: bool) -> bool {
         executes,
         deallocates,
         declares,
+        holds: _,
         fetches,
         copy,
         temp,

@@ -94,6 +94,11 @@ impl Portal {
         self.judged.reading.statements().iter().all(planned)
     }
 
+    /// It is a cursor WITH HOLD.
+    fn outlives_its_transaction(&self) -> bool {
+        self.judged.reading.statements().get(self.at).is_some_and(|statement| statement.effects.holds)
+    }
+
     /// It was made by DECLARE, so that no Describe came with it.
     pub(crate) fn declared(&self) -> bool {
         self.judged.reading.statements().iter().any(|s| s.effects.declares.is_some())
@@ -145,6 +150,9 @@ struct Pending<T> {
     stretch: u64,
     value: Option<Rc<T>>,
 }
+
+/// More names of portals are not kept behind a transaction.
+const MOST_HELD: usize = 256;
 
 /// More bytes behind names than any honest client holds.
 const MOST_BYTES: usize = 256 << 20;
@@ -237,9 +245,13 @@ impl Names {
         portals.for_each(|portal| portal.reopened.set(true));
     }
 
-    /// The transaction has ended, and with it every portal that the server has. Those on their way stay.
+    /// The transaction has ended, and with it every portal that the server has but cursors WITH HOLD. Those on their way
+    /// stay. A cursor that is closed, or gone with a transaction that failed, is not noticed: so many are not kept.
     pub(crate) fn end_of_transaction(&mut self) {
-        self.portals.clear();
+        self.portals.keep(Portal::outlives_its_transaction);
+        if self.portals.named.len() > MOST_HELD {
+            self.portals.keep(|_| false);
+        }
     }
 
     /// Whether there is no room for one more prepared statement with a name, where there may be so many.
@@ -350,22 +362,22 @@ impl<T: Weighs> Space<T> {
     fn settle_clear(&mut self, number: u64, happened: bool) {
         self.clears.retain(|clear| clear.0 != number);
         if happened {
-            self.clear_named();
+            self.keep_named(|_| false);
         }
     }
 
-    /// Nothing of what is settled is there any more.
-    fn clear(&mut self) {
-        self.bytes -= cost(b"", self.unnamed.settled.take().as_deref());
-        self.clear_named();
+    /// Of what is settled, nothing else is there any more.
+    fn keep(&mut self, stays: impl Fn(&T) -> bool) {
+        self.bytes -= cost(b"", self.unnamed.settled.take_if(|value| !stays(value)).as_deref());
+        self.keep_named(stays);
     }
 
     /// The same of what has a name.
-    fn clear_named(&mut self) {
+    fn keep_named(&mut self, stays: impl Fn(&T) -> bool) {
         let bytes = &mut self.bytes;
         self.named.retain(|name, entry| {
-            *bytes -= cost(name, entry.settled.take().as_deref());
-            !entry.pending.is_empty()
+            *bytes -= cost(name, entry.settled.take_if(|value| !stays(value)).as_deref());
+            entry.settled.is_some() || !entry.pending.is_empty()
         });
     }
 }

@@ -135,6 +135,10 @@ fn statements_inside_statements_are_judged() {
     assert_eq!(effects.executes.as_deref(), Some("p"));
     assert_eq!(read("PREPARE p AS SELECT 1").statements[0].effects.prepares.as_deref(), Some("p"));
     assert_eq!(read("DECLARE c CURSOR FOR SELECT 1").statements[0].effects.declares.as_deref(), Some("c"));
+    for (text, holds) in [("", false), (" WITH HOLD", true), (" WITHOUT HOLD", false)] {
+        let text = format!("DECLARE c SCROLL CURSOR{text} FOR SELECT 1");
+        assert_eq!(read(&text).statements[0].effects.holds, holds, "{text}");
+    }
     assert_eq!(read("EXPLAIN EXECUTE p").statements[0].effects.executes.as_deref(), Some("p"));
 }
 

@@ -69,7 +69,8 @@ impl<'a> Reader<'a> {
         if !cursor.eat("cursor") {
             return None;
         }
-        if cursor.eat_one(&["with", "without"]).is_some() && !cursor.eat("hold") {
+        let hold = cursor.eat_one(&["with", "without"]);
+        if hold.is_some() && !cursor.eat("hold") {
             return None;
         }
         if !cursor.eat("for") {
@@ -77,6 +78,7 @@ impl<'a> Reader<'a> {
         }
         let output = self.inner(cursor);
         self.effects.declares = Some(name);
+        self.effects.holds = hold == Some("with");
         Some(Read { tag: "DECLARE CURSOR", output })
     }
 
