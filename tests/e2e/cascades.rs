@@ -58,6 +58,32 @@ fn setup() -> Setup {
     Setup::policy(POLICY)
 }
 
+/// An extension of the job's own, as one is that needs no superuser.
+const OWN: &str = "
+RESET ROLE;
+CREATE EXTENSION insert_username SCHEMA vault;
+ALTER EXTENSION insert_username DROP FUNCTION vault.insert_username();
+UPDATE pg_extension SET extowner = 'shop_service'::regrole WHERE extname = 'insert_username';
+";
+
+#[test]
+fn what_belongs_to_an_extension_moves_with_it() -> Result<()> {
+    story(&setup(), |world| {
+        let own = format!("DROP EXTENSION IF EXISTS insert_username; {AGAIN}{OWN}");
+        let members = "SELECT count(*) FROM pg_depend WHERE deptype = 'e' AND objid = 'vault.p'::regclass";
+        let add = "ALTER EXTENSION insert_username ADD TABLE vault.p";
+        check_on(world, &own, vec![("a new member", texts(&[add]), Shows::In(members))])?;
+        let joined = format!("{own}{add};");
+        let moves = texts(&["ALTER EXTENSION insert_username SET SCHEMA public"]);
+        let drop = texts(&["ALTER EXTENSION insert_username DROP TABLE vault.p"]);
+        check_on(
+            world,
+            &joined,
+            vec![("a move", moves, Shows::In(COLUMNS)), ("a member no more", drop, Shows::In(members))],
+        )
+    })
+}
+
 #[test]
 fn what_stands_on_what_is_dropped_is_judged() -> Result<()> {
     story(&setup(), |world| {

@@ -12,6 +12,7 @@ mod create;
 mod define;
 mod drop;
 mod expression;
+mod extension;
 mod foreign;
 mod kind;
 mod made;

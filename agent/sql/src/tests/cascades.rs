@@ -153,6 +153,26 @@ fn an_extension_goes_with_its_members() {
 }
 
 #[test]
+fn an_extension_takes_its_members_where_it_goes() {
+    check("ALTER EXTENSION shop ADD TABLE secret", "alter extension shop, alter table public.secret");
+    check(
+        "ALTER EXTENSION shop DROP FOREIGN TABLE public.secret",
+        "alter extension shop, alter table public.secret",
+    );
+    check(
+        "ALTER EXTENSION shop ADD FUNCTION audit(int)",
+        "alter extension shop, alter function public.audit",
+    );
+    check("ALTER EXTENSION shop ADD CAST (int AS text)", "alter extension shop, alter cast");
+    check(
+        "ALTER EXTENSION shop SET SCHEMA other",
+        "alter extension shop, *alter table public.orders, *create table other.orders, \
+         *alter operator class public.ops",
+    );
+    check("ALTER EXTENSION shop UPDATE TO '2'", "alter extension shop");
+}
+
+#[test]
 fn a_schema_goes_with_all_that_is_in_it() {
     let found = actions(&shop(), "DROP SCHEMA public CASCADE");
     for word in [

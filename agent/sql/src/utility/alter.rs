@@ -122,6 +122,11 @@ impl<'a> Reader<'a> {
                     return None;
                 }
             }
+            ("extension", kind) => {
+                let name = cursor.qualified()?;
+                self.alter_other(Verb::Alter, kind, object_type.class, Some(name.clone()));
+                self.alters_extension(cursor, &name)?;
+            }
             (class, kind) => {
                 cursor.eat_all(&["if", "exists"]);
                 let name = cursor.qualified();

@@ -80,18 +80,23 @@ impl Reader<'_> {
 
     /// The members of extensions, which go without CASCADE, too.
     pub(super) fn drop_members(&mut self, names: &[Name]) {
-        let catalog = self.names.catalog;
         for name in names {
-            let extension = Base::Thing(Thing::new("extension", None, &name.name));
-            let requires = |dependent: &&Dependent| matches!(dependent, Dependent::Thing(thing) if thing.class == "extension");
-            for dependent in catalog.dependents().of(&extension).filter(|dependent| !requires(dependent)) {
-                let mut found = Found::default();
-                self.stands(dependent, &mut found);
-                for base in found.work {
-                    self.dropped(&base);
-                }
+            for member in self.members(name) {
+                self.dropped(&member);
             }
         }
+    }
+
+    /// The members of an extension, as far as they are no others that require it.
+    pub(super) fn members(&mut self, name: &Name) -> Vec<Base> {
+        let extension = Base::Thing(Thing::new("extension", None, &name.name));
+        let requires = |dependent: &&Dependent| matches!(dependent, Dependent::Thing(thing) if thing.class == "extension");
+        let dependents = self.names.catalog.dependents();
+        let mut found = Found::default();
+        for dependent in dependents.of(&extension).filter(|dependent| !requires(dependent)) {
+            self.stands(dependent, &mut found);
+        }
+        found.work
     }
 
     /// What a name of that class may mean.
@@ -244,7 +249,7 @@ impl Reader<'_> {
         }
     }
 
-    fn thing(&mut self, verb: Verb, thing: &Thing) {
+    pub(super) fn thing(&mut self, verb: Verb, thing: &Thing) {
         let known = by_class(&thing.class);
         let object = Object {
             kind: known.map_or(ObjectKind::Other, |known| known.kind),
