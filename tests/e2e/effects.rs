@@ -489,6 +489,15 @@ fn what_keeps_tables_in_order_runs_code() -> Result<()> {
                     Shows::Told,
                 ),
                 (
+                    "a foreign table that becomes one by ALTER TABLE",
+                    texts(&[
+                        "CREATE FOREIGN TABLE f (a text) SERVER same OPTIONS (schema_name 'far', table_name 'far')",
+                        "ALTER TABLE f OPTIONS (SET schema_name 'vault', SET table_name 'secret')",
+                        "SELECT a FROM f",
+                    ]),
+                    Shows::Told,
+                ),
+                (
                     "a foreign table that gets the name of a table here",
                     texts(&[
                         "DROP TABLE twin",

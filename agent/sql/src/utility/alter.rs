@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
                 {
                     self.keeps_kin(relation.oid);
                 }
-                if object_type.class == "foreign table" {
+                if self.may_be_foreign(object_type.class, &name) {
                     self.stands_for(cursor.rest, None);
                 }
                 self.alter_commands(cursor, object_type, &name)?;

@@ -53,10 +53,7 @@ impl<'a> Reader<'a> {
 
     /// A foreign table that gets another name or schema stands for another table, where its options do not tell which.
     pub(super) fn stands_for_another(&mut self, mut part: Cursor<'a>, class: &str, name: &Name) {
-        let relations = self.names.relations(name);
-        let is_foreign = |relation: &&policy::Relation| relation.kind == RelationKind::ForeignTable;
-        // One that is not committed may be of any kind.
-        if class != "foreign table" && !relations.is_empty() && !relations.iter().any(is_foreign) {
+        if !self.may_be_foreign(class, name) {
             return;
         }
         if part.eat_all(&["rename", "to"]) {
@@ -66,6 +63,15 @@ impl<'a> Reader<'a> {
             let schema = part.name();
             self.stands_for_all(schema.as_deref(), None);
         }
+    }
+
+    /// Whether ALTER of that class alters a foreign table: ALTER TABLE does, too.
+    pub(super) fn may_be_foreign(&self, class: &str, name: &Name) -> bool {
+        let relations = self.names.relations(name);
+        // One that is not committed may be of any kind.
+        class == "foreign table"
+            || relations.is_empty()
+            || relations.iter().any(|relation| relation.kind == RelationKind::ForeignTable)
     }
 
     /// It may stand for any of the relations of that schema and name, to read and to write.
