@@ -343,3 +343,34 @@ rules:
         Ok(())
     })
 }
+
+/// A cast to `json` of a user's, which `to_json` and its like look for, gets the values that they are given.
+#[test]
+fn a_cast_that_no_text_names_keeps_no_masked_value() -> Result<()> {
+    const CAST: &str = "
+        CREATE TYPE public.kind AS ENUM ('123-45-6789');
+        CREATE TABLE public.kinds (k public.kind); INSERT INTO public.kinds VALUES ('123-45-6789');
+        GRANT ALL ON public.kinds TO public;
+        CREATE TABLE public.open_to_all (t text); GRANT ALL ON public.open_to_all TO public;
+        CREATE FUNCTION public.kept(public.kind) RETURNS json LANGUAGE sql AS
+          $$ INSERT INTO public.open_to_all VALUES ($1::text) RETURNING '1'::json $$;
+        CREATE CAST (public.kind AS json) WITH FUNCTION public.kept(public.kind)";
+    let policy = POLICY.replace("- public.customers.ssn", "- public.kinds.k");
+    story(&Setup::policy(&policy), |world| {
+        world.server.sql("shop", CAST)?;
+        for kept in [
+            "SELECT to_json(k) FROM kinds",
+            "SELECT json_agg(k) FROM kinds",
+            "SELECT row_to_json(x) FROM kinds x",
+        ] {
+            world.server.sql("shop", &kept.replace("kinds", "public.kinds"))?;
+            let there = world
+                .server
+                .sql("shop", "SELECT t FROM public.open_to_all; DELETE FROM public.open_to_all")?;
+            ensure!(no_secret(&there).is_err(), "nothing is there to be hidden: {there}");
+            check(world, &[kept, "SELECT t FROM open_to_all"]).map_err(|error| error.context(kept))?;
+        }
+        world.rows(&["SELECT k FROM kinds", "SELECT to_json(id) FROM customers"])?;
+        Ok(())
+    })
+}

@@ -114,8 +114,13 @@ impl SubjectPolicy {
             instead: None,
         };
         let Some((decision, rule)) = self.severest(action, around.at, counting) else {
-            // What comes along is altered as well: a column of it may have another name then, by which no mask knows it.
-            let loses_mask = action.verb == Verb::Alter && exposure::touches(&self.masks, &action.object);
+            let loses_mask = match action.verb {
+                // What comes along is altered as well: a column of it may have another name then, by which no mask knows it.
+                Verb::Alter => exposure::touches(&self.masks, &action.object),
+                // A cast that applies by itself calls it, and hands it what the statement computes.
+                Verb::Function => around.stores_masked,
+                _ => false,
+            };
             let masking = self.masking.filter(|_| loses_mask).and_then(|at| self.policy.rules.get(at));
             return if let Some(rule) = masking.filter(|_| action.implied) {
                 finding(Decision::Deny, Arc::clone(&rule.name), Cause::StoreUnderMask, rule.message.clone())

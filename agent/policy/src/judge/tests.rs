@@ -183,6 +183,8 @@ fn what_could_be_read_back_in_clear_is_not_stored_where_masks_hold() {
         (&["insert public.orders", "select public.customers", "stores masked"], "deny m"),
         (&["insert public.orders", "implied select public.customers", "stores masked"], "deny m"),
         (&["function pg_catalog.set_config", "select public.customers", "stores masked"], "deny m"),
+        (&["select public.customers", "implied function public.kept"], "allow star"),
+        (&["select public.customers", "implied function public.kept", "stores masked"], "deny m"),
         // A table's contents are told by their lineage, as those of an INSERT; a view's text is read again later.
         (&["create public.copy", "select public.customers"], "allow star"),
         (&["create public.copy", "select public.customers", "stores masked"], "deny m"),

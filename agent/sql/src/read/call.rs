@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
         // An aggregate has no language: others' functions run for it.
         let gathers = (own && is_aggregate(&name.name)) || functions.iter().any(|f| f.language.is_empty());
         let harmless = known == Builtin::Harmless || (!standard.is_empty() && !altered);
-        let keeps = !harmless || !users.is_empty() || own_call;
+        let keeps = !harmless || !users.is_empty() || own_call || self.casts_unseen();
         Called { carried, keeps, gives_setting, gathers, asks: !computing.is_empty() }
     }
 
@@ -185,6 +185,14 @@ impl<'a> Reader<'a> {
                 .function(*oid)
                 .is_none_or(|f| f.body != Body::Foreign || f.volatility == Volatility::Volatile)
         })
+    }
+
+    /// Whether a user's cast may apply by itself to what a function is given (to `json` each does, in `to_json` and its like): its
+    /// function gets the values, and may keep them. What is not committed may be one.
+    fn casts_unseen(&self) -> bool {
+        let catalog = self.names.catalog;
+        let is_users = |oid: &Oid| catalog.function(*oid).is_none_or(|f| f.schema != "pg_catalog");
+        catalog.calls().unseen.iter().any(is_users) || !catalog.hung().is_empty()
     }
 
     /// A call that a view makes. Where a policy for rows makes one, its settings alone count.

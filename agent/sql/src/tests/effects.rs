@@ -381,6 +381,15 @@ fn operators_and_casts_are_the_functions_they_call() {
     let catalog = with(|changes| changes.calls = Some(Calls { unseen: vec![600], ..Calls::default() }));
     check(&catalog, "SELECT 1", "*function public.reads, *select table public.secret");
     check(&catalog, "SHOW work_mem", "show work_mem");
+    // A cast that applies by itself is handed what functions are given, and may keep it.
+    let written = |catalog: &Catalog, text: &str| {
+        let analysis = analyse(text.as_bytes(), &settings(), catalog, &Limits::default());
+        analysis.statements[0].written.clone()
+    };
+    let ssn = crate::flow::column(CUSTOMERS, 3);
+    assert_eq!(written(&catalog, "SELECT to_json(ssn) FROM customers"), ssn);
+    assert_eq!(written(&catalog, "SELECT ssn FROM customers"), crate::flow::constant());
+    assert_eq!(written(&with(|_| {}), "SELECT to_json(ssn) FROM customers"), crate::flow::constant());
 }
 
 #[test]

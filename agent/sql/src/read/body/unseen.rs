@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use policy::{Oid, Relation, RelationKind};
+use policy::{Action, Detail, Oid, Relation, RelationKind, Verb};
 
 use crate::SearchPath;
+use crate::flow::constant;
 use crate::lexer::Token;
 use crate::name::Name;
-use crate::read::{Reader, texts};
+use crate::read::{Reader, function_object, texts};
 
 impl<'a> Reader<'a> {
     /// What the indexes and statistics of a relation compute again where it is maintained or rewritten.
@@ -81,6 +82,13 @@ impl<'a> Reader<'a> {
         }
         if self.names.catalog.has_strayed() {
             self.implying(Self::call_hung);
+        } else if self.written != constant() {
+            // A cast that is not committed may hand them what is computed.
+            for (schema, name) in self.names.catalog.hung() {
+                let object = function_object("function", schema.as_deref(), name, None);
+                let call = Action { verb: Verb::Function, object, implied: true, detail: Detail::NONE };
+                self.act(call);
+            }
         }
     }
 
