@@ -17,6 +17,7 @@ rules:
   - { name: no-run, actions: [function, call], functions: [public.run, public.hash, \"pg_catalog.set_config\"], decision: deny }
   - { name: no-role, actions: [set-role], decision: deny }
   - { name: no-program, actions: [copy-program], decision: deny }
+  - { name: no-setting, actions: [set], settings: [lock_timeout], decision: deny }
 ";
 
 const DATABASE: &str = r"
@@ -29,6 +30,7 @@ GRANT pg_execute_server_program TO shop_service;
 /// The database as each attack finds it.
 const AGAIN: &str = r"
 DROP SCHEMA IF EXISTS vault CASCADE; DROP SCHEMA IF EXISTS s CASCADE; DROP SCHEMA IF EXISTS public CASCADE; DROP OWNED BY app;
+ALTER ROLE shop_service RESET ALL;
 CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO PUBLIC;
 CREATE SCHEMA vault; GRANT ALL ON SCHEMA vault TO shop_service, app;
 CREATE TABLE vault.secret (a text);
@@ -283,6 +285,26 @@ fn definitions_that_run_what_they_name() -> Result<()> {
                     "a program",
                     one("COPY t TO PROGRAM 'cat > portreeve-was-here'"),
                     Shows::In("SELECT (pg_stat_file('portreeve-was-here', true)).modification"),
+                ),
+            ],
+        )
+    })
+}
+
+#[test]
+fn what_sets_for_later_sets() -> Result<()> {
+    story(&setup(), |world| {
+        let roles = "SELECT count(*) FROM pg_db_role_setting";
+        let functions = "SELECT count(*) FROM pg_proc WHERE proconfig::text LIKE '%lock_timeout%'";
+        let one = |sql: &str| texts(&[sql]);
+        check(
+            world,
+            vec![
+                ("a role", one("ALTER ROLE shop_service SET lock_timeout = '7s'"), Shows::In(roles)),
+                (
+                    "a function",
+                    one("CREATE FUNCTION f() RETURNS int LANGUAGE sql SET lock_timeout = '7s' AS 'SELECT 1'"),
+                    Shows::In(functions),
                 ),
             ],
         )

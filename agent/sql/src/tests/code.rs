@@ -144,6 +144,10 @@ fn a_relation_that_a_text_creates_hides_no_other() {
 #[test]
 fn the_body_of_a_function_is_told_where_it_is_made() {
     check(
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET work_mem TO '1MB' SET x.y FROM CURRENT AS 'SELECT pw FROM secret'",
+        "create function public.f, *set work_mem, *set x.y, select table public.secret",
+    );
+    check(
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT pw FROM secret'",
         "create function public.f, select table public.secret",
     );
@@ -156,7 +160,7 @@ fn the_body_of_a_function_is_told_where_it_is_made() {
         "BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT pw FROM secret; END",
         "LANGUAGE sql BEGIN ATOMIC RETURN (SELECT pw FROM secret); END",
         "LANGUAGE sql COST 10 ROWS 1.5 PARALLEL safe NOT LEAKPROOF CALLED ON NULL INPUT RETURN (SELECT pw FROM secret)",
-        "RETURNS NULL ON NULL INPUT TRANSFORM FOR TYPE int, FOR TYPE text LANGUAGE sql IMMUTABLE SET work_mem TO '1MB' SET x.y FROM CURRENT AS 'SELECT pw FROM secret'",
+        "RETURNS NULL ON NULL INPUT TRANSFORM FOR TYPE int, FOR TYPE text LANGUAGE sql IMMUTABLE AS 'SELECT pw FROM secret'",
     ] {
         check(
             &format!(

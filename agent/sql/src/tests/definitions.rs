@@ -264,7 +264,20 @@ fn what_is_named_on_the_way_is_told() {
     );
     check("ALTER FUNCTION audit(int) SET role = admin", "alter function public.audit, set-role admin");
     check("ALTER ROLE x SET role TO y", "role x, set-role y");
-    check("ALTER ROLE x IN DATABASE d SET work_mem = 1", "role x");
+    for text in ["SET SESSION AUTHORIZATION y", "SET ROLE y", "SET \"role\" = 'y'"] {
+        check(&format!("ALTER ROLE x {text}"), "role x, set-role y");
+        check(&format!("ALTER DATABASE d {text}"), "alter database d, set-role y");
+    }
+    assert!(is_opaque("ALTER ROLE x SET ROLE y, z"));
+    check("ALTER ROLE x IN DATABASE d SET work_mem = 1", "role x, *set work_mem");
+    check("ALTER DATABASE d SET TIME ZONE 'UTC'", "alter database d, *set timezone");
+    check("ALTER DATABASE d SET SCHEMA 'x'", "alter database d, *set search_path");
+    check("ALTER ROLE ALL RESET ALL", "role all, *set all");
+    check("ALTER DATABASE d SET TABLESPACE x", "alter database d");
+    check(
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET work_mem = 1 SET TIME ZONE 'UTC' AS 'SELECT 1'",
+        "create function public.f, *set work_mem, *set timezone",
+    );
     check(
         "ALTER SCHEMA other RENAME TO x",
         "alter schema other, *alter table other.notes, *alter function other.lower, create schema x",

@@ -189,7 +189,7 @@ fn definitions_are_told_by_kind() {
         "alter table public.events, *alter table public.events_2024, alter table public.t",
     );
     check("ALTER SYSTEM SET work_mem = 1", "system work_mem");
-    check("ALTER DATABASE d SET search_path TO x", "alter database d");
+    check("ALTER DATABASE d SET search_path TO x", "alter database d, *set search_path");
     check("DROP TABLE t, public.orders CASCADE", "drop table public.t, drop table public.orders");
     check("DROP TABLE IF EXISTS missing", "drop table public.missing");
     check("DROP TABLE missing", "opaque (relation \"missing\" is not in the catalog)");

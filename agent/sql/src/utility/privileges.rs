@@ -3,7 +3,7 @@
 use policy::{Action, Detail, ObjectKind, RelationKind, Verb};
 
 use super::kind::object_type;
-use super::{Read, action};
+use super::{Read, action, session};
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
 use crate::read::{Reader, function_object, relation_object};
@@ -181,15 +181,31 @@ impl<'a> Reader<'a> {
         Some(Read::quiet(tag))
     }
 
-    /// SET in ALTER ROLE and ALTER DATABASE: sessions begin with it, and with the role that it names.
+    /// SET and RESET in ALTER ROLE and ALTER DATABASE: sessions begin with it, and with the role that it names.
     pub(super) fn setting_of_sessions(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
-        if cursor.eat("set") && !cursor.eat("tablespace") {
-            let name = cursor.chain()?.join(".").to_ascii_lowercase();
-            if super::session::is_role_setting(&name) && !cursor.eat_all(&["from", "current"]) {
-                self.assigned(&name, cursor).then_some(())?;
-            }
+        let Some(head) = cursor.eat_one(&["set", "reset"]) else { return Some(()) };
+        if cursor.sees("tablespace") {
+            return Some(());
         }
+        let name = match head {
+            "reset" if cursor.eat("all") => "all".to_owned(),
+            _ => session::setting_name(cursor)?,
+        };
+        if head == "set" && session::is_role_setting(&name) {
+            if !cursor.eat_all(&["from", "current"]) {
+                let _ = cursor.eat("to") || cursor.eat_operator("=");
+                let role = session::value(cursor).filter(|_| cursor.is_end());
+                self.assign(&name, role.as_deref());
+            }
+            return Some(());
+        }
+        self.sets_later(&name);
         Some(())
+    }
+
+    /// A setting that holds in what comes, not in the session as it goes on: it is set all the same.
+    pub(super) fn sets_later(&mut self, name: &str) {
+        self.implying(|reader| reader.act(action(Verb::Set, ObjectKind::Setting, "", name)));
     }
 
     pub(super) fn reassign(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {

@@ -250,11 +250,17 @@ impl<'a> Reader<'a> {
                 if name == "role" {
                     self.defines(|reader| reader.assign(name, Some(&value)));
                     routine.made.config.push(format!("role={value}"));
+                } else {
+                    self.defines(|reader| reader.sets_later(name));
                 }
                 return Some(());
             }
         }
         let name = cursor.chain()?.join(".").to_ascii_lowercase();
+        // A path of its own is what the body is read by.
+        if !is_role_setting(&name) && name != "search_path" {
+            self.defines(|reader| reader.sets_later(&name));
+        }
         if cursor.eat_all(&["from", "current"]) {
             if is_role_setting(&name) {
                 self.defines(|reader| reader.assign(&name, None));

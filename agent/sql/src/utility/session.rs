@@ -267,6 +267,25 @@ pub(super) fn is_role_setting(name: &str) -> bool {
     matches!(name, "role" | "session_authorization")
 }
 
+/// The name of a setting as SET writes it, in one word or in several.
+pub(super) fn setting_name(cursor: &mut Cursor<'_>) -> Option<String> {
+    const WORDS: [(&[&str], &str); 7] = [
+        (&["session", "authorization"], "session_authorization"),
+        (&["time", "zone"], "timezone"),
+        (&["xml", "option"], "xmloption"),
+        (&["role"], "role"),
+        (&["names"], "client_encoding"),
+        (&["schema"], "search_path"),
+        (&["catalog"], ""),
+    ];
+    if !assigns(cursor)
+        && let Some((_, name)) = WORDS.iter().find(|(words, _)| cursor.eat_all(words))
+    {
+        return Some((*name).to_owned());
+    }
+    Some(cursor.chain()?.join(".").to_ascii_lowercase())
+}
+
 /// One value of a setting, where it is a name or a plain literal.
 pub(super) fn value(cursor: &mut Cursor<'_>) -> Option<String> {
     if let Some(token) = cursor.string() {
