@@ -291,6 +291,64 @@ fn definitions_that_run_what_they_name() -> Result<()> {
     })
 }
 
+/// Rows of a table that may be altered and written, but not read.
+#[test]
+fn what_is_made_on_a_table_is_handed_its_rows() -> Result<()> {
+    story(&setup(), |world| {
+        let keeps = |row: &str| {
+            format!(
+                "CREATE FUNCTION keeps() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$BEGIN INSERT INTO effects SELECT {row}; RETURN NULL; END$$"
+            )
+        };
+        let writes = "UPDATE secret SET pw = 'x'";
+        let told = "SELECT what FROM effects";
+        check(
+            world,
+            vec![
+                (
+                    "a trigger for each row",
+                    texts(&[
+                        &keeps("OLD.pw"),
+                        "CREATE TRIGGER k AFTER UPDATE ON secret FOR EACH ROW EXECUTE FUNCTION keeps()",
+                        writes,
+                        told,
+                    ]),
+                    Shows::Told,
+                ),
+                (
+                    "a trigger for all",
+                    texts(&[
+                        &keeps("pw FROM old_rows"),
+                        "CREATE TRIGGER k AFTER UPDATE ON secret REFERENCING OLD TABLE AS old_rows \
+                         EXECUTE FUNCTION keeps()",
+                        writes,
+                        told,
+                    ]),
+                    Shows::Told,
+                ),
+                (
+                    "a policy for rows",
+                    texts(&[
+                        "CREATE POLICY k ON secret USING (pw = 'the-secret')",
+                        "ALTER TABLE secret ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+                        "DELETE FROM secret",
+                    ]),
+                    Shows::In("SELECT count(*) FROM public.secret"),
+                ),
+                (
+                    "bounds",
+                    texts(&[
+                        "CREATE TABLE whole (pw text) PARTITION BY LIST (pw)",
+                        "ALTER TABLE whole ATTACH PARTITION secret FOR VALUES IN ('other')",
+                    ]),
+                    Shows::Error("23514"),
+                ),
+            ],
+        )
+    })
+}
+
 #[test]
 fn what_sets_for_later_sets() -> Result<()> {
     story(&setup(), |world| {

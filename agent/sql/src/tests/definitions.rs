@@ -138,7 +138,7 @@ fn commands_of_alter_table_are_read_one_by_one() {
         ("NO INHERIT orders", ", alter table public.orders"),
         (
             "ATTACH PARTITION orders FOR VALUES IN (audit(1))",
-            ", alter table public.orders, function public.audit",
+            ", alter table public.orders, *select table public.orders, function public.audit",
         ),
         ("DETACH PARTITION orders CONCURRENTLY", ", alter table public.orders"),
         ("RENAME TO n", ", create table public.n"),
@@ -156,6 +156,31 @@ fn commands_of_alter_table_are_read_one_by_one() {
     {
         assert!(is_opaque(text), "{text} gave {}", actions(text));
     }
+}
+
+#[test]
+fn what_is_made_on_a_relation_is_handed_its_rows() {
+    let trigger =
+        |text: &str| format!("CREATE TRIGGER g AFTER UPDATE ON secret {text} EXECUTE FUNCTION audit()");
+    let made = "create trigger g, alter table public.secret";
+    let sees = format!("{made}, *select table public.secret");
+    check(&trigger(""), &format!("{made}, function public.audit"));
+    check(&trigger("FOR EACH STATEMENT"), &format!("{made}, function public.audit"));
+    check(&trigger("FOR EACH ROW"), &format!("{sees}, function public.audit"));
+    check(&trigger("REFERENCING OLD TABLE AS o"), &format!("{sees}, function public.audit"));
+    check(
+        "CREATE POLICY p ON secret USING (pw = 'x')",
+        "create policy p, alter table public.secret, *select table public.secret",
+    );
+    check(
+        "ALTER POLICY p ON secret USING (pw = 'x')",
+        "alter policy p, alter table public.secret, *select table public.secret",
+    );
+    check(
+        "CREATE POLICY p ON secret FOR INSERT WITH CHECK (pw = 'x')",
+        "create policy p, alter table public.secret",
+    );
+    check("CREATE POLICY p ON secret USING (true)", "create policy p, alter table public.secret");
 }
 
 #[test]

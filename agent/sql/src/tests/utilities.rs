@@ -186,7 +186,7 @@ fn definitions_are_told_by_kind() {
     check("ALTER TABLE missing ADD c int", "opaque (relation \"missing\" is not in the catalog)");
     check(
         "ALTER TABLE events ATTACH PARTITION t FOR VALUES IN (1)",
-        "alter table public.events, *alter table public.events_2024, alter table public.t",
+        "alter table public.events, *alter table public.events_2024, alter table public.t, *select table public.t",
     );
     check("ALTER SYSTEM SET work_mem = 1", "system work_mem");
     check("ALTER DATABASE d SET search_path TO x", "alter database d, *set search_path");

@@ -88,6 +88,8 @@ impl<'a> Reader<'a> {
         }
         if cursor.eat_all(&["attach", "partition"]) {
             let child = self.touch_named(cursor, Verb::Alter)?;
+            // Its rows are held against the bounds, and one that does not fit is told.
+            self.implying(|reader| reader.touch(Verb::Select, &child));
             self.inherits(name, &child);
             return if cursor.is_end() { Some(()) } else { self.bounds(cursor) };
         }

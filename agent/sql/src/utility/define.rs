@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Gives what it carries of rows that are there, or come to be.
-    fn computing(&mut self, tokens: &'a [Token], defined: Defined<'_>) -> Lineage {
+    pub(super) fn computing(&mut self, tokens: &'a [Token], defined: Defined<'_>) -> Lineage {
         let (carried, read) = self.expression_read(tokens, defined.over);
         if read && defined.when == When::Now {
             self.reads_rows(defined);

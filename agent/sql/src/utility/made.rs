@@ -6,6 +6,7 @@ use super::action;
 use super::define::{Defined, When, included};
 use super::expression::comma_parts;
 use crate::cursor::Cursor;
+use crate::flow::constant;
 use crate::lexer::Kind;
 use crate::name::Name;
 use crate::read::{Over, Reader};
@@ -148,6 +149,7 @@ impl<'a> Reader<'a> {
             if cursor.eat("from") {
                 self.touch_named(cursor, Verb::References)?;
             } else if cursor.eat("referencing") {
+                self.sees_rows(&table);
                 while cursor.eat_one(&["new", "old"]).is_some() {
                     cursor.eat_one(&["table", "row"]);
                     cursor.eat("as");
@@ -155,7 +157,9 @@ impl<'a> Reader<'a> {
                 }
             } else if cursor.eat("for") {
                 cursor.eat("each");
-                cursor.eat_one(&["row", "statement"])?;
+                if cursor.eat_one(&["row", "statement"])? == "row" {
+                    self.sees_rows(&table);
+                }
             } else if cursor.eat("when") {
                 let condition = cursor.group()?;
                 self.defining(condition, Defined { over: Over::Rows(&table), when: When::Later });
@@ -196,13 +200,21 @@ impl<'a> Reader<'a> {
         }
         if cursor.eat("using") {
             let condition = cursor.group()?;
-            self.defining(condition, defined);
+            // Which rows others find tells what it says of them.
+            if self.computing(condition, defined) != constant() {
+                self.sees_rows(table);
+            }
         }
         if cursor.eat_all(&["with", "check"]) {
             let condition = cursor.group()?;
             self.defining(condition, defined);
         }
         Some(())
+    }
+
+    /// What is made on a relation is handed the rows that are there, when somebody writes or reads them.
+    fn sees_rows(&mut self, table: &Name) {
+        self.implying(|reader| reader.touch(Verb::Select, table));
     }
 
     /// Roles with commas between.
