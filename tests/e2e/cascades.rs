@@ -31,6 +31,9 @@ CREATE TABLE public.plain (a int);
 CREATE TABLE vault.child (id int REFERENCES public.parent);
 CREATE TABLE vault.t (id int, m public.mood, n public.positive[], h public.hstore);
 CREATE TABLE vault.d (id int DEFAULT public.f(1));
+CREATE SEQUENCE public.numbers; CREATE TABLE vault.numbered (id int DEFAULT nextval('public.numbers'));
+CREATE SEQUENCE public.others; CREATE DOMAIN public.other AS int DEFAULT nextval('public.others');
+CREATE TABLE vault.others (id public.other);
 CREATE TABLE vault.p (p public.plain);
 CREATE VIEW vault.v AS SELECT public.g();
 CREATE TRIGGER g BEFORE INSERT ON vault.t FOR EACH ROW EXECUTE FUNCTION public.run();
@@ -101,6 +104,12 @@ fn what_stands_on_what_is_dropped_is_judged() -> Result<()> {
                     "DROP FUNCTION f(int) CASCADE",
                     "SELECT count(*) FROM pg_attrdef",
                 ),
+                attack(
+                    "a sequence of a default",
+                    "DROP SEQUENCE numbers CASCADE",
+                    "SELECT count(*) FROM pg_attrdef",
+                ),
+                attack("a sequence of a domain", "DROP SEQUENCE others CASCADE", COLUMNS),
                 attack(
                     "a function of a trigger",
                     "DROP FUNCTION IF EXISTS run CASCADE",

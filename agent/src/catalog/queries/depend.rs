@@ -1,7 +1,8 @@
 //! What stands on what, by `pg_depend`.
 
-/// The rows of `pg_depend` that tell what stands on users' objects which are no relations. What is in a schema, the array of a
-/// type and a row's type are known without them.
+/// The rows of `pg_depend` that tell what stands on users' objects which are no relations, and on relations what the catalog
+/// does not tell otherwise, as a default of a column or a domain on a sequence. What is in a schema, the array of a type and a
+/// row's type are known without them.
 pub(super) const STANDS: &str = "WHERE (refobjid >= 16384 AND refclassid IN ( \
        'pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_type'::pg_catalog.regclass, \
        'pg_catalog.pg_namespace'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass, \
@@ -14,7 +15,9 @@ pub(super) const STANDS: &str = "WHERE (refobjid >= 16384 AND refclassid IN ( \
      OR refclassid IN ('pg_catalog.pg_language'::pg_catalog.regclass, \
                        'pg_catalog.pg_extension'::pg_catalog.regclass) \
      OR refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
-        AND classid IN ('pg_catalog.pg_policy'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass)) \
+        AND (classid IN ('pg_catalog.pg_policy'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass) \
+             OR classid IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass, 'pg_catalog.pg_type'::pg_catalog.regclass) \
+                AND deptype = 'n')) \
   AND NOT (refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass \
            AND classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass, \
                            'pg_catalog.pg_type'::pg_catalog.regclass)) \
