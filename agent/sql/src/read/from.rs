@@ -40,6 +40,7 @@ impl Reader<'_> {
             if *global {
                 self.opaque("unsupported syntax of a join");
             }
+            let right = scope.items.len();
             self.factor(relation, scope);
             match join_operator {
                 JoinOperator::Join(constraint)
@@ -49,7 +50,7 @@ impl Reader<'_> {
                 | JoinOperator::Right(constraint)
                 | JoinOperator::RightOuter(constraint)
                 | JoinOperator::FullOuter(constraint)
-                | JoinOperator::CrossJoin(constraint) => self.join_constraint(constraint, scope),
+                | JoinOperator::CrossJoin(constraint) => self.join_constraint(constraint, scope, right),
                 JoinOperator::Semi(_)
                 | JoinOperator::LeftSemi(_)
                 | JoinOperator::RightSemi(_)
@@ -67,7 +68,8 @@ impl Reader<'_> {
         }
     }
 
-    fn join_constraint(&mut self, constraint: &JoinConstraint, scope: &mut Scope<'_>) {
+    /// `right`: where the right side's items begin.
+    fn join_constraint(&mut self, constraint: &JoinConstraint, scope: &mut Scope<'_>, right: usize) {
         match constraint {
             JoinConstraint::On(condition) => self.condition(Some(condition), scope),
             JoinConstraint::Using(columns) => {
@@ -79,12 +81,7 @@ impl Reader<'_> {
                     if is_alias {
                         alias = Some(name.name);
                     } else {
-                        let found = match self.spend(scope.width()) {
-                            true => scope.column(&name.name, self.names.catalog),
-                            false => None,
-                        };
-                        let lineage = found.unwrap_or(policy::Lineage::Unknown);
-                        self.steer(lineage.clone());
+                        let lineage = self.merged(&name.name, scope);
                         cells.push(Cell { name: Some(name.name), lineage });
                     }
                 }
@@ -94,15 +91,32 @@ impl Reader<'_> {
                 scope.merged = true;
             }
             JoinConstraint::Natural => {
-                // Which columns both sides have in common is not followed.
-                for item in &scope.items {
-                    item.read_every();
-                    self.steer(item.rows.all());
+                let fits = self.spend(COPY * scope.width());
+                match scope.common(right).filter(|_| fits) {
+                    Some(common) => common.iter().for_each(|name| drop(self.merged(name, scope))),
+                    None => {
+                        // It may be by any.
+                        for item in &scope.items {
+                            item.read_every();
+                            self.steer(item.rows.all());
+                        }
+                    }
                 }
                 scope.merged = true;
             }
             JoinConstraint::None => {}
         }
+    }
+
+    /// A column of both sides, by which they are joined.
+    fn merged(&mut self, name: &str, scope: &Scope<'_>) -> policy::Lineage {
+        let found = match self.spend(scope.width()) {
+            true => scope.column(name, self.names.catalog),
+            false => None,
+        };
+        let lineage = found.unwrap_or(policy::Lineage::Unknown);
+        self.steer(lineage.clone());
+        lineage
     }
 
     /// Whether this is the alias behind `USING (…) AS`, which the bridge puts among the columns.

@@ -1,6 +1,7 @@
 //! What names mean inside a query: FROM items by level, as PostgreSQL's parse analysis searches them.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use policy::{Catalog, Lineage, Oid, RelationKind};
@@ -138,6 +139,18 @@ fn hit(item: &Item, name: &str, catalog: &Catalog) -> Found {
     }
 }
 
+/// The names of all columns of these, where all are certain.
+fn names_of(items: &[Item]) -> Option<BTreeSet<&str>> {
+    let mut names = BTreeSet::new();
+    for item in items {
+        let Rows::Columns(cells) = &item.rows else { return None };
+        for cell in cells {
+            names.insert(cell.name.as_deref()?);
+        }
+    }
+    Some(names)
+}
+
 impl<'p> Scope<'p> {
     pub(super) fn inside(outer: Option<&'p Scope<'p>>) -> Self {
         Scope { outer, items: Vec::new(), merged: false, gathers: Cell::new(false), windows: Vec::new() }
@@ -209,6 +222,16 @@ impl<'p> Scope<'p> {
     /// What `item.name` is.
     pub(super) fn column_of(item: &Item, name: &str, catalog: &Catalog) -> Found {
         hit(item, name, catalog)
+    }
+
+    /// The names that columns of the items from there on have in common with those before them, by which a NATURAL join
+    /// compares; `None` where not all names are certain. It errs to more: items before a comma count as well.
+    pub(super) fn common(&self, right: usize) -> Option<BTreeSet<String>> {
+        let (left, right) = self.items.split_at_checked(right)?;
+        let left = names_of(left)?;
+        let mut common = names_of(right)?;
+        common.retain(|name| left.contains(name));
+        Some(common.into_iter().map(str::to_owned).collect())
     }
 
     /// All columns of this level, as `*` gives them.
