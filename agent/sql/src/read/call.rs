@@ -7,7 +7,7 @@ use policy::{
 
 use super::Reader;
 use super::body::may_set;
-use super::computing::only_computes;
+use super::computing::{gives_its_arguments, only_computes};
 use super::texts::is_told_by_literal;
 use crate::flow::constant;
 use crate::name::Name;
@@ -57,9 +57,13 @@ impl<'a> Reader<'a> {
         for function in &computing {
             self.implying(|reader| reader.call_function(verb, function));
         }
+        let mut made_of_arguments = !users.is_empty();
         for function in &users {
             self.call_function(verb, function);
-            carried = Lineage::Unknown;
+            if !gives_its_arguments(function, self.names.catalog, self.limits) {
+                made_of_arguments = false;
+                carried = Lineage::Unknown;
+            }
         }
         let in_catalog = others.len() > users.len() + computing.len();
         let altered = self.names.is_altered(name);
@@ -96,7 +100,7 @@ impl<'a> Reader<'a> {
                 if functions.is_empty() && !altered && !own_call {
                     self.missing("function", name);
                 }
-                if standard.is_empty() {
+                if standard.is_empty() && !made_of_arguments {
                     carried = Lineage::Unknown;
                 }
             }

@@ -9,13 +9,15 @@ use policy::{Catalog, Function, Volatility};
 
 use super::call::makes_values;
 use super::texts::runs_text_elsewhere;
+use crate::keywords::is_keyword;
 use crate::lexer::{Kind, Token, lex_body};
 use crate::names::{Builtin, builtin, is_builtin_type};
 use crate::{Limits, Settings};
 
 /// Whether the function gives nothing but what it computes from its arguments, and does nothing else.
 ///
-/// Of one in C the promise to be immutable is believed, as it is of operators: they come with extensions.
+/// Of one in C the promise to be immutable is believed, as it is of operators: they come with extensions. Of one whose text is
+/// read none is needed.
 pub(super) fn only_computes(function: &Function, catalog: &Catalog, limits: &Limits) -> bool {
     let Function { schema, name, language, .. } = function;
     let is_settled = catalog.functions_made(schema, name).next().is_none()
@@ -25,7 +27,8 @@ pub(super) fn only_computes(function: &Function, catalog: &Catalog, limits: &Lim
         return false;
     }
     // pgcrypto's is PostgreSQL's own by now, and gives another value each time.
-    if function.volatility != Volatility::Immutable && name != "gen_random_uuid" {
+    let is_read = matches!(function.body, Body::Text(_));
+    if function.volatility != Volatility::Immutable && !is_read && name != "gen_random_uuid" {
         return false;
     }
     match &function.body {
@@ -42,6 +45,35 @@ pub(super) fn only_computes(function: &Function, catalog: &Catalog, limits: &Lim
         }
         Body::Unread => false,
     }
+}
+
+/// What extensions that PostgreSQL is shipped with give anew with each call, or by a dictionary of words, and not of any row.
+const GIVE_NO_ROWS: [&str; 10] = [
+    "gen_random_bytes",
+    "gen_salt",
+    "pgp_pub_encrypt",
+    "pgp_pub_encrypt_bytea",
+    "pgp_sym_encrypt",
+    "pgp_sym_encrypt_bytea",
+    "unaccent",
+    "uuid_generate_v1",
+    "uuid_generate_v1mc",
+    "uuid_generate_v4",
+];
+
+/// Whether what the function gives is made of its arguments alone: of no row, nor of what the session keeps. Who is shown masks
+/// may have it stored, and see it, as far as he may its arguments.
+pub(super) fn gives_its_arguments(function: &Function, catalog: &Catalog, limits: &Limits) -> bool {
+    let Function { schema, name, language, security_definer, config, body, .. } = function;
+    let is_settled =
+        catalog.functions_made(schema, name).next().is_none() && !catalog.is_function_uncertain(schema, name);
+    only_computes(function, catalog, limits)
+        || (is_settled
+            && *body == Body::Foreign
+            && language == "c"
+            && !security_definer
+            && config.is_empty()
+            && GIVE_NO_ROWS.contains(&name.as_str()))
 }
 
 /// PostgreSQL's own that is free to be called, or one in C that computes.
@@ -61,6 +93,11 @@ fn is_plain(oid: policy::Oid, catalog: &Catalog) -> bool {
 /// Whether PostgreSQL's own function of that name gives what it makes of its arguments alone.
 fn is_free(name: &str) -> bool {
     builtin(name) == Builtin::Harmless && name != "current_setting" && !makes_values(name)
+}
+
+/// The words of a CASE.
+fn is_of_case(text: &str, token: &Token) -> bool {
+    ["case", "when", "then", "else", "end"].iter().any(|word| token.is(text, word))
 }
 
 /// Whether a body is one SELECT of parameters, constants, CASE, and functions and types of `pg_catalog` under their whole
@@ -95,7 +132,15 @@ fn is_computation(text: &str, tokens: &[Token], catalog: &Catalog) -> bool {
                 3
             }
             Kind::Word => {
-                if !["case", "when", "then", "else", "end"].iter().any(|word| token.is(text, word)) {
+                let is_of_case = |at: usize| tokens.get(at).is_some_and(|token| is_of_case(text, token));
+                // Where nothing is read from, a name alone is a parameter's.
+                let names_more = match kind(at + 1) {
+                    Some(Kind::Word) => !is_of_case(at + 1),
+                    Some(Kind::Dot | Kind::LeftParen) => true,
+                    Some(kind) => kind.is_constant(),
+                    None => false,
+                };
+                if !is_of_case(at) && (names_more || is_keyword(&token.name(text))) {
                     return false;
                 }
                 1

@@ -4,6 +4,7 @@ use policy::Lineage;
 use sqlparser::ast::{BinaryOperator, ObjectName, ObjectNamePart};
 
 use super::super::Reader;
+use super::super::computing::gives_its_arguments;
 use crate::SearchPath;
 use crate::flow::constant;
 use crate::name::is_temp;
@@ -118,6 +119,14 @@ impl Reader<'_> {
         if !told {
             self.call_hidden("operator", schema, operator);
         }
-        Lineage::Unknown
+        let catalog = self.names.catalog;
+        let called = catalog.calls().operators.get(operator).map_or(&[][..], Vec::as_slice);
+        let is_plain = |(_, oid): &(String, policy::Oid)| {
+            catalog.function(*oid).is_some_and(|f| gives_its_arguments(f, catalog, self.limits))
+        };
+        match !called.is_empty() && called.iter().all(is_plain) {
+            true => constant(),
+            false => Lineage::Unknown,
+        }
     }
 }

@@ -96,6 +96,68 @@ fn who_only_computes_as_postgresqls_own_function_of_that_name_needs_no_rule() {
 }
 
 #[test]
+fn what_a_function_makes_of_its_arguments_alone_carries_these() {
+    let immutable = |name: &str, language: &str, body| Function {
+        volatility: Volatility::Immutable,
+        ..function(901, name, language, body)
+    };
+    let stored = |f: Function, text: &str| {
+        let operators = [
+            ("<=>".to_owned(), vec![("public".to_owned(), 901)]),
+            ("+".to_owned(), vec![("public".to_owned(), 900)]),
+        ];
+        let calls = Some(Calls { operators: operators.into(), ..Calls::default() });
+        let functions = vec![f, function(900, "larger", "c", Body::Foreign)];
+        let catalog = catalog().changed(1, Changes { functions, calls, ..Changes::default() });
+        let text = format!("INSERT INTO t (a) SELECT {text} FROM customers");
+        let mut analysis = analyse(text.as_bytes(), &settings(), &catalog, &Limits::default());
+        let statement = analysis.statements.remove(0);
+        // A rule has to allow the call all the same.
+        assert!(
+            statement.actions.iter().any(|action| !action.implied && action.verb == Verb::Function),
+            "{text}"
+        );
+        statement.written
+    };
+    let of = |attnum| policy::Lineage::Derived(vec![policy::ColumnRef { relation: CUSTOMERS, attnum }]);
+    let text = |body: &str| Body::Text(body.into());
+    for f in [
+        immutable("digest", "c", Body::Foreign),
+        function(901, "uuid_generate_v4", "c", Body::Foreign),
+        function(901, "discount", "sql", text("SELECT amount * (100 - percent) / 100")),
+        function(901, "discount", "sql", text("SELECT CASE WHEN $1 > amount THEN amount ELSE 0 END;")),
+    ] {
+        let name = f.name.clone();
+        assert_eq!(stored(f.clone(), &format!("{name}('x')")), crate::flow::constant(), "{name}");
+        assert_eq!(stored(f.clone(), &format!("{name}(id)")), of(1), "{name}");
+        assert_eq!(stored(f.clone(), &format!("{name}(ssn)")), of(3), "{name}");
+        assert_eq!(stored(f, "id <=> 2"), of(1), "{name}");
+    }
+    for f in [
+        function(901, "digest", "c", Body::Foreign),
+        function(901, "uuid_generate_v4", "sql", text("SELECT ssn FROM customers LIMIT 1")),
+        Function { security_definer: true, ..immutable("digest", "c", Body::Foreign) },
+        immutable("crosstab", "c", Body::Foreign),
+        immutable("f", "sql", text("SELECT secret()")),
+        immutable("f", "sql", text("SELECT s.a")),
+        immutable("f", "sql", text("SELECT a FROM t")),
+        immutable("f", "sql", text("SELECT (TABLE secret)")),
+        immutable("f", "sql", text("SELECT a b")),
+        immutable("f", "sql", text("SELECT mood 'x'")),
+        immutable("f", "sql", text("SELECT mood E'x'")),
+        immutable("f", "sql", text("SELECT user")),
+        immutable("f", "sql", text("SELECT a::mood")),
+        immutable("f", "sql", text("SELECT \"a\".b")),
+        immutable("f", "sql", text("SELECT a + b")),
+        immutable("f", "plpgsql", text("SELECT a")),
+    ] {
+        let name = f.name.clone();
+        assert_eq!(stored(f.clone(), &format!("{name}('x')")), policy::Lineage::Unknown, "{f:?}");
+        assert_eq!(stored(f.clone(), "'x' <=> 'y'"), policy::Lineage::Unknown, "{f:?}");
+    }
+}
+
+#[test]
 fn an_operator_is_in_any_schema_of_the_path() {
     let told = |path: crate::SearchPath, operator: &str| {
         let settings = crate::Settings { search_path: path, ..settings() };
