@@ -112,14 +112,9 @@ impl<'a> Cursor<'a> {
         Some(parts)
     }
 
-    /// `[schema.]name`.
+    /// `[[database.]schema.]name`.
     pub(crate) fn qualified(&mut self) -> Option<Name> {
-        let mut parts = self.chain()?.into_iter();
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some(name), None, None) => Some(Name { schema: None, name }),
-            (Some(schema), Some(name), None) => Some(Name { schema: Some(schema), name }),
-            _ => None,
-        }
+        Name::of(self.chain()?)
     }
 
     /// `[schema.]operator`.

@@ -7,6 +7,17 @@ pub(crate) struct Name {
     pub(crate) name: String,
 }
 
+impl Name {
+    /// `[[database.]schema.]name`: the server takes no other database's name than its own, before a schema of which it stands
+    /// for nothing.
+    pub(crate) fn of(parts: Vec<String>) -> Option<Self> {
+        let mut parts = parts.into_iter().rev();
+        let name = parts.next()?;
+        let schema = parts.next();
+        (parts.len() <= 1).then_some(Name { schema, name })
+    }
+}
+
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.schema {

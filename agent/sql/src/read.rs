@@ -358,7 +358,7 @@ impl<'a> Reader<'a> {
         self.label(ident)
     }
 
-    /// `[schema.]name` of a relation, or of a type or function where `function`.
+    /// `[[database.]schema.]name` of a relation, or of a type or function where `function`.
     pub(crate) fn object_name(&mut self, name: &ObjectName, function: bool) -> Option<Name> {
         let mut parts = Vec::with_capacity(2);
         let strings = name.0.iter().filter_map(ObjectNamePart::as_ident).any(|i| i.quote_style == Some('\''));
@@ -387,15 +387,11 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        let mut parts = parts.into_iter();
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some(name), None, None) => Some(Name { schema: None, name }),
-            (Some(schema), Some(name), None) => Some(Name { schema: Some(schema), name }),
-            _ => {
-                self.opaque("a name of more than two parts");
-                None
-            }
+        let found = Name::of(parts);
+        if found.is_none() {
+            self.opaque("a name of more than three parts");
         }
+        found
     }
 
     /// Guard 5, for names: every name of the slice must have been met in the tree.

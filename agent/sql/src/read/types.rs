@@ -151,7 +151,7 @@ impl Reader<'_> {
     fn named_type(&mut self, name: &ObjectName) {
         let name = match name.0.as_slice() {
             // A time zone or precision word may be in the place of the name; a type's own name is never reserved.
-            [ObjectNamePart::Identifier(Ident { .. })] | [_, _] => self.object_name(name, true),
+            [ObjectNamePart::Identifier(Ident { .. })] | [_, _] | [_, _, _] => self.object_name(name, true),
             _ => {
                 self.opaque("unsupported syntax of a type");
                 return;

@@ -9,6 +9,45 @@ fn check(text: &str, expected: &str) {
 }
 
 #[test]
+fn the_name_of_the_database_may_stand_before_the_schemas() {
+    for text in [
+        "SELECT \"d\".public.t.a FROM \"d\".\"public\".\"t\" WHERE d.public.t.b = 1",
+        "SELECT d.public.t.* FROM d.public.t",
+        "INSERT INTO d.public.t (a) SELECT 1",
+        "UPDATE d.public.t SET a = 1 WHERE a = 2",
+        "DELETE FROM d.public.t WHERE a = 2",
+        "CREATE TABLE \"d\".\"public\".\"n\" AS (WITH s AS (SELECT * FROM d.public.t) SELECT a FROM s)",
+        "CREATE VIEW d.public.n AS (SELECT count(*) AS n FROM d.public.t)",
+        "CREATE INDEX IF NOT EXISTS n ON d.public.t USING btree (a)",
+        "ALTER TABLE d.public.t RENAME TO n",
+        "DROP TABLE IF EXISTS d.public.t CASCADE",
+        "TRUNCATE TABLE d.public.t",
+        "ANALYZE d.public.t",
+        "GRANT SELECT ON d.public.t TO PUBLIC",
+        "COMMENT ON TABLE d.public.t IS 'x'",
+        "COMMENT ON COLUMN d.public.t.a IS 'x'",
+        "COPY d.public.t TO STDOUT",
+        "SELECT d.public.tidy(1), d.pg_catalog.lower('x'), NULL::d.public.mood",
+        "ALTER FUNCTION d.public.tidy(int) STABLE",
+        "SELECT nextval('d.public.s')",
+    ] {
+        let without = text.replace("\"d\".", "").replace("d.", "");
+        assert!(!super::fixture::is_opaque(text), "{text}");
+        assert_eq!(super::fixture::actions(text), super::fixture::actions(&without), "{text}");
+        assert_eq!(super::fixture::output(text), super::fixture::output(&without), "{text}");
+        assert_eq!(super::fixture::details(text), super::fixture::details(&without), "{text}");
+    }
+    for text in [
+        "SELECT 1 FROM x.d.public.t",
+        "SELECT x.d.public.t.a FROM t",
+        "DROP TABLE x.d.public.t",
+        "SELECT x.d.public.tidy(1)",
+    ] {
+        assert!(super::fixture::is_opaque(text), "{text}");
+    }
+}
+
+#[test]
 fn queries_read_what_they_name() {
     check("SELECT 1", "");
     check("SELECT a FROM t", "select table public.t");

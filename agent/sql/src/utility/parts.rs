@@ -263,13 +263,13 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// `[schema.]name` of a function: a word that may not name a column may name one.
+    /// `[[database.]schema.]name` of a function: a word that may not name a column may name one.
     pub(super) fn function_name(&mut self, cursor: &mut Cursor<'a>) -> Option<Name> {
-        let first = cursor.label()?.into_owned();
-        if !cursor.eat_kind(Kind::Dot) {
-            return Some(Name { schema: None, name: first });
+        let mut parts = vec![cursor.label()?.into_owned()];
+        while cursor.eat_kind(Kind::Dot) {
+            parts.push(cursor.label()?.into_owned());
         }
-        Some(Name { schema: Some(first), name: cursor.label()?.into_owned() })
+        Name::of(parts)
     }
 
     /// CREATE EXTENSION from the name on: its scripts run as they were installed at the server.

@@ -37,7 +37,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What `item.*` or `schema.item.*` names.
+    /// What `item.*` or `[database.]schema.item.*` names.
     pub(super) fn starred_item<'s>(&mut self, parts: &[Ident], scope: &'s Scope<'_>) -> Option<&'s Item> {
         let mut names = Vec::with_capacity(parts.len());
         for (index, part) in parts.iter().enumerate() {
@@ -48,7 +48,7 @@ impl Reader<'_> {
         }
         match names.as_slice() {
             [item, _] => scope.item(None, item),
-            [schema, item, _] => scope.item(Some(schema), item),
+            [schema, item, _] | [_, schema, item, _] => scope.item(Some(schema), item),
             _ => {
                 self.unsupported("a name of many parts");
                 None
@@ -122,7 +122,7 @@ impl Reader<'_> {
         lineage
     }
 
-    /// `item.column`, `schema.item.column`; what is no column of the item may be a call in attribute notation.
+    /// `item.column`, `[database.]schema.item.column`; what is no column of the item may be a call in attribute notation.
     pub(super) fn qualified_reference(
         &mut self,
         parts: &[sqlparser::ast::Ident],
@@ -140,6 +140,7 @@ impl Reader<'_> {
             [schema, item, column] => (scope.item(Some(schema), item), column),
             // `label.row.field.field`
             [first, .., column] if self.names.values.has(first) => (None, column),
+            [_, schema, item, column] => (scope.item(Some(schema), item), column),
             _ => return self.unsupported("a name of many parts"),
         };
         let value = names.first().and_then(|name| self.names.values.lineage(name));
