@@ -172,10 +172,21 @@ impl Judgement {
             Cause::CopyUnderMask => format!(
                 "{what} is {decided} by rule \"{rule}\": it masks columns here, and what COPY sends is not masked"
             ),
-            Cause::StoreUnderMask => format!(
-                "{what} is {decided} by rule \"{rule}\": it masks columns of what this statement reads or \
-                 changes, which could then be read back in clear"
-            ),
+            Cause::StoreUnderMask => {
+                let why = match finding.action.verb {
+                    Verb::Create | Verb::Alter => {
+                        "it masks columns of what this defines, alters or reads, which could then be read in clear"
+                    }
+                    Verb::Function | Verb::Call | Verb::Do => {
+                        "it masks columns, from which may come what this is given or finds"
+                    }
+                    _ => {
+                        "it masks columns, from which may come what this statement stores: it could then be read \
+                         back in clear"
+                    }
+                };
+                format!("{what} is {decided} by rule \"{rule}\": {why}")
+            }
             Cause::OpaqueUnderRule => format!(
                 "{what} is {decided} by rule \"{rule}\": what could not be understood in full may be what that \
                  rule is about"
@@ -236,9 +247,17 @@ impl Judgement {
                 "Write the statement in a form that can be understood in full.".to_owned()
             }
             (_, Cause::CopyUnderMask) => "Read the rows with SELECT.".to_owned(),
-            (_, Cause::StoreUnderMask) => {
-                "Write what you know by itself, and to rows of relations without masked columns.".to_owned()
+            (_, Cause::StoreUnderMask) => match finding.action.verb {
+                Verb::Alter | Verb::Create => {
+                    "Define and alter what has no masked columns, and leave this to somebody for whom nothing is \
+                     masked there."
+                }
+                Verb::Function | Verb::Call | Verb::Do => {
+                    "Call what runs no text, with what you know by itself."
+                }
+                _ => "Write what you know by itself, and to rows of relations without masked columns.",
             }
+            .to_owned(),
             (_, Cause::NoRule) if finding.action.verb == Verb::Predicate => {
                 "Choose, compute and write by columns that are not masked, or ask for a rule that allows \"predicate\" there by name."
                     .to_owned()

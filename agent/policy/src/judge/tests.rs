@@ -361,6 +361,35 @@ fn a_refusal_is_one_line_with_what_would_be_allowed_or_whom_to_ask() {
 }
 
 #[test]
+fn what_masks_refuse_tells_what_can_be_done_of_that_kind() {
+    let policy = policy("  - { name: m, actions: [\"*\"], decision: allow, mask: public.customers.ssn }\n");
+    let subject = Subject { principal: &reporter(), resource: "shop", database: "shop" };
+    for (action, refusal) in [
+        (
+            "alter public.customers",
+            "alter table public.customers is denied by rule \"m\": it masks columns of what this defines, alters or reads, \
+             which could then be read in clear; define and alter what has no masked columns, and leave this to somebody for \
+             whom nothing is masked there",
+        ),
+        (
+            "function function public.f",
+            "function public.f is denied by rule \"m\": it masks columns, from which may come what this is given or finds; \
+             call what runs no text, with what you know by itself",
+        ),
+        (
+            "insert public.t",
+            "insert table public.t is denied by rule \"m\": it masks columns, from which may come what this statement stores: \
+             it could then be read back in clear; write what you know by itself, and to rows of relations without masked \
+             columns",
+        ),
+    ] {
+        let noon = "2026-03-02T12:00:00Z".parse().unwrap();
+        let action = self::action(action);
+        assert_eq!(policy.for_subject(&subject).judge_storing([&action], true, noon).refusal(), refusal);
+    }
+}
+
+#[test]
 fn what_would_allow_it_is_told_in_the_words_of_the_condition_that_is_not_met() {
     for (actions, when, action, told) in [
         ("select", "limit: 50", "select public.t", "with a literal LIMIT of at most 50"),
