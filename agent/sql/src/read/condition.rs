@@ -18,6 +18,8 @@ pub(super) struct Given<'g> {
     pub(super) values: &'g Values,
     /// The relation whose rows it chooses, if that is known.
     pub(super) relation: Option<&'g Relation>,
+    /// How the statement calls that relation.
+    pub(super) called: Option<&'g str>,
 }
 
 /// Whether the condition selects every row (or there is none).
@@ -34,7 +36,7 @@ fn holds(expr: &Expr, given: Given<'_>) -> bool {
     match expr {
         Expr::Nested(inner) | Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => holds(inner, given),
         Expr::BinaryOp { left, op: BinaryOperator::Or, right } => {
-            holds(left, given) || holds(right, given) || are_opposite(bare(left), bare(right))
+            holds(left, given) || holds(right, given) || are_opposite(bare(left), bare(right), given)
         }
         Expr::BinaryOp { left, op: BinaryOperator::And, right } => holds(left, given) && holds(right, given),
         Expr::BinaryOp {
@@ -42,7 +44,7 @@ fn holds(expr: &Expr, given: Given<'_>) -> bool {
             op: BinaryOperator::Eq | BinaryOperator::GtEq | BinaryOperator::LtEq,
             right,
         } => {
-            same(left, right)
+            same(left, right, given)
                 || (fixed(left, given) && fixed(right, given))
                 || (is_true(left) && holds(right, given))
                 || (is_true(right) && holds(left, given))
@@ -56,12 +58,16 @@ fn holds(expr: &Expr, given: Given<'_>) -> bool {
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => never(expr, given),
         Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => never(inner, given),
         Expr::IsNotDistinctFrom(left, right) => {
-            same(left, right) || (fixed(left, given) && fixed(right, given))
+            same(left, right, given) || (fixed(left, given) && fixed(right, given))
         }
         Expr::InSubquery { expr: item, subquery, negated: false } => is_among_all_rows(item, subquery, given),
         Expr::Exists { subquery, negated: false } if is_itself_among_all_rows(subquery, given) => true,
-        Expr::InList { expr: item, list, negated: false } if list.iter().any(|e| same(item, e)) => true,
-        Expr::Between { expr: item, negated: false, low, high } if same(item, low) && same(item, high) => {
+        Expr::InList { expr: item, list, negated: false } if list.iter().any(|e| same(item, e, given)) => {
+            true
+        }
+        Expr::Between { expr: item, negated: false, low, high }
+            if same(item, low, given) && same(item, high, given) =>
+        {
             true
         }
         Expr::IsNotNull(inner) if is_never_null(bare(inner), given) => true,
@@ -71,8 +77,16 @@ fn holds(expr: &Expr, given: Given<'_>) -> bool {
         {
             true
         }
-        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } if is_in_array(left, right) => true,
-        Expr::AllOp { left, compare_op: BinaryOperator::Eq, right } if is_all_of_array(left, right) => true,
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. }
+            if is_in_array(left, right, given) =>
+        {
+            true
+        }
+        Expr::AllOp { left, compare_op: BinaryOperator::Eq, right }
+            if is_all_of_array(left, right, given) =>
+        {
+            true
+        }
         Expr::AllOp { right, .. } if is_array_with(right, |_| false) => true,
         Expr::Like { any: true, pattern, .. } | Expr::ILike { any: true, pattern, .. }
             if is_array_with(pattern, is_percent) =>
@@ -101,15 +115,15 @@ fn never(expr: &Expr, given: Given<'_>) -> bool {
             left,
             op: BinaryOperator::NotEq | BinaryOperator::Lt | BinaryOperator::Gt,
             right,
-        } => same(left, right) || (fixed(left, given) && fixed(right, given)),
-        Expr::IsDistinctFrom(left, right) => same(left, right),
+        } => same(left, right, given) || (fixed(left, given) && fixed(right, given)),
+        Expr::IsDistinctFrom(left, right) => same(left, right, given),
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => holds(expr, given),
         other => fixed(other, given),
     }
 }
 
 /// One of both holds, for NULL as well.
-fn are_opposite(left: &Expr, right: &Expr) -> bool {
+fn are_opposite(left: &Expr, right: &Expr, given: Given<'_>) -> bool {
     match (left, right) {
         (Expr::IsNull(a), Expr::IsNotNull(b))
         | (Expr::IsNotNull(a), Expr::IsNull(b))
@@ -118,17 +132,17 @@ fn are_opposite(left: &Expr, right: &Expr) -> bool {
         | (Expr::IsFalse(a), Expr::IsNotFalse(b))
         | (Expr::IsNotFalse(a), Expr::IsFalse(b))
         | (Expr::IsUnknown(a), Expr::IsNotUnknown(b))
-        | (Expr::IsNotUnknown(a), Expr::IsUnknown(b)) => same(a, b),
+        | (Expr::IsNotUnknown(a), Expr::IsUnknown(b)) => same(a, b, given),
         _ => false,
     }
 }
 
-fn is_in_array(item: &Expr, array: &Expr) -> bool {
-    matches!(bare(array), Expr::Array(array) if array.elem.iter().any(|e| same(item, e)))
+fn is_in_array(item: &Expr, array: &Expr, given: Given<'_>) -> bool {
+    matches!(bare(array), Expr::Array(array) if array.elem.iter().any(|e| same(item, e, given)))
 }
 
-fn is_all_of_array(item: &Expr, array: &Expr) -> bool {
-    matches!(bare(array), Expr::Array(array) if array.elem.iter().all(|e| same(item, e)))
+fn is_all_of_array(item: &Expr, array: &Expr, given: Given<'_>) -> bool {
+    matches!(bare(array), Expr::Array(array) if array.elem.iter().all(|e| same(item, e, given)))
 }
 
 /// Whether it is a column that is never NULL, or a row of such. One of another relation with that name errs to more.
@@ -192,11 +206,18 @@ fn bare(expr: &Expr) -> &Expr {
 }
 
 /// The same column, or the same in any other words: sqlparser's equality takes no notice of places. A name without its
-/// table's would not be certain, did two tables have a column of that name.
-fn same(left: &Expr, right: &Expr) -> bool {
+/// table's would not be certain, did two tables have a column of that name. `id = NEW.id` compares with a variable's field.
+fn same(left: &Expr, right: &Expr, given: Given<'_>) -> bool {
+    let is_variables = |parts: &[Ident]| {
+        parts.first().is_some_and(|row| {
+            is_value(row, given.values) && given.called.is_some_and(|called| called != row.value)
+        })
+    };
     match (bare(left), bare(right)) {
         (Expr::Identifier(name), Expr::CompoundIdentifier(parts))
-        | (Expr::CompoundIdentifier(parts), Expr::Identifier(name)) => parts.last() == Some(name),
+        | (Expr::CompoundIdentifier(parts), Expr::Identifier(name)) => {
+            parts.last() == Some(name) && !is_variables(parts)
+        }
         (left, right) => left == right,
     }
 }

@@ -50,8 +50,12 @@ const fn nothing() -> Rows {
 
 impl<'a> Reader<'a> {
     /// What is known around a condition on rows of that relation.
-    fn given_of(&self, relation: &Name) -> Given<'a> {
-        Given { values: self.names.values, relation: self.names.relation(relation) }
+    fn given_of<'g>(&self, relation: &'g Name, alias: Option<&'g str>) -> Given<'g>
+    where
+        'a: 'g,
+    {
+        let called = Some(alias.unwrap_or(&relation.name));
+        Given { values: self.names.values, relation: self.names.relation(relation), called }
     }
 
     /// Reads a whole statement that writes rows; gives what RETURNING returns.
@@ -424,7 +428,7 @@ impl<'a> Reader<'a> {
         let Some((name, alias)) = self.written_table(&table.relation) else {
             return Rows::Any(Lineage::Unknown);
         };
-        let chosen = !is_trivial(selection.as_ref(), self.given_of(&name));
+        let chosen = !is_trivial(selection.as_ref(), self.given_of(&name, alias.as_deref()));
         let verb = if chosen { Verb::Update } else { Verb::UpdateAll };
         let told = Told::Written { columns: assigned_names(assignments), condition: Some(chosen) };
         let target = self.touch_telling(verb, &name, &told);
@@ -480,7 +484,7 @@ impl<'a> Reader<'a> {
             return Rows::Any(Lineage::Unknown);
         };
         let Some((name, alias)) = self.written_table(table) else { return Rows::Any(Lineage::Unknown) };
-        let chosen = !is_trivial(selection.as_ref(), self.given_of(&name));
+        let chosen = !is_trivial(selection.as_ref(), self.given_of(&name, alias.as_deref()));
         let verb = if chosen { Verb::Delete } else { Verb::DeleteAll };
         let told = Told::Written { columns: None, condition: Some(chosen) };
         let target = self.touch_telling(verb, &name, &told);

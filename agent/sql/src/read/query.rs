@@ -240,7 +240,10 @@ impl Reader<'_> {
         self.condition(selection.as_ref(), &scope);
         self.choose(
             &scope,
-            !is_trivial(selection.as_ref(), Given { values: self.names.values, relation: None }),
+            !is_trivial(
+                selection.as_ref(),
+                Given { values: self.names.values, relation: None, called: None },
+            ),
         );
         let mut keys = Vec::new();
         match group_by {

@@ -155,6 +155,16 @@ fn a_condition_on_variables_alone_is_none() {
             "delete-all table public.t",
         ),
         ("DECLARE v int := 1; BEGIN DELETE FROM t WHERE a = v; END", "delete table public.t"),
+        // A field of a variable's that is called as the column.
+        ("DECLARE r t; BEGIN DELETE FROM t WHERE a = r.a; END", "delete table public.t"),
+        (
+            "BEGIN FOR r IN SELECT a FROM t LOOP UPDATE t x SET b = 1 WHERE a = r.a; END LOOP; END",
+            "update table public.t",
+        ),
+        ("DECLARE r t; BEGIN DELETE FROM t WHERE a = t.a; END", "delete-all table public.t"),
+        ("DECLARE r t; BEGIN DELETE FROM t r WHERE a = r.a; END", "delete-all table public.t"),
+        ("DECLARE t t; BEGIN DELETE FROM t WHERE a = t.a; END", "delete-all table public.t"),
+        ("DECLARE a int; r t; BEGIN DELETE FROM t WHERE a = r.a; END", "delete-all table public.t"),
         ("BEGIN EXECUTE 'DELETE FROM t WHERE $1' USING true; END", "delete-all table public.t"),
     ] {
         assert!(block(body).split(", ").any(|action| action == found), "{body} gave {}", block(body));

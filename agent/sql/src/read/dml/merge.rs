@@ -24,11 +24,11 @@ impl Reader<'_> {
         let Some((name, alias)) = self.written_table(table) else { return Rows::Any(Lineage::Unknown) };
         let target = self.target(&name);
         // Whatever its clauses do, its rows are joined with the source's.
-        let given = self.given_of(&name);
+        let given = self.given_of(&name, alias.as_deref());
         let used = Used::by(false);
         self.touch_target(Verb::Select, &target, &Told::Read(Rc::clone(&used)));
         let mut scope = Scope::inside(outer);
-        scope.items.push(self.target_item(&target, &name, alias, &used));
+        scope.items.push(self.target_item(&target, &name, alias.clone(), &used));
         self.table_with_joins(&TableWithJoins { relation: source.clone(), joins: Vec::new() }, &mut scope);
         let everything = !self.looks_at_target(Some(on), &mut scope) || is_trivial(Some(on), given);
         used.choose(!everything);
