@@ -10,7 +10,7 @@ use std::rc::Rc;
 use policy::catalog::{Body, Referential};
 use policy::{Action, Function, Oid, Relation, RelationKind, Verb};
 
-use self::tokens::{OF_STATEMENTS, SETTING, WRITING, is_privilege, utilities, written_at};
+use self::tokens::{OF_STATEMENTS, SETTING, WRITING, chooses, is_privilege, utilities, written_at};
 use super::Reader;
 use super::call::makes_values;
 use super::texts::{reads_relation, runs_text, runs_text_elsewhere};
@@ -291,7 +291,9 @@ impl<'a> Reader<'a> {
         }
         let verbs = written_at(text, tokens, at);
         for relation in relations {
-            for verb in [Verb::Select].iter().chain(verbs).chain(whole) {
+            let chosen = verbs.len() == 2 && chooses(text, tokens, at, relation);
+            let is_done = |verb: &&Verb| !chosen || !matches!(verb, Verb::UpdateAll | Verb::DeleteAll);
+            for verb in [Verb::Select].iter().chain(verbs.iter().filter(is_done)).chain(whole) {
                 self.touch_known(*verb, relation, &Told::Nothing);
             }
         }

@@ -1,8 +1,9 @@
 //! What tokens of a body are by where they stand: statements, targets of writes, variables.
 
-use policy::Verb;
+use policy::{Relation, Verb};
 
 use crate::cursor::Cursor;
+use crate::keywords::is_reserved;
 use crate::lexer::{Kind, Token};
 
 /// Verbs that change rows, where it is not told which.
@@ -118,6 +119,71 @@ pub(super) fn is_privilege(text: &str, tokens: &[Token]) -> bool {
     (cursor.eat("function") || cursor.eat("procedure"))
         && cursor.qualified().is_some()
         && cursor.sees_kind(Kind::LeftParen)
+}
+
+/// As many tokens of an UPDATE or DELETE are looked through for its condition.
+const MAX_LOOKED_THROUGH: usize = 512;
+
+/// Whether an UPDATE or DELETE of a relation whose name stands there surely chooses among its rows: by a column that has to be
+/// equal to a constant, a parameter, or a variable or field that is called otherwise, with nothing but AND beside it. It errs
+/// to no.
+pub(super) fn chooses(text: &str, tokens: &[Token], at: usize, relation: &Relation) -> bool {
+    let mut depth = 0_usize;
+    // The statement's own words, without those in parentheses.
+    let mut outer = Vec::new();
+    for (count, token) in tokens.iter().skip(at).take_while(|token| token.kind != Kind::Semicolon).enumerate()
+    {
+        match token.kind {
+            Kind::LeftParen | Kind::LeftBracket => depth += 1,
+            Kind::RightParen | Kind::RightBracket if depth == 0 => break,
+            Kind::RightParen | Kind::RightBracket => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            outer.push(*token);
+        }
+        if count == MAX_LOOKED_THROUGH {
+            return false;
+        }
+    }
+    let is = |token: &Token, words: &[&str]| words.iter().any(|word| token.is(text, word));
+    let Some(from) = outer.iter().position(|token| is(token, &["where"])) else { return false };
+    let (head, condition) = outer.split_at(from);
+    let condition = condition[1..].split(|token| is(token, &["returning"])).next().unwrap_or_default();
+    // Rows of others may be what is chosen; with `#variable_conflict` a variable may be what is called as the column.
+    let is_plain = !head.iter().any(|token| is(token, &["from", "using"]))
+        && !condition.iter().any(|token| is(token, &["or", "not", "between", "case", "where", "union"]))
+        && !tokens.first().is_some_and(|token| token.written(text).starts_with('#'));
+    let names = head.split(|token| is(token, &["set"])).next().unwrap_or_default();
+    let names: Vec<_> =
+        names.iter().filter(|token| token.kind.is_name()).map(|token| token.name(text)).collect();
+    let is_of_relation = |token: &Token| names.contains(&token.name(text));
+    is_plain
+        && condition.split(|token| is(token, &["and"])).any(|part| {
+            let (column, value) = match part {
+                [column, sign, value @ ..] if sign.written(text) == "=" => (column, value),
+                [row, dot, column, sign, value @ ..]
+                    if dot.kind == Kind::Dot && sign.written(text) == "=" && is_of_relation(row) =>
+                {
+                    (column, value)
+                }
+                _ => return false,
+            };
+            let is_column =
+                |token: &Token| token.kind.is_name() && relation.column(&token.name(text)).is_some();
+            let is_other = match value {
+                [value] if value.kind.is_name() => !is_reserved(&value.name(text)) && !is_column(value),
+                [value] => value.kind == Kind::Parameter || value.kind.is_constant(),
+                [row, dot, field] => {
+                    row.kind.is_name()
+                        && dot.kind == Kind::Dot
+                        && field.kind.is_name()
+                        && !is_of_relation(row)
+                }
+                _ => false,
+            };
+            is_column(column) && is_other
+        })
 }
 
 /// What is done to the relation whose name stands there, beside being read.
