@@ -392,7 +392,12 @@ fn what_masks_refuse_tells_what_can_be_done_of_that_kind() {
 #[test]
 fn what_would_allow_it_is_told_in_the_words_of_the_condition_that_is_not_met() {
     for (actions, when, action, told) in [
-        ("select", "limit: 50", "select public.t", "with a literal LIMIT of at most 50"),
+        (
+            "select",
+            "limit: 50",
+            "select public.t",
+            "with a literal LIMIT of at most 50 in the query itself that reads it",
+        ),
         (
             "delete",
             "condition: absent",

@@ -7,7 +7,7 @@ use crate::window::Window;
 const FEW: usize = 6;
 
 impl When {
-    /// What the condition of that key asks, as the end of a sentence: `with a literal LIMIT of at most 100`.
+    /// What the condition of that key asks, as the end of a sentence: `without a WHERE`.
     /// `restricts`: the rule denies or holds.
     pub(crate) fn words(&self, key: &str, restricts: bool) -> String {
         let all = |what: &str, values: Vec<String>| match restricts {
@@ -17,7 +17,9 @@ impl When {
         match (key, self.condition, self.limit) {
             ("condition", Some(true), _) => "with a WHERE that is not trivially true".to_owned(),
             ("condition", Some(false), _) => "without a WHERE, or with one that is trivially true".to_owned(),
-            ("limit", _, Some(RowLimit::AtMost(most))) => format!("with a literal LIMIT of at most {most}"),
+            ("limit", _, Some(RowLimit::AtMost(most))) => {
+                format!("with a literal LIMIT of at most {most} in the query itself that reads it")
+            }
             ("limit", _, Some(RowLimit::Above(most))) => {
                 format!("where no literal LIMIT keeps it to {most} rows")
             }
