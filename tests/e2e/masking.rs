@@ -91,6 +91,7 @@ fn no_detour_leads_around_a_mask() -> Result<()> {
             "INSERT INTO customers SELECT 9, 'x', 'y', ssn FROM customers WHERE id = 1 RETURNING ssn",
             "SELECT ssn::int FROM customers",
             "SELECT 1/(length(ssn) - 11) FROM customers",
+            "SELECT x.* FROM (SELECT 'x') c (ssn), LATERAL (SELECT j.* FROM customers c, (orders JOIN LATERAL (SELECT c.ssn) s ON true) AS j) x",
             "SELECT (SELECT char.a FROM (SELECT 1) AS nchar(a)) FROM customers AS char(i, n, e, a)",
             "COPY customers TO STDOUT",
             "COPY (SELECT ssn FROM customers) TO STDOUT",

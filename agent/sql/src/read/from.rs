@@ -13,7 +13,7 @@ use super::access::Target;
 use super::expr::COPY;
 use super::scope::{Item, Scope, has_system_columns};
 use super::uses::{Told, Used};
-use crate::flow::{Cell, Rows, add};
+use crate::flow::{Cell, Rows, add, constant};
 use crate::name::Name;
 
 /// An alias as written.
@@ -210,12 +210,16 @@ impl Reader<'_> {
                 return;
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
-                // An alias hides the items inside.
+                // An alias hides the items inside, which see those before it where they are LATERAL.
                 let alias = self.alias(alias.as_ref());
-                let mut inner = Scope::inside(scope.outer);
-                self.table_with_joins(table_with_joins, &mut inner);
-                let rows = Rows::Any(inner.wildcard().all());
-                item(alias, rows)
+                let (first, merged) = (scope.items.len(), scope.merged);
+                self.table_with_joins(table_with_joins, scope);
+                scope.merged = merged;
+                let mut inside = constant();
+                for item in scope.items.split_off(first) {
+                    add(&mut inside, item.every_column().all());
+                }
+                item(alias, Rows::Any(inside))
             }
             TableFactor::Table { .. }
             | TableFactor::Derived { .. }

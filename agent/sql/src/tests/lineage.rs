@@ -31,6 +31,17 @@ fn columns_are_resolved_through_from() {
 }
 
 #[test]
+fn what_is_lateral_in_a_join_with_an_alias_sees_what_stands_before_the_join() {
+    let join = "(t JOIN LATERAL (SELECT c.ssn) s ON true) AS j";
+    check(
+        &format!("SELECT x.* FROM t c, LATERAL (SELECT j.* FROM customers c, {join}) x"),
+        "within 100.3+103.1+103.2",
+    );
+    let join = "(t JOIN unnest(ARRAY[c.ssn]) s ON true) AS j";
+    check(&format!("SELECT j.s FROM customers c, {join}"), "100.3+103.1+103.2");
+}
+
+#[test]
 fn a_system_columns_name_is_looked_for_outside_of_a_view() {
     for name in ["ctid", "xmin", "tableoid"] {
         let around = format!("FROM (SELECT ssn AS {name} FROM customers) q");
