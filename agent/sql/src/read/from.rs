@@ -35,6 +35,7 @@ impl Reader<'_> {
 
     pub(super) fn table_with_joins(&mut self, table: &TableWithJoins, scope: &mut Scope<'_>) {
         let TableWithJoins { relation, joins } = table;
+        let first = scope.items.len();
         self.factor(relation, scope);
         for Join { relation, global, join_operator } in joins {
             if *global {
@@ -50,7 +51,15 @@ impl Reader<'_> {
                 | JoinOperator::Right(constraint)
                 | JoinOperator::RightOuter(constraint)
                 | JoinOperator::FullOuter(constraint)
-                | JoinOperator::CrossJoin(constraint) => self.join_constraint(constraint, scope, right),
+                | JoinOperator::CrossJoin(constraint) => {
+                    // It sees the two sides of the join and the levels around the query, but nothing beside the join: a name of
+                    // what stands there would hide one of further out.
+                    let sides = scope.items.split_off(first);
+                    let beside = std::mem::replace(&mut scope.items, sides);
+                    self.join_constraint(constraint, scope, right - first);
+                    let sides = std::mem::replace(&mut scope.items, beside);
+                    scope.items.extend(sides);
+                }
                 JoinOperator::Semi(_)
                 | JoinOperator::LeftSemi(_)
                 | JoinOperator::RightSemi(_)
