@@ -22,6 +22,22 @@ impl Reader<'_> {
 
     /// Reads a query inside `outer`; gives its columns.
     pub(super) fn query(&mut self, query: &Query, outer: Option<&Scope<'_>>) -> Rows {
+        let depth = self.ctes.len();
+        let read_around = self.unasked.len();
+        let (rows, _) = self.query_in_sight(query, outer, false);
+        self.ctes.truncate(depth);
+        // What it hands on is what the expression around it reads.
+        self.unasked.truncate(read_around);
+        rows
+    }
+
+    /// The same, and what is in sight in it: its WITH queries are left so, for what stands behind its parentheses.
+    fn query_in_sight<'p>(
+        &mut self,
+        query: &Query,
+        outer: Option<&'p Scope<'p>>,
+        locks_rows: bool,
+    ) -> (Rows, Scope<'p>) {
         let Query {
             with,
             body,
@@ -38,12 +54,10 @@ impl Reader<'_> {
         {
             self.opaque("unsupported clause of a query");
         }
-        let depth = self.ctes.len();
-        let read_around = self.unasked.len();
         if let Some(with) = with {
             self.with(with, outer);
         }
-        let locks_rows = !locks.is_empty();
+        let locks_rows = locks_rows || !locks.is_empty();
         let (rows, scope) = self.set_expr(body, outer, locks_rows);
         for lock in locks {
             if let Some(of) = &lock.of {
@@ -91,14 +105,19 @@ impl Reader<'_> {
                 self.limits(&scope, rows);
             }
         }
+        (rows, scope)
+    }
+
+    /// One arm of a set operation; gives its columns.
+    pub(super) fn arm(&mut self, body: &SetExpr, outer: Option<&Scope<'_>>, locks_rows: bool) -> Rows {
+        let depth = self.ctes.len();
+        let (rows, _) = self.set_expr(body, outer, locks_rows);
         self.ctes.truncate(depth);
-        // What it hands on is what the expression around it reads.
-        self.unasked.truncate(read_around);
         rows
     }
 
     /// Gives the columns and the scope that ORDER BY and LIMIT see.
-    pub(super) fn set_expr<'p>(
+    fn set_expr<'p>(
         &mut self,
         body: &SetExpr,
         outer: Option<&'p Scope<'p>>,
@@ -106,7 +125,8 @@ impl Reader<'_> {
     ) -> (Rows, Scope<'p>) {
         match body {
             SetExpr::Select(select) => self.select(select, outer, locks_rows),
-            SetExpr::Query(query) => (self.query(query, outer), Scope::inside(outer)),
+            // ORDER BY, LIMIT and locks behind the parentheses of a query are those of the query itself.
+            SetExpr::Query(query) => self.query_in_sight(query, outer, locks_rows),
             SetExpr::SetOperation { left, op, set_quantifier, right } => {
                 match op {
                     SetOperator::Union | SetOperator::Except | SetOperator::Intersect => {}
@@ -118,8 +138,8 @@ impl Reader<'_> {
                         self.opaque("unsupported set operation");
                     }
                 }
-                let (left, _) = self.set_expr(left, outer, locks_rows);
-                let (right, _) = self.set_expr(right, outer, locks_rows);
+                let left = self.arm(left, outer, locks_rows);
+                let right = self.arm(right, outer, locks_rows);
                 let keeps_all = *op == SetOperator::Union && *set_quantifier == SetQuantifier::All;
                 let rows = left.union(right, self.names.catalog);
                 if !keeps_all {

@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
         names: Vec<String>,
         outer: Option<&Scope<'_>>,
     ) -> Rows {
-        let (first, _) = self.set_expr(left, outer, false);
+        let first = self.arm(left, outer, false);
         let mut known = first.renamed(names);
         for round in 1..=4 {
             if round == 4 {
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
                 known = known.mixed();
             }
             self.ctes[own].1 = known.clone();
-            let (more, _) = self.set_expr(right, outer, false);
+            let more = self.arm(right, outer, false);
             let sum = known.clone().union(more, self.names.catalog);
             let is_all = sum == known;
             known = sum;

@@ -64,6 +64,7 @@ fn queries_read_what_they_name() {
     check("SELECT * FROM other.notes", "select table other.notes");
     check("SELECT * FROM notes", "opaque (relation \"notes\" is not in the catalog)");
     check("SELECT a FROM t FOR UPDATE", "select table public.t, lock table public.t");
+    check("(SELECT a FROM t) FOR UPDATE", "select table public.t, lock table public.t");
 }
 
 #[test]

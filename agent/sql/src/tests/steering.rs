@@ -252,3 +252,43 @@ fn what_a_definition_computes_is_stored() {
         assert_eq!(written(text), expected, "{text}");
     }
 }
+
+#[test]
+fn a_condition_of_a_join_sees_its_two_sides_and_what_lies_around_the_query() {
+    for (text, expected) in [
+        // What stands beside the join hides nothing from it.
+        (
+            "SELECT 1 FROM customers, LATERAL (SELECT 1 FROM (VALUES ('x')) v (ssn), t JOIN t u ON ssn < '5') x",
+            "100.3",
+        ),
+        ("SELECT 1 FROM customers c, LATERAL (SELECT 1 FROM t c, (t JOIN t u ON c.ssn < '5')) x", "100.3"),
+        ("SELECT 1 FROM t c, (customers JOIN t ON ssn < '5')", "100.3"),
+        ("SELECT 1 FROM t c, customers JOIN t ON true JOIN t u ON ssn < '5'", "100.3"),
+        ("SELECT 1 FROM (VALUES ('x')) v (b), t JOIN customers ON b < '5'", "103.2"),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn what_stands_behind_the_parentheses_of_a_query_is_the_querys() {
+    for (text, expected) in [
+        ("(SELECT id FROM customers) ORDER BY ssn", "100.3"),
+        (
+            "SELECT x.* FROM (VALUES ('x')) v (ssn), LATERAL ((SELECT id FROM customers) ORDER BY ssn LIMIT 1) x",
+            "100.3",
+        ),
+        ("SELECT 1 FROM t c, LATERAL (((SELECT id FROM customers c)) ORDER BY c.ssn LIMIT 1) x", "100.3"),
+        (
+            "(WITH t (b) AS (SELECT length(ssn) FROM customers) SELECT id FROM orders) LIMIT (SELECT b FROM t)",
+            "100.3",
+        ),
+        // Behind an arm of a set operation its WITH queries are out of sight.
+        (
+            "(WITH t AS (SELECT ssn AS b FROM customers) SELECT 1) UNION ALL SELECT 1 FROM t WHERE b = 'x'",
+            "103.2",
+        ),
+    ] {
+        check(text, expected);
+    }
+}
