@@ -4,7 +4,7 @@ use policy::{Action, Lineage, Verb};
 use sqlparser::ast::{
     BinaryOperator, Distinct, Expr, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowExpr,
     OrderByKind, Query, Select, SelectFlavor, SelectInto, SelectItem, SetExpr, SetOperator, SetQuantifier,
-    WildcardAdditionalOptions,
+    Value, WildcardAdditionalOptions,
 };
 
 use super::Reader;
@@ -73,7 +73,7 @@ impl Reader<'_> {
                 OrderByKind::Expressions(exprs) => {
                     for item in exprs {
                         let lineage = self.order_by_exprs(std::slice::from_ref(item), &scope);
-                        let key = self.sort_key(&item.expr, lineage, &rows);
+                        let key = self.sort_key(&item.expr, lineage, &rows, &scope);
                         self.steer(key);
                     }
                 }
@@ -308,7 +308,7 @@ impl Reader<'_> {
         let rows = self.select_items(projection, &scope);
         self.chosen_setting = around;
         for (expr, lineage) in keys {
-            let key = self.sort_key(expr, lineage, &rows);
+            let key = self.sort_key(expr, lineage, &rows, &scope);
             self.steer(key);
         }
         if matches!(distinct, Some(Distinct::Distinct)) {
@@ -343,44 +343,46 @@ impl Reader<'_> {
     }
 
     /// What a key of ORDER BY, GROUP BY or DISTINCT ON carries: of a number or the name of an output column, that column.
-    fn sort_key(&mut self, expr: &Expr, lineage: Lineage, rows: &Rows) -> Lineage {
-        let Rows::Columns(cells) = rows else {
-            let mut inner = expr;
-            while let Expr::Nested(within) = inner {
-                inner = within;
-            }
-            let named = matches!(
-                inner,
-                Expr::Identifier(_)
-                    | Expr::Value(_)
-                    | Expr::Tuple(_)
-                    | Expr::Rollup(_)
-                    | Expr::Cube(_)
-                    | Expr::GroupingSets(_)
-            );
-            return if named { rows.all() } else { lineage };
-        };
+    fn sort_key(&mut self, expr: &Expr, lineage: Lineage, rows: &Rows, scope: &Scope<'_>) -> Lineage {
         match expr {
             // Parentheses leave nothing behind; a row, or a grouping set, is made of keys.
-            Expr::Nested(inner) => self.sort_key(inner, lineage, rows),
-            Expr::Tuple(keys) => self.sort_keys(keys.iter(), lineage, rows),
+            Expr::Nested(inner) => self.sort_key(inner, lineage, rows, scope),
+            Expr::Tuple(keys) => self.sort_keys(keys.iter(), lineage, rows, scope),
             Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) => {
-                self.sort_keys(sets.iter().flatten(), lineage, rows)
+                self.sort_keys(sets.iter().flatten(), lineage, rows, scope)
             }
-            Expr::Value(_) => {
+            Expr::Value(value) if matches!(value.value, Value::Number(..)) => {
                 let number = self.literal_count(expr).and_then(|number| usize::try_from(number).ok());
-                let cell = number.and_then(|number| cells.get(number.checked_sub(1)?));
-                cell.map_or(lineage, |cell| cell.lineage.clone())
+                match (number.and_then(|number| number.checked_sub(1)), rows) {
+                    (Some(at), Rows::Columns(cells)) => {
+                        cells.get(at).map_or(lineage, |cell| cell.lineage.clone())
+                    }
+                    // Which column it is, or, since version 16, how the number is written, is not known.
+                    _ => rows.all(),
+                }
             }
             Expr::Identifier(ident) => {
                 let name = self.part(ident);
-                let mut named =
-                    cells.iter().filter(|cell| cell.name.as_ref().is_none_or(|known| *known == name));
+                let (mut named, of_output) = match rows {
+                    Rows::Any(all) => (all.clone(), true),
+                    Rows::Columns(cells) => {
+                        let of_name = || {
+                            cells.iter().filter(|cell| cell.name.as_ref().is_none_or(|known| *known == name))
+                        };
+                        let mut sum = constant();
+                        of_name().for_each(|cell| add(&mut sum, cell.lineage.clone()));
+                        (sum, of_name().any(|cell| cell.name.is_some()))
+                    }
+                };
                 // The name of one of FROM's columns, too: which of both counts depends on the clause.
-                let of_output = named.clone().any(|cell| cell.name.is_some());
-                let mut sum = if of_output && lineage == Lineage::Unknown { constant() } else { lineage };
-                named.by_ref().for_each(|cell| add(&mut sum, cell.lineage.clone()));
-                sum
+                let is_output_alone = of_output
+                    && lineage == Lineage::Unknown
+                    && self.spend(scope.width())
+                    && scope.column(&name, self.names.catalog).is_none();
+                if !is_output_alone {
+                    add(&mut named, lineage);
+                }
+                named
             }
             _ => lineage,
         }
@@ -392,10 +394,11 @@ impl Reader<'_> {
         keys: impl Iterator<Item = &'e Expr>,
         lineage: Lineage,
         rows: &Rows,
+        scope: &Scope<'_>,
     ) -> Lineage {
         let mut sum = lineage;
         for key in keys {
-            let more = self.sort_key(key, constant(), rows);
+            let more = self.sort_key(key, constant(), rows, scope);
             add(&mut sum, more);
         }
         sum

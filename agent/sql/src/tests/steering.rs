@@ -292,3 +292,21 @@ fn what_stands_behind_the_parentheses_of_a_query_is_the_querys() {
         check(text, expected);
     }
 }
+
+#[test]
+fn a_key_that_may_be_of_the_output_or_of_from_is_both() {
+    for (text, expected) in [
+        ("SELECT g.* FROM customers, generate_series(1, 2) g ORDER BY ssn", "100.3"),
+        ("SELECT x.*, 1 AS total FROM t NATURAL JOIN t x ORDER BY total", "103.1+103.2"),
+        ("SELECT id, ssn FROM customers ORDER BY 0x2", "100.1+100.3"),
+        ("SELECT id, ssn FROM customers ORDER BY 1", "100.1"),
+        // GROUP BY means the column of FROM, of which is not known what it carries.
+        (
+            "WITH RECURSIVE a AS (SELECT 1 AS b FROM x GROUP BY b), x AS (SELECT ssn AS b FROM customers) TABLE a",
+            "?",
+        ),
+        ("SELECT 1 AS total FROM t ORDER BY total", "-"),
+    ] {
+        check(text, expected);
+    }
+}
