@@ -2,7 +2,7 @@
 //!
 //! It errs to more: a sum never carries less than its parts.
 
-use policy::{Catalog, ColumnRef, Lineage, Oid, Output};
+use policy::{Catalog, ColumnRef, FIRST_NORMAL_OBJECT_ID, Lineage, Oid, Output};
 
 /// Nothing but constants.
 pub(crate) const fn constant() -> Lineage {
@@ -86,13 +86,32 @@ const SINGLE: [Oid; 21] = [
     2950,
 ];
 
-/// Whether a value may be one that does not go together with others of its type.
+/// `json` and `json[]`.
+const JSON: [Oid; 2] = [114, 199];
+
+/// Whether a value may be one that does not go together with others of its type, or has no bounds as they have. Of a whole row
+/// it may be any field.
 pub(crate) fn may_not_fit(lineage: &Lineage, catalog: &Catalog) -> bool {
-    let is_single = |column: &ColumnRef| {
-        // Rows are compared by nothing here.
-        column.attnum == 0 || stored_as(*column, catalog).is_none_or(|of| SINGLE.contains(&of))
-    };
-    lineage.columns().is_some_and(|columns| !columns.iter().all(is_single))
+    let is_single = |of: Option<Oid>| of.is_none_or(|of| SINGLE.contains(&of));
+    !is_each(lineage, catalog, |column| is_single(stored_as(column, catalog)))
+}
+
+/// Whether a value may be, or hold, a text of JSON as it was written.
+pub(crate) fn may_be_json(lineage: &Lineage, catalog: &Catalog) -> bool {
+    let is_other = |of: Option<Oid>| of.is_none_or(|of| !JSON.contains(&of) && of < FIRST_NORMAL_OBJECT_ID);
+    !is_each(lineage, catalog, |column| is_other(stored_as(column, catalog)))
+}
+
+/// Whether each column that it carries is such, those of whole rows, too.
+fn is_each(lineage: &Lineage, catalog: &Catalog, is_such: impl Fn(ColumnRef) -> bool) -> bool {
+    let Some(columns) = lineage.columns() else { return true };
+    columns.iter().all(|column| match (column.attnum, catalog.relation(column.relation)) {
+        (0, Some(relation)) => relation
+            .columns
+            .iter()
+            .all(|field| is_such(ColumnRef { relation: column.relation, attnum: field.attnum })),
+        _ => is_such(*column),
+    })
 }
 
 /// One output column.

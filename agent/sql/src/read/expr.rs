@@ -10,7 +10,7 @@ use super::Reader;
 use super::call::Called;
 use super::scope::{Item, Scope};
 use super::uses::Used;
-use crate::flow::{Cell, Rows, add, constant, is_text, may_not_fit};
+use crate::flow::{Cell, Rows, add, constant, is_text};
 use crate::name::Name;
 
 mod arguments;
@@ -76,7 +76,7 @@ fn new_item(name: &Name, columns: &[String], more: bool) -> Item {
 }
 
 pub(super) use arguments::is_value_word;
-use asking::{asks, joins_values, tells_of_rows_alone};
+use asking::{asks, is_told_by_type, tells_of_rows_alone};
 
 /// What copying a column takes, beside looking at its name.
 pub(super) const COPY: usize = 16;
@@ -357,7 +357,7 @@ impl Reader<'_> {
             | Expr::Lambda(_)
             | Expr::MemberOf(_) => self.unsupported("not one of PostgreSQL's"),
         };
-        if asks(expr) || (joins_values(expr) && may_not_fit(&lineage, self.names.catalog)) {
+        if asks(expr) || is_told_by_type(expr, &lineage, self.names.catalog) {
             self.ask(start);
         }
         if is_passed_on(expr) { lineage } else { lineage.derived() }

@@ -115,6 +115,11 @@ fn what_may_fail_or_choose_by_a_value_asks_it() {
         ("SELECT array_agg(owner), array_agg(pw) FROM secret", "102.2"),
         ("SELECT ARRAY(SELECT owner FROM secret), ARRAY(SELECT pw FROM secret)", "102.2"),
         ("SELECT owner, coalesce(owner, '{}'), ARRAY[pw] FROM secret", "-"),
+        ("SELECT array_agg((secret).owner) FROM secret", "102.0"),
+        // A range may have no bound, bytes may be no text in an encoding, and JSON may be none of jsonb's.
+        ("SELECT lower(owner), upper(pw) FROM secret", "102.2"),
+        ("SELECT length(ssn), length('x', ssn) FROM customers", "100.3"),
+        ("SELECT (owner).lower, (name).upper FROM secret, customers", "102.2"),
         ("SELECT substring(ssn FROM 1 FOR 3), pg_catalog.lower(ssn), count(*) OVER () FROM customers", "-"),
         ("SELECT 1 / (SELECT count(*) FROM (SELECT ssn FROM customers) x)", "-"),
         ("VALUES (1), ((SELECT 1 / length(ssn) FROM customers))", "100.3"),

@@ -5,11 +5,14 @@
 //! changed to. So whatever may do one of these counts as asking, and what is listed here does not: it shows of its
 //! columns where they are NULL and how long they are, as the masked columns themselves do.
 
+use policy::{Catalog, Lineage};
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, ObjectName, Query, SelectItem, SelectItemQualifiedWildcardKind as QualifiedWildcard,
     SetExpr, Value,
 };
+
+use crate::flow::{may_be_json, may_not_fit};
 
 /// PostgreSQL's own that take any value, and give one that tells nothing else of it.
 const OF_ANY_VALUE: [&str; 31] = [
@@ -78,14 +81,29 @@ pub(super) fn asks(expr: &Expr) -> bool {
     }
 }
 
-/// Whether it puts values together, which fails where they are arrays of other dimensions.
-pub(super) fn joins_values(expr: &Expr) -> bool {
+/// Whether what it does with values of these types may fail, or come to NULL.
+pub(super) fn is_told_by_type(expr: &Expr, lineage: &Lineage, catalog: &Catalog) -> bool {
     match expr {
-        Expr::Array(_) | Expr::BinaryOp { op: BinaryOperator::StringConcat, .. } => true,
-        Expr::Function(function) => {
-            matches!(function.args, FunctionArguments::Subquery(_))
-                || own_name(&function.name) == Some("array_agg")
+        // Arrays of other dimensions do not go together.
+        Expr::Array(_) | Expr::BinaryOp { op: BinaryOperator::StringConcat, .. } => {
+            may_not_fit(lineage, catalog)
         }
+        Expr::Function(function) => match own_name(&function.name) {
+            _ if matches!(function.args, FunctionArguments::Subquery(_)) => may_not_fit(lineage, catalog),
+            Some(name) => is_told_by_type_to(name, lineage, catalog),
+            None => false,
+        },
+        _ => false,
+    }
+}
+
+/// The same of PostgreSQL's own function of that name.
+pub(super) fn is_told_by_type_to(function: &str, lineage: &Lineage, catalog: &Catalog) -> bool {
+    match function {
+        // The bound of a range may be none.
+        "array_agg" | "lower" | "upper" => may_not_fit(lineage, catalog),
+        // JSON may have what `jsonb` has not: `\u0000`, a number without bounds.
+        "jsonb_agg" => may_be_json(lineage, catalog),
         _ => false,
     }
 }
@@ -152,6 +170,8 @@ fn takes_any_value(function: &Function) -> bool {
             .all(|arg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(bound)) if is_number(bound))),
         // Of another row, as far away as an argument says.
         "lag" | "lead" => args.len() == 1,
+        // Of bytes in an encoding, which the second argument names: they may be none of its.
+        "length" => args.len() == 1,
         name => OF_ANY_VALUE.binary_search(&name).is_ok(),
     }
 }

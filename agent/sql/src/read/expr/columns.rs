@@ -3,7 +3,7 @@
 use policy::Lineage;
 use sqlparser::ast::{AccessExpr, Expr, Ident, Subscript};
 
-use super::asking::takes_any_value_alone;
+use super::asking::{is_told_by_type_to, takes_any_value_alone};
 use super::{COPY, returns_rows};
 use crate::flow::{Rows, add, constant};
 use crate::lexer::Kind;
@@ -77,7 +77,7 @@ impl Reader<'_> {
                 if called.keeps {
                     self.store(value.clone());
                 }
-                if called.asks || returns_rows(&name) || !takes_any_value_alone(&name) {
+                if called.asks || self.asks_as_attribute(&name, value) {
                     self.steer(value.clone());
                 }
                 called.carried
@@ -91,6 +91,13 @@ impl Reader<'_> {
             }
             AccessExpr::Subscript(Subscript::Slice { stride: Some(_), .. }) => self.unsupported("slice"),
         }
+    }
+
+    /// Whether PostgreSQL's own function, called as `value.name`, asks something of the value.
+    fn asks_as_attribute(&self, name: &str, value: &Lineage) -> bool {
+        returns_rows(name)
+            || !takes_any_value_alone(name)
+            || is_told_by_type_to(name, value, self.names.catalog)
     }
 
     /// A name alone: a column, else a whole row, else a value that the grammar spells as a word.
@@ -172,7 +179,7 @@ impl Reader<'_> {
             add(&mut sum, whole);
             self.store(sum.clone());
         }
-        if asks || returns_rows(column) || !takes_any_value_alone(column) {
+        if asks || self.asks_as_attribute(column, &sum) {
             self.steer(sum.clone());
         }
         add(&mut sum, carried);
