@@ -217,7 +217,7 @@ fn neither_the_record_nor_the_log_tells_it() -> Result<()> {
 }
 
 /// Each of these tells one bit of a masked value, in rows, in their number, in their order, or in whether it fails.
-const QUESTIONS: [&str; 15] = [
+const QUESTIONS: [&str; 16] = [
     "SELECT id FROM customers WHERE ssn < '5'",
     "SELECT id FROM customers WHERE email LIKE 'ada@%'",
     "SELECT c.id FROM customers c JOIN (VALUES ('123-45-6789')) v(x) ON c.ssn = v.x",
@@ -232,6 +232,7 @@ const QUESTIONS: [&str; 15] = [
     "UPDATE customers SET name = name WHERE ssn = '123-45-6789'",
     "SELECT c.id FROM customers c, LATERAL (SELECT 1 FROM (VALUES ('x')) v (ssn), orders o JOIN orders p ON ssn < '5') x",
     "SELECT x.id FROM (VALUES ('x')) v (ssn), LATERAL ((SELECT id FROM customers) ORDER BY ssn LIMIT 1) x",
+    "WITH RECURSIVE r (x, n) AS (SELECT left(ssn, 1), 1 FROM customers UNION ALL SELECT '1', n + 1 FROM r WHERE n < 4) CYCLE x SET c USING p SELECT n FROM r",
     "SELECT length('x'::bytea, 'UTF' || substr(ssn, 1, 1)) FROM customers",
 ];
 

@@ -39,9 +39,9 @@ impl<'a> Reader<'a> {
             };
             let end = closing_paren_token.0.span.start.column as usize;
             if self.tokens.get(end).is_some_and(|t| t.is(self.text, "search") || t.is(self.text, "cycle")) {
+                self.marks_of_cycle(end, &rows);
                 // They add columns, of rows of the query's own.
                 rows = Rows::Any(rows.all());
-                self.marks_of_cycle(end);
             }
             if *recursive {
                 // Its own name stood for the unknown while it was read, so what is known now is sound.
@@ -87,8 +87,9 @@ impl<'a> Reader<'a> {
         known
     }
 
-    /// `CYCLE … TO value DEFAULT value USING`, from SEARCH or CYCLE on: the types of the two are used.
-    fn marks_of_cycle(&mut self, at: usize) {
+    /// `CYCLE columns SET … TO value DEFAULT value USING`, from SEARCH or CYCLE on: by these columns of the query's `rows` it goes
+    /// on or not, and the types of the two values are used.
+    fn marks_of_cycle(&mut self, at: usize, rows: &Rows) {
         let mut cursor = Cursor::new(self.text, &self.tokens[at..]);
         if cursor.eat("search") {
             cursor.eat_one(&["depth", "breadth"]);
@@ -98,7 +99,17 @@ impl<'a> Reader<'a> {
         if !cursor.eat("cycle") {
             return;
         }
-        columns_set(&mut cursor);
+        let columns = columns_set(&mut cursor);
+        match rows {
+            Rows::Columns(cells) => {
+                let is_one = |name: &Option<String>| name.as_ref().is_none_or(|name| columns.contains(name));
+                cells
+                    .iter()
+                    .filter(|cell| is_one(&cell.name))
+                    .for_each(|cell| self.steer(cell.lineage.clone()));
+            }
+            Rows::Any(all) => self.steer(all.clone()),
+        }
         if !cursor.eat("to") {
             return;
         }
@@ -136,10 +147,17 @@ fn recursive_arms(query: &Query) -> Option<(&SetExpr, &SetExpr, bool)> {
     }
 }
 
-/// Steps over `column, … SET column`.
-fn columns_set(cursor: &mut Cursor<'_>) {
-    while cursor.name().is_some() && cursor.eat_kind(Kind::Comma) {}
+/// Steps over `column, … SET column`; gives the names of the first.
+fn columns_set(cursor: &mut Cursor<'_>) -> Vec<String> {
+    let mut columns = Vec::new();
+    while let Some(column) = cursor.name() {
+        columns.push(column.into());
+        if !cursor.eat_kind(Kind::Comma) {
+            break;
+        }
+    }
     if cursor.eat("set") {
         cursor.name();
     }
+    columns
 }

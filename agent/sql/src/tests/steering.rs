@@ -315,3 +315,16 @@ fn a_key_that_may_be_of_the_output_or_of_from_is_both() {
         check(text, expected);
     }
 }
+
+#[test]
+fn the_columns_of_a_cycle_decide_where_it_ends() {
+    let query = "WITH RECURSIVE r (x, n) AS (SELECT ssn, id FROM customers UNION ALL SELECT 'x', n + 1 FROM r WHERE n < 4)";
+    for (marks, expected) in [
+        ("CYCLE x SET c USING p", "100.1+100.3"),
+        ("SEARCH DEPTH FIRST BY x SET o CYCLE n, x SET c TO 'y' DEFAULT 'n' USING p", "100.1+100.3"),
+        ("CYCLE n SET c USING p", "100.1"),
+        ("SEARCH BREADTH FIRST BY x SET o", "100.1"),
+    ] {
+        check(&format!("{query} {marks} SELECT n FROM r"), expected);
+    }
+}
