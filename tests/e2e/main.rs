@@ -14,6 +14,7 @@ mod container_servers;
 mod containers;
 mod conversations;
 mod crash;
+mod cursors;
 mod demo;
 mod doctor;
 mod effects;

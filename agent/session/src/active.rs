@@ -26,6 +26,7 @@ mod reading;
 mod refusal;
 mod replication;
 mod run;
+mod running;
 mod simple;
 mod streamed;
 

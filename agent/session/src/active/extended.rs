@@ -19,6 +19,7 @@ use super::ledger::{parameters, recordable};
 use super::names::{Analysed, Change, Judged, Portal, Prepared};
 use super::reading::Reading;
 use super::refusal::Refusal;
+use super::running::calls;
 use crate::own::Own;
 use crate::{Fault, Turn};
 
@@ -177,6 +178,7 @@ impl Active {
             mask_rules: self.mask_rules,
             plan: OnceCell::new(),
             reopened: Cell::new(false),
+            materialised: Cell::new(false),
         });
         let change = Some(self.names.bind(name, Rc::clone(&portal)));
         let sent = Sent { record, begun: turn.now, veiled };
@@ -248,7 +250,7 @@ impl Active {
             self.expect_refused_execute(record, ruled.reading(), ruled.refusal(), turn)?;
             return Ok(Taken::Yes);
         };
-        let Ready::Now(ruled) = self.rejudge(&portal) else { return Ok(Taken::NotYet) };
+        let Ready::Now(ruled) = self.rejudge(&portal, turn) else { return Ok(Taken::NotYet) };
         self.batch_open = true;
         let statement = Statement {
             portal: name.into(),
@@ -286,7 +288,7 @@ impl Active {
     /// What a portal does was judged when it was bound; it is judged again where anything has moved since, by
     /// what was bound and, unless it was planned then, by what the text would be now: utility statements resolve names
     /// only when they run.
-    fn rejudge(&mut self, portal: &Portal) -> Ready<Ruled> {
+    fn rejudge(&mut self, portal: &Portal, turn: &mut Turn<'_>) -> Ready<Ruled> {
         let bound = &portal.judged;
         let unmoved = bound.epoch == self.facts.epoch();
         let reopened = self.masks.is_some() && portal.reopened.get();
@@ -294,8 +296,15 @@ impl Active {
             return Ready::Now(self.ruled(bound.clone()));
         }
         let reading = match portal.is_planned() {
-            true => Rc::clone(&bound.reading),
-            false => self.reread_prepared(&portal.prepared),
+            true if !calls(bound.reading.actions()) => Rc::clone(&bound.reading),
+            planned => {
+                let prepared = &portal.prepared;
+                match self.read(&prepared.text, Some(prepared.strings), turn) {
+                    Ready::Now(_) if planned => Rc::clone(&bound.reading),
+                    Ready::Now(reading) => self.with_checks(reading, &prepared.types),
+                    Ready::Wait => return Ready::Wait,
+                }
+            }
         };
         if !self.names_are_certain(&reading) {
             self.waiting = Some(Waiting::Names);
@@ -305,7 +314,7 @@ impl Active {
         let same = now.reading().actions() == bound.reading.actions();
         let gives_same = now.reading().outputs().eq(bound.reading.outputs());
         let masks_moved = self.mask_rules != portal.mask_rules;
-        let untold = !same && now.ruling() != Ruling::Allow;
+        let untold = !same && now.ruling() != Ruling::Allow || self.runs_untold(portal);
         let unmasked = self.masks.is_some() && bound.reading.inherits() && !gives_same;
         if untold || unmasked || masks_moved || reopened {
             let refusal = Refusal::because(
@@ -376,6 +385,7 @@ impl Active {
                     mask_rules: self.mask_rules,
                     plan: OnceCell::new(),
                     reopened: Cell::new(false),
+                    materialised: Cell::new(false),
                 };
                 changes.push((index, self.names.bind(name.as_bytes(), Rc::new(portal))));
             }

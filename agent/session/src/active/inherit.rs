@@ -7,6 +7,7 @@ use super::Active;
 use super::names::Prepared;
 use super::plans::OLD;
 use super::reading::{Changes, Reading};
+use super::running::{MOVED, calls, moves_names};
 
 impl Active {
     /// What EXECUTE does, and what EXECUTE and FETCH give back, is what their names stand for.
@@ -17,6 +18,7 @@ impl Active {
         // What earlier statements of it change counts for what is run here, not for how that was read.
         let (mut path_moves, mut names_move) = (false, false);
         let (mut behind_unseen, mut reopened) = (false, false);
+        let (mut opened, mut held) = (false, self.holds_open());
         for (index, statement) in reading.statements().iter().enumerate() {
             let effects = &statement.effects;
             if behind_unseen && names_something(statement) {
@@ -37,11 +39,20 @@ impl Active {
             if effects.transaction.as_ref().is_some_and(TransactionEffect::takes_back) {
                 path_moves |= self.facts.is_taken_back();
             }
+            // Functions of a cursor run as it is fetched from, and those of one WITH HOLD at the end of the transaction.
+            let fetched = opened && effects.fetches.is_some() && (path_moves || names_move);
+            if fetched || (held && moves_names(statement)) {
+                resolved.doubt(index, MOVED);
+                continue;
+            }
+            let opens = effects.declares.is_some() && calls(&statement.actions);
+            (opened, held) = (opened || opens, held || (opens && effects.holds));
             if let Some(name) = &effects.fetches {
                 let cursor = self.names.portal(name.as_bytes());
                 let cursor = cursor.filter(|portal| !reopened && !portal.reopened.get());
                 let output = cursor.map_or(Output::Unknown, |portal| portal.output().clone());
                 resolved.inherit(index, &[], &[], output, (nothing(), nothing()));
+                self.fetch_runs(&mut resolved, index, name, path_moves || names_move);
                 // The query runs as its rows are fetched.
                 if cursor.is_none_or(|portal| portal.judged.reading.changes().moves_settings()) {
                     resolved.moves_settings();
@@ -63,6 +74,14 @@ impl Active {
             }
         }
         resolved
+    }
+
+    /// Whether what it does depends on what the session has prepared or opened.
+    pub(super) fn inherits(&self, reading: &Reading) -> bool {
+        let holds = |statement: &Statement| statement.effects.declares.is_some() && statement.effects.holds;
+        reading.inherits()
+            || (reading.statements().iter().any(moves_names)
+                && (self.holds_open() || reading.statements().iter().any(holds)))
     }
 
     /// It is planned again where the search path has changed: what counts is what it means now. PREPARE takes
@@ -117,7 +136,7 @@ impl Active {
 }
 
 /// What carries no column.
-const fn nothing() -> Lineage {
+pub(super) const fn nothing() -> Lineage {
     Lineage::Derived(Vec::new())
 }
 

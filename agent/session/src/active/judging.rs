@@ -153,7 +153,7 @@ impl Active {
 
     /// What the policy says of a reading.
     pub(super) fn rule(&mut self, reading: Rc<Reading>) -> Ruled {
-        let reading = if reading.inherits() { Rc::new(self.inherited(&reading)) } else { reading };
+        let reading = if self.inherits(&reading) { Rc::new(self.inherited(&reading)) } else { reading };
         let judgement = self.judgement(&reading);
         self.ruled(Judged { epoch: self.facts.epoch(), reading, judgement })
     }
@@ -275,7 +275,12 @@ impl Active {
     }
 
     /// Reads the text of the message in front, once everything is known that its meaning needs.
-    fn read(&mut self, text: &[u8], before: Option<Strings>, turn: &mut Turn<'_>) -> Ready<Rc<Reading>> {
+    pub(super) fn read(
+        &mut self,
+        text: &[u8],
+        before: Option<Strings>,
+        turn: &mut Turn<'_>,
+    ) -> Ready<Rc<Reading>> {
         let at_rest = self.at_rest();
         if before.is_none() && self.facts.strings_doubtful() && !at_rest && self.comes_to_rest() {
             return self.wait(Waiting::Rest);

@@ -76,6 +76,8 @@ pub(crate) struct Portal {
     pub(crate) plan: OnceCell<RowPlan>,
     /// Code may have closed it since, and opened another query in its name.
     pub(crate) reopened: Cell<bool>,
+    /// A transaction has ended since: what is left of it are rows, and nothing runs any more.
+    pub(crate) materialised: Cell<bool>,
 }
 
 impl Portal {
@@ -237,18 +239,29 @@ impl Names {
 
     /// A statement goes that may close any portal, and open another query in its name.
     pub(crate) fn reopen(&self) {
+        self.portals().for_each(|portal| portal.reopened.set(true));
+    }
+
+    /// Cursors WITH HOLD whose rows are still to be made.
+    pub(crate) fn held(&self) -> impl Iterator<Item = &Rc<Portal>> {
+        self.portals().filter(|portal| portal.outlives_its_transaction() && !portal.materialised.get())
+    }
+
+    /// Those that the server has, and those on their way.
+    fn portals(&self) -> impl Iterator<Item = &Rc<Portal>> {
         let Space { unnamed, named, .. } = &self.portals;
-        let entries = std::iter::once(unnamed).chain(named.values());
-        let portals = entries.flat_map(|entry| {
+        std::iter::once(unnamed).chain(named.values()).flat_map(|entry| {
             entry.settled.iter().chain(entry.pending.iter().filter_map(|pending| pending.value.as_ref()))
-        });
-        portals.for_each(|portal| portal.reopened.set(true));
+        })
     }
 
     /// The transaction has ended, and with it every portal that the server has but cursors WITH HOLD. Those on their way
     /// stay. A cursor that is closed, or gone with a transaction that failed, is not noticed: so many are not kept.
     pub(crate) fn end_of_transaction(&mut self) {
-        self.portals.keep(Portal::outlives_its_transaction);
+        self.portals.keep(|portal| {
+            portal.materialised.set(true);
+            portal.outlives_its_transaction()
+        });
         if self.portals.named.len() > MOST_HELD {
             self.portals.keep(|_| false);
         }

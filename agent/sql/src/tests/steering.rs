@@ -26,7 +26,7 @@ fn conditions_of_every_clause_decide() {
         ("SELECT 1 FROM customers NATURAL JOIN (SELECT '' AS ssn) x", "100.3"),
         ("SELECT 1 FROM (SELECT '' AS ssn) x NATURAL FULL JOIN customers", "100.3"),
         ("SELECT 1 FROM t AS x(ssn) NATURAL JOIN customers", "100.3+103.1"),
-        ("SELECT 1 FROM t, orders NATURAL JOIN customers AS c(b)", "100.1+103.2"),
+        ("SELECT 1 FROM t, orders NATURAL JOIN customers AS c(b)", "-"),
         ("SELECT 1 FROM t NATURAL JOIN (orders NATURAL JOIN customers AS c(i, ssn, b))", "100.3+103.2"),
         ("SELECT 1 FROM orders JOIN t ON true NATURAL JOIN customers c", "100.1+101.1"),
         (

@@ -1,0 +1,82 @@
+//! What runs as the rows of a portal are fetched. The portal's own names were looked up when it was bound; those in the
+//! bodies of functions are as these run, by the search path of then, and a cursor WITH HOLD is run to its end at COMMIT.
+
+use std::rc::Rc;
+
+use evidence::Ruling;
+use policy::{Action, ObjectKind, Output, Verb};
+use sql::{SearchPath, Statement};
+
+use super::Active;
+use super::inherit::nothing;
+use super::names::Portal;
+use super::reading::Reading;
+
+/// Why it cannot be told what runs.
+pub(super) const MOVED: &str = "a cursor's functions, behind what may change the meaning of their names";
+
+impl Active {
+    /// What is done by now that was not told when it was bound. `path_moves`: the search path may have changed since what is
+    /// known of it.
+    pub(super) fn runs_besides(&self, portal: &Portal, path_moves: bool) -> Vec<Action> {
+        let bound = &portal.judged;
+        let unmoved = bound.epoch == self.facts.epoch() && !path_moves;
+        if unmoved || portal.materialised.get() {
+            return Vec::new();
+        }
+        let prepared = &portal.prepared;
+        let mut settings = self.facts.settings(prepared.strings);
+        if path_moves {
+            settings.to_mut().search_path = SearchPath::Unknown;
+        }
+        let now = self.reread_by(&prepared.text, prepared.strings, &settings);
+        let now = self.with_checks(now, &prepared.types);
+        let before = bound.reading.actions();
+        if !calls(before) && !calls(now.actions()) {
+            return Vec::new();
+        }
+        let runs = |action: &&Action| action.implied || action.verb == Verb::Opaque;
+        now.actions().iter().filter(runs).filter(|action| !before.contains(action)).cloned().collect()
+    }
+
+    /// Whether any of it is not allowed. It has never been shown to a reviewer.
+    pub(super) fn runs_untold(&mut self, portal: &Portal) -> bool {
+        let runs = self.runs_besides(portal, false);
+        if runs.is_empty() {
+            return false;
+        }
+        let mut now = Reading::clone(&portal.judged.reading);
+        now.inherit(portal.at, &runs, &[], portal.output().clone(), (nothing(), nothing()));
+        self.rule(Rc::new(now)).ruling() != Ruling::Allow
+    }
+
+    /// Whether there is a cursor WITH HOLD that calls functions, and has not been run to its end: the end of the transaction
+    /// does that, which need not be a COMMIT.
+    pub(super) fn holds_open(&self) -> bool {
+        self.names.held().any(|portal| calls(portal.judged.reading.actions()))
+    }
+
+    /// Adds what runs to a FETCH.
+    pub(super) fn fetch_runs(&self, resolved: &mut Reading, index: usize, name: &str, path_moves: bool) {
+        let runs = match self.names.portal(name.as_bytes()) {
+            Some(portal) => self.runs_besides(portal, path_moves),
+            // A function may have opened it, of a query that calls others.
+            None if path_moves || self.facts.is_taken_back() => vec![Action::opaque(MOVED)],
+            None => return,
+        };
+        if !runs.is_empty() {
+            let output = resolved.statements().get(index).map_or(Output::Unknown, |s| s.output.clone());
+            resolved.inherit(index, &runs, &[], output, (nothing(), nothing()));
+        }
+    }
+}
+
+/// Whether a statement may change what the names in bodies stand for.
+pub(super) fn moves_names(statement: &Statement) -> bool {
+    statement.moves_path() || statement.effects.renames || !statement.effects.names.is_empty()
+}
+
+/// Whether functions run that look names up.
+pub(super) fn calls(actions: &[Action]) -> bool {
+    actions.iter().any(|action| action.object.kind == ObjectKind::Function)
+}
