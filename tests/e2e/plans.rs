@@ -211,3 +211,26 @@ fn a_plan_that_is_renewed_leaves_no_trace() -> Result<()> {
         Ok(())
     })
 }
+
+/// What a reviewer is asked is what the body means now; a plan of before would do what it has meant.
+#[test]
+fn bodies_run_by_what_their_names_stand_for_now() -> Result<()> {
+    let mut setup = setup("version: 1\nrules:\n  - { name: all, actions: [\"*\"], decision: allow }\n");
+    setup.database += "CREATE FUNCTION loses() RETURNS void LANGUAGE plpgsql AS 'BEGIN DELETE FROM notes WHERE id = 1; END';
+        GRANT ALL ON notes TO public;";
+    story(&setup, |world| {
+        let script = [
+            q("CREATE TEMP TABLE first (id int)"),
+            q("SELECT loses()"),
+            q("INSERT INTO notes VALUES (1, 'again')"),
+            q("CREATE TEMP TABLE notes (id int, a text)"),
+            q("SELECT loses()"),
+        ];
+        let count = "SELECT count(*) FROM public.notes";
+        play(&mut world.wire()?, &script)?;
+        ensure!(world.server.sql("shop", count)? == "2", "a row is gone that the body does not mean");
+        play(&mut world.direct_wire()?, &script)?;
+        ensure!(world.server.sql("shop", count)? == "1", "that is what the server does");
+        Ok(())
+    })
+}

@@ -100,6 +100,8 @@ pub(crate) struct Active {
     renewal_asked: bool,
     /// How many times it has forgotten them.
     renewals: u64,
+    /// When bodies of functions were last planned: how many times names had moved by then, and plans been renewed.
+    bodies: Option<(u64, u64)>,
     /// The server is to be asked what it has answered behind a COPY.
     after_copy_unasked: bool,
     /// The client has cancelled the message in front, or its time is over.
@@ -152,6 +154,7 @@ impl Active {
             reach_asked: false,
             renewal_asked: false,
             renewals: 0,
+            bodies: None,
             after_copy_unasked: false,
             interrupted: None,
             replicates: false,

@@ -55,6 +55,8 @@ pub(crate) struct Facts {
     done: Vec<Provisional>,
     /// Rises when anything of this changes: what was read before has to be read again.
     epoch: u64,
+    /// Rises when a name may stand for another object than before.
+    moves: u64,
 }
 
 impl Facts {
@@ -72,11 +74,17 @@ impl Facts {
             overlay: None,
             done: Vec::new(),
             epoch: 0,
+            moves: 0,
         }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// How many times names may have come to stand for other objects, but for the path.
+    pub(crate) fn moves(&self) -> u64 {
+        self.moves
     }
 
     /// Anything that a judgement stands on has changed.
@@ -204,6 +212,7 @@ impl Facts {
                 continue;
             }
             self.epoch += 1;
+            self.moves += 1;
             if self.done.len() + done.len() > MOST_DONE {
                 self.names_doubtful = true;
                 continue;
@@ -303,6 +312,7 @@ impl Facts {
         }
         if settled || self.catalog_lost || catalog.generation() != self.catalog.generation() {
             self.epoch += 1;
+            self.moves += u64::from(catalog.generation() != self.catalog.generation());
         }
         self.catalog_lost = false;
         // The effective path holds only schemas that are there and may be used.

@@ -241,6 +241,7 @@ impl Active {
         if reading.changes().reopens {
             self.names.reopen();
         }
+        self.plans_bodies(reading);
         self.facts.sent(reading);
         self.catalog_early = false;
     }

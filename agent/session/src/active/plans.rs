@@ -1,15 +1,19 @@
 //! What the server makes of a prepared statement. It takes one apart when it is prepared, and again, when it is used or
 //! described, where it sees that its plan no longer holds. It does not see that a name which stands for something may have
 //! come to stand for something else, that is before it in the search path: then it runs what the text has meant before.
-//! So where it means something else now, the server is told to forget its plans.
+//! So where it means something else now, the server is told to forget its plans, and so where it keeps plans of the bodies of
+//! functions.
 
 use std::rc::Rc;
+
+use policy::{Action, ObjectKind};
 
 use super::Active;
 use super::frontend::Taken;
 use super::judging::{Ready, Waiting};
 use super::names::{Analysed, Prepared};
 use super::reading::Reading;
+use super::running::calls;
 use crate::Turn;
 use crate::own::Asked;
 
@@ -25,7 +29,7 @@ impl Active {
         turn: &mut Turn<'_>,
     ) -> Ready<Rc<Reading>> {
         let is_old = prepared.is_some_and(|prepared| self.is_old(prepared, &reading));
-        if !is_old && !self.executes_old(&reading) {
+        if !is_old && !self.executes_old(&reading) && !self.runs_old(&reading) {
             return Ready::Now(reading);
         }
         if self.at_rest() && !self.failed() && !self.renewal_asked {
@@ -37,7 +41,7 @@ impl Active {
             return self.wait(Waiting::Rest);
         }
         if !is_old {
-            // EXECUTE doubts it by itself.
+            // EXECUTE doubts it by itself, and bodies were judged when they were planned.
             return Ready::Now(reading);
         }
         let mut doubted = Reading::clone(&reading);
@@ -59,6 +63,19 @@ impl Active {
     fn executes_old(&self, reading: &Reading) -> bool {
         let is_old = |prepared: &Rc<Prepared>| self.is_old(prepared, &self.reread_prepared(prepared));
         self.executed(reading).any(is_old)
+    }
+
+    /// Whether bodies of functions may run by plans of before names have moved: the session keeps those.
+    fn runs_old(&self, reading: &Reading) -> bool {
+        let (moves, renewals) = (self.facts.moves(), self.renewals);
+        runs_bodies(reading) && self.bodies.is_some_and(|planned| planned.0 != moves && planned.1 == renewals)
+    }
+
+    /// A message is on its way by which the server may plan bodies.
+    pub(super) fn plans_bodies(&mut self, reading: &Reading) {
+        if runs_bodies(reading) {
+            self.bodies = Some((self.facts.moves(), self.renewals));
+        }
     }
 
     /// What is EXECUTEd in a text, as far as it was prepared before.
@@ -104,4 +121,10 @@ impl Active {
             Ready::Wait => Taken::NotYet,
         }
     }
+}
+
+/// Whether functions run in which relations are named.
+fn runs_bodies(reading: &Reading) -> bool {
+    let names = |action: &Action| action.implied && action.object.kind == ObjectKind::Relation;
+    calls(reading.actions()) && reading.actions().iter().any(names)
 }
