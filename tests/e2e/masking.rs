@@ -379,3 +379,44 @@ fn a_cast_that_no_text_names_keeps_no_masked_value() -> Result<()> {
         Ok(())
     })
 }
+
+/// Errors of the client's own text, and of what meets nothing that is masked, say what they say.
+#[test]
+fn an_error_is_told_where_it_can_hold_nothing_masked() -> Result<()> {
+    let policy = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\", predicate], decision: allow, mask: [public.customers.ssn] }
+";
+    let mut setup = Setup::policy(policy);
+    setup.database += "CREATE FUNCTION raises(text) RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''%'', $1; END';";
+    story(&setup, |world| {
+        for (sql, told) in [
+            ("SELECT nosuch FROM customers", "column \"nosuch\" does not exist"),
+            ("SELECT id, 'x'::int FROM customers", "invalid input syntax for type integer"),
+            ("SELECT 1 / (id - id) FROM orders", "division by zero"),
+            ("INSERT INTO orders (id) VALUES (1)", "duplicate key value"),
+        ] {
+            let error = world.error(&[sql])?;
+            ensure!(error.contains(told), "{sql}: {error}");
+        }
+        for sql in [
+            "SELECT ssn::int FROM customers",
+            "SELECT raises(ssn) FROM customers",
+            "SELECT ssn::regclass FROM customers",
+            "SELECT has_column_privilege('customers', ssn, 'select') FROM customers",
+            "INSERT INTO customers (id, ssn) SELECT id, ssn FROM customers",
+            "SELECT 1 / (id - id) FROM orders WHERE EXISTS (SELECT ssn::int FROM customers WHERE ssn::int > 0)",
+            "DO $$ BEGIN PERFORM ssn::int FROM customers; END $$",
+        ] {
+            let direct = world.server.sql("shop", sql);
+            ensure!(
+                direct.as_ref().is_err_and(|error| no_secret(&error.to_string()).is_err()),
+                "{sql}: {direct:?}"
+            );
+            let error = world.error(&[sql])?;
+            no_secret(&error).map_err(|error| error.context(sql))?;
+        }
+        Ok(())
+    })
+}

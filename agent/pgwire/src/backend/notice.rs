@@ -23,6 +23,8 @@ pub mod code {
     pub const HINT: u8 = b'H';
     /// The place in the statement, in characters from 1.
     pub const POSITION: u8 = b'P';
+    /// The text of a command that the server made itself, such as one in the body of a function.
+    pub const INTERNAL_QUERY: u8 = b'q';
 }
 
 /// The fields of an ErrorResponse or a NoticeResponse.

@@ -119,7 +119,7 @@ impl Active {
             Message::ErrorResponse(error) => self.error(error, frame, turn),
             Message::NoticeResponse(notice) => {
                 self.flush_results(turn)?;
-                match self.hides_texts() {
+                match self.hides_text(&notice) {
                     true => cut(&notice, false, turn),
                     false => turn.frontend().extend_from_slice(frame),
                 }

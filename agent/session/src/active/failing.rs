@@ -15,17 +15,17 @@ use crate::own::Own;
 use crate::{Fault, Turn};
 
 impl Active {
-    /// Texts of errors and notices may hold masked values: of what runs, or of what may run now.
-    pub(super) fn hides_texts(&mut self) -> bool {
-        let of_run = match self.queue.front() {
+    /// The text of an error or a notice may hold masked values: of what runs, or of what may run now.
+    pub(super) fn hides_text(&mut self, of: &Notice<'_>) -> bool {
+        let (masked, meets_nothing) = match self.queue.front() {
             Some(
                 Expected::Query { run, .. }
                 | Expected::Execute { run, .. }
                 | Expected::FunctionCall { run, .. },
-            ) => run.masks.is_some(),
-            _ => false,
+            ) => (run.masks.is_some(), run.meets_nothing_masked()),
+            _ => (false, false),
         };
-        of_run || self.masks.is_some()
+        (masked || self.masks.is_some()) && !is_of_the_text(of) && !meets_nothing
     }
 
     pub(super) fn error(
@@ -70,13 +70,13 @@ impl Active {
         match &refusal {
             Some(refusal) if is_servers(refusal) => turn.frontend().extend_from_slice(frame),
             Some(refusal) => refusal.encode(turn.frontend())?,
-            None if self.hides_texts() => cut(&error, true, turn),
+            None if self.hides_text(&error) => cut(&error, true, turn),
             None => turn.frontend().extend_from_slice(frame),
         }
         let (sqlstate, message) = match &refusal {
             Some(Refusal { sqlstate, message, .. }) => (sqlstate.as_bytes(), message.as_bytes()),
             None => {
-                let masked = self.hides_texts();
+                let masked = self.hides_text(&error);
                 let message = error.get(notice::code::MESSAGE).filter(|_| !masked);
                 (error.get(notice::code::SQLSTATE).unwrap_or_default(), message.unwrap_or_default())
             }
@@ -245,6 +245,12 @@ impl Active {
         }
         Ok(())
     }
+}
+
+/// Whether it was found in the client's own text, before anything ran: it points into that. (What fails in the body of a
+/// function points into the body.)
+fn is_of_the_text(of: &Notice<'_>) -> bool {
+    of.get(notice::code::POSITION).is_some() && of.get(notice::code::INTERNAL_QUERY).is_none()
 }
 
 /// The text of an error or a notice may hold values of masked columns: severity and SQLSTATE are what stays.
