@@ -6,6 +6,7 @@ mod asking;
 mod attempts;
 mod audit;
 mod backend;
+mod bodies;
 mod cascades;
 mod claims;
 mod code;

@@ -19,6 +19,8 @@ mod types;
 mod uses;
 mod with;
 
+use body::{By, Kept};
+
 pub(crate) use access::{Target, relation_object};
 pub(crate) use call::function_object;
 pub(crate) use expr::Over;
@@ -89,20 +91,22 @@ pub(crate) struct Reader<'a> {
     paths: Vec<Rc<SearchPath>>,
     /// Which of these what is read now runs with.
     path: usize,
-    /// Functions whose bodies have been read, each with a path.
-    bodies: HashSet<(*const Function, usize)>,
+    /// Functions whose bodies have been read, each with a path, and by what they run.
+    bodies: HashSet<(*const Function, usize, By)>,
     /// One of them has a backslash: its strings may be read otherwise.
     escapes_in_bodies: bool,
     /// How strings are read may have changed when one of them runs.
     bodies_move_strings: bool,
-    /// What they may read.
-    bodies_read: Lineage,
-    /// One of them may store what it has read, or hand it on.
-    bodies_store: bool,
-    /// What is read runs because of a write.
-    triggered: bool,
-    /// Relations whose triggers and their like have been read, for which verb and with which path.
-    written_to: BTreeSet<(Oid, Verb, usize)>,
+    /// What those keep that calls run.
+    calls_kept: Kept,
+    /// The same of those that writes run.
+    writes_kept: Kept,
+    /// What runs the one at hand.
+    runs_by: By,
+    /// Of which columns it reads a relation.
+    columns_in_body: Option<(Oid, Vec<i16>)>,
+    /// Relations whose triggers and their like have been read: for which verb, with which path, and by what that runs.
+    written_to: BTreeSet<(Oid, Verb, usize, By)>,
     /// Which of `tokens` the tree has been seen to hold.
     met: Vec<bool>,
 }
@@ -136,9 +140,10 @@ impl<'a> Reader<'a> {
             bodies: HashSet::new(),
             escapes_in_bodies: false,
             bodies_move_strings: false,
-            bodies_read: constant(),
-            bodies_store: false,
-            triggered: false,
+            calls_kept: Kept::nothing(),
+            writes_kept: Kept::nothing(),
+            runs_by: By::default(),
+            columns_in_body: None,
             written_to: BTreeSet::new(),
             met: Vec::new(),
         }

@@ -54,6 +54,11 @@ impl Trigger {
         self.tgtype & 16 != 0
     }
 
+    /// It may change what is written: it runs for each row, before it or in its place.
+    pub const fn fills(&self) -> bool {
+        self.tgtype & 1 != 0 && self.tgtype & (2 | 64) != 0
+    }
+
     /// It runs when the relation is truncated.
     pub const fn on_truncate(&self) -> bool {
         self.tgtype & 32 != 0

@@ -22,9 +22,12 @@ use crate::name::Name;
 use crate::names::{Builtin, builtin};
 use crate::{SearchPath, Settings};
 
+mod columns;
 mod tokens;
 mod unseen;
 mod values;
+
+pub(in crate::read) use values::{By, Kept};
 
 /// Bodies that one statement may run; of more it is not told what they do.
 const MAX_BODIES: usize = 300;
@@ -49,7 +52,7 @@ impl<'a> Reader<'a> {
         }
         if self.bodies.len() == MAX_BODIES {
             self.opaque("it runs too many functions");
-        } else if self.bodies.insert((std::ptr::from_ref(function), self.path)) {
+        } else if self.bodies.insert((std::ptr::from_ref(function), self.path, self.runs_by)) {
             // What is not committed may have put another in its place.
             for made in self.names.catalog.functions_made(&function.schema, &function.name) {
                 self.runs(made);
@@ -73,6 +76,28 @@ impl<'a> Reader<'a> {
             self.opaque(format!("what {} runs, which is made or altered by what is not committed", shown()));
             return;
         }
+        self.reads_body(function);
+    }
+
+    /// What the functions of a name do once their names are looked for along another path, or along that of who calls them.
+    /// As where they are made it counts as stored.
+    pub(crate) fn reads_along(&mut self, name: &Name, path: Option<&SearchPath>) {
+        let (outer, by) = (self.path, std::mem::replace(&mut self.runs_by, By::Filling));
+        let catalog = self.names.catalog;
+        for function in self.names.functions(name) {
+            let path = path.or_else(|| function.security_definer.then_some(&SearchPath::Unknown));
+            if let Some(path) = path {
+                self.path = self.path_of(path.clone());
+            }
+            self.reads_body(function);
+            catalog.functions_made(&function.schema, &function.name).for_each(|made| self.reads_body(made));
+            self.path = outer;
+        }
+        self.runs_by = by;
+    }
+
+    fn reads_body(&mut self, function: &'a Function) {
+        let shown = || format!("{}.{}", function.schema, function.name);
         for (setting, value) in function.config.iter().filter_map(|setting| setting.split_once('=')) {
             if matches!(setting, "role" | "session_authorization") {
                 self.implying(|reader| reader.assign(setting, Some(value)));
@@ -293,6 +318,10 @@ impl<'a> Reader<'a> {
         for relation in relations {
             let chosen = verbs.len() == 2 && chooses(text, tokens, at, relation);
             let is_done = |verb: &&Verb| !chosen || !matches!(verb, Verb::UpdateAll | Verb::DeleteAll);
+            self.note_columns(
+                relation.oid,
+                columns::read_of(text, tokens, at, name.schema.is_some(), relation),
+            );
             for verb in [Verb::Select].iter().chain(verbs.iter().filter(is_done)).chain(whole) {
                 self.touch_known(*verb, relation, &Told::Nothing);
             }
@@ -344,14 +373,14 @@ impl<'a> Reader<'a> {
         if writes.triggers.is_empty() && writes.cascades.is_empty() && writes.functions.is_empty() {
             return;
         }
-        let key = (relation.oid, verb, self.path);
+        let key = (relation.oid, verb, self.path, self.runs_by);
         if self.written_to.contains(&key) || self.written_to.len() > MAX_BODIES {
             return;
         }
         self.written_to.insert(key);
         let parents = relation.parents.iter().filter_map(|oid| self.names.catalog.relation(*oid));
         let is_partition = parents.into_iter().any(|of| of.kind == RelationKind::PartitionedTable);
-        let outer = std::mem::replace(&mut self.triggered, true);
+        let outer = self.runs_by;
         let deletes = matches!(verb, Verb::Delete | Verb::DeleteAll);
         let updates = matches!(verb, Verb::Update | Verb::UpdateAll);
         let inserts = matches!(verb, Verb::Insert | Verb::CopyIn);
@@ -364,9 +393,12 @@ impl<'a> Reader<'a> {
                     || ((inserts || goes) && trigger.on_insert())
                     || (verb == Verb::Truncate && trigger.on_truncate())
                 {
+                    let fills = trigger.fills() && (inserts || updates);
+                    reader.runs_by = if fills { By::Filling } else { By::Write };
                     reader.call_member(trigger.function);
                 }
             }
+            reader.runs_by = By::Write;
             for cascade in &writes.cascades {
                 let effect = match verb {
                     _ if deletes => cascade.on_delete,
@@ -382,10 +414,11 @@ impl<'a> Reader<'a> {
                 }
             }
             if inserts || updates {
+                reader.runs_by = By::Filling;
                 writes.functions.iter().for_each(|oid| reader.call_member(*oid));
             }
         });
-        self.triggered = outer;
+        self.runs_by = outer;
     }
 
     /// The functions that check values of types by these names.

@@ -6,6 +6,7 @@ use policy::{Catalog, Function, Oid, Provisional, Verb, Volatility};
 use super::fixture::{CUSTOMERS, EVENTS, EVENTS_2024, ORDERS, SECRET, T, catalog, settings};
 use crate::{Limits, analyse};
 
+mod bodies;
 mod computing;
 
 fn function(oid: Oid, name: &str, language: &str, body: Body) -> Function {

@@ -8,7 +8,9 @@ use policy::{Action, Detail, Object, ObjectKind, Verb};
 use super::define::{Defined, When};
 use super::expression::comma_parts;
 use super::kind::{ObjectType, object_type, tag};
+use super::routine::listed;
 use super::{Read, action};
+use crate::SearchPath;
 use crate::cursor::Cursor;
 use crate::lexer::Kind;
 use crate::name::Name;
@@ -160,6 +162,7 @@ impl<'a> Reader<'a> {
         if kind == ObjectKind::Function || class == "operator" {
             cursor.group();
         }
+        let routine = name.clone();
         if let Some(name) =
             name.filter(|_| kind == ObjectKind::Function || matches!(class, "type" | "domain"))
         {
@@ -196,7 +199,13 @@ impl<'a> Reader<'a> {
                     cursor.rest = &[];
                 }
             }
-            "function" | "procedure" => self.routine_options(cursor)?,
+            "function" | "procedure" => {
+                if let Some(path) = self.routine_options(cursor)?
+                    && let Some(name) = routine
+                {
+                    self.reads_along(&name, path.as_ref());
+                }
+            }
             "type" => {
                 // A base type's functions, or an attribute's type.
                 if cursor.eat("set")
@@ -249,27 +258,35 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Attributes of a function that ALTER FUNCTION changes, and CREATE FUNCTION has: the settings that hold while it runs
-    /// are set.
-    pub(super) fn routine_options(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+    /// Attributes of a function that ALTER FUNCTION changes: the settings that hold while it runs are set. Gives where its
+    /// names are looked for from now on, if that is another path, or that of who calls it.
+    fn routine_options(&mut self, cursor: &mut Cursor<'a>) -> Option<Option<Option<SearchPath>>> {
+        let mut path = None;
         loop {
             if cursor.eat("set") {
                 let name = cursor.chain()?.join(".").to_ascii_lowercase();
                 if cursor.eat_all(&["from", "current"]) {
+                    if name == "search_path" {
+                        path = Some(Some(self.names.path.clone()));
+                    }
                     continue;
                 }
                 if !cursor.eat("to") && !cursor.eat_operator("=") {
                     return None;
                 }
+                let values = cursor.rest;
                 let value = super::session::value(cursor)?;
                 let single = !cursor.sees_kind(Kind::Comma);
                 self.assign(&name, Some(&value).filter(|_| single).map(String::as_str));
                 while cursor.eat_kind(Kind::Comma) {
                     super::session::value(cursor)?;
                 }
+                if name == "search_path" {
+                    path = Some(Some(listed(self.text, &values[..values.len() - cursor.rest.len()])));
+                }
             } else if cursor.eat("reset") {
-                if !cursor.eat("all") {
-                    cursor.chain()?;
+                if cursor.eat("all") || cursor.chain()?.join(".").eq_ignore_ascii_case("search_path") {
+                    path = Some(None);
                 }
             } else if cursor.eat("support") {
                 let function = self.function_name(cursor)?;
@@ -281,7 +298,7 @@ impl<'a> Reader<'a> {
             {
                 cursor.name()?;
             } else if !WORDS_OF_ROUTINES.iter().any(|words| cursor.eat_all(words)) {
-                return Some(());
+                return Some(path);
             }
         }
     }

@@ -426,7 +426,7 @@ fn setting_of(path: &SearchPath) -> String {
 }
 
 /// The schemas that these values of `search_path` list.
-fn listed(text: &str, values: &[Token]) -> SearchPath {
+pub(super) fn listed(text: &str, values: &[Token]) -> SearchPath {
     let mut schemas = Vec::new();
     for token in values.iter().filter(|token| token.kind != Kind::Comma) {
         let name = if token.kind.is_name() { Some(token.name(text)) } else { token.plain_string(text) };

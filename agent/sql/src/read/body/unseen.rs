@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use policy::{Action, Detail, Oid, Relation, RelationKind, Verb};
 
+use super::By;
 use crate::SearchPath;
 use crate::flow::constant;
 use crate::lexer::Token;
@@ -94,6 +95,11 @@ impl<'a> Reader<'a> {
 
     /// The functions that what is not committed has hung somewhere, whatever runs them: by what they name now.
     fn call_hung(&mut self) {
+        let writes =
+            |a: &Action| matches!(a.verb, Verb::Insert | Verb::Update | Verb::UpdateAll | Verb::CopyIn);
+        // One may be a default, or a trigger.
+        let by = if self.actions.iter().any(writes) { By::Filling } else { self.runs_by };
+        let outer = std::mem::replace(&mut self.runs_by, by);
         for (schema, name) in self.names.catalog.hung() {
             let name = Name { schema: schema.clone(), name: name.clone() };
             let functions = self.names.functions(&name);
@@ -104,5 +110,6 @@ impl<'a> Reader<'a> {
             }
             users.into_iter().for_each(|function| self.call_known(function));
         }
+        self.runs_by = outer;
     }
 }

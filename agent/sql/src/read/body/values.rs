@@ -1,11 +1,36 @@
 //! Where what bodies read may go: into other relations, to others, or into cursors of the session.
 
-use policy::{Action, Lineage, ObjectKind, Verb};
+use policy::{Action, Lineage, ObjectKind, Oid, Verb};
 
 use super::tokens::{assigned, begins};
 use crate::flow::{add, column, constant};
 use crate::lexer::Token;
 use crate::read::Reader;
+
+/// What runs a body, by what becomes of what it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(in crate::read) enum By {
+    /// A call, whose result is shown as masked.
+    #[default]
+    Call,
+    /// A write, beside which it runs.
+    Write,
+    /// A write, whose rows it fills: their defaults, and triggers before it.
+    Filling,
+}
+
+/// What bodies have read, and whether they may have kept it.
+#[derive(Debug)]
+pub(in crate::read) struct Kept {
+    read: Lineage,
+    stored: bool,
+}
+
+impl Kept {
+    pub(in crate::read) fn nothing() -> Self {
+        Kept { read: constant(), stored: false }
+    }
+}
 
 impl Reader<'_> {
     /// What a body does with cursors, which it may share with the session: by statements of plpgsql's own, or, in a text
@@ -21,32 +46,61 @@ impl Reader<'_> {
             }
             self.effects.reopens |= is("open") || is("close");
             if is("fetch") || is("move") {
-                add(&mut self.bodies_read, Lineage::Unknown);
+                self.note_read(Lineage::Unknown);
             }
         }
     }
 
-    /// Notes what a body reads, and whether it stores anything. What the database's own triggers and defaults do with the
-    /// rows that they are given is theirs.
+    /// Notes what a body reads, and whether it stores anything. What triggers do with the rows that they are given is the
+    /// database's own; what they and defaults read beside these is not.
     pub(in crate::read) fn note_in_body(&mut self, action: &Action) {
-        if !self.implies || self.triggered {
+        if !self.implies {
             return;
         }
         match (action.verb, action.object.oid) {
             (Verb::Select, Some(oid)) if action.object.kind == ObjectKind::Relation => {
-                add(&mut self.bodies_read, column(oid, 0));
+                match self.columns_in_body.take_if(|(of, _)| *of == oid) {
+                    Some((_, columns)) => columns.into_iter().for_each(|at| self.note_read(column(oid, at))),
+                    None => self.note_read(column(oid, 0)),
+                }
             }
             // Of a sequence it is its next value.
             (Verb::Update, _) if action.object.class == "sequence" => {}
-            (verb, _) => self.bodies_store |= stores(verb),
+            (verb, _) => {
+                if let Some(kept) = self.kept() {
+                    kept.stored |= stores(verb);
+                }
+            }
         }
+    }
+
+    fn note_read(&mut self, lineage: Lineage) {
+        match self.kept() {
+            Some(kept) => add(&mut kept.read, lineage),
+            None => self.store(lineage),
+        }
+    }
+
+    /// What bodies keep that run as the one at hand; `None`: all that they read.
+    fn kept(&mut self) -> Option<&mut Kept> {
+        match self.runs_by {
+            By::Call => Some(&mut self.calls_kept),
+            By::Write => Some(&mut self.writes_kept),
+            By::Filling => None,
+        }
+    }
+
+    /// Notes of which columns alone the body at hand reads the relation that is told next.
+    pub(super) fn note_columns(&mut self, of: Oid, columns: Option<Vec<i16>>) {
+        self.columns_in_body = columns.filter(|_| self.runs_by != By::Call).map(|columns| (of, columns));
     }
 
     /// What bodies have read and may have stored leaves the reach of its mask.
     pub(crate) fn store_what_bodies_read(&mut self) {
-        if self.bodies_store {
-            let read = std::mem::replace(&mut self.bodies_read, constant());
-            self.store(read);
+        let kept = [&mut self.calls_kept, &mut self.writes_kept];
+        let kept = kept.map(|kept| std::mem::replace(kept, Kept::nothing()));
+        for kept in kept.into_iter().filter(|kept| kept.stored) {
+            self.store(kept.read);
         }
     }
 }
