@@ -140,3 +140,84 @@ fn what_a_write_runs_fills_no_row_with_what_is_masked() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn what_moves_the_path_moves_it_for_all_that_the_statement_runs() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        let moves = "CREATE FUNCTION moves() RETURNS int LANGUAGE plpgsql AS \
+                     $$BEGIN SET search_path = vault; RETURN 1; END$$";
+        let sets = "CREATE FUNCTION sets() RETURNS text LANGUAGE sql AS \
+                    $$SELECT set_config('search_path', 'vault', true)$$";
+        let attacks = vec![
+            ("SET", texts(&[moves, "SELECT moves(), named()"])),
+            ("set_config", texts(&["SELECT set_config('search_path', 'vault', false), named()"])),
+            (
+                "set_config for the transaction",
+                texts(&["SELECT set_config('search_path', 'vault', true), named()"]),
+            ),
+            ("set_config in a body", texts(&[sets, "SELECT sets(), named()"])),
+            (
+                "one that is called behind the other",
+                texts(&[moves, "SELECT named() FROM (SELECT moves() OFFSET 0) x"]),
+            ),
+            (
+                "one that calls both",
+                texts(&[
+                    moves,
+                    "CREATE FUNCTION calls() RETURNS text LANGUAGE plpgsql AS \
+                     'BEGIN PERFORM public.moves(); RETURN public.named(); END'",
+                    "SELECT calls()",
+                ]),
+            ),
+            (
+                "one with a path of its own, within which it moves",
+                texts(&[
+                    moves,
+                    "CREATE FUNCTION within() RETURNS text LANGUAGE plpgsql SET search_path = public AS \
+                     'BEGIN PERFORM public.moves(); RETURN public.named(); END'",
+                    "SELECT within()",
+                ]),
+            ),
+            (
+                "one with a path of its own, behind which it has moved",
+                texts(&[
+                    "CREATE FUNCTION moves() RETURNS int LANGUAGE plpgsql SET search_path = public AS \
+                     $$BEGIN SET search_path = vault; RETURN 1; END$$",
+                    "SELECT moves(), named()",
+                ]),
+            ),
+            (
+                "a block",
+                texts(&[
+                    moves,
+                    "CREATE TABLE told (b text)",
+                    "DO $$ BEGIN PERFORM moves(); INSERT INTO public.told VALUES (public.named()); END $$",
+                    "SELECT b FROM public.told",
+                ]),
+            ),
+            (
+                "a trigger",
+                texts(&[
+                    "CREATE TABLE told (b text DEFAULT named(), c int)",
+                    "CREATE FUNCTION fills() RETURNS trigger LANGUAGE plpgsql AS \
+                     $$BEGIN SET LOCAL search_path = vault; RETURN NEW; END$$",
+                    "CREATE TRIGGER z BEFORE INSERT ON told FOR EACH ROW EXECUTE FUNCTION fills()",
+                    "INSERT INTO told (c) VALUES (1), (2)",
+                    "SELECT b FROM public.told",
+                ]),
+            ),
+        ];
+        let attacks = attacks.into_iter().map(|(name, steps)| (name, steps, Shows::Told)).collect();
+        check_on(world, AGAIN, attacks)?;
+        world.server.sql("shop", AGAIN)?;
+        let honest = texts(&[
+            "CREATE FUNCTION moves() RETURNS int LANGUAGE plpgsql AS $$BEGIN SET search_path = side; RETURN 1; END$$",
+            "SELECT moves(), public.aside()",
+            "SELECT set_config('search_path', 'public', false), public.aside() FROM public.twin",
+            "SELECT named()",
+        ]);
+        let got = play(&mut world.wire()?, &honest)?;
+        ensure!(!got.iter().any(|line| line.starts_with('E')), "{got:?}");
+        Ok(())
+    })
+}

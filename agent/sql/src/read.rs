@@ -93,6 +93,12 @@ pub(crate) struct Reader<'a> {
     path: usize,
     /// Functions whose bodies have been read, each with a path, and by what they run.
     bodies: HashSet<(*const Function, usize, By)>,
+    /// The same in their order.
+    bodies_run: Vec<(&'a Function, usize, By)>,
+    /// The paths that `path` is within.
+    outer_paths: Vec<usize>,
+    /// Those that the statement may move while it runs.
+    moved_paths: BTreeSet<usize>,
     /// One of them has a backslash: its strings may be read otherwise.
     escapes_in_bodies: bool,
     /// How strings are read may have changed when one of them runs.
@@ -138,6 +144,9 @@ impl<'a> Reader<'a> {
             paths: vec![Rc::new(names.path.clone())],
             path: 0,
             bodies: HashSet::new(),
+            bodies_run: Vec::new(),
+            outer_paths: Vec::new(),
+            moved_paths: BTreeSet::new(),
             escapes_in_bodies: false,
             bodies_move_strings: false,
             calls_kept: Kept::nothing(),
@@ -190,6 +199,7 @@ impl<'a> Reader<'a> {
     fn add_action(&mut self, mut action: Action) -> Option<usize> {
         self.imply(&mut action);
         self.note_in_body(&action);
+        self.note_path(&action);
         if let Some(place) = self.place_of(&action) {
             let roles = &mut self.actions[place].detail.roles;
             if *roles != action.detail.roles {

@@ -71,6 +71,7 @@ pub(crate) fn read(
     if evaluates(done.tag, &reader.effects) {
         reader.hidden_calls(text, tokens, path);
     }
+    reader.read_along_moved_paths();
     reader.tell();
     let opaque = reader.actions.iter().any(|action| action.verb == Verb::Opaque);
     if opaque {

@@ -23,6 +23,7 @@ use crate::names::{Builtin, builtin};
 use crate::{SearchPath, Settings};
 
 mod columns;
+mod moved;
 mod tokens;
 mod unseen;
 mod values;
@@ -46,28 +47,32 @@ impl<'a> Reader<'a> {
 
     /// What a function runs, with the path that it brings along, or that of what calls it.
     pub(super) fn runs(&mut self, function: &'a Function) {
-        let outer = self.path;
-        if let Some(own) = own_path(function) {
-            self.path = self.path_of(own);
-        }
-        if self.bodies.len() == MAX_BODIES {
-            self.opaque("it runs too many functions");
-        } else if self.bodies.insert((std::ptr::from_ref(function), self.path, self.runs_by)) {
-            // What is not committed may have put another in its place.
-            for made in self.names.catalog.functions_made(&function.schema, &function.name) {
-                self.runs(made);
+        let path = own_path(function).map_or(self.path, |own| self.path_of_bodies(own));
+        self.along(path, |reader| {
+            if reader.bodies.len() == MAX_BODIES {
+                reader.opaque("it runs too many functions");
+            } else if reader.bodies.insert((std::ptr::from_ref(function), path, reader.runs_by)) {
+                reader.bodies_run.push((function, path, reader.runs_by));
+                // What is not committed may have put another in its place.
+                for made in reader.names.catalog.functions_made(&function.schema, &function.name) {
+                    reader.runs(made);
+                }
+                reader.runs_body(function);
             }
-            self.runs_body(function);
-        }
-        self.path = outer;
+        });
     }
 
-    /// The number of a path.
-    fn path_of(&mut self, path: SearchPath) -> usize {
-        self.paths.iter().position(|known| **known == path).unwrap_or_else(|| {
-            self.paths.push(Rc::new(path));
-            self.paths.len() - 1
-        })
+    /// The number of a path that a body brings along, which may be the same as the session's and is another then, too: it does
+    /// not move where that one does.
+    fn path_of_bodies(&mut self, path: SearchPath) -> usize {
+        let known = self.paths.iter().skip(1).position(|known| **known == path);
+        known.map_or_else(
+            || {
+                self.paths.push(Rc::new(path));
+                self.paths.len() - 1
+            },
+            |at| at + 1,
+        )
     }
 
     fn runs_body(&mut self, function: &'a Function) {
@@ -82,16 +87,16 @@ impl<'a> Reader<'a> {
     /// What the functions of a name do once their names are looked for along another path, or along that of who calls them.
     /// As where they are made it counts as stored.
     pub(crate) fn reads_along(&mut self, name: &Name, path: Option<&SearchPath>) {
-        let (outer, by) = (self.path, std::mem::replace(&mut self.runs_by, By::Filling));
+        let by = std::mem::replace(&mut self.runs_by, By::Filling);
         let catalog = self.names.catalog;
         for function in self.names.functions(name) {
             let path = path.or_else(|| function.security_definer.then_some(&SearchPath::Unknown));
-            if let Some(path) = path {
-                self.path = self.path_of(path.clone());
-            }
-            self.reads_body(function);
-            catalog.functions_made(&function.schema, &function.name).for_each(|made| self.reads_body(made));
-            self.path = outer;
+            let path = path.map_or(self.path, |path| self.path_of_bodies(path.clone()));
+            self.along(path, |reader| {
+                reader.reads_body(function);
+                let made = catalog.functions_made(&function.schema, &function.name);
+                made.for_each(|made| reader.reads_body(made));
+            });
         }
         self.runs_by = by;
     }
@@ -100,7 +105,10 @@ impl<'a> Reader<'a> {
         let shown = || format!("{}.{}", function.schema, function.name);
         for (setting, value) in function.config.iter().filter_map(|setting| setting.split_once('=')) {
             if matches!(setting, "role" | "session_authorization") {
+                // It ends with the function.
+                let moved = self.moved_paths.clone();
                 self.implying(|reader| reader.assign(setting, Some(value)));
+                self.moved_paths = moved;
             }
         }
         let checks = self.names.catalog.calls().arguments.get(&function.oid);
@@ -176,10 +184,11 @@ impl<'a> Reader<'a> {
             return;
         };
         let moves = tokens.iter().any(|token| token.is(text, "search_path") || token.is(text, "set_config"));
-        let outer = self.path;
-        if moves {
-            self.path = self.path_of(SearchPath::Unknown);
-        }
+        let path = if moves { self.path_of_bodies(SearchPath::Unknown) } else { self.path };
+        self.along(path, |reader| reader.scan_tokens(text, &tokens, dynamic, shown, depth));
+    }
+
+    fn scan_tokens(&mut self, text: &str, tokens: &[Token], dynamic: bool, shown: &str, depth: usize) {
         let path = &*Rc::clone(&self.paths[self.path]);
         // Where `\\` escapes, other parts of it are strings.
         self.escapes_in_bodies |= text.contains('\\');
@@ -197,10 +206,9 @@ impl<'a> Reader<'a> {
         // All at once: what one of them creates another may name.
         let settings = Settings { utf8: true, search_path: path.clone(), ..Settings::default() };
         self.given_statements(&handed_on, &settings);
-        self.hidden_calls(text, &tokens, path);
+        self.hidden_calls(text, tokens, path);
         // A variable may be of a type whose values are checked.
-        self.checks_of_types(text, &tokens);
-        self.path = outer;
+        self.checks_of_types(text, tokens);
     }
 
     /// The tokens from one semicolon to the next.
@@ -457,8 +465,9 @@ pub(super) fn may_set(text: &str, limits: &crate::Limits) -> bool {
 fn own_path(function: &Function) -> Option<SearchPath> {
     let set = function.config.iter().find_map(|setting| setting.strip_prefix("search_path="));
     let Some(set) = set else {
-        // "$user" in the session's path is then who made the function.
-        return function.security_definer.then_some(SearchPath::Unknown);
+        // "$user" in the session's path is then who made the function, or whom it becomes.
+        let role = function.config.iter().any(|setting| setting.starts_with("role="));
+        return (function.security_definer || role).then_some(SearchPath::Unknown);
     };
     let mut schemas = Vec::new();
     for schema in set.split(',').map(str::trim).filter(|schema| !schema.is_empty()) {

@@ -204,6 +204,7 @@ impl<'a> Reader<'a> {
         match self.names.catalog.function(oid) {
             Some(function) if function.schema == "pg_catalog" && function.name == "set_config" => {
                 self.moves_settings();
+                self.path_moves();
                 if view {
                     self.call_member(oid);
                 }

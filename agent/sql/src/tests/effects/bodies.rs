@@ -1,10 +1,10 @@
 //! What triggers, defaults and bodies along another path read.
 
 use policy::catalog::{Body, Changes, Trigger, Writes};
-use policy::{Catalog, Lineage};
+use policy::{Catalog, Function, Lineage};
 
 use super::super::fixture::{CUSTOMERS, T, catalog, settings};
-use super::function;
+use super::{actions, function};
 use crate::flow::{add, column, constant};
 use crate::{Limits, analyse};
 
@@ -110,5 +110,55 @@ fn a_path_of_its_own_is_what_a_body_is_read_by_again() {
         "ALTER FUNCTION f() RESET work_mem",
     ] {
         assert_eq!(written(&catalog, text), constant(), "{text}");
+    }
+}
+
+#[test]
+fn a_body_is_read_along_any_path_where_the_statement_moves_it() {
+    let text = |oid, name: &str, body: &str, path: &str| {
+        let mut function = function(oid, name, "plpgsql", Body::Text(body.into()));
+        function.config =
+            Some(format!("search_path={path}")).filter(|_| !path.is_empty()).into_iter().collect();
+        function
+    };
+    let functions = vec![
+        text(600, "named", "BEGIN RETURN (SELECT body FROM notes); END", ""),
+        text(601, "moves", "BEGIN SET search_path = other; RETURN 1; END", ""),
+        text(602, "sets", "BEGIN PERFORM set_config('search_path', 'other', true); END", ""),
+        text(603, "calls", "BEGIN PERFORM public.moves(); RETURN public.named(); END", ""),
+        text(604, "within", "BEGIN PERFORM public.moves(); RETURN public.named(); END", "public"),
+        text(605, "moves_within", "BEGIN SET search_path = other; RETURN 1; END", "public"),
+        text(606, "aside", "BEGIN RETURN (SELECT body FROM notes); END", "public"),
+        text(607, "sets_other", "BEGIN PERFORM set_config('my.x', 'y', true); END", ""),
+        text(608, "becomes", "BEGIN SET ROLE admin; END", ""),
+        Function { config: vec!["role=admin".to_owned()], ..text(609, "as_admin", "BEGIN END", "") },
+    ];
+    let mut pg_settings = catalog().relation(12_100).unwrap().clone();
+    pg_settings.functions = vec![517];
+    let relations = vec![pg_settings];
+    let catalog = catalog().changed(2, Changes { functions, relations, ..Changes::default() });
+    let reads = |text: &str| actions(&catalog, text).contains("other.notes");
+    for text in [
+        "SELECT moves(), named()",
+        "SELECT named() FROM (SELECT moves()) x",
+        "SELECT sets(), named()",
+        "SELECT set_config('search_path', 'other', false), named()",
+        "SELECT calls()",
+        "SELECT within()",
+        "SELECT moves_within(), named()",
+        "SELECT becomes(), named()",
+        "UPDATE pg_settings SET setting = named() WHERE name = 'search_path'",
+    ] {
+        assert!(reads(text), "{text} gave {}", actions(&catalog, text));
+    }
+    for text in [
+        "SELECT named()",
+        "SELECT moves(), aside()",
+        "SELECT set_config('search_path', 'other', false), aside()",
+        "SELECT sets_other(), named()",
+        "SELECT set_config('my.x', 'y', false), named()",
+        "SELECT as_admin(), named()",
+    ] {
+        assert!(!reads(text), "{text} gave {}", actions(&catalog, text));
     }
 }
