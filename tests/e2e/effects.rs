@@ -14,6 +14,7 @@ rules:
   - { name: all, actions: [\"*\"], decision: allow }
   - { name: no-vault, actions: [\"*\"], relations: [\"vault.*\"], decision: deny }
   - { name: no-secret, actions: [select, references], relations: [public.secret], decision: deny }
+  - { name: no-pin, actions: [select], relations: [public.pins], when: { columns: public.pins.pin }, decision: deny }
   - { name: no-run, actions: [function, call], functions: [public.run, public.hash, \"pg_catalog.set_config\"], decision: deny }
   - { name: no-role, actions: [set-role], decision: deny }
   - { name: no-program, actions: [copy-program], decision: deny }
@@ -37,6 +38,8 @@ CREATE TABLE vault.secret (a text);
 INSERT INTO vault.secret VALUES ('the-secret');
 CREATE TABLE public.secret (pw text);
 INSERT INTO public.secret VALUES ('the-secret'), ('the-secret');
+CREATE TABLE public.pins (id int, pin text);
+INSERT INTO public.pins VALUES (1, 'the-secret'); ALTER TABLE public.pins OWNER TO shop_service;
 CREATE TABLE public.t (a int, b text);
 INSERT INTO public.t VALUES (1, 'x');
 CREATE TABLE public.effects (what text);
@@ -46,6 +49,7 @@ CREATE FUNCTION public.copies() RETURNS trigger LANGUAGE plpgsql AS
 ALTER TABLE public.twin OWNER TO shop_service; ALTER TABLE vault.twin OWNER TO shop_service;
 CREATE FUNCTION public.run(text) RETURNS text LANGUAGE plpgsql AS
   $$BEGIN INSERT INTO public.effects VALUES ('ran'); RETURN $1; END$$;
+ALTER FUNCTION public.run(text) OWNER TO shop_service;
 CREATE FUNCTION public.hash(int) RETURNS int LANGUAGE plpgsql AS
   $$BEGIN INSERT INTO public.effects VALUES ('ran'); RETURN $1; END$$;
 CREATE VIEW vault.over AS SELECT b FROM public.t;
@@ -288,6 +292,68 @@ fn definitions_that_run_what_they_name() -> Result<()> {
                 ),
             ],
         )
+    })
+}
+
+/// What is restricted by its name keeps it, for whom it is restricted.
+#[test]
+fn nothing_is_renamed_away_from_under_a_rule() -> Result<()> {
+    story(&setup(), |world| {
+        let told = |sql: &[&str]| (texts(sql), Shows::Told);
+        let ran = |sql: &[&str]| (texts(sql), EFFECTS);
+        let attacks = vec![
+            ("another name", told(&["ALTER TABLE secret RENAME TO harmless", "SELECT pw FROM harmless"])),
+            (
+                "another name by ALTER INDEX",
+                told(&["ALTER INDEX secret RENAME TO harmless", "SELECT pw FROM harmless"]),
+            ),
+            (
+                "another schema",
+                told(&["CREATE SCHEMA s", "ALTER TABLE secret SET SCHEMA s", "SELECT pw FROM s.secret"]),
+            ),
+            (
+                "another name by a block",
+                told(&[
+                    "DO $$BEGIN ALTER TABLE secret ADD c int; ALTER TABLE secret RENAME TO harmless; END$$",
+                    "SELECT pw FROM harmless",
+                ]),
+            ),
+            (
+                "another table by that name",
+                told(&[
+                    "BEGIN",
+                    "ALTER TABLE secret RENAME TO aside",
+                    "ALTER TABLE t RENAME TO secret",
+                    "ALTER TABLE aside RENAME TO t",
+                    "COMMIT",
+                    "SELECT pw FROM t",
+                ]),
+            ),
+            ("a column", told(&["ALTER TABLE pins RENAME pin TO harmless", "SELECT harmless FROM pins"])),
+            (
+                "a column by its type",
+                told(&["ALTER TYPE pins RENAME ATTRIBUTE pin TO harmless", "SELECT harmless FROM pins"]),
+            ),
+            (
+                "the table of a column",
+                told(&["ALTER TABLE pins RENAME TO harmless", "SELECT pin FROM harmless"]),
+            ),
+            ("a function", ran(&["ALTER FUNCTION run(text) RENAME TO harmless", "SELECT harmless('x')"])),
+            (
+                "a function in another schema",
+                ran(&["CREATE SCHEMA s", "ALTER ROUTINE run(text) SET SCHEMA s", "SELECT s.run('x')"]),
+            ),
+        ];
+        check(world, attacks.into_iter().map(|(name, (steps, shows))| (name, steps, shows)).collect())?;
+        let honest = [
+            "ALTER TABLE t RENAME TO u",
+            "ALTER TABLE t RENAME b TO c",
+            "ALTER TABLE pins RENAME id TO number",
+            "ALTER TABLE secret ADD COLUMN c int",
+            "ALTER TABLE secret RENAME pw TO password",
+            "ALTER FUNCTION honest() RENAME TO candid",
+        ];
+        passes(world, &honest)
     })
 }
 

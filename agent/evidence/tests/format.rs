@@ -77,6 +77,10 @@ fn observed() -> Decision<'static> {
                 condition: Some(false),
                 limit: Some(10),
                 roles: vec!["ci".into()],
+                renamings: vec![
+                    policy::Renaming::To { schema: Some("public".into()), name: "old".into() },
+                    policy::Renaming::Column { from: "id".into(), to: "key".into() },
+                ],
                 position: None,
             },
         })),

@@ -383,6 +383,8 @@ pub struct Detail {
     pub limit: Option<u64>,
     /// Roles that gain or lose by it (GRANT, REVOKE, OWNER TO), folded; sorted.
     pub roles: Vec<String>,
+    /// What it, or a column of it, is called behind it (RENAME, SET SCHEMA).
+    pub renamings: Vec<Renaming>,
     /// Where in the text what was not understood stands, in characters from 1, as PostgreSQL's errors count; of
     /// [`Verb::Opaque`] alone.
     pub position: Option<u32>,
@@ -390,8 +392,43 @@ pub struct Detail {
 
 impl Detail {
     /// Nothing is known.
-    pub const NONE: Detail =
-        Detail { columns: None, condition: None, limit: None, roles: Vec::new(), position: None };
+    pub const NONE: Detail = Detail {
+        columns: None,
+        condition: None,
+        limit: None,
+        roles: Vec::new(),
+        renamings: Vec::new(),
+        position: None,
+    };
+}
+
+/// Another name of what is altered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Renaming {
+    /// Of the object itself; the schema as far as it is known, and of kinds that have one.
+    To {
+        /// The schema that it is in then.
+        schema: Option<String>,
+        /// What it is called there.
+        name: String,
+    },
+    /// Of a column of it.
+    Column {
+        /// What it was called.
+        from: String,
+        /// What it is called then.
+        to: String,
+    },
+}
+
+impl fmt::Display for Renaming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Renaming::To { schema: Some(schema), name } => write!(f, "becomes {schema}.{name}"),
+            Renaming::To { schema: None, name } => write!(f, "becomes {name}"),
+            Renaming::Column { from, to } => write!(f, "column {from} becomes {to}"),
+        }
+    }
 }
 
 impl Action {

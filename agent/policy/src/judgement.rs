@@ -35,6 +35,8 @@ pub enum Cause {
     /// It stores, renames or redefines, and the named rule masks columns of what the statement reads or changes:
     /// what was masked could be read back in clear.
     StoreUnderMask,
+    /// It gives what the named rule restricts another name, by which that rule would not know it.
+    RenameUnderRule,
 }
 
 /// The decision on one action.
@@ -187,6 +189,10 @@ impl Judgement {
                 };
                 format!("{what} is {decided} by rule \"{rule}\": {why}")
             }
+            Cause::RenameUnderRule => format!(
+                "{what} is {decided} by rule \"{rule}\": it is about what else is done to this, and would not be by its new \
+                 name"
+            ),
             Cause::OpaqueUnderRule => format!(
                 "{what} is {decided} by rule \"{rule}\": what could not be understood in full may be what that \
                  rule is about"
@@ -263,7 +269,7 @@ impl Judgement {
                     .to_owned()
             }
             (_, Cause::NoRule) => asked_for(&finding.action),
-            (_, Cause::Rule | Cause::Implied | Cause::Observed) => {
+            (_, Cause::Rule | Cause::RenameUnderRule | Cause::Implied | Cause::Observed) => {
                 format!("Ask whoever answers for rule \"{}\".", finding.rule)
             }
         })

@@ -4,6 +4,7 @@
 
 pub(crate) mod actions;
 pub(crate) mod objects;
+mod renaming;
 pub(crate) mod when;
 
 use std::fmt;

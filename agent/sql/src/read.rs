@@ -195,13 +195,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes an action; gives its place, unless there are too many. The same action twice is one: of its detail all
-    /// roles count.
+    /// roles and new names count.
     fn add_action(&mut self, mut action: Action) -> Option<usize> {
         self.imply(&mut action);
         self.note_in_body(&action);
         self.note_path(&action);
         if let Some(place) = self.place_of(&action) {
-            let roles = &mut self.actions[place].detail.roles;
+            let Detail { roles, renamings, .. } = &mut self.actions[place].detail;
+            for renaming in action.detail.renamings {
+                if !renamings.contains(&renaming) {
+                    renamings.push(renaming);
+                }
+            }
             if *roles != action.detail.roles {
                 roles.extend(action.detail.roles);
                 roles.sort_unstable();

@@ -54,6 +54,10 @@ impl SubjectPolicy {
     ) -> Option<Considered<'a>> {
         let judging = rule.judging.as_ref()?;
         let not = |why: &'static str| Some(Considered { rule, matches: false, why: why.into() });
+        if judging.loses(action) {
+            let why = format!("would {} what else is done to it, and not by its new name", judging.decision);
+            return Some(Considered { rule, matches: true, why: why.into() });
+        }
         if !judging.actions.contains(action) {
             return not("is about other actions");
         }

@@ -104,6 +104,28 @@ impl SubjectPolicy {
     }
 
     fn decide(&self, action: &Action, around: Around, counting: Counting) -> Finding {
+        let finding = self.decide_by_name(action, around, counting);
+        // Who renames something takes it from under the rules that know it by its name.
+        let losing = self.losing(action, counting).filter(|(decision, _)| *decision > finding.decision);
+        let Some((decision, rule)) = losing else { return finding };
+        let (name, message) = (Arc::clone(&rule.name), rule.message.clone());
+        Finding { decision, rule: name, cause: Cause::RenameUnderRule, message, ..finding }
+    }
+
+    /// The severest of the rules that restrict something by a name which the action takes from it.
+    pub(super) fn losing(&self, action: &Action, counting: Counting) -> Option<(Decision, &Rule)> {
+        if action.detail.renamings.is_empty() {
+            return None;
+        }
+        let rules = self.ranked.rules.iter().filter_map(|at| self.policy.rules.get(*at));
+        let mut counted = rules.filter(|rule| !rule.observed || counting == Counting::All);
+        counted.find_map(|rule| {
+            let judging = rule.judging.as_ref()?;
+            judging.loses(action).then_some((judging.decision, rule))
+        })
+    }
+
+    fn decide_by_name(&self, action: &Action, around: Around, counting: Counting) -> Finding {
         let finding = |decision, rule, cause, message| Finding {
             action: action.clone(),
             decision,

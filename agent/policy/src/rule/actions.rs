@@ -54,8 +54,12 @@ impl ActionSet {
     }
 
     pub(crate) fn contains(&self, action: &Action) -> bool {
-        self.has_verb(action.verb)
-            || self.classed.iter().any(|(v, c)| *v == action.verb && *c == action.object.class)
+        self.has(action.verb, action.object.class)
+    }
+
+    /// Whether that verb is in it on objects of that class.
+    pub(crate) fn has(&self, verb: Verb, class: &str) -> bool {
+        self.has_verb(verb) || self.classed.iter().any(|(v, c)| *v == verb && *c == class)
     }
 
     /// Whether that verb is in it with every class.

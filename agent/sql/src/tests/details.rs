@@ -173,3 +173,61 @@ fn what_is_not_understood_is_told_with_its_place_in_characters() {
         assert_eq!(opaque.first().and_then(|action| action.detail.position), at, "{text}: {opaque:?}");
     }
 }
+
+#[test]
+fn what_is_altered_tells_by_which_name_it_is_known_then() {
+    let renamings = |text: &str| {
+        let told = |action: &policy::Action| {
+            let implied = if action.implied { "*" } else { "" };
+            let of = |renaming: &policy::Renaming| format!("{implied}{} {renaming}", action.object);
+            action.detail.renamings.iter().map(of).collect::<Vec<_>>()
+        };
+        let statements = read(text).statements;
+        statements.iter().flat_map(|s| &s.actions).flat_map(told).collect::<Vec<_>>().join("; ")
+    };
+    for (text, expected) in [
+        ("ALTER TABLE secret RENAME TO x", "table public.secret becomes public.x"),
+        ("ALTER TABLE IF EXISTS ONLY secret RENAME TO \"X\"", "table public.secret becomes public.X"),
+        ("ALTER TABLE IF EXISTS missing RENAME TO x", "table public.missing becomes public.x"),
+        ("ALTER INDEX secret RENAME TO x", "table public.secret becomes public.x"),
+        ("ALTER VIEW secret RENAME TO x", "table public.secret becomes public.x"),
+        ("ALTER SEQUENCE secret RENAME TO x", "table public.secret becomes public.x"),
+        ("ALTER FOREIGN TABLE secret RENAME TO x", "table public.secret becomes public.x"),
+        ("ALTER MATERIALIZED VIEW customers_view RENAME TO x", "view public.customers_view becomes public.x"),
+        (
+            "ALTER TABLE secret SET SCHEMA other",
+            "table public.secret becomes other.secret; *sequence public.s becomes other.s",
+        ),
+        ("ALTER TABLE secret RENAME COLUMN pw TO x", "table public.secret column pw becomes x"),
+        ("ALTER TABLE secret RENAME pw TO \"to\"", "table public.secret column pw becomes to"),
+        ("ALTER VIEW customers_view RENAME label TO x", "view public.customers_view column label becomes x"),
+        ("ALTER TYPE secret RENAME ATTRIBUTE pw TO x", "table public.secret column pw becomes x"),
+        ("ALTER TABLE secret RENAME CONSTRAINT pw TO x", ""),
+        ("ALTER TABLE secret ADD COLUMN x int", ""),
+        ("ALTER FUNCTION hash(int) RENAME TO x", "function public.hash becomes public.x"),
+        ("ALTER ROUTINE hash(int) SET SCHEMA other", "function public.hash becomes other.hash"),
+        ("ALTER FUNCTION lower(text) RENAME TO x", "function pg_catalog.lower becomes pg_catalog.x"),
+        ("ALTER FUNCTION hash(int) OWNER TO app", ""),
+        ("ALTER ROLE boss RENAME TO x", "role boss becomes x"),
+        (
+            "DO $$BEGIN ALTER TABLE t ADD c int; ALTER TABLE t RENAME TO u; END$$",
+            "table public.t becomes public.u",
+        ),
+        (
+            "BEGIN; ALTER TABLE t RENAME TO u; ALTER TABLE u RENAME TO v",
+            "table public.t becomes public.u; table public.u becomes public.v",
+        ),
+    ] {
+        assert_eq!(renamings(text), expected, "{text}");
+    }
+    let schema = renamings("ALTER SCHEMA other RENAME TO x");
+    for part in [
+        "schema other becomes x",
+        "*table other.notes becomes x.notes",
+        "*function other.lower becomes x.lower",
+    ] {
+        assert!(schema.split("; ").any(|told| told == part), "{schema}");
+    }
+    let parent = renamings("ALTER TABLE events RENAME body TO x");
+    assert!(!parent.is_empty());
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use policy::catalog::Provisional;
-use policy::{Action, Detail, Object, ObjectKind, Verb};
+use policy::{Action, Detail, Object, ObjectKind, Renaming, Verb};
 
 use super::define::{Defined, When};
 use super::expression::comma_parts;
@@ -114,9 +114,9 @@ impl<'a> Reader<'a> {
                 let name = cursor.name()?.into_owned();
                 self.act(action(Verb::Alter, ObjectKind::Schema, "schema", name.clone()));
                 if cursor.eat_all(&["rename", "to"]) {
-                    self.rename_within(&name);
-                    let name = cursor.name()?.into_owned();
-                    self.act(action(Verb::Create, ObjectKind::Schema, "schema", name));
+                    let becomes = cursor.name()?.into_owned();
+                    self.rename_within(&name, &becomes);
+                    self.act(action(Verb::Create, ObjectKind::Schema, "schema", becomes));
                 } else if cursor.eat_all(&["owner", "to"]) {
                     let role = cursor.role()?;
                     self.gives_to(vec![role]);
@@ -140,14 +140,21 @@ impl<'a> Reader<'a> {
     }
 
     /// With a schema's name those of all that is in it change, by which rules and masks know it.
-    fn rename_within(&mut self, schema: &str) {
+    fn rename_within(&mut self, schema: &str, becomes: &str) {
+        let renaming = |name: &str| Renaming::To { schema: Some(becomes.to_owned()), name: name.to_owned() };
+        let renamed = Renaming::To { schema: None, name: becomes.to_owned() };
+        self.renames(action(Verb::Alter, ObjectKind::Schema, "schema", schema).object, false, renamed);
         self.act_within(Verb::Alter, schema);
+        let inside = |a: &&mut Action| a.verb == Verb::Alter && a.object.schema.as_deref() == Some(schema);
+        for action in self.actions.iter_mut().filter(inside) {
+            action.detail.renamings.push(renaming(&action.object.name));
+        }
         let functions = self.names.catalog.functions().filter(|function| function.schema == schema);
         let names: BTreeSet<(&str, bool)> = functions.map(|f| (&*f.name, f.procedure)).collect();
         for (name, procedure) in names {
             let class = if procedure { "procedure" } else { "function" };
             let object = function_object(class, Some(schema), name, None);
-            self.act(Action { verb: Verb::Alter, object, implied: true, detail: Detail::NONE });
+            self.renames(object, true, renaming(name));
         }
     }
 
@@ -170,7 +177,7 @@ impl<'a> Reader<'a> {
                 return Some(());
             }
             match class {
-                "type" => self.alters_attributes(cursor, &name),
+                "type" => self.alters_attributes(cursor, &name)?,
                 "domain"
                     if cursor.sees("add") || cursor.sees("validate") || cursor.sees_all(&["set", "not"]) =>
                 {
@@ -312,18 +319,17 @@ impl<'a> Reader<'a> {
         missing_ok: bool,
     ) {
         if missing_ok && self.names.relations(name).is_empty() {
-            let schema = name.schema.clone().or_else(|| self.names.creation_schema().map(str::to_owned));
-            let object = Object {
-                kind: ObjectKind::Relation,
-                class: object_type.class,
-                schema,
-                name: name.name.clone(),
-                oid: None,
-            };
+            let object = self.missing_relation(object_type.class, name);
             self.act(Action { verb, object, implied: false, detail: Detail::NONE });
             return;
         }
         self.touch(verb, name);
+    }
+
+    /// One that need not be there, as it is written.
+    pub(super) fn missing_relation(&self, class: &'static str, name: &Name) -> Object {
+        let schema = name.schema.clone().or_else(|| self.names.creation_schema().map(str::to_owned));
+        Object { kind: ObjectKind::Relation, class, schema, name: name.name.clone(), oid: None }
     }
 
     pub(super) fn alter_other(
@@ -333,6 +339,15 @@ impl<'a> Reader<'a> {
         class: &'static str,
         name: Option<Name>,
     ) {
+        let object = self.altered_object(kind, class, name);
+        if kind == ObjectKind::Function && verb == Verb::Alter {
+            self.effects.names.push(Provisional::Function(object.schema.clone(), object.name.clone()));
+        }
+        self.act(Action { verb, object, implied: false, detail: Detail::NONE });
+    }
+
+    /// What is no relation, by the name that it is written with.
+    pub(super) fn altered_object(&self, kind: ObjectKind, class: &'static str, name: Option<Name>) -> Object {
         let (schema, name) = match name {
             Some(name) if kind == ObjectKind::Function => {
                 let known = self.names.functions(&name).first().map(|f| f.schema.clone());
@@ -341,11 +356,7 @@ impl<'a> Reader<'a> {
             Some(name) => (name.schema, name.name),
             None => (None, String::new()),
         };
-        if kind == ObjectKind::Function && verb == Verb::Alter {
-            self.effects.names.push(Provisional::Function(schema.clone(), name.clone()));
-        }
-        let object = Object { kind, class, schema, name, oid: None };
-        self.act(Action { verb, object, implied: false, detail: Detail::NONE });
+        Object { kind, class, schema, name, oid: None }
     }
 
     /// COMMENT ON, SECURITY LABEL … ON: an alteration of what they name.

@@ -82,9 +82,12 @@ impl<'a> Reader<'a> {
             return Some(());
         }
         if cursor.eat("rename") {
-            // Of a column, a constraint or an attribute.
-            cursor.rest = &[];
-            return Some(());
+            if cursor.eat("constraint") {
+                cursor.rest = &[];
+                return Some(());
+            }
+            cursor.eat("column");
+            return self.renames_column(cursor);
         }
         if cursor.eat_all(&["attach", "partition"]) {
             let child = self.touch_named(cursor, Verb::Alter)?;

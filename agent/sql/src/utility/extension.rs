@@ -1,9 +1,10 @@
 //! ALTER EXTENSION: what belongs to an extension goes where it goes, with its schema and with DROP EXTENSION.
 
 use policy::catalog::Base;
-use policy::{Action, Detail, Object, ObjectKind, Verb};
+use policy::{Action, Detail, Object, ObjectKind, Renaming, Verb};
 
 use super::kind::object_type;
+use super::standing::thing_object;
 use crate::cursor::Cursor;
 use crate::name::Name;
 use crate::read::{Reader, relation_object};
@@ -41,16 +42,18 @@ impl Reader<'_> {
 
     /// Every member gets another schema, by which rules and masks do not know it.
     fn moves_members(&mut self, extension: &Name, schema: &str) {
+        let renaming = |name: &str| Renaming::To { schema: Some(schema.to_owned()), name: name.to_owned() };
         for member in self.members(extension) {
             match member {
                 Base::Relation(oid) => {
                     self.implying(|reader| reader.touch_oid(oid, Verb::Alter));
                     let Some(relation) = self.names.catalog.relation(oid) else { continue };
+                    self.renames(relation_object(relation), true, renaming(&relation.name));
                     let object =
                         Object { schema: Some(schema.to_owned()), oid: None, ..relation_object(relation) };
                     self.act(Action { verb: Verb::Create, object, implied: true, detail: Detail::NONE });
                 }
-                Base::Thing(thing) => self.thing(Verb::Alter, &thing),
+                Base::Thing(thing) => self.renames(thing_object(&thing), true, renaming(&thing.name)),
             }
         }
     }

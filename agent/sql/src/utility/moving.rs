@@ -1,11 +1,13 @@
 //! What gets another name, another schema, another parent.
 
+use std::collections::BTreeSet;
+
 use policy::catalog::{Provisional, TypeKind};
-use policy::{Action, Detail, Object, ObjectKind, Verb};
+use policy::{Action, Detail, Object, ObjectKind, Renaming, Verb};
 
 use crate::cursor::Cursor;
 use crate::name::Name;
-use crate::read::Reader;
+use crate::read::{Reader, relation_object};
 
 impl<'a> Reader<'a> {
     /// RENAME TO, SET SCHEMA, OWNER TO: what an object is called and whose it is behind them. The name that it gets is
@@ -37,6 +39,7 @@ impl<'a> Reader<'a> {
         };
         let schema = becomes.schema.or_else(|| self.names.creation_schema().map(str::to_owned));
         let becomes = Name { schema, name: becomes.name };
+        self.is_called(kind, class, name, &becomes);
         self.moved(kind, class, name, &becomes);
         self.act(Action {
             verb: Verb::Create,
@@ -45,6 +48,58 @@ impl<'a> Reader<'a> {
             detail: Detail::NONE,
         });
         Some(true)
+    }
+
+    /// Tells the alteration of what a name may stand for by which name it is known behind it.
+    fn is_called(&mut self, kind: ObjectKind, class: &'static str, name: &Name, becomes: &Name) {
+        let renaming = || Renaming::To { schema: becomes.schema.clone(), name: becomes.name.clone() };
+        match kind {
+            ObjectKind::Relation => {
+                let relations = self.names.relations(name);
+                for relation in &relations {
+                    self.renames(relation_object(relation), false, renaming());
+                }
+                if relations.is_empty() {
+                    let object = self.missing_relation(class, name);
+                    self.renames(object, false, renaming());
+                }
+            }
+            ObjectKind::Function => {
+                let object = self.altered_object(kind, class, Some(name.clone()));
+                // Which of those of that name is meant the types say.
+                let functions = self.names.functions(name);
+                let schemas: BTreeSet<&String> = functions.iter().map(|function| &function.schema).collect();
+                for schema in schemas.into_iter().filter(|schema| Some(*schema) != object.schema.as_ref()) {
+                    let other = Object { schema: Some(schema.clone()), ..object.clone() };
+                    self.renames(other, true, renaming());
+                }
+                self.renames(object, false, renaming());
+            }
+            _ => {}
+        }
+    }
+
+    /// An alteration, told already or not, gives this object, or a column of it, another name.
+    pub(super) fn renames(&mut self, object: Object, implied: bool, renaming: Renaming) {
+        let detail = Detail { renamings: vec![renaming], ..Detail::NONE };
+        self.act(Action { verb: Verb::Alter, object, implied, detail });
+    }
+
+    /// `a TO b`, of a column: of each relation that is altered.
+    pub(super) fn renames_column(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        let from = cursor.name()?.into_owned();
+        if !cursor.eat("to") {
+            return None;
+        }
+        let to = cursor.name()?.into_owned();
+        cursor.eat_one(&["cascade", "restrict"]);
+        let altered =
+            self.actions.iter().filter(|a| a.verb == Verb::Alter && a.object.kind == ObjectKind::Relation);
+        let altered: Vec<_> = altered.map(|action| (action.object.clone(), action.implied)).collect();
+        for (object, implied) in altered {
+            self.renames(object, implied, Renaming::Column { from: from.clone(), to: to.clone() });
+        }
+        Some(())
     }
 
     /// Tells what a name stands for that is given to another object.
@@ -66,8 +121,11 @@ impl<'a> Reader<'a> {
                         for owned in catalog.relations().filter(owned) {
                             let names = (owned.schema.clone(), owned.name.clone());
                             let with = (schema.clone(), owned.name.clone());
+                            let renaming =
+                                Renaming::To { schema: Some(with.0.clone()), name: with.1.clone() };
                             self.effects.names.push(Provisional::Moved(names, with));
                             self.implying(|reader| reader.touch_oid(owned.oid, Verb::Alter));
+                            self.renames(relation_object(owned), true, renaming);
                         }
                     }
                 }

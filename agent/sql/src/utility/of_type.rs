@@ -9,13 +9,13 @@ use crate::cursor::Cursor;
 use crate::name::Name;
 use crate::read::Reader;
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// ALTER TYPE of an attribute: PostgreSQL takes a table or a view for its row's type, whose column gets another name, and
     /// tables OF the type change along.
-    pub(super) fn alters_attributes(&mut self, cursor: &Cursor<'_>, name: &Name) {
+    pub(super) fn alters_attributes(&mut self, cursor: &Cursor<'a>, name: &Name) -> Option<()> {
         let sees = |word| cursor.rest.iter().any(|token| token.is(self.text, word));
         if !sees("attribute") {
-            return;
+            return Some(());
         }
         let casts = sees("type");
         let of_rows = self.names.relations(name);
@@ -35,6 +35,8 @@ impl Reader<'_> {
                 }
             }
         }
+        let mut cursor = *cursor;
+        if cursor.eat_all(&["rename", "attribute"]) { self.renames_column(&mut cursor) } else { Some(()) }
     }
 
     /// The check of a domain is held against every value of it that there is, and one that does not fit is told.

@@ -1,6 +1,6 @@
 //! GRANT, REVOKE, roles, default privileges, ownership.
 
-use policy::{Action, Detail, ObjectKind, RelationKind, Verb};
+use policy::{Action, Detail, ObjectKind, RelationKind, Renaming, Verb};
 
 use super::kind::object_type;
 use super::{Read, action, session};
@@ -175,6 +175,12 @@ impl<'a> Reader<'a> {
         self.effects.search_path |= tag != "CREATE ROLE";
         if cursor.eat_all(&["in", "database"]) {
             cursor.name()?;
+        }
+        if tag == "ALTER ROLE" && cursor.eat_all(&["rename", "to"]) {
+            let renaming = Renaming::To { schema: None, name: cursor.name()?.into_owned() };
+            if let Some(action) = self.actions.last_mut() {
+                action.detail.renamings.push(renaming);
+            }
         }
         self.setting_of_sessions(cursor)?;
         cursor.rest = &[];

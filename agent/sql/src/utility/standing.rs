@@ -250,15 +250,19 @@ impl Reader<'_> {
     }
 
     pub(super) fn thing(&mut self, verb: Verb, thing: &Thing) {
-        let known = by_class(&thing.class);
-        let object = Object {
-            kind: known.map_or(ObjectKind::Other, |known| known.kind),
-            class: known.map_or("", |known| known.class),
-            schema: thing.schema.clone(),
-            name: thing.name.clone(),
-            oid: None,
-        };
-        self.act(Action { verb, object, implied: true, detail: Detail::NONE });
+        self.act(Action { verb, object: thing_object(thing), implied: true, detail: Detail::NONE });
+    }
+}
+
+/// The object that actions on it name.
+pub(super) fn thing_object(thing: &Thing) -> Object {
+    let known = by_class(&thing.class);
+    Object {
+        kind: known.map_or(ObjectKind::Other, |known| known.kind),
+        class: known.map_or("", |known| known.class),
+        schema: thing.schema.clone(),
+        name: thing.name.clone(),
+        oid: None,
     }
 }
 

@@ -98,6 +98,7 @@ fn parts(action: &policy::Action) -> Value {
         "condition": detail.condition,
         "limit": detail.limit,
         "roles": detail.roles,
+        "renamings": detail.renamings.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

@@ -168,6 +168,7 @@ fn detail(action: &Action) -> Option<String> {
     if !detail.roles.is_empty() {
         told.push(format!("roles {}", detail.roles.join(", ")));
     }
+    told.extend(detail.renamings.iter().map(ToString::to_string));
     (!told.is_empty()).then(|| told.join("; "))
 }
 

@@ -1,7 +1,7 @@
 //! An action in its parts, so that another policy can be asked about what was recorded.
 
 use minicbor::Decoder;
-use policy::{Action, Detail, Object, ObjectKind, Verb, known_class};
+use policy::{Action, Detail, Object, ObjectKind, Renaming, Verb, known_class};
 
 use super::super::read_texts;
 use crate::cbor::{self, DecodeError};
@@ -21,7 +21,7 @@ pub(super) fn encode(action: &Action, out: &mut Vec<u8>) {
     let Action { verb, object, implied, detail } = action;
     let Object { kind, class, schema, name, oid } = object;
     // Where it stands in the text decides nothing: it is the client's, not the record's.
-    let Detail { columns, condition, limit, roles, position: _ } = detail;
+    let Detail { columns, condition, limit, roles, renamings, position: _ } = detail;
     cbor::map(out, |fields| {
         fields.text(0, verb.name());
         fields.uint(1, KINDS.iter().position(|known| known == kind).unwrap_or_default() as u64);
@@ -44,7 +44,38 @@ pub(super) fn encode(action: &Action, out: &mut Vec<u8>) {
             fields.uint(9, *limit);
         }
         fields.list_unless_empty(10, roles, |out, role| cbor::text(out, role));
+        fields.list_unless_empty(11, renamings, encode_renaming);
     });
+}
+
+fn encode_renaming(out: &mut Vec<u8>, renaming: &Renaming) {
+    let (column, schema, name) = match renaming {
+        Renaming::To { schema, name } => (None, schema.as_deref(), name),
+        Renaming::Column { from, to } => (Some(&**from), None, to),
+    };
+    cbor::map(out, |fields| {
+        fields.maybe_text(0, column);
+        fields.maybe_text(1, schema);
+        fields.text(2, name);
+    });
+}
+
+fn decode_renaming(d: &mut Decoder<'_>) -> Result<Renaming, DecodeError> {
+    let (mut column, mut schema, mut name) = (None, None, None);
+    cbor::fields(d, |key, d| {
+        match key {
+            0 => column = Some(d.str()?.to_owned()),
+            1 => schema = Some(d.str()?.to_owned()),
+            2 => name = Some(d.str()?.to_owned()),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let name = name.ok_or(DecodeError::Missing("name"))?;
+    Ok(match column {
+        Some(from) => Renaming::Column { from, to: name },
+        None => Renaming::To { schema, name },
+    })
 }
 
 /// `None`: a verb that this version does not know.
@@ -72,6 +103,7 @@ pub(super) fn decode(d: &mut Decoder<'_>) -> Result<Option<Action>, DecodeError>
             8 => detail.condition = Some(d.u8()? != 0),
             9 => detail.limit = Some(d.u64()?),
             10 => detail.roles = owned(read_texts(d)?),
+            11 => detail.renamings = cbor::read_list(d, decode_renaming)?,
             _ => return Ok(false),
         }
         Ok(true)

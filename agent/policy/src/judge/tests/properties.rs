@@ -10,10 +10,30 @@ fn any_detail() -> impl Strategy<Value = Detail> {
     let columns = prop::option::of(prop::sample::subsequence(vec!["x", "y"], 0..=2));
     let limit = prop::option::of(prop::sample::select(vec![1, 10, 100]));
     let roles = prop::sample::subsequence(vec!["app", "public"], 0..=2);
-    (columns, prop::option::of(any::<bool>()), limit, roles).prop_map(|(columns, condition, limit, roles)| {
-        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
-        Detail { columns: columns.map(owned), condition, limit, roles: owned(roles), position: None }
-    })
+    let to = |schema: Option<&str>, name: &str| Renaming::To {
+        schema: schema.map(str::to_owned),
+        name: name.to_owned(),
+    };
+    let renamings = vec![
+        to(Some("public"), "a"),
+        to(Some("hr"), "b"),
+        to(None, "c"),
+        Renaming::Column { from: "x".to_owned(), to: "y".to_owned() },
+    ];
+    let renamings = prop::sample::subsequence(renamings, 0..=2);
+    (columns, prop::option::of(any::<bool>()), limit, roles, renamings).prop_map(
+        |(columns, condition, limit, roles, renamings)| {
+            let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+            Detail {
+                columns: columns.map(owned),
+                condition,
+                limit,
+                roles: owned(roles),
+                renamings,
+                position: None,
+            }
+        },
+    )
 }
 
 /// `when` of a rule with that decision, or none.
