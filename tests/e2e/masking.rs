@@ -253,6 +253,55 @@ fn what_a_mask_hides_is_not_found_out_by_asking() -> Result<()> {
     })
 }
 
+const NUMBERS: &str = "
+RESET ROLE;
+ALTER TABLE customers ADD big bigint, ADD many bigint[], ADD born date;
+UPDATE customers SET big = 8589934592 * (2 - id), many = ARRAY[8589934592 * (2 - id)], born = '2000-01-01';
+";
+
+const NUMBERS_POLICY: &str = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow, mask: [public.customers.big, public.customers.many, public.customers.born] }
+";
+
+/// Each fails where a masked value does not fit in the type that it gets beside the others.
+#[test]
+fn a_masked_value_that_may_not_fit_in_a_type_is_not_converted_to_it() -> Result<()> {
+    let mut setup = Setup::policy(NUMBERS_POLICY);
+    setup.database.push_str(NUMBERS);
+    story(&setup, |world| {
+        for question in [
+            "SELECT big FROM customers UNION ALL SELECT '1'::oid",
+            "SELECT coalesce(big, '1'::oid) FROM customers",
+            "SELECT coalesce(big, tableoid) FROM customers",
+            "SELECT ARRAY[big, '1'::oid] FROM customers",
+            "SELECT ARRAY[big] || '1'::oid FROM customers",
+            "SELECT CASE WHEN true THEN big ELSE '1'::oid END FROM customers",
+            "VALUES ((SELECT big FROM customers WHERE id = 1)), ('1'::oid)",
+            "SELECT '{1}'::oid[] UNION ALL SELECT many FROM customers",
+        ] {
+            let direct = world.server.sql("shop", question);
+            ensure!(direct.is_err_and(|error| format!("{error:#}").contains("out of range")), "{question}");
+            let told = world.error(&[question])?;
+            ensure!(told.contains("predicate table public.customers ("), "{question}: {told}");
+        }
+        let told = world.error(&["SELECT coalesce(born, '2000-01-01'::timestamp) FROM customers"])?;
+        ensure!(told.contains("predicate table public.customers (born)"), "{told}");
+        for (honest, rows) in [
+            ("SELECT coalesce(big, 0), coalesce(born, '2000-01-01') FROM customers", 3),
+            ("SELECT big FROM customers UNION ALL SELECT NULL UNION ALL SELECT 0", 5),
+            ("SELECT big FROM customers UNION ALL SELECT big FROM customers", 6),
+            ("SELECT CASE WHEN id > 1 THEN big ELSE 0 END, ARRAY[big, 1] FROM customers", 3),
+            ("SELECT id FROM customers UNION ALL SELECT '1'::oid", 4),
+        ] {
+            let shown = world.rows(&[honest])?;
+            ensure!(shown.lines().count() == rows, "{honest}: {shown}");
+        }
+        Ok(())
+    })
+}
+
 #[test]
 fn a_rule_may_allow_by_name_to_find_rows_by_a_masked_column() -> Result<()> {
     let policy = format!(

@@ -4,6 +4,8 @@
 
 use policy::{Catalog, ColumnRef, FIRST_NORMAL_OBJECT_ID, Lineage, Oid, Output};
 
+use crate::read::Typed;
+
 /// Nothing but constants.
 pub(crate) const fn constant() -> Lineage {
     Lineage::Derived(Vec::new())
@@ -70,7 +72,8 @@ pub(crate) fn is_text(lineage: &Lineage, catalog: &Catalog) -> bool {
     columns.first().is_some_and(|column| stored_as(*column, catalog) == Some(TEXT))
 }
 
-fn stored_as(column: ColumnRef, catalog: &Catalog) -> Option<Oid> {
+/// The type of a column, as it is stored.
+pub(crate) fn stored_as(column: ColumnRef, catalog: &Catalog) -> Option<Oid> {
     let columns = &catalog.relation(column.relation)?.columns;
     let at = columns.binary_search_by_key(&column.attnum, |known| known.attnum).ok()?;
     Some(match columns[at].type_oid {
@@ -120,6 +123,7 @@ pub(crate) struct Cell {
     /// Its name where it is certain; an unnamed one may have any name.
     pub(crate) name: Option<String>,
     pub(crate) lineage: Lineage,
+    pub(crate) typed: Typed,
 }
 
 /// The columns of a query, a relation or a function in FROM.
@@ -199,6 +203,7 @@ impl Rows {
             (Rows::Columns(left), Rows::Columns(right)) if left.len() == right.len() => {
                 let both = |(cell, other): (Cell, Cell)| Cell {
                     name: cell.name,
+                    typed: cell.typed.either(other.typed),
                     lineage: either(cell.lineage, other.lineage, catalog),
                 };
                 Rows::Columns(left.into_iter().zip(right).map(both).collect())

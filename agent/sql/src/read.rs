@@ -23,7 +23,7 @@ use body::{By, Kept};
 
 pub(crate) use access::{Target, relation_object};
 pub(crate) use call::function_object;
-pub(crate) use expr::Over;
+pub(crate) use expr::{Over, Typed};
 pub(crate) use texts::is_told_by_literal;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -71,6 +71,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) steers: Lineage,
     /// Columns that the expressions at hand read, as far as nothing has been asked of them; `None`: it is not known which.
     unasked: Vec<Option<ColumnRef>>,
+    /// What is known of the type of the expression that was read last.
+    typed: Typed,
     /// The INSERT at hand goes on where a row is there already.
     on_conflict: bool,
     pub(crate) relations: BTreeSet<Oid>,
@@ -131,6 +133,7 @@ impl<'a> Reader<'a> {
             written: constant(),
             steers: constant(),
             unasked: Vec::new(),
+            typed: Typed::Unknown,
             on_conflict: false,
             relations: BTreeSet::new(),
             effects: Effects::default(),

@@ -4,6 +4,7 @@ use policy::catalog::Lookup;
 use policy::{Action, Detail, FIRST_NORMAL_OBJECT_ID, Object, ObjectKind, Oid, Relation, RelationKind, Verb};
 
 use super::Reader;
+use super::expr::Typed;
 use super::uses::{Note, Told, is_told};
 use crate::flow::{Cell, Rows, column, own};
 use crate::name::Name;
@@ -179,7 +180,11 @@ impl<'a> Reader<'a> {
             relation
                 .columns
                 .iter()
-                .map(|c| Cell { name: Some(c.name.clone()), lineage: own(relation.oid, c.attnum) })
+                .map(|c| Cell {
+                    name: Some(c.name.clone()),
+                    lineage: own(relation.oid, c.attnum),
+                    typed: Typed::of_column(c.type_oid),
+                })
                 .collect(),
         )
     }

@@ -3,7 +3,7 @@
 //! The match names every variant; what PostgreSQL does not have makes the statement opaque (guard 4).
 
 use policy::{Lineage, Verb};
-use sqlparser::ast::{DataType, Expr, UnaryOperator, Value, ValueWithSpan};
+use sqlparser::ast::{BinaryOperator, DataType, Expr, UnaryOperator, Value, ValueWithSpan};
 
 use self::columns::reference;
 use super::Reader;
@@ -17,6 +17,7 @@ mod arguments;
 mod asking;
 mod columns;
 mod operators;
+mod typed;
 
 /// Whether a function of that name gives rows: none, or many.
 fn returns_rows(function: &str) -> bool {
@@ -63,7 +64,8 @@ pub(crate) enum Over<'o> {
 
 /// A relation that is being made. Its columns carry nothing yet.
 fn new_item(name: &Name, columns: &[String], more: bool) -> Item {
-    let cell = |column: &String| Cell { name: Some(column.clone()), lineage: constant() };
+    let cell =
+        |column: &String| Cell { name: Some(column.clone()), lineage: constant(), typed: Typed::Unknown };
     let rows = if more { Rows::Any(constant()) } else { Rows::Columns(columns.iter().map(cell).collect()) };
     Item {
         name: Some(name.name.clone()),
@@ -77,6 +79,7 @@ fn new_item(name: &Name, columns: &[String], more: bool) -> Item {
 
 pub(super) use arguments::is_value_word;
 use asking::{asks, is_told_by_type, tells_of_rows_alone};
+pub(crate) use typed::Typed;
 
 /// What copying a column takes, beside looking at its name.
 pub(super) const COPY: usize = 16;
@@ -153,6 +156,8 @@ impl Reader<'_> {
     /// What the expression's value may carry.
     pub(super) fn expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Lineage {
         let start = self.unasked.len();
+        // What is made of parts by none of these is not known.
+        let mut typed = None;
         let lineage = match expr {
             Expr::Identifier(ident) => self.column_reference(ident, scope),
             // A whole row.
@@ -183,8 +188,12 @@ impl Reader<'_> {
             | Expr::IsUnknown(e)
             | Expr::IsNotUnknown(e)
             | Expr::IsJson { expr: e, .. }
-            | Expr::IsNormalized { expr: e, .. }
-            | Expr::Nested(e) => self.expr(e, scope),
+            | Expr::IsNormalized { expr: e, .. } => self.expr(e, scope),
+            Expr::Nested(e) => {
+                let lineage = self.expr(e, scope);
+                typed = Some(self.typed);
+                lineage
+            }
             Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
                 self.exprs([&**left, &**right], scope)
             }
@@ -201,6 +210,14 @@ impl Reader<'_> {
                 sum
             }
             Expr::Between { expr, low, high, negated: _ } => self.exprs([&**expr, &**low, &**high], scope),
+            Expr::BinaryOp { left, op: op @ BinaryOperator::StringConcat, right } => {
+                let (mut sum, parts) = self.parts([&**left, &**right], scope);
+                // Of arrays; of texts each has one.
+                self.converts(&parts);
+                typed = parts.iter().any(|(typed, _)| *typed == Typed::TEXT).then_some(Typed::TEXT);
+                add(&mut sum, self.binary_operator(op));
+                sum
+            }
             Expr::BinaryOp { left, op, right } => {
                 let mut sum = self.exprs([&**left, &**right], scope);
                 add(&mut sum, self.binary_operator(op));
@@ -220,6 +237,8 @@ impl Reader<'_> {
             }
             Expr::UnaryOp { op, expr } => {
                 let lineage = self.expr(expr, scope);
+                let is_sign = matches!(op, UnaryOperator::Plus | UnaryOperator::Minus);
+                typed = Some(Typed::Literal).filter(|literal| is_sign && self.typed == *literal);
                 match op {
                     UnaryOperator::AtDashAt
                     | UnaryOperator::BitwiseNot
@@ -242,6 +261,8 @@ impl Reader<'_> {
             Expr::Cast { kind: _, expr, data_type, format: None } => {
                 self.data_type(data_type);
                 let lineage = self.expr(expr, scope);
+                self.typed = Typed::of_cast(data_type);
+                typed = Some(self.typed);
                 // Between text and varchar without a length nothing is converted: they are stored alike.
                 if is_any_text(data_type) && is_text(&lineage, self.names.catalog) {
                     return lineage;
@@ -291,29 +312,49 @@ impl Reader<'_> {
             }
             Expr::Collate { expr, collation } => {
                 self.object_name(collation, true);
-                self.expr(expr, scope)
+                let lineage = self.expr(expr, scope);
+                typed = Some(self.typed);
+                lineage
             }
-            Expr::Value(value) => self.value(value),
-            Expr::TypedString(typed) => {
-                self.data_type(&typed.data_type);
+            Expr::Value(value) => {
+                // A parameter's type says who binds it.
+                typed = (!matches!(value.value, Value::Placeholder(_))).then_some(Typed::Literal);
+                self.value(value)
+            }
+            Expr::TypedString(literal) => {
+                self.data_type(&literal.data_type);
+                typed = Some(Typed::of_cast(&literal.data_type));
                 // `a[date:1]` is a slice from the column date, and no date of a parameter called `:1`.
-                if typed.uses_odbc_syntax || !is_string(&typed.value.value) {
+                if literal.uses_odbc_syntax || !is_string(&literal.value.value) {
                     return self.unsupported("literal");
                 }
-                self.value(&typed.value)
+                self.value(&literal.value)
             }
-            Expr::Function(function) => self.function(function, scope),
+            Expr::Function(function) => {
+                let lineage = self.function(function, scope);
+                typed = Some(self.typed);
+                lineage
+            }
             Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
                 let mut sum = self.exprs(operand.as_deref(), scope);
                 let mut chooses = sum.clone();
+                let mut results = Vec::new();
                 for when in conditions {
                     add(&mut chooses, self.expr(&when.condition, scope));
-                    add(&mut sum, self.expr(&when.result, scope));
+                    let lineage = self.expr(&when.result, scope);
+                    results.push((self.typed, lineage.clone()));
+                    add(&mut sum, lineage);
                 }
                 add(&mut sum, chooses.clone());
                 // Which of the results is computed at all shows, where one of them fails.
                 self.steer(chooses);
-                add(&mut sum, self.exprs(else_result.as_deref(), scope));
+                if let Some(result) = else_result {
+                    let lineage = self.expr(result, scope);
+                    results.push((self.typed, lineage.clone()));
+                    add(&mut sum, lineage);
+                }
+                self.converts(&results);
+                typed = Some(Typed::of_all(&results));
                 sum
             }
             Expr::Exists { subquery, negated: _ } => match self.query(subquery, Some(scope)).all() {
@@ -330,7 +371,12 @@ impl Reader<'_> {
                 self.exprs(sets.iter().flatten(), scope)
             }
             Expr::Tuple(list) => self.exprs(list, scope),
-            Expr::Array(array) => self.exprs(&array.elem, scope),
+            Expr::Array(array) => {
+                let (sum, parts) = self.parts(&array.elem, scope);
+                self.converts(&parts);
+                typed = Some(Typed::of_all(&parts));
+                sum
+            }
             // Before anything but a string the word is a column's name (`SELECT interval b` labels it).
             Expr::Interval(interval) => match &*interval.value {
                 // `a[interval:1]` is a slice from that column, and no interval of a parameter called `:1`.
@@ -360,7 +406,23 @@ impl Reader<'_> {
         if asks(expr) || is_told_by_type(expr, &lineage, self.names.catalog) {
             self.ask(start);
         }
+        self.typed = typed.unwrap_or_else(|| Typed::of_own(&lineage, self.names.catalog));
         if is_passed_on(expr) { lineage } else { lineage.derived() }
+    }
+
+    /// What all of these carry, and each of them, with its type.
+    fn parts<'e>(
+        &mut self,
+        exprs: impl IntoIterator<Item = &'e Expr>,
+        scope: &Scope<'_>,
+    ) -> (Lineage, Vec<(Typed, Lineage)>) {
+        let (mut sum, mut parts) = (constant(), Vec::new());
+        for expr in exprs {
+            let lineage = self.expr(expr, scope);
+            parts.push((self.typed, lineage.clone()));
+            add(&mut sum, lineage);
+        }
+        (sum, parts)
     }
 
     fn value(&mut self, value: &ValueWithSpan) -> Lineage {

@@ -11,6 +11,7 @@ use sqlparser::ast::{
 use super::Reader;
 use super::access::Target;
 use super::expr::COPY;
+use super::expr::Typed;
 use super::scope::{Item, Scope, has_system_columns};
 use super::uses::{Told, Used};
 use crate::flow::{Cell, Rows, add, constant};
@@ -91,7 +92,7 @@ impl Reader<'_> {
                         alias = Some(name.name);
                     } else {
                         let lineage = self.merged(&name.name, scope);
-                        cells.push(Cell { name: Some(name.name), lineage });
+                        cells.push(Cell { name: Some(name.name), lineage, typed: Typed::Unknown });
                     }
                 }
                 if alias.is_some() {

@@ -140,6 +140,7 @@ impl Reader<'_> {
                 }
                 let left = self.arm(left, outer, locks_rows);
                 let right = self.arm(right, outer, locks_rows);
+                self.converts_rows(&left, &right);
                 let keeps_all = *op == SetOperator::Union && *set_quantifier == SetQuantifier::All;
                 let rows = left.union(right, self.names.catalog);
                 if !keeps_all {
@@ -158,7 +159,10 @@ impl Reader<'_> {
                     if row.content.iter().any(|expr| self.is_starred(expr)) {
                         let sum = Rows::Any(self.exprs(&row.content, &scope));
                         rows = Some(match rows {
-                            Some(rows) => rows.union(sum, self.names.catalog),
+                            Some(rows) => {
+                                self.converts_rows(&rows, &sum);
+                                rows.union(sum, self.names.catalog)
+                            }
                             None => sum,
                         });
                         continue;
@@ -170,11 +174,15 @@ impl Reader<'_> {
                         .map(|(index, expr)| Cell {
                             name: Some(format!("column{}", index + 1)),
                             lineage: self.expr(expr, &scope),
+                            typed: self.typed,
                         })
                         .collect();
                     let cells = Rows::Columns(cells);
                     rows = Some(match rows {
-                        Some(rows) => rows.union(cells, self.names.catalog),
+                        Some(rows) => {
+                            self.converts_rows(&rows, &cells);
+                            rows.union(cells, self.names.catalog)
+                        }
                         None => cells,
                     });
                 }
@@ -420,11 +428,12 @@ impl Reader<'_> {
                 }
                 SelectItem::UnnamedExpr(expr) => {
                     let lineage = self.expr(expr, scope);
-                    Rows::Columns(vec![Cell { name: figure_name(expr), lineage }])
+                    Rows::Columns(vec![Cell { name: figure_name(expr), lineage, typed: self.typed }])
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
                     let lineage = self.expr(expr, scope);
-                    Rows::Columns(vec![Cell { name: Some(self.label(alias)), lineage }])
+                    let typed = self.typed;
+                    Rows::Columns(vec![Cell { name: Some(self.label(alias)), lineage, typed }])
                 }
                 SelectItem::ExprWithAliases { .. } => {
                     self.opaque("unsupported alias");

@@ -71,6 +71,7 @@ impl<'a> Reader<'a> {
             }
             self.ctes[own].1 = known.clone();
             let more = self.arm(right, outer, false);
+            self.converts_rows(&known, &more);
             let sum = known.clone().union(more, self.names.catalog);
             let is_all = sum == known;
             known = sum;

@@ -328,3 +328,53 @@ fn the_columns_of_a_cycle_decide_where_it_ends() {
         check(&format!("{query} {marks} SELECT n FROM r"), expected);
     }
 }
+
+#[test]
+fn what_may_not_fit_in_the_type_that_values_get_together_is_asked() {
+    for (text, expected) in [
+        ("SELECT total FROM orders UNION ALL SELECT '1'::real", "101.3"),
+        ("SELECT '1'::float8 UNION ALL SELECT total FROM orders", "101.3"),
+        ("SELECT id, total FROM orders UNION ALL SELECT 1, '1'::float8 UNION ALL SELECT 2, NULL", "101.3"),
+        ("SELECT * FROM orders UNION ALL SELECT 1, 2, real '1'", "101.3"),
+        ("SELECT total FROM orders UNION ALL SELECT x FROM pg_sleep(0) x", "101.3"),
+        (
+            "WITH RECURSIVE r AS (SELECT real '1' AS x UNION ALL SELECT total FROM orders) SELECT x FROM r",
+            "101.3",
+        ),
+        ("VALUES ((SELECT total FROM orders)), ('1'::real)", "101.3"),
+        ("VALUES ('1'::real), (1), ((SELECT total FROM orders))", "101.3"),
+        ("SELECT coalesce(total, '1'::real) FROM orders", "101.3"),
+        ("SELECT coalesce(total, tableoid) FROM orders", "101.3"),
+        ("SELECT coalesce((total), 0, CAST('1' AS double precision)) FROM orders", "101.3"),
+        ("SELECT coalesce(total, $1) FROM orders", "101.3"),
+        ("SELECT coalesce(x, '1'::real) FROM (SELECT coalesce(total, 0) AS x FROM orders) y", "101.3"),
+        ("SELECT ARRAY[total, '1'::real] FROM orders", "101.3"),
+        ("SELECT ARRAY[total] || '1'::real, 'x' || total FROM orders", "101.3"),
+        ("SELECT coalesce(array_agg(total), '{}'::real[]) FROM orders", "101.3"),
+        ("SELECT CASE WHEN true THEN total ELSE '1'::real END FROM orders", "101.3"),
+        ("SELECT coalesce(CASE WHEN true THEN total END, '1'::real) FROM orders", "101.3"),
+        // What fits in any, and what is of one type.
+        ("SELECT coalesce(total, 0, -1.5, NULL, '1') FROM orders", "-"),
+        ("SELECT coalesce(total, 0::numeric(10, 2)), coalesce(total, 1::bigint) FROM orders", "-"),
+        (
+            "SELECT coalesce(ssn, ''), coalesce(ssn, name, lower(name)), ssn || ' ' || lower(name) FROM customers",
+            "-",
+        ),
+        ("SELECT total FROM orders UNION ALL SELECT NULL UNION ALL SELECT 0", "-"),
+        ("SELECT ssn FROM customers UNION ALL SELECT lower(name) FROM customers", "-"),
+        ("SELECT total FROM orders UNION ALL SELECT total FROM orders", "-"),
+        ("SELECT id FROM customers UNION ALL SELECT '1'::oid", "-"),
+        ("VALUES ((SELECT total FROM orders)), (0)", "-"),
+        (
+            "SELECT ARRAY[total, 0], CASE WHEN true THEN total ELSE 0 END, coalesce(sum(1), 0) FROM orders",
+            "-",
+        ),
+        ("SELECT coalesce(total::text, 'x'), coalesce(ssn, $1) FROM orders, customers", "-"),
+        (
+            "WITH RECURSIVE r AS (SELECT total FROM orders UNION ALL SELECT total FROM r) SELECT total FROM r",
+            "-",
+        ),
+    ] {
+        check(text, expected);
+    }
+}

@@ -9,7 +9,8 @@ use sqlparser::ast::{
 use super::super::Reader;
 use super::super::call::Called;
 use super::super::scope::Scope;
-use super::returns_rows;
+use super::asking::own_name;
+use super::{Typed, returns_rows};
 use crate::flow::{add, constant};
 use crate::keywords::{is_reserved, may_name_function};
 use crate::names::{Builtin, builtin};
@@ -22,6 +23,7 @@ impl Reader<'_> {
         if *uses_odbc_syntax || null_treatment.is_some() || !matches!(parameters, FunctionArguments::None) {
             return self.unsupported("call");
         }
+        let mut typed = Typed::Unknown;
         let mut sum = match (args, name.0.as_slice()) {
             // CURRENT_USER and its like stand without parentheses: sqlparser takes them for calls.
             (FunctionArguments::None, [part]) => {
@@ -54,8 +56,10 @@ impl Reader<'_> {
                     scope.gather();
                 }
                 self.given(name, &list.args);
+                let mut args = Vec::with_capacity(list.args.len());
                 for arg in &list.args {
                     let lineage = self.argument(arg, scope);
+                    args.push((self.typed, lineage.clone()));
                     if keeps {
                         self.store(lineage.clone());
                     }
@@ -71,6 +75,11 @@ impl Reader<'_> {
                 if asks {
                     self.ask(start);
                 }
+                let own = own_name(name);
+                if own == Some("coalesce") {
+                    self.converts(&args);
+                }
+                typed = Typed::of_call(own, &args);
                 sum
             }
         };
@@ -92,6 +101,7 @@ impl Reader<'_> {
                 add(&mut sum, lineage);
             }
         }
+        self.typed = typed;
         sum
     }
 
