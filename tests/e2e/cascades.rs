@@ -12,6 +12,7 @@ rules:
   - { name: all, actions: [\"*\"], decision: allow }
   - { name: no-vault, actions: [\"*\"], relations: [\"vault.*\"], decision: deny }
   - { name: no-function, actions: [drop], functions: [\"vault.*\"], decision: deny }
+  - { name: no-locked, actions: [\"*\"], relations: [public.locked], decision: deny }
 ";
 
 const AGAIN: &str = "
@@ -43,6 +44,11 @@ CREATE TEXT SEARCH CONFIGURATION public.words (COPY = simple);
 ALTER TEXT SEARCH CONFIGURATION public.words ALTER MAPPING FOR asciiword WITH public.plain_words;
 CREATE TABLE vault.texts (a text COLLATE public.plain_c, b int);
 CREATE INDEX ON vault.texts USING gin (to_tsvector('public.words', a));
+CREATE TABLE public.locked (id int PRIMARY KEY, a int, b int);
+CREATE INDEX locked_v ON public.locked (a); CREATE STATISTICS public.locked_st ON a, b FROM public.locked;
+CREATE TABLE public.open (id int PRIMARY KEY, a int, b int);
+CREATE INDEX open_v ON public.open (a); CREATE STATISTICS public.open_st ON a, b FROM public.open;
+CREATE STATISTICS public.open_f ON (public.f(a)), b FROM public.open;
 RESET ROLE;
 CREATE OPERATOR CLASS public.by_value FOR TYPE int USING btree AS
   OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);
@@ -155,6 +161,52 @@ fn what_stands_on_what_is_dropped_is_judged() -> Result<()> {
             "SELECT * FROM uses",
             "DROP TABLE uses CASCADE",
             "DROP FUNCTION IF EXISTS nothing() CASCADE",
+        ] {
+            let got = play(&mut world.wire()?, &texts(&[sql]))?;
+            ensure!(!got.join("\n").contains("42501"), "{sql}: {got:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn what_belongs_to_a_table_is_judged_as_the_table() -> Result<()> {
+    story(&setup(), |world| {
+        let indexes = "SELECT string_agg(relname || relfilenode || coalesce(reloptions::text, ''), ' ' ORDER BY relname) \
+             FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid WHERE indrelid = 'locked'::regclass";
+        let counts = "SELECT string_agg(stxname || coalesce(obj_description(oid), ''), ' ') FROM pg_statistic_ext \
+             WHERE stxrelid = 'locked'::regclass";
+        let of_index = |name: &'static str, text: &str| (name, texts(&[text]), Shows::In(indexes));
+        let of_counts = |name: &'static str, text: &str| (name, texts(&[text]), Shows::In(counts));
+        check_on(
+            world,
+            AGAIN,
+            vec![
+                of_index("an index", "DROP INDEX locked_v"),
+                of_index("one of many", "DROP INDEX IF EXISTS open_v, public.locked_v"),
+                of_index("an index's name", "ALTER INDEX locked_pkey RENAME TO x"),
+                of_index("an index as a table", "ALTER TABLE locked_v RENAME TO x"),
+                of_index("an index's options", "ALTER INDEX locked_v SET (fillfactor = 50)"),
+                of_index("an index again", "REINDEX INDEX locked_v"),
+                of_index(
+                    "an index under another name",
+                    "BEGIN; ALTER INDEX open_v RENAME TO x; ALTER INDEX locked_v RENAME TO open_v; DROP INDEX open_v; \
+                     COMMIT",
+                ),
+                of_counts("statistics", "DROP STATISTICS locked_st"),
+                of_counts("the name of statistics", "ALTER STATISTICS locked_st RENAME TO x"),
+                of_counts("a comment on statistics", "COMMENT ON STATISTICS public.locked_st IS 'x'"),
+            ],
+        )?;
+        for sql in [
+            "CREATE INDEX open_w ON open (b)",
+            "REINDEX INDEX open_v",
+            "ALTER INDEX open_v RENAME TO open_x",
+            "DROP INDEX open_x, open_w",
+            "ALTER STATISTICS open_st RENAME TO open_counts",
+            "DROP STATISTICS open_counts",
+            "DROP FUNCTION f(int) RESTRICT",
+            "BEGIN; CREATE INDEX i ON open (a); DROP INDEX i; COMMIT",
         ] {
             let got = play(&mut world.wire()?, &texts(&[sql]))?;
             ensure!(!got.join("\n").contains("42501"), "{sql}: {got:?}");

@@ -121,6 +121,8 @@ pub struct Relation {
     pub writes: Writes,
     /// What the columns of a view or a materialised view are, where that is known.
     pub view: Option<View>,
+    /// Of an index: its table (`pg_index.indrelid`).
+    pub table: Option<Oid>,
 }
 
 impl Relation {
@@ -140,6 +142,7 @@ impl Relation {
             has_triggers: false,
             writes: Writes::default(),
             view: None,
+            table: None,
         }
     }
 

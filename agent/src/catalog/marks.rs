@@ -103,7 +103,7 @@ const OF_HIDDEN: [&str; 9] = [
 ];
 
 /// Those on which [`queries::dependents`] rests: which there are, and their names.
-const OF_DEPENDENTS: [&str; 10] = [
+const OF_DEPENDENTS: [&str; 11] = [
     "pg_depend",
     "pg_proc",
     "pg_type",
@@ -114,6 +114,7 @@ const OF_DEPENDENTS: [&str; 10] = [
     "pg_policy",
     "pg_rewrite",
     "pg_class",
+    "pg_statistic_ext",
 ];
 
 /// Those on which it rests whether a policy for the rows of a relation calls functions unseen, beside its own row.

@@ -91,14 +91,16 @@ pub(super) const SCHEMAS: &str = "\
 pub(super) const LANGUAGES: &str = "SELECT oid, lanname FROM pg_catalog.pg_language";
 
 /// Relations outside TOAST's schemas, without what [`WRITES`] tells: (oid, nspname, relname, relkind, has_rules,
-/// has_triggers).
+/// has_triggers, indrelid).
 pub(super) const RELATIONS: &str = "\
     SELECT c.oid, n.nspname, c.relname, c.relkind, \
            EXISTS (SELECT FROM pg_catalog.pg_rewrite r \
                    WHERE r.ev_class = c.oid AND r.ev_type <> '1') AS has_rules, \
            EXISTS (SELECT FROM pg_catalog.pg_trigger t \
-                   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) AS has_triggers \
+                   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) AS has_triggers, \
+           i.indrelid \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+    LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid \
     WHERE n.nspname !~ '^pg_toast' AND ($1 IS NULL OR c.oid = ANY ($1))";
 
 /// The columns of those that have rows: (attrelid, attnum[], attname[], atttypid[], generated[], attnotnull[]), a row for each

@@ -416,6 +416,7 @@ fn is_as(read: &Relation, known: &Catalog) -> bool {
         has_triggers,
         writes,
         view,
+        table,
     } = known;
     read.oid == *oid
         && read.schema == *schema
@@ -427,6 +428,7 @@ fn is_as(read: &Relation, known: &Catalog) -> bool {
         && read.parents == *parents
         && read.writes == *writes
         && read.view == *view
+        && read.table == *table
         && (read.has_rules, read.has_triggers) == (*has_rules, *has_triggers)
 }
 
@@ -454,6 +456,7 @@ fn relation(row: &Row) -> Result<Option<Relation>, tokio_postgres::Error> {
     Ok(Some(Relation {
         has_rules: row.try_get(4)?,
         has_triggers: row.try_get(5)?,
+        table: row.try_get(6)?,
         ..Relation::bare(oid, schema, name, kind)
     }))
 }

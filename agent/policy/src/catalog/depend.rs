@@ -36,7 +36,7 @@ pub enum Base {
 pub enum Dependent {
     /// A relation (`pg_class.oid`).
     Relation(Oid),
-    /// A part of a relation: a column, a default, a constraint, an index, a rule, a trigger, a policy.
+    /// A part of a relation: a column, a default, a constraint, an index, statistics, a rule, a trigger, a policy.
     Part {
         /// The relation (`pg_class.oid`).
         relation: Oid,

@@ -116,6 +116,11 @@ impl<'a> Reader<'a> {
             if matches!(verb, Verb::Alter | Verb::Drop | Verb::Maintain) {
                 // A change of a parent reaches its children.
                 work.extend(relation.children.iter().map(|oid| (*oid, true, view, gathered)));
+                if let Some(table) = relation.table {
+                    // One of an index is one of its table, which is another without it.
+                    let verb = if verb == Verb::Drop { Verb::Alter } else { verb };
+                    self.implying(|reader| reader.touch_oid(table, verb));
+                }
             }
             if !carries {
                 continue;

@@ -1,9 +1,9 @@
 //! What DROP … CASCADE takes along.
 
 use policy::catalog::{Base, Cascade, Changes, Dependent, Dependents, Referential, Thing, Writes};
-use policy::{Catalog, Oid, Provisional};
+use policy::{Catalog, Oid, Provisional, Relation, RelationKind};
 
-use super::fixture::{CUSTOMERS, CUSTOMERS_VIEW, EVENTS, ORDERS, SECRET, T, catalog, settings};
+use super::fixture::{CUSTOMERS, CUSTOMERS_VIEW, EVENTS, EVENTS_2024, ORDERS, SECRET, T, catalog, settings};
 use crate::{Limits, analyse};
 
 fn actions(catalog: &Catalog, text: &str) -> String {
@@ -220,4 +220,67 @@ fn what_changes_with_a_type_or_is_held_against_its_check_is_told() {
         "alter type mood, *alter table public.orders, *select table public.orders",
     );
     check("ALTER TYPE mood ADD VALUE 'attribute'", "alter type mood");
+}
+
+/// The shop's with an index of a table, one of a partition that is part of one of the whole, and statistics of a table.
+fn indexed() -> Catalog {
+    let index = |oid, name: &str, table| Relation {
+        table: Some(table),
+        ..Relation::bare(oid, "public", name, RelationKind::Index)
+    };
+    let mut of_partition = index(202, "events_2024_i", EVENTS_2024);
+    of_partition.parents = vec![201];
+    let relations = vec![index(200, "i", T), index(201, "events_i", EVENTS), of_partition];
+    let statistics = Base::Thing(thing("statistics", "public", "counts"));
+    standing(&[
+        (statistics.clone(), part(T, "statistics", "")),
+        (Base::Thing(thing("statistics", "other", "counts")), part(SECRET, "statistics", "")),
+        (
+            Base::Thing(thing("function", "public", "tidy")),
+            Dependent::Thing(thing("statistics", "public", "counts")),
+        ),
+    ])
+    .changed(3, Changes { relations, ..Changes::default() })
+}
+
+#[test]
+fn what_is_done_to_an_index_is_done_to_its_table() {
+    let check = |text: &str, expected: &str| assert_eq!(actions(&indexed(), text), expected, "{text}");
+    check("DROP INDEX i", "drop index public.i, *alter table public.t");
+    check("DROP INDEX CONCURRENTLY IF EXISTS public.i", "drop index public.i, *alter table public.t");
+    check("ALTER INDEX i RENAME TO j", "alter index public.i, *alter table public.t, create index public.j");
+    check("ALTER TABLE i SET (fillfactor = 50)", "alter index public.i, *alter table public.t");
+    check("COMMENT ON INDEX i IS 'x'", "alter index public.i, *alter table public.t");
+    check("REINDEX INDEX i", "maintain index public.i, *maintain table public.t");
+    check("DROP INDEX nowhere", "opaque (relation \"nowhere\" is not in the catalog)");
+    // What is part of it goes with it.
+    check(
+        "DROP INDEX events_i",
+        "drop index public.events_i, *alter table public.events, *alter table public.events_2024, \
+         *drop index public.events_2024_i",
+    );
+    check("DROP INDEX events_2024_i", "drop index public.events_2024_i, *alter table public.events_2024");
+    // By a name that it has not been committed with.
+    let moved =
+        Provisional::Moved(("public".to_owned(), "i".to_owned()), ("public".to_owned(), "j".to_owned()));
+    let found = actions(&indexed().with_provisional(&[moved]), "DROP INDEX j");
+    assert!(found.contains("*alter table public.t"), "{found}");
+}
+
+#[test]
+fn what_is_done_to_statistics_is_done_to_their_table() {
+    let check = |text: &str, expected: &str| assert_eq!(actions(&indexed(), text), expected, "{text}");
+    check("DROP STATISTICS counts", "drop statistics counts, *alter table public.t");
+    check(
+        "DROP STATISTICS public.counts, other.counts",
+        "drop statistics public.counts, *alter table public.t, drop statistics other.counts, \
+         *alter table public.secret",
+    );
+    check("ALTER STATISTICS counts SET STATISTICS 0", "alter statistics counts, *alter table public.t");
+    check("COMMENT ON STATISTICS counts IS 'x'", "alter statistics counts, *alter table public.t");
+    check("DROP STATISTICS IF EXISTS nowhere", "drop statistics nowhere");
+    check(
+        "DROP FUNCTION tidy(int) CASCADE",
+        "drop function public.tidy, *drop statistics public.counts, *alter table public.t",
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use policy::catalog::Provisional;
+use policy::catalog::{Base, Dependent, Provisional};
 use policy::{Action, Detail, Object, ObjectKind, Renaming, Verb};
 
 use super::define::{Defined, When};
@@ -339,11 +339,27 @@ impl<'a> Reader<'a> {
         class: &'static str,
         name: Option<Name>,
     ) {
+        let statistics = name.clone().filter(|_| class == "statistics");
         let object = self.altered_object(kind, class, name);
         if kind == ObjectKind::Function && verb == Verb::Alter {
             self.effects.names.push(Provisional::Function(object.schema.clone(), object.name.clone()));
         }
         self.act(Action { verb, object, implied: false, detail: Detail::NONE });
+        if let Some(name) = statistics {
+            self.alter_counted(&name);
+        }
+    }
+
+    /// The table that statistics are of: it is planned by them.
+    fn alter_counted(&mut self, name: &Name) {
+        let dependents = self.names.catalog.dependents();
+        for thing in self.things("statistics", name) {
+            for dependent in dependents.of(&Base::Thing(thing)) {
+                if let Dependent::Part { relation, .. } = dependent {
+                    self.implying(|reader| reader.touch_oid(*relation, Verb::Alter));
+                }
+            }
+        }
     }
 
     /// What is no relation, by the name that it is written with.

@@ -102,22 +102,27 @@ impl Reader<'_> {
     /// What a name of that class may mean.
     pub(super) fn things(&self, class: &str, name: &Name) -> Vec<Thing> {
         let catalog = self.names.catalog;
+        // A superset: the first one along the path, and those behind it.
+        let path = || -> Vec<&str> {
+            match (&name.schema, self.names.path) {
+                (Some(schema), _) => vec![schema],
+                (None, crate::SearchPath::Known { schemas, .. }) => {
+                    schemas.iter().map(String::as_str).collect()
+                }
+                (None, crate::SearchPath::Unknown) => catalog.schemas().collect(),
+            }
+        };
         match class {
             class if OF_DATABASE.contains(&class) => vec![Thing::new(class, None, &name.name)],
             "type" | "domain" => {
-                let path: Vec<&str> = match (&name.schema, self.names.path) {
-                    (Some(schema), _) => vec![schema],
-                    (None, crate::SearchPath::Known { schemas, .. }) => {
-                        schemas.iter().map(String::as_str).collect()
-                    }
-                    (None, crate::SearchPath::Unknown) => catalog.schemas().collect(),
-                };
-                // A superset: the first one along the path, and those behind it.
-                let known = path.into_iter().filter_map(|schema| {
+                let known = path().into_iter().filter_map(|schema| {
                     let kind = catalog.type_named(schema, &name.name)?;
                     Some(Thing::new(class_of(kind), Some(schema), &name.name))
                 });
                 known.collect()
+            }
+            "statistics" => {
+                path().into_iter().map(|schema| Thing::new(class, Some(schema), &name.name)).collect()
             }
             "aggregate" | "function" | "procedure" => {
                 let functions = self.names.functions(name);

@@ -61,6 +61,8 @@ const PARTS: [(&str, &str, &str, &str); 4] = [
 /// there is `r` for a relation, `p` for a part of one, `t` for another object, `q` for a part of that, and empty for what is not
 /// known; nothing is said of what needs no word of its own.
 ///
+/// On statistics stands their table, which has something less without them.
+///
 /// What is a part of something from within (a view's rule of the view, a trigger of its constraint, a member of an operator
 /// class) takes that along when it goes, so that both are told.
 pub(in crate::catalog) fn dependents() -> String {
@@ -177,7 +179,10 @@ pub(in crate::catalog) fn dependents() -> String {
              AND NOT (d.classid IS NULL AND e.classid IN ( \
                       {mappings}, \
                       coalesce(pg_catalog.to_regclass('pg_catalog.pg_publication_namespace')::pg_catalog.oid, 0)))) x \
-         WHERE kind <> 'n' AND NOT (base <> 0 AND kind = 'p' AND relation = base)",
+         WHERE kind <> 'n' AND NOT (base <> 0 AND kind = 'p' AND relation = base) \
+         UNION ALL SELECT 0::pg_catalog.oid, 'statistics', n.nspname::text, x.stxname::text, 'p', x.stxrelid, \
+                          'statistics', '', '' \
+         FROM pg_catalog.pg_statistic_ext x JOIN pg_catalog.pg_namespace n ON n.oid = x.stxnamespace",
         relations = class("pg_class"),
         types = class("pg_type"),
         // Not everyone may read them, and they are nobody's but their server's.

@@ -33,6 +33,7 @@ const SCHEMA: &str = "
     CREATE EXTENSION hstore SCHEMA other;
     CREATE TABLE s.h (h other.hstore);
     CREATE INDEX ON s.h USING gin (h);
+    CREATE STATISTICS s.counts ON (s.f(id)), id FROM other.t;
 ";
 
 /// What stands on it, in words.
@@ -81,10 +82,15 @@ fn what_stands_on_what_is_read() {
                 "other.u:rule r",
                 "other.v",
                 "part of domain other.d",
+                "statistics s.counts",
             ],
         );
         check(thing("function", "run"), &["other.t:trigger g"]);
         check(thing("function", "g"), &["operator other.@@+"]);
+        check(thing("statistics", "counts"), &["other.t:statistics"]);
+        let table = |name| catalog.relation_named("other", name).unwrap().table;
+        assert_eq!(table("i"), catalog.relation_named("other", "t").map(|t| t.oid));
+        assert_eq!((table("t"), table("v")), (None, None));
         check(thing("type", "mood"), &["function other.takes", "other.t:column", "s.pair:column"]);
         check(thing("type", "pair"), &["other.t:column"]);
         check(thing("domain", "positive"), &["domain s.tiny"]);
@@ -115,6 +121,7 @@ fn what_stands_on_what_is_read() {
             "ALTER TABLE other.t DROP COLUMN m",
             "ALTER EXTENSION hstore DROP FUNCTION other.akeys(other.hstore)",
             "ALTER DOMAIN s.positive RENAME TO negative",
+            "ALTER STATISTICS s.counts RENAME TO numbers",
         ] {
             admin.batch_execute(statement).await.unwrap();
         }
@@ -126,6 +133,8 @@ fn what_stands_on_what_is_read() {
             !hstore.contains("function other.akeys") && hstore.contains("function other.avals"),
             "{hstore:?}"
         );
+        assert!(told(&catalog, &thing("statistics", "numbers")).contains("other.t:statistics"));
+        assert!(told(&catalog, &thing("statistics", "counts")).is_empty());
         assert!(told(&catalog, &thing("domain", "negative")).contains("domain s.tiny"));
     });
 }
