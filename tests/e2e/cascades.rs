@@ -13,11 +13,12 @@ rules:
   - { name: no-vault, actions: [\"*\"], relations: [\"vault.*\"], decision: deny }
   - { name: no-function, actions: [drop], functions: [\"vault.*\"], decision: deny }
   - { name: no-locked, actions: [\"*\"], relations: [public.locked], decision: deny }
+  - { name: no-keep, actions: [\"*\"], relations: [public.keep_seq], decision: deny }
 ";
 
 const AGAIN: &str = "
 GRANT CREATE ON DATABASE shop TO shop_service;
-DROP SCHEMA IF EXISTS vault CASCADE; DROP SCHEMA IF EXISTS public CASCADE;
+DROP SCHEMA IF EXISTS mine CASCADE; DROP SCHEMA IF EXISTS vault CASCADE; DROP SCHEMA IF EXISTS public CASCADE;
 CREATE SCHEMA public; CREATE SCHEMA vault;
 ALTER SCHEMA public OWNER TO shop_service; ALTER SCHEMA vault OWNER TO shop_service;
 SET ROLE shop_service;
@@ -48,6 +49,11 @@ CREATE TABLE public.locked (id int PRIMARY KEY, a int, b int);
 CREATE INDEX locked_v ON public.locked (a); CREATE STATISTICS public.locked_st ON a, b FROM public.locked;
 CREATE TABLE public.open (id int PRIMARY KEY, a int, b int);
 CREATE INDEX open_v ON public.open (a); CREATE STATISTICS public.open_st ON a, b FROM public.open;
+CREATE SEQUENCE public.locked_s_seq OWNED BY public.locked.a;
+CREATE TABLE public.keeper (id int GENERATED ALWAYS AS IDENTITY, a int, b int); CREATE SEQUENCE public.keep_seq OWNED BY public.keeper.a;
+SELECT setval('public.keep_seq', 5);
+CREATE TABLE public.filled (id serial, a int); CREATE TABLE vault.fills (id int DEFAULT nextval('public.filled_id_seq'));
+CREATE TABLE public.identified (id int); CREATE SEQUENCE public.apart;
 CREATE STATISTICS public.open_f ON (public.f(a)), b FROM public.open;
 RESET ROLE;
 CREATE OPERATOR CLASS public.by_value FOR TYPE int USING btree AS
@@ -207,6 +213,72 @@ fn what_belongs_to_a_table_is_judged_as_the_table() -> Result<()> {
             "DROP STATISTICS open_counts",
             "DROP FUNCTION f(int) RESTRICT",
             "BEGIN; CREATE INDEX i ON open (a); DROP INDEX i; COMMIT",
+        ] {
+            let got = play(&mut world.wire()?, &texts(&[sql]))?;
+            ensure!(!got.join("\n").contains("42501"), "{sql}: {got:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_sequence_is_judged_with_the_table_that_owns_it() -> Result<()> {
+    story(&setup(), |world| {
+        let kept = "SELECT relowner::regrole || relpersistence::text || nspname FROM pg_class \
+             JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = 'keep_seq'";
+        let attack = |name: &'static str, text: &str| (name, texts(&[text]), Shows::In(kept));
+        let defaults = "SELECT count(*) FROM pg_attrdef WHERE adrelid = 'vault.fills'::regclass";
+        let mut attacks = vec![
+            attack("a table", "DROP TABLE keeper"),
+            attack(
+                "one of many, under another name",
+                "BEGIN; ALTER TABLE keeper RENAME TO x; DROP TABLE x; COMMIT",
+            ),
+            attack("a column", "ALTER TABLE keeper DROP COLUMN a"),
+            attack(
+                "a column under another name",
+                "BEGIN; ALTER TABLE keeper RENAME a TO c; ALTER TABLE keeper RENAME b TO a; \
+                 ALTER TABLE keeper DROP c; COMMIT",
+            ),
+            (
+                "another schema",
+                texts(&["CREATE SCHEMA mine", "ALTER TABLE keeper SET SCHEMA mine"]),
+                Shows::In(kept),
+            ),
+            ("a default that takes from it", texts(&["DROP TABLE filled CASCADE"]), Shows::In(defaults)),
+            (
+                "a default that takes from a column's",
+                texts(&["ALTER TABLE filled DROP COLUMN id CASCADE"]),
+                Shows::In(defaults),
+            ),
+            (
+                "the sequence of a table",
+                texts(&["ALTER SEQUENCE locked_s_seq RENAME TO x"]),
+                Shows::In("SELECT count(*) FROM pg_class WHERE relname = 'locked_s_seq'"),
+            ),
+            (
+                "numbers that begin again",
+                texts(&["TRUNCATE keeper RESTART IDENTITY"]),
+                Shows::In("SELECT last_value FROM keep_seq"),
+            ),
+        ];
+        // A sequence is logged as its table is since version 15.
+        if world.server.sql("shop", "SELECT current_setting('server_version_num')::int >= 150000")? == "t" {
+            attacks.push(attack("no log", "ALTER TABLE keeper SET UNLOGGED"));
+        }
+        check_on(world, AGAIN, attacks)?;
+        for sql in [
+            "ALTER TABLE keeper DROP COLUMN b",
+            "ALTER TABLE keeper ADD COLUMN c int",
+            "TRUNCATE keeper",
+            "ALTER TABLE identified ADD n int GENERATED ALWAYS AS IDENTITY",
+            "ALTER SEQUENCE apart OWNED BY identified.id",
+            "ALTER TABLE identified ALTER n RESTART WITH 7",
+            "ALTER TABLE identified ALTER n DROP IDENTITY",
+            "CREATE SCHEMA mine",
+            "ALTER TABLE identified SET SCHEMA mine",
+            "SELECT nextval('mine.apart')",
+            "DROP TABLE mine.identified",
         ] {
             let got = play(&mut world.wire()?, &texts(&[sql]))?;
             ensure!(!got.join("\n").contains("42501"), "{sql}: {got:?}");

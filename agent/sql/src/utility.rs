@@ -19,6 +19,7 @@ mod made;
 mod maintain;
 mod moving;
 mod of_type;
+mod owned;
 mod parts;
 mod prepared;
 mod privileges;

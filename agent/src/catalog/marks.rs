@@ -102,7 +102,7 @@ const OF_HIDDEN: [&str; 9] = [
     "pg_attribute",
 ];
 
-/// Those on which [`queries::dependents`] rests: which there are, and their names.
+/// Those on which [`queries::dependents`] and [`queries::OWNED`] rest: which there are, and their names.
 const OF_DEPENDENTS: [&str; 11] = [
     "pg_depend",
     "pg_proc",

@@ -6,7 +6,7 @@
 
 mod depend;
 
-pub(super) use depend::dependents;
+pub(super) use depend::{OWNED, dependents};
 
 /// Session settings before anything else; `{}` is the statement timeout in seconds.
 pub(super) const SETTINGS: &str = "SET search_path = pg_catalog; \
@@ -35,7 +35,7 @@ pub(super) const STATE: &str = "\
 /// or will be seen, until transaction numbers wrap around: what is updated is written anew elsewhere, and a place is used
 /// again only by a later transaction. What is written in place (statistics, `relhasindex`) is not read. So the sum over
 /// a hash of both, with `$1` as salt, tells two contents apart, in whatever order transactions end: a largest number
-/// would not, because one that began earlier may end later. Of `pg_depend` only what [`dependents`] reads is among them:
+/// would not, because one that began earlier may end later. Of `pg_depend` only what [`dependents`] and [`OWNED`] read is among them:
 /// what a rule, a default, a check, a policy or an index depends on is written anew with its own row, and what a partition key
 /// does with the table's. A range's row comes and goes with its type's.
 pub(super) fn marks() -> String {

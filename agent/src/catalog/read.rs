@@ -229,6 +229,10 @@ impl Reader<'_> {
             };
             dependents.add(base, dependent);
         }
+        for row in self.transaction.query_typed(queries::OWNED, &[]).await? {
+            let column = ColumnRef { relation: row.try_get(1)?, attnum: row.try_get(2)? };
+            dependents.add_owner(row.try_get(0)?, column);
+        }
         Ok(dependents)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::Oid;
+use crate::{ColumnRef, Oid};
 
 /// An object that is no relation, as DROP names it. Overloads are one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,16 +55,38 @@ pub enum Dependent {
 
 /// What stands on what. Views and what foreign keys refer to are the relations' own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Dependents(BTreeMap<Base, BTreeSet<Dependent>>);
+pub struct Dependents {
+    all: BTreeMap<Base, BTreeSet<Dependent>>,
+    /// The columns that sequences belong to.
+    owners: BTreeMap<Oid, ColumnRef>,
+    /// The sequences of each table that has some.
+    owned: BTreeMap<Oid, BTreeSet<Oid>>,
+}
 
 impl Dependents {
     /// Notes that the one stands on the other.
     pub fn add(&mut self, base: Base, dependent: Dependent) {
-        self.0.entry(base).or_default().insert(dependent);
+        self.all.entry(base).or_default().insert(dependent);
+    }
+
+    /// Notes that a sequence belongs to a column.
+    pub fn add_owner(&mut self, sequence: Oid, column: ColumnRef) {
+        self.owners.insert(sequence, column);
+        self.owned.entry(column.relation).or_default().insert(sequence);
+    }
+
+    /// The column that a sequence belongs to, as one of `serial` or of an identity column does.
+    pub fn owner(&self, sequence: Oid) -> Option<ColumnRef> {
+        self.owners.get(&sequence).copied()
+    }
+
+    /// The sequences that belong to columns of a table, in order.
+    pub fn owned(&self, table: Oid) -> impl Iterator<Item = Oid> {
+        self.owned.get(&table).into_iter().flatten().copied()
     }
 
     /// What stands on that, in order.
     pub fn of(&self, base: &Base) -> impl Iterator<Item = &Dependent> {
-        self.0.get(base).into_iter().flatten()
+        self.all.get(base).into_iter().flatten()
     }
 }

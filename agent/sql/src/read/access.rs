@@ -117,9 +117,13 @@ impl<'a> Reader<'a> {
                 // A change of a parent reaches its children.
                 work.extend(relation.children.iter().map(|oid| (*oid, true, view, gathered)));
                 if let Some(table) = relation.table {
-                    // One of an index is one of its table, which is another without it.
+                    // What is done to an index is done to its table, which is another without it.
                     let verb = if verb == Verb::Drop { Verb::Alter } else { verb };
                     self.implying(|reader| reader.touch_oid(table, verb));
+                }
+                let owner = self.names.catalog.dependents().owner(relation.oid);
+                if let Some(owner) = owner.filter(|_| relation.kind == RelationKind::Sequence) {
+                    self.implying(|reader| reader.touch_oid(owner.relation, Verb::Alter));
                 }
             }
             if !carries {

@@ -1,7 +1,7 @@
 //! What DROP … CASCADE takes along.
 
 use policy::catalog::{Base, Cascade, Changes, Dependent, Dependents, Referential, Thing, Writes};
-use policy::{Catalog, Oid, Provisional, Relation, RelationKind};
+use policy::{Catalog, ColumnRef, Oid, Provisional, Relation, RelationKind};
 
 use super::fixture::{CUSTOMERS, CUSTOMERS_VIEW, EVENTS, EVENTS_2024, ORDERS, SECRET, T, catalog, settings};
 use crate::{Limits, analyse};
@@ -283,4 +283,76 @@ fn what_is_done_to_statistics_is_done_to_their_table() {
         "DROP FUNCTION tidy(int) CASCADE",
         "drop function public.tidy, *drop statistics public.counts, *alter table public.t",
     );
+}
+
+/// The sequence of the fixture.
+const S: Oid = 141;
+
+/// The shop's, where a sequence belongs to a column of `t`, and a default of another table takes from it.
+fn owning() -> Catalog {
+    let mut dependents = Dependents::default();
+    dependents.add_owner(S, ColumnRef { relation: T, attnum: 1 });
+    dependents.add(Base::Relation(S), part(T, "default", ""));
+    dependents.add(Base::Relation(S), part(SECRET, "default", ""));
+    dependents.add(Base::Thing(thing("type", "public", "mood")), Dependent::Relation(T));
+    catalog().changed(2, Changes { dependents: Some(dependents), ..Changes::default() })
+}
+
+#[test]
+fn a_sequence_goes_with_its_table() {
+    let check = |text: &str, expected: &str| assert_eq!(actions(&owning(), text), expected, "{text}");
+    check("DROP TABLE t", "drop table public.t, *drop sequence public.s");
+    check("DROP TABLE t CASCADE", "drop table public.t, *drop sequence public.s, *alter table public.secret");
+    check(
+        "DROP TYPE mood CASCADE",
+        "drop type mood, *drop table public.t, *drop sequence public.s, *alter table public.secret",
+    );
+    for (command, sequence) in [
+        ("DROP COLUMN a", ", *drop sequence public.s"),
+        ("DROP IF EXISTS a CASCADE", ", *drop sequence public.s, *alter table public.secret"),
+        ("DROP COLUMN b", ""),
+        ("DROP COLUMN b, DROP a", ", *drop sequence public.s"),
+        ("DROP CONSTRAINT a", ""),
+        ("SET LOGGED", ", *alter sequence public.s"),
+        ("SET UNLOGGED", ", *alter sequence public.s"),
+        ("SET (fillfactor = 50)", ""),
+        ("OWNER TO x", ", *alter sequence public.s"),
+        ("SET SCHEMA other", ", *alter sequence public.s, create table other.t"),
+        ("RENAME TO n", ", create table public.n"),
+        ("ALTER a DROP IDENTITY IF EXISTS", ", *drop sequence public.s"),
+        ("ALTER COLUMN a SET GENERATED ALWAYS", ", *alter sequence public.s"),
+        ("ALTER a RESTART WITH 7", ", *alter sequence public.s"),
+        ("ALTER b DROP IDENTITY IF EXISTS", ""),
+        ("ALTER a SET NOT NULL", ""),
+        ("ALTER a TYPE bigint", ", select table public.t, *alter sequence public.s"),
+    ] {
+        check(&format!("ALTER TABLE t {command}"), &format!("alter table public.t{sequence}"));
+    }
+    check("TRUNCATE t RESTART IDENTITY", "truncate table public.t, *alter sequence public.s");
+    check("TRUNCATE t", "truncate table public.t");
+    // Of a name, and of a column, that are not committed.
+    let moved =
+        Provisional::Moved(("public".to_owned(), "t".to_owned()), ("public".to_owned(), "n".to_owned()));
+    let open = owning().with_provisional(&[moved]);
+    for text in ["DROP TABLE n", "ALTER TABLE n DROP COLUMN c"] {
+        let found = actions(&open, text);
+        assert!(found.contains("*drop sequence public.s"), "{text} gave {found}");
+    }
+    assert!(actions(&open, "ALTER TABLE customers SET SCHEMA other").contains("*alter sequence public.s"));
+}
+
+#[test]
+fn what_is_done_to_a_sequence_is_done_to_the_table_that_owns_it() {
+    let check = |text: &str, expected: &str| assert_eq!(actions(&owning(), text), expected, "{text}");
+    check(
+        "ALTER SEQUENCE s RENAME TO n",
+        "alter sequence public.s, *alter table public.t, create sequence public.n",
+    );
+    check("DROP SEQUENCE s", "drop sequence public.s, *alter table public.t");
+    check(
+        "ALTER SEQUENCE s RESTART OWNED BY public.only.a",
+        "alter sequence public.s, *alter table public.t, *alter table public.only",
+    );
+    check("ALTER SEQUENCE s OWNED BY NONE", "alter sequence public.s, *alter table public.t");
+    check("SELECT nextval('s')", &actions(&catalog(), "SELECT nextval('s')"));
 }

@@ -7,6 +7,7 @@ use super::define::{Defined, When};
 use super::expression::comma_parts;
 use super::kind::ObjectType;
 use crate::cursor::Cursor;
+use crate::lexer::Token;
 use crate::name::Name;
 use crate::read::{Over, Reader};
 
@@ -47,6 +48,21 @@ const PLAIN_OF_COLUMN: &[&[&str]] = &[
     &["reset"],
     &["restart"],
     &["set"],
+];
+
+/// Those that are said of the sequence of an identity column, or may be.
+const OF_IDENTITY: &[&[&str]] = &[
+    &["restart"],
+    &["set", "cache"],
+    &["set", "cycle"],
+    &["set", "generated"],
+    &["set", "increment"],
+    &["set", "maxvalue"],
+    &["set", "minvalue"],
+    &["set", "no"],
+    &["set", "restart"],
+    &["set", "sequence"],
+    &["set", "start"],
 ];
 
 impl<'a> Reader<'a> {
@@ -136,8 +152,22 @@ impl<'a> Reader<'a> {
         }
         if PLAIN.iter().any(|words| cursor.sees_all(words)) {
             let cascades = cursor.rest.last().is_some_and(|token| token.is(self.text, "cascade"));
-            if cursor.sees("drop") && cascades {
-                self.drop_dependents();
+            if cursor.sees_all(&["set", "logged"]) || cursor.sees_all(&["set", "unlogged"]) {
+                self.alter_owned(Verb::Alter, name, None);
+            }
+            if cursor.eat("drop") {
+                if !cursor.sees("constraint") {
+                    cursor.eat_one(&["column", "attribute"]);
+                    cursor.eat_all(&["if", "exists"]);
+                    let column = cursor.name();
+                    self.alter_owned(Verb::Drop, name, column.as_deref());
+                }
+                if cascades {
+                    self.drop_dependents();
+                }
+            }
+            if object_type.class == "sequence" {
+                self.belongs_to(*cursor)?;
             }
             cursor.rest = &[];
             return Some(());
@@ -177,6 +207,8 @@ impl<'a> Reader<'a> {
             // Every value is cast, and one that cannot be is told.
             self.reads_rows(defined);
             self.decides_by(altered, defined);
+            // That of an identity column is of its type.
+            self.sequence_of_column(Verb::Alter, altered, defined);
             self.column_type(cursor, When::Now)?;
             if cursor.eat("collate") {
                 cursor.chain()?;
@@ -190,10 +222,36 @@ impl<'a> Reader<'a> {
             return Some(());
         }
         if PLAIN_OF_COLUMN.iter().any(|words| cursor.sees_all(words)) {
+            if cursor.sees_all(&["drop", "identity"]) {
+                self.sequence_of_column(Verb::Drop, altered, defined);
+            } else if OF_IDENTITY.iter().any(|words| cursor.sees_all(words)) {
+                self.sequence_of_column(Verb::Alter, altered, defined);
+            }
             cursor.rest = &[];
             return Some(());
         }
         None
+    }
+
+    /// OWNED BY among what is said of a sequence, which goes with that table from then on.
+    fn belongs_to(&mut self, mut cursor: Cursor<'a>) -> Option<()> {
+        while !cursor.is_end() && !cursor.eat_all(&["owned", "by"]) {
+            cursor.next();
+        }
+        if !cursor.is_end() && !cursor.sees("none") {
+            let mut parts = cursor.chain()?;
+            parts.pop();
+            let table = Name { name: parts.pop()?, schema: parts.pop() };
+            self.implying(|reader| reader.touch(Verb::Alter, &table));
+        }
+        Some(())
+    }
+
+    /// The sequence of the column in these tokens.
+    fn sequence_of_column(&mut self, verb: Verb, altered: &[Token], defined: Defined<'_>) {
+        let (Over::New { name: table, .. } | Over::Relation(table)) = defined.over else { return };
+        let column = altered.first().filter(|token| token.kind.is_name()).map(|token| token.name(self.text));
+        self.alter_owned(verb, table, column.as_deref());
     }
 
     /// Tells the statement's actions so far who gains or loses by them; nothing where it is the session's own role.

@@ -49,6 +49,7 @@ impl<'a> Reader<'a> {
                         break;
                     }
                 }
+                self.alter_owned_by(Verb::Drop, Verb::Drop);
                 if cursor.eat_one(&["cascade", "restrict"]) == Some("cascade") {
                     self.drop_dependents();
                 }

@@ -112,11 +112,15 @@ impl<'a> Reader<'a> {
         for name in relations(cursor)? {
             self.touch(Verb::Truncate, &name);
         }
-        if cursor.eat_one(&["restart", "continue"]).is_some() && !cursor.eat("identity") {
+        let identity = cursor.eat_one(&["restart", "continue"]);
+        if identity.is_some() && !cursor.eat("identity") {
             return None;
         }
         if cursor.eat_one(&["cascade", "restrict"]) == Some("cascade") {
             self.truncate_referring();
+        }
+        if identity == Some("restart") {
+            self.alter_owned_by(Verb::Truncate, Verb::Alter);
         }
         Some(Read::quiet("TRUNCATE TABLE"))
     }

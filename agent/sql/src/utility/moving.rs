@@ -31,6 +31,9 @@ impl<'a> Reader<'a> {
             Name { schema: Some(cursor.name()?.into_owned()), name: name.name.clone() }
         } else if cursor.eat_all(&["owner", "to"]) {
             let role = cursor.role()?;
+            if kind == ObjectKind::Relation {
+                self.alter_owned(Verb::Alter, name, None);
+            }
             self.gives_to(vec![role]);
             self.functions_stay();
             return Some(true);
@@ -113,9 +116,14 @@ impl<'a> Reader<'a> {
                     self.effects.names.push(Provisional::Moved(from.clone(), to(schema)));
                     // So is the type of its rows.
                     self.effects.names.push(Provisional::TypeGone(from.0, from.1));
-                    // One that belongs to a column goes along; which does is not known.
+                    // One that belongs to a column goes along; which do that are not committed is not known.
+                    let dependents = catalog.dependents();
+                    let open = catalog.has_uncommitted();
                     let owned = |owned: &&policy::Relation| {
-                        owned.schema == relation.schema && owned.kind == policy::RelationKind::Sequence
+                        let may_be = open && owned.schema == relation.schema;
+                        owned.kind == policy::RelationKind::Sequence
+                            && (may_be
+                                || dependents.owner(owned.oid).is_some_and(|o| o.relation == relation.oid))
                     };
                     if *schema != relation.schema {
                         for owned in catalog.relations().filter(owned) {
@@ -124,7 +132,7 @@ impl<'a> Reader<'a> {
                             let renaming =
                                 Renaming::To { schema: Some(with.0.clone()), name: with.1.clone() };
                             self.effects.names.push(Provisional::Moved(names, with));
-                            self.implying(|reader| reader.touch_oid(owned.oid, Verb::Alter));
+                            self.along(Verb::Alter, owned.oid);
                             self.renames(relation_object(owned), true, renaming);
                         }
                     }

@@ -150,7 +150,7 @@ impl Reader<'_> {
         for (verb, oid) in changed {
             found.add(Base::Relation(oid));
             if verb == Verb::Drop {
-                self.row_type(oid, &mut found);
+                self.goes_along(oid, &mut found);
             }
         }
         for root in roots {
@@ -211,7 +211,7 @@ impl Reader<'_> {
     fn stands(&mut self, dependent: &Dependent, found: &mut Found) {
         match dependent {
             Dependent::Relation(oid) => {
-                self.row_type(*oid, found);
+                self.goes_along(*oid, found);
                 found.add(Base::Relation(*oid));
             }
             Dependent::Thing(thing) => {
@@ -222,15 +222,23 @@ impl Reader<'_> {
                 if let ("rule" | "trigger" | "policy", Some(known)) = (class.as_str(), by_class(class)) {
                     self.implying(|r| r.act(action(Verb::Drop, known.kind, known.class, name.clone())));
                 }
-                self.implying(|reader| reader.touch_oid(*relation, Verb::Alter));
+                let is_told = |a: &Action| {
+                    a.object.oid == Some(*relation) && matches!(a.verb, Verb::Drop | Verb::Alter)
+                };
+                if !self.actions.iter().any(is_told) {
+                    self.implying(|reader| reader.touch_oid(*relation, Verb::Alter));
+                }
             }
             Dependent::PartOf(thing) => self.thing(Verb::Alter, thing),
             Dependent::Unknown => self.opaque("DROP … CASCADE takes along what is not known"),
         }
     }
 
-    /// The type of a relation's rows goes with it.
-    fn row_type(&mut self, oid: Oid, found: &mut Found) {
+    /// The type of a relation's rows goes with it, and the sequences of its columns do.
+    fn goes_along(&mut self, oid: Oid, found: &mut Found) {
+        for sequence in self.names.catalog.dependents().owned(oid) {
+            found.add(Base::Relation(sequence));
+        }
         let Some(relation) = self.names.catalog.relation(oid) else { return };
         let of_rows = Thing::new("type", Some(&relation.schema), &relation.name);
         // Nothing is told of it: it is the relation by another name.

@@ -1,7 +1,14 @@
 //! What stands on what, by `pg_depend`.
 
+/// The sequences that belong to a column: (sequence, relation, attnum).
+pub(in crate::catalog) const OWNED: &str = "\
+    SELECT d.objid, d.refobjid, d.refobjsubid::int2 \
+    FROM pg_catalog.pg_sequence s \
+    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = s.seqrelid \
+    WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')";
+
 /// The rows of `pg_depend` that tell what stands on users' objects which are no relations, and on relations what the catalog
-/// does not tell otherwise, as a default of a column or a domain on a sequence. What is in a schema, the array of a type and a
+/// does not tell otherwise, as a default of a column or a domain on a sequence, or a sequence on its column. What is in a schema, the array of a type and a
 /// row's type are known without them.
 pub(super) const STANDS: &str = "WHERE (refobjid >= 16384 AND refclassid IN ( \
        'pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_type'::pg_catalog.regclass, \
@@ -17,7 +24,9 @@ pub(super) const STANDS: &str = "WHERE (refobjid >= 16384 AND refclassid IN ( \
      OR refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
         AND (classid IN ('pg_catalog.pg_policy'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass) \
              OR classid IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass, 'pg_catalog.pg_type'::pg_catalog.regclass) \
-                AND deptype = 'n')) \
+                AND deptype = 'n' \
+             OR classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND deptype IN ('a', 'i') \
+                AND objid IN (SELECT seqrelid FROM pg_catalog.pg_sequence))) \
   AND NOT (refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass \
            AND classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass, \
                            'pg_catalog.pg_type'::pg_catalog.regclass)) \
@@ -61,7 +70,7 @@ const PARTS: [(&str, &str, &str, &str); 4] = [
 /// there is `r` for a relation, `p` for a part of one, `t` for another object, `q` for a part of that, and empty for what is not
 /// known; nothing is said of what needs no word of its own.
 ///
-/// On statistics stands their table, which has something less without them.
+/// Sequences that belong to a column are told by [`OWNED`]. On statistics stands their table, which has something less without them.
 ///
 /// What is a part of something from within (a view's rule of the view, a trigger of its constraint, a member of an operator
 /// class) takes that along when it goes, so that both are told.
@@ -155,7 +164,8 @@ pub(in crate::catalog) fn dependents() -> String {
            SELECT d.refclassid, coalesce(b.base, a.base, d.refobjid) AS refobjid, d.classid, d.objid, d.objsubid \
            FROM (SELECT * FROM pg_catalog.pg_depend {STANDS}) d \
            LEFT JOIN inside a ON a.oid = d.refobjid AND d.refclassid = {types} \
-           LEFT JOIN inside b ON b.oid = a.base), \
+           LEFT JOIN inside b ON b.oid = a.base \
+           WHERE NOT (d.refclassid = {relations} AND d.classid = {relations})), \
          edges AS MATERIALIZED ( \
            SELECT * FROM direct \
            UNION SELECT e.refclassid, e.refobjid, o.refclassid, o.refobjid, o.refobjsubid \

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use policy::Catalog;
 use policy::catalog::{Base, Dependent, Thing};
+use policy::{Catalog, ColumnRef};
 
 use super::postgres::Server;
 use super::real::start;
@@ -33,6 +33,9 @@ const SCHEMA: &str = "
     CREATE EXTENSION hstore SCHEMA other;
     CREATE TABLE s.h (h other.hstore);
     CREATE INDEX ON s.h USING gin (h);
+    CREATE TABLE other.numbered (a int, b serial, c int GENERATED ALWAYS AS IDENTITY);
+    CREATE SEQUENCE other.free;
+    CREATE TABLE s.takes (a int DEFAULT nextval('other.numbered_b_seq'));
     CREATE STATISTICS s.counts ON (s.f(id)), id FROM other.t;
 ";
 
@@ -100,6 +103,15 @@ fn what_stands_on_what_is_read() {
         check(row, &["other.u:column"]);
         let t = catalog.relation_named("other", "t").unwrap().oid;
         check(Base::Relation(t), &["function other.takes", "other.u:policy z"]);
+        let oid = |catalog: &Catalog, name| catalog.relation_named("other", name).unwrap().oid;
+        let owner = |catalog: &Catalog, name| catalog.dependents().owner(oid(catalog, name));
+        let numbered = oid(&catalog, "numbered");
+        let column = |attnum| Some(ColumnRef { relation: numbered, attnum });
+        let owners = ["numbered_b_seq", "numbered_c_seq", "free"].map(|name| owner(&catalog, name));
+        assert_eq!(owners, [column(2), column(3), None]);
+        check(Base::Relation(numbered), &[]);
+        let taken = Base::Relation(oid(&catalog, "numbered_b_seq"));
+        check(taken, &["other.numbered:default", "s.takes:default"]);
         let hstore = told(&catalog, &Base::Thing(Thing::new("extension", None, "hstore")));
         for member in [
             "type other.hstore",
@@ -121,6 +133,8 @@ fn what_stands_on_what_is_read() {
             "ALTER TABLE other.t DROP COLUMN m",
             "ALTER EXTENSION hstore DROP FUNCTION other.akeys(other.hstore)",
             "ALTER DOMAIN s.positive RENAME TO negative",
+            "ALTER SEQUENCE other.free OWNED BY other.numbered.a",
+            "ALTER SEQUENCE other.numbered_b_seq OWNED BY NONE",
             "ALTER STATISTICS s.counts RENAME TO numbers",
         ] {
             admin.batch_execute(statement).await.unwrap();
@@ -133,6 +147,7 @@ fn what_stands_on_what_is_read() {
             !hstore.contains("function other.akeys") && hstore.contains("function other.avals"),
             "{hstore:?}"
         );
+        assert_eq!(["free", "numbered_b_seq"].map(|name| owner(&catalog, name)), [column(1), None]);
         assert!(told(&catalog, &thing("statistics", "numbers")).contains("other.t:statistics"));
         assert!(told(&catalog, &thing("statistics", "counts")).is_empty());
         assert!(told(&catalog, &thing("domain", "negative")).contains("domain s.tiny"));
