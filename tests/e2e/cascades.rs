@@ -53,6 +53,9 @@ CREATE SEQUENCE public.locked_s_seq OWNED BY public.locked.a;
 CREATE TABLE public.keeper (id int GENERATED ALWAYS AS IDENTITY, a int, b int); CREATE SEQUENCE public.keep_seq OWNED BY public.keeper.a;
 SELECT setval('public.keep_seq', 5);
 CREATE TABLE public.filled (id serial, a int); CREATE TABLE vault.fills (id int DEFAULT nextval('public.filled_id_seq'));
+CREATE TABLE public.unique_ids (id int, a int, b int UNIQUE); CREATE UNIQUE INDEX ui ON public.unique_ids (id);
+CREATE VIEW public.over_ids AS SELECT a FROM public.unique_ids;
+CREATE TABLE vault.refers (id int REFERENCES public.unique_ids (id)); CREATE TABLE vault.refers_b (b int REFERENCES public.unique_ids (b));
 CREATE TABLE public.identified (id int); CREATE SEQUENCE public.apart;
 CREATE STATISTICS public.open_f ON (public.f(a)), b FROM public.open;
 RESET ROLE;
@@ -157,6 +160,17 @@ fn what_stands_on_what_is_dropped_is_judged() -> Result<()> {
                     "ALTER TABLE parent DROP CONSTRAINT parent_pkey CASCADE",
                     KEYS,
                 ),
+                attack("an index that a key rests on", "DROP INDEX ui CASCADE", KEYS),
+                attack(
+                    "a constraint that a key rests on",
+                    "ALTER TABLE unique_ids DROP CONSTRAINT unique_ids_b_key CASCADE",
+                    KEYS,
+                ),
+                attack(
+                    "a column that a key refers to",
+                    "ALTER TABLE unique_ids DROP COLUMN id CASCADE",
+                    KEYS,
+                ),
                 attack("the type of a table's rows", "DROP TABLE plain CASCADE", COLUMNS),
             ],
         )?;
@@ -166,6 +180,8 @@ fn what_stands_on_what_is_dropped_is_judged() -> Result<()> {
             "DROP TYPE lone CASCADE",
             "SELECT * FROM uses",
             "DROP TABLE uses CASCADE",
+            "CREATE UNIQUE INDEX alone ON open (b)",
+            "DROP INDEX alone CASCADE",
             "DROP FUNCTION IF EXISTS nothing() CASCADE",
         ] {
             let got = play(&mut world.wire()?, &texts(&[sql]))?;

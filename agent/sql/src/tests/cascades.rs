@@ -356,3 +356,20 @@ fn what_is_done_to_a_sequence_is_done_to_the_table_that_owns_it() {
     check("ALTER SEQUENCE s OWNED BY NONE", "alter sequence public.s, *alter table public.t");
     check("SELECT nextval('s')", &actions(&catalog(), "SELECT nextval('s')"));
 }
+
+#[test]
+fn a_key_that_rests_on_an_index_goes_with_it() {
+    let key = Cascade { relation: SECRET, on_delete: Referential::Nothing, on_update: Referential::Nothing };
+    let mut customers = catalog().relation(CUSTOMERS).unwrap().clone();
+    customers.writes = Writes { cascades: vec![key], ..Writes::default() };
+    let index =
+        Relation { table: Some(CUSTOMERS), ..Relation::bare(200, "public", "ui", RelationKind::Index) };
+    let changes = Changes { relations: vec![customers, index], ..Changes::default() };
+    let catalog = catalog().changed(2, changes);
+    let check = |text: &str, expected: &str| assert_eq!(actions(&catalog, text), expected, "{text}");
+    check("DROP INDEX ui", "drop index public.ui, *alter table public.customers");
+    check(
+        "DROP INDEX ui CASCADE",
+        "drop index public.ui, *alter table public.customers, *alter table public.secret",
+    );
+}

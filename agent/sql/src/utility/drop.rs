@@ -50,8 +50,11 @@ impl<'a> Reader<'a> {
                     }
                 }
                 self.alter_owned_by(Verb::Drop, Verb::Drop);
-                if cursor.eat_one(&["cascade", "restrict"]) == Some("cascade") {
-                    self.drop_dependents();
+                match cursor.eat_one(&["cascade", "restrict"]) {
+                    // The tables that are altered by it stay, with their views.
+                    Some("cascade") if object_type.class == "index" => self.drop_keys(),
+                    Some("cascade") => self.drop_dependents(),
+                    _ => {}
                 }
             }
             ("schema", _) => {

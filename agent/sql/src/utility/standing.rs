@@ -78,6 +78,13 @@ impl Reader<'_> {
         self.drop_all_on(Vec::new());
     }
 
+    /// Keys of others that refer to the tables that are altered, which rest on their unique indexes.
+    pub(super) fn drop_keys(&mut self) {
+        let altered = self.actions.iter().filter(|action| action.verb == Verb::Alter);
+        let altered: Vec<Oid> = altered.filter_map(|action| action.object.oid).collect();
+        altered.into_iter().for_each(|oid| self.keys_go(oid));
+    }
+
     /// The members of extensions, which go without CASCADE, too.
     pub(super) fn drop_members(&mut self, names: &[Name]) {
         for name in names {
@@ -200,10 +207,15 @@ impl Reader<'_> {
         for dependent in catalog.dependents().of(base) {
             self.stands(dependent, found);
         }
-        let Base::Relation(oid) = base else { return };
-        let Some(relation) = catalog.relation(*oid) else { return };
-        // The keys of others that refer to it go.
-        for key in relation.writes.cascades.iter().filter(|key| key.relation != *oid) {
+        if let Base::Relation(oid) = base {
+            self.keys_go(*oid);
+        }
+    }
+
+    /// The keys of others that refer to a relation go.
+    fn keys_go(&mut self, oid: Oid) {
+        let Some(relation) = self.names.catalog.relation(oid) else { return };
+        for key in relation.writes.cascades.iter().filter(|key| key.relation != oid) {
             self.implying(|reader| reader.touch_oid(key.relation, Verb::Alter));
         }
     }
