@@ -18,7 +18,7 @@ rules:
 
 const AGAIN: &str = "
 GRANT CREATE ON DATABASE shop TO shop_service;
-DROP SCHEMA IF EXISTS mine CASCADE; DROP SCHEMA IF EXISTS vault CASCADE; DROP SCHEMA IF EXISTS public CASCADE;
+DROP PUBLICATION IF EXISTS told; DROP SCHEMA IF EXISTS mine CASCADE; DROP SCHEMA IF EXISTS vault CASCADE; DROP SCHEMA IF EXISTS public CASCADE;
 CREATE SCHEMA public; CREATE SCHEMA vault;
 ALTER SCHEMA public OWNER TO shop_service; ALTER SCHEMA vault OWNER TO shop_service;
 SET ROLE shop_service;
@@ -47,6 +47,8 @@ CREATE TABLE vault.texts (a text COLLATE public.plain_c, b int);
 CREATE INDEX ON vault.texts USING gin (to_tsvector('public.words', a));
 CREATE TABLE public.locked (id int PRIMARY KEY, a int, b int);
 CREATE INDEX locked_v ON public.locked (a); CREATE STATISTICS public.locked_st ON a, b FROM public.locked;
+CREATE FUNCTION public.counted(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+CREATE STATISTICS public.locked_f ON (public.counted(a)), b FROM public.locked;
 CREATE TABLE public.open (id int PRIMARY KEY, a int, b int);
 CREATE INDEX open_v ON public.open (a); CREATE STATISTICS public.open_st ON a, b FROM public.open;
 CREATE SEQUENCE public.locked_s_seq OWNED BY public.locked.a;
@@ -58,6 +60,7 @@ CREATE VIEW public.over_ids AS SELECT a FROM public.unique_ids;
 CREATE TABLE vault.refers (id int REFERENCES public.unique_ids (id)); CREATE TABLE vault.refers_b (b int REFERENCES public.unique_ids (b));
 CREATE TABLE public.identified (id int); CREATE SEQUENCE public.apart;
 CREATE STATISTICS public.open_f ON (public.f(a)), b FROM public.open;
+CREATE PUBLICATION told FOR TABLE public.locked, public.open;
 RESET ROLE;
 CREATE OPERATOR CLASS public.by_value FOR TYPE int USING btree AS
   OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);
@@ -196,7 +199,7 @@ fn what_belongs_to_a_table_is_judged_as_the_table() -> Result<()> {
     story(&setup(), |world| {
         let indexes = "SELECT string_agg(relname || relfilenode || coalesce(reloptions::text, ''), ' ' ORDER BY relname) \
              FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid WHERE indrelid = 'locked'::regclass";
-        let counts = "SELECT string_agg(stxname || coalesce(obj_description(oid), ''), ' ') FROM pg_statistic_ext \
+        let counts = "SELECT string_agg(stxname || coalesce(obj_description(oid), ''), ' ' ORDER BY stxname) FROM pg_statistic_ext \
              WHERE stxrelid = 'locked'::regclass";
         let of_index = |name: &'static str, text: &str| (name, texts(&[text]), Shows::In(indexes));
         let of_counts = |name: &'static str, text: &str| (name, texts(&[text]), Shows::In(counts));
@@ -215,6 +218,16 @@ fn what_belongs_to_a_table_is_judged_as_the_table() -> Result<()> {
                     "BEGIN; ALTER INDEX open_v RENAME TO x; ALTER INDEX locked_v RENAME TO open_v; DROP INDEX open_v; \
                      COMMIT",
                 ),
+                (
+                    "what is published",
+                    texts(&["ALTER PUBLICATION told DROP TABLE open, locked"]),
+                    Shows::In("SELECT count(*) FROM pg_publication_rel WHERE prrelid = 'locked'::regclass"),
+                ),
+                (
+                    "statistics with a function",
+                    texts(&["DROP FUNCTION counted(int) CASCADE"]),
+                    Shows::In(counts),
+                ),
                 of_counts("statistics", "DROP STATISTICS locked_st"),
                 of_counts("the name of statistics", "ALTER STATISTICS locked_st RENAME TO x"),
                 of_counts("a comment on statistics", "COMMENT ON STATISTICS public.locked_st IS 'x'"),
@@ -227,6 +240,7 @@ fn what_belongs_to_a_table_is_judged_as_the_table() -> Result<()> {
             "DROP INDEX open_x, open_w",
             "ALTER STATISTICS open_st RENAME TO open_counts",
             "DROP STATISTICS open_counts",
+            "ALTER PUBLICATION told DROP TABLE open",
             "DROP FUNCTION f(int) RESTRICT",
             "BEGIN; CREATE INDEX i ON open (a); DROP INDEX i; COMMIT",
         ] {

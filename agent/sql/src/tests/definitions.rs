@@ -262,6 +262,15 @@ fn what_is_named_on_the_way_is_told() {
         "create publication p, select table public.secret, select table public.t, function public.audit",
     );
     check("ALTER PUBLICATION p ADD TABLE secret", "alter publication p, select table public.secret");
+    check(
+        "ALTER PUBLICATION p DROP TABLE secret, ONLY t",
+        "alter publication p, *alter table public.secret, *alter table public.t",
+    );
+    check(
+        "ALTER PUBLICATION p DROP TABLES IN SCHEMA other",
+        "alter publication p, *alter schema other, *alter table other.notes",
+    );
+    check("ALTER PUBLICATION p RENAME TO q", "alter publication p");
     assert!(is_opaque("ALTER PUBLICATION p DROP TABLE t WHERE (audit(1) > 1)"));
     check(
         "CREATE PUBLICATION p FOR TABLES IN SCHEMA other",

@@ -240,11 +240,14 @@ impl<'a> Reader<'a> {
             "operator family" | "foreign data wrapper" => self.named_functions(cursor, class, true)?,
             "publication" => {
                 if cursor.eat_one(&["add", "set"]).is_some() && !cursor.sees_kind(Kind::LeftParen) {
-                    return self.publishes(cursor);
+                    return self.publishes(cursor, Verb::Select);
                 }
                 // PostgreSQL's grammar takes a condition behind DROP, and PostgreSQL does not.
                 if let Some(condition) = cursor.rest.iter().find(|token| token.is(self.text, "where")) {
                     self.opaque_at("a condition of what is dropped", Some(*condition));
+                } else if cursor.eat("drop") {
+                    // Who follows them is told no more of what is done there.
+                    return self.implying(|reader| reader.publishes(cursor, Verb::Alter));
                 }
                 cursor.rest = &[];
             }

@@ -257,15 +257,15 @@ impl<'a> Reader<'a> {
     }
 
     /// `FOR TABLE …`, `ADD TABLE …`, `FOR ALL TABLES`: whoever subscribes gets their rows.
-    pub(super) fn publishes(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+    pub(super) fn publishes(&mut self, cursor: &mut Cursor<'a>, verb: Verb) -> Option<()> {
         if cursor.eat("all") {
             cursor.eat_one(&["tables", "sequences"])?;
             // Those that come later, too: so each schema is asked for as well.
             let catalog = self.names.catalog;
             let own = |schema: &&str| schema.starts_with("pg_") || *schema == "information_schema";
             for schema in catalog.schemas().filter(|schema| !own(schema)) {
-                self.act(action(Verb::Select, ObjectKind::Schema, "schema", schema));
-                self.act_within(Verb::Select, schema);
+                self.act(action(verb, ObjectKind::Schema, "schema", schema));
+                self.act_within(verb, schema);
             }
             while cursor.eat_kind(Kind::Comma) {
                 if !cursor.eat("all") {
@@ -291,15 +291,13 @@ impl<'a> Reader<'a> {
                 } else {
                     cursor.name()?.into_owned()
                 };
-                self.act(action(Verb::Select, ObjectKind::Schema, "schema", schema.clone()));
-                self.act_within(Verb::Select, &schema);
+                self.act(action(verb, ObjectKind::Schema, "schema", schema.clone()));
+                self.act_within(verb, &schema);
             } else {
                 let only = cursor.eat("only");
                 let table = match cursor.group() {
-                    Some(inside) if only => {
-                        self.touch_named(&mut Cursor::new(self.text, inside), Verb::Select)?
-                    }
-                    _ => self.touch_named(cursor, Verb::Select)?,
+                    Some(inside) if only => self.touch_named(&mut Cursor::new(self.text, inside), verb)?,
+                    _ => self.touch_named(cursor, verb)?,
                 };
                 cursor.star();
                 cursor.group();

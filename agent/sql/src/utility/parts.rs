@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
                 let name = cursor.name()?.into_owned();
                 self.act(action(Verb::Create, ObjectKind::Other, "publication", name));
                 if cursor.eat("for") {
-                    return self.publishes(cursor);
+                    return self.publishes(cursor, Verb::Select);
                 }
                 if cursor.eat("with") {
                     cursor.group()?;
