@@ -110,6 +110,7 @@ impl<'a> Reader<'a> {
                 self.implying(|reader| reader.assign(setting, Some(value)));
                 self.moved_paths = moved;
             }
+            self.bodies_rename |= setting == "plpgsql.variable_conflict";
         }
         let checks = self.names.catalog.calls().arguments.get(&function.oid);
         self.implying(|reader| checks.into_iter().flatten().for_each(|oid| reader.call_member(*oid)));
@@ -192,6 +193,8 @@ impl<'a> Reader<'a> {
         let path = &*Rc::clone(&self.paths[self.path]);
         // Where `\\` escapes, other parts of it are strings.
         self.escapes_in_bodies |= text.contains('\\');
+        self.bodies_rename |=
+            ["alter", "variable_conflict"].iter().any(|word| tokens.iter().any(|t| t.is(text, word)));
         self.bodies_move_strings |=
             !self.names.conforming || text.to_ascii_lowercase().contains("standard_conforming_strings");
         if self.escapes_in_bodies && self.bodies_move_strings {
@@ -324,7 +327,11 @@ impl<'a> Reader<'a> {
         }
         let verbs = written_at(text, tokens, at);
         for relation in relations {
-            let chosen = verbs.len() == 2 && chooses(text, tokens, at, relation);
+            // A column that was added a moment ago may be called as what is taken for a variable.
+            let chosen = verbs.len() == 2
+                && !self.bodies_rename
+                && !self.names.may_hang_more()
+                && chooses(text, tokens, at, relation);
             let is_done = |verb: &&Verb| !chosen || !matches!(verb, Verb::UpdateAll | Verb::DeleteAll);
             self.note_columns(
                 relation.oid,

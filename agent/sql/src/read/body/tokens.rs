@@ -5,6 +5,7 @@ use policy::{Relation, Verb};
 use crate::cursor::Cursor;
 use crate::keywords::is_reserved;
 use crate::lexer::{Kind, Token};
+use crate::read::scope::is_system_column;
 
 /// Verbs that change rows, where it is not told which.
 pub(super) const WRITING: [Verb; 5] =
@@ -147,9 +148,15 @@ pub(super) fn chooses(text: &str, tokens: &[Token], at: usize, relation: &Relati
         }
     }
     let is = |token: &Token, words: &[&str]| words.iter().any(|word| token.is(text, word));
-    let Some(from) = outer.iter().position(|token| is(token, &["where"])) else { return false };
-    let (head, condition) = outer.split_at(from);
-    let condition = condition[1..].split(|token| is(token, &["returning"])).next().unwrap_or_default();
+    // What stands behind a RETURNING may be a loop's: `FOR r IN DELETE FROM t RETURNING a LOOP UPDATE … WHERE a = v`.
+    let from = outer.iter().position(|token| is(token, &["where", "returning", "loop"]));
+    let Some((head, [word, condition @ ..])) = from.and_then(|from| outer.split_at_checked(from)) else {
+        return false;
+    };
+    if !is(word, &["where"]) {
+        return false;
+    }
+    let condition = condition.split(|token| is(token, &["returning"])).next().unwrap_or_default();
     // Rows of others may be what is chosen; with `#variable_conflict` a variable may be what is called as the column.
     let is_plain = !head.iter().any(|token| is(token, &["from", "using"]))
         && !condition.iter().any(|token| is(token, &["or", "not", "between", "case", "where", "union"]))
@@ -171,8 +178,11 @@ pub(super) fn chooses(text: &str, tokens: &[Token], at: usize, relation: &Relati
             };
             let is_column =
                 |token: &Token| token.kind.is_name() && relation.column(&token.name(text)).is_some();
+            let is_of_row = |token: &Token| {
+                is_column(token) || is_of_relation(token) || is_system_column(&token.name(text))
+            };
             let is_other = match value {
-                [value] if value.kind.is_name() => !is_reserved(&value.name(text)) && !is_column(value),
+                [value] if value.kind.is_name() => !is_reserved(&value.name(text)) && !is_of_row(value),
                 [value] => value.kind == Kind::Parameter || value.kind.is_constant(),
                 [row, dot, field] => {
                     row.kind.is_name()
