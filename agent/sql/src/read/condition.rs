@@ -206,17 +206,22 @@ fn bare(expr: &Expr) -> &Expr {
 }
 
 /// The same column, or the same in any other words: sqlparser's equality takes no notice of places. A name without its
-/// table's would not be certain, did two tables have a column of that name. `id = NEW.id` compares with a variable's field.
+/// table's, or a schema's, would not be certain, did two tables have a column of that name. `id = NEW.id` compares with a
+/// variable's field, unless the relation's name stands before it: `public.t.id` is no field of a variable `public`.
 fn same(left: &Expr, right: &Expr, given: Given<'_>) -> bool {
     let is_variables = |parts: &[Ident]| {
-        parts.first().is_some_and(|row| {
-            is_value(row, given.values) && given.called.is_some_and(|called| called != row.value)
+        parts.split_last().is_some_and(|(_, row)| {
+            row.first().is_some_and(|first| is_value(first, given.values))
+                && given.called.is_some_and(|called| row.iter().all(|part| part.value != called))
         })
     };
     match (bare(left), bare(right)) {
         (Expr::Identifier(name), Expr::CompoundIdentifier(parts))
         | (Expr::CompoundIdentifier(parts), Expr::Identifier(name)) => {
             parts.last() == Some(name) && !is_variables(parts)
+        }
+        (Expr::CompoundIdentifier(left), Expr::CompoundIdentifier(right)) => {
+            left.ends_with(right) || right.ends_with(left)
         }
         (left, right) => left == right,
     }

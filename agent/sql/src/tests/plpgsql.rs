@@ -164,6 +164,12 @@ fn a_condition_on_variables_alone_is_none() {
         ("DECLARE r t; BEGIN DELETE FROM t WHERE a = t.a; END", "delete-all table public.t"),
         ("DECLARE r t; BEGIN DELETE FROM t r WHERE a = r.a; END", "delete-all table public.t"),
         ("DECLARE t t; BEGIN DELETE FROM t WHERE a = t.a; END", "delete-all table public.t"),
+        // Whose name begins as that of a variable is a table's column all the same.
+        ("DECLARE public int; BEGIN DELETE FROM t WHERE a = public.t.a; END", "delete-all table public.t"),
+        ("DECLARE shop t; BEGIN DELETE FROM t WHERE a = shop.public.t.a; END", "delete-all table public.t"),
+        ("BEGIN DELETE FROM t WHERE t.a = public.t.a; END", "delete-all table public.t"),
+        ("BEGIN DELETE FROM t WHERE shop.public.t.a = public.t.a; END", "delete-all table public.t"),
+        ("BEGIN DELETE FROM t WHERE t.a = public.orders.id; END", "delete table public.t"),
         ("DECLARE a int; r t; BEGIN DELETE FROM t WHERE a = r.a; END", "delete-all table public.t"),
         ("BEGIN EXECUTE 'DELETE FROM t WHERE $1' USING true; END", "delete-all table public.t"),
     ] {
