@@ -67,6 +67,10 @@ fn conditions_of_every_clause_decide() {
         ("COPY (SELECT id FROM customers WHERE ssn = 'x') TO STDOUT", "100.3"),
         ("EXPLAIN ANALYZE SELECT id FROM customers WHERE ssn = 'x'", "100.3"),
         ("DECLARE c CURSOR FOR SELECT id FROM customers ORDER BY ssn", "100.3"),
+        (
+            "DO $$DECLARE shop int; BEGIN PERFORM 1 FROM customers WHERE shop.public.customers.ssn = 'x'; END$$",
+            "100.3",
+        ),
     ] {
         check(text, expected);
     }

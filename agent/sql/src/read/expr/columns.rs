@@ -145,9 +145,9 @@ impl Reader<'_> {
         let (item, column) = match names.as_slice() {
             [item, column] => (scope.item(None, item), column),
             [schema, item, column] => (scope.item(Some(schema), item), column),
+            [_, schema, item, column] => (scope.item(Some(schema), item), column),
             // `label.row.field.field`
             [first, .., column] if self.names.values.has(first) => (None, column),
-            [_, schema, item, column] => (scope.item(Some(schema), item), column),
             _ => return self.unsupported("a name of many parts"),
         };
         let value = names.first().and_then(|name| self.names.values.lineage(name));
