@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
         let mut made_of_arguments = !users.is_empty();
         for function in &users {
             self.call_function(verb, function);
-            if !gives_its_arguments(function, self.names.catalog, self.limits) {
+            if !self.gives_its_arguments(function) {
                 made_of_arguments = false;
                 carried = Lineage::Unknown;
             }
@@ -197,6 +197,11 @@ impl<'a> Reader<'a> {
         let catalog = self.names.catalog;
         let is_users = |oid: &Oid| catalog.function(*oid).is_none_or(|f| f.schema != "pg_catalog");
         catalog.calls().unseen.iter().any(is_users) || !catalog.hung().is_empty()
+    }
+
+    /// Whether what the function gives is made of its arguments alone, and no cast between them makes it of anything else.
+    pub(super) fn gives_its_arguments(&self, function: &Function) -> bool {
+        gives_its_arguments(function, self.names.catalog, self.limits) && !self.casts_unseen()
     }
 
     /// A call that a view makes. Where a policy for rows makes one, its settings alone count.

@@ -4,7 +4,6 @@ use policy::Lineage;
 use sqlparser::ast::{BinaryOperator, ObjectName, ObjectNamePart};
 
 use super::super::Reader;
-use super::super::computing::gives_its_arguments;
 use crate::SearchPath;
 use crate::flow::constant;
 use crate::name::is_temp;
@@ -122,7 +121,7 @@ impl Reader<'_> {
         let catalog = self.names.catalog;
         let called = catalog.calls().operators.get(operator).map_or(&[][..], Vec::as_slice);
         let is_plain = |(_, oid): &(String, policy::Oid)| {
-            catalog.function(*oid).is_some_and(|f| gives_its_arguments(f, catalog, self.limits))
+            catalog.function(*oid).is_some_and(|f| self.gives_its_arguments(f))
         };
         match !called.is_empty() && called.iter().all(is_plain) {
             true => constant(),
