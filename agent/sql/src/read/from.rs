@@ -102,7 +102,9 @@ impl Reader<'_> {
             }
             JoinConstraint::Natural => {
                 let fits = self.spend(COPY * scope.width());
-                match scope.common(right).filter(|_| fits) {
+                // What is not committed may have given either side a column that the other has.
+                let known = fits && !self.names.may_hang_more();
+                match scope.common(right).filter(|_| known) {
                     Some(common) => common.iter().for_each(|name| drop(self.merged(name, scope))),
                     None => {
                         // It may be by any.

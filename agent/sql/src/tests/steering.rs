@@ -1,11 +1,23 @@
 //! What decides about rows and is not shown itself: who may choose it finds out what a mask hides.
 
-use super::fixture::{is_opaque, steers, written};
+use super::fixture::{catalog, is_opaque, settings, steers, written};
 
 #[track_caller]
 fn check(text: &str, expected: &str) {
     assert!(!is_opaque(text), "{text}");
     assert_eq!(steers(text), expected, "{text}");
+}
+
+#[test]
+fn a_natural_join_is_by_any_column_where_what_is_not_committed_may_have_added_one() {
+    let text = "SELECT 1 FROM t NATURAL JOIN customers";
+    let steers = |catalog: &policy::Catalog| {
+        let mut analysis = crate::analyse(text.as_bytes(), &settings(), catalog, &crate::Limits::default());
+        analysis.statements.remove(0).steers
+    };
+    assert_eq!(steers(&catalog()), crate::flow::constant());
+    let open = catalog().with_provisional(&[policy::catalog::Provisional::Changed]);
+    assert_ne!(steers(&open), crate::flow::constant());
 }
 
 #[test]
