@@ -469,3 +469,50 @@ rules:
         Ok(())
     })
 }
+
+/// What a user's cast reads is what it gives, whoever casts: the text, or PostgreSQL by itself.
+#[test]
+fn a_cast_hands_on_nothing_masked() -> Result<()> {
+    cast_hands_on_nothing("")
+}
+
+#[test]
+fn a_cast_that_applies_by_itself_hands_on_nothing_masked() -> Result<()> {
+    cast_hands_on_nothing(" AS IMPLICIT")
+}
+
+fn cast_hands_on_nothing(context: &str) -> Result<()> {
+    const CAST: &str = "
+         CREATE TYPE public.my AS (x text);
+         CREATE FUNCTION public.of_my(public.my) RETURNS text LANGUAGE plpgsql AS
+           'BEGIN RETURN (SELECT ssn FROM public.customers LIMIT 1); END';
+         CREATE FUNCTION public.plain(public.my) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN length(($1).x); END';
+         CREATE CAST (public.my AS int) WITH FUNCTION public.plain(public.my);
+         CREATE TABLE public.open_to_all (t text); GRANT ALL ON public.open_to_all TO public;";
+    story(&Setup::policy(POLICY), |world| {
+        let cast =
+            format!("{CAST} CREATE CAST (public.my AS text) WITH FUNCTION public.of_my(public.my){context}");
+        world.server.sql("shop", &cast)?;
+        let mut scripts = vec![
+            vec!["SELECT ROW('a')::public.my::text"],
+            vec!["INSERT INTO open_to_all SELECT ROW('a')::public.my::text", "SELECT t FROM open_to_all"],
+        ];
+        if !context.is_empty() {
+            scripts.push(vec!["SELECT upper(ROW('a')::public.my)"]);
+            scripts.push(vec![
+                "INSERT INTO open_to_all SELECT ROW('a')::public.my",
+                "SELECT t FROM open_to_all",
+            ]);
+        }
+        for script in scripts {
+            let direct = world.server.sql("shop", &script.join(";"))?;
+            ensure!(no_secret(&direct).is_err(), "nothing is there to be hidden: {direct}");
+            world.server.sql("shop", "DELETE FROM open_to_all")?;
+            check(world, &script).map_err(|error| error.context(script.join("; ")))?;
+        }
+        // One that applies by itself may be anywhere.
+        let plain = "SELECT name, ROW('abc')::public.my::int FROM customers WHERE id = 1";
+        ensure!(!context.is_empty() || world.rows(&[plain])?.contains('3'));
+        Ok(())
+    })
+}

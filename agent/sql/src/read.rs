@@ -105,6 +105,8 @@ pub(crate) struct Reader<'a> {
     escapes_in_bodies: bool,
     /// How strings are read may have changed when one of them runs.
     bodies_move_strings: bool,
+    /// Functions that operators and casts of the statement's own call.
+    hidden: BTreeSet<Oid>,
     /// What is called may alter a table, or what is a variable and what a column.
     bodies_rename: bool,
     /// What those keep that calls run.
@@ -154,6 +156,7 @@ impl<'a> Reader<'a> {
             moved_paths: BTreeSet::new(),
             escapes_in_bodies: false,
             bodies_move_strings: false,
+            hidden: BTreeSet::new(),
             bodies_rename: false,
             calls_kept: Kept::nothing(),
             writes_kept: Kept::nothing(),

@@ -93,7 +93,7 @@ pub(crate) fn read(
         reader.moves_settings();
     }
     moves::note(text, tokens, &reader.actions[..at_once], reader.told_moves, catalog, &mut reader.effects);
-    let output = match done.output {
+    let output = match reader.with_handed_on(done.output) {
         // What was not understood may return anything; rows of another statement stay those.
         Output::None | Output::Columns(_) | Output::Within(_) if opaque => Output::Unknown,
         Output::Columns(_) | Output::Within(_) if before.ddl => Output::Unknown,

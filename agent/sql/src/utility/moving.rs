@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
                             let renaming =
                                 Renaming::To { schema: Some(with.0.clone()), name: with.1.clone() };
                             self.effects.names.push(Provisional::Moved(names, with));
-                            self.sequence_along(Verb::Alter, owned.oid);
+                            self.owned_along(Verb::Alter, owned.oid);
                             self.renames(relation_object(owned), true, renaming);
                         }
                     }

@@ -17,7 +17,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             for sequence in self.sequences(relation, column) {
-                self.sequence_along(verb, sequence);
+                self.owned_along(verb, sequence);
             }
             work.extend(relation.children.iter().filter_map(|oid| self.names.catalog.relation(*oid)));
         }
@@ -29,7 +29,7 @@ impl<'a> Reader<'a> {
         let relations: BTreeSet<Oid> = done.filter_map(|action| action.object.oid).collect();
         for relation in relations {
             for sequence in self.names.catalog.dependents().owned(relation) {
-                self.sequence_along(verb, sequence);
+                self.owned_along(verb, sequence);
             }
         }
     }
@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Its table is told already.
-    pub(super) fn sequence_along(&mut self, verb: Verb, sequence: Oid) {
+    pub(super) fn owned_along(&mut self, verb: Verb, sequence: Oid) {
         match self.names.catalog.relation(sequence) {
             Some(relation) => {
                 self.relations.insert(sequence);

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use policy::{Action, Detail, Oid, Relation, RelationKind, Verb};
+use policy::{Action, Detail, Lineage, ObjectKind, Oid, Output, Relation, RelationKind, Verb};
 
 use super::By;
+use super::values::stores;
 use crate::SearchPath;
-use crate::flow::constant;
+use crate::flow::{add, column, constant};
 use crate::lexer::Token;
 use crate::name::Name;
 use crate::read::{Reader, function_object, texts};
@@ -69,6 +70,7 @@ impl<'a> Reader<'a> {
                     calls.operators.get(operator).into_iter().flatten().filter(|(s, _)| found(s))
                 {
                     self.call_member(*function);
+                    self.hidden.insert(*function);
                 }
             }
         }
@@ -76,10 +78,12 @@ impl<'a> Reader<'a> {
             let types = texts::cast_types(text, tokens);
             for cast in calls.casts.iter().filter(|cast| types.contains(&cast.name)) {
                 self.call_member(cast.function);
+                self.hidden.insert(cast.function);
             }
         }
         if !calls.unseen.is_empty() {
             self.implying(|reader| calls.unseen.iter().for_each(|oid| reader.call_member(*oid)));
+            self.hidden.extend(&calls.unseen);
         }
         if self.names.catalog.has_strayed() {
             self.implying(Self::call_hung);
@@ -90,6 +94,42 @@ impl<'a> Reader<'a> {
                 let call = Action { verb: Verb::Function, object, implied: true, detail: Detail::NONE };
                 self.act(call);
             }
+        }
+    }
+
+    /// Adds what the functions of operators and casts read to what a statement gives and stores: it may be what they give, and
+    /// no expression tells of it.
+    pub(crate) fn with_handed_on(&mut self, output: Output) -> Output {
+        let mut handed_on = constant();
+        for function in std::mem::take(&mut self.hidden) {
+            for action in crate::called(function, self.names.catalog, self.limits) {
+                let read = match action.object.oid {
+                    _ if action.verb == Verb::Opaque => Lineage::Unknown,
+                    Some(oid) if action.object.kind == ObjectKind::Relation => column(oid, 0),
+                    None if action.object.kind == ObjectKind::Relation => Lineage::Unknown,
+                    _ => continue,
+                };
+                add(&mut handed_on, read);
+            }
+        }
+        if handed_on == constant() {
+            return output;
+        }
+        if self.actions.iter().any(|action| !action.implied && stores(action.verb)) {
+            add(&mut self.written, handed_on.clone());
+        }
+        add(&mut self.steers, handed_on.clone());
+        match (output, handed_on) {
+            (Output::Columns(mut columns), handed_on) => {
+                columns.iter_mut().for_each(|lineage| add(lineage, handed_on.clone()));
+                Output::Columns(columns)
+            }
+            (Output::Within(mut columns), Lineage::Exact(more) | Lineage::Derived(more)) => {
+                columns.extend(more);
+                Output::Within(columns)
+            }
+            (Output::Within(_), Lineage::Unknown) => Output::Unknown,
+            (output, _) => output,
         }
     }
 

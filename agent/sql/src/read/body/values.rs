@@ -106,7 +106,7 @@ impl Reader<'_> {
 }
 
 /// Whether what does this may keep a value, or hand it to somebody.
-fn stores(verb: Verb) -> bool {
+pub(super) fn stores(verb: Verb) -> bool {
     match verb {
         Verb::Insert
         | Verb::Update
