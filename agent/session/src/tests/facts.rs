@@ -66,9 +66,11 @@ fn names_that_a_transaction_has_moved_are_not_believed_qualified_or_not() {
     .concat();
     for read in [READ, "SELECT id FROM public.orders"] {
         let mut world = World::new(VAULT);
-        world.send(&[query(READ), swap.clone()]);
+        // What is not refused as it takes the table from under the rule is refused behind it.
+        let moved = world.send(&[query(READ), swap.clone()]).join("\n");
+        assert!(moved.contains("error 42501"), "{moved}");
         let got = world.send(&[query(read)]).join("\n");
-        assert!(got.starts_with("error 42501"), "{got}");
+        assert!(got.starts_with("error"), "{got}");
     }
 }
 
