@@ -353,6 +353,8 @@ fn what_is_done_to_a_sequence_is_done_to_the_table_that_owns_it() {
         "ALTER SEQUENCE s RESTART OWNED BY public.only.a",
         "alter sequence public.s, *alter table public.t, *alter table public.only",
     );
+    check("CREATE SEQUENCE n AS int OWNED BY t.a", "create sequence public.n, *alter table public.t");
+    check("CREATE SEQUENCE n OWNED BY NONE", "create sequence public.n");
     check("ALTER SEQUENCE s OWNED BY NONE", "alter sequence public.s, *alter table public.t");
     check("SELECT nextval('s')", &actions(&catalog(), "SELECT nextval('s')"));
 }

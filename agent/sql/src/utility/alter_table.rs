@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
     }
 
     /// OWNED BY among what is said of a sequence, which goes with that table from then on.
-    fn belongs_to(&mut self, mut cursor: Cursor<'a>) -> Option<()> {
+    pub(super) fn belongs_to(&mut self, mut cursor: Cursor<'a>) -> Option<()> {
         while !cursor.is_end() && !cursor.eat_all(&["owned", "by"]) {
             cursor.next();
         }

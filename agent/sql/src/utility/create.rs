@@ -79,6 +79,7 @@ impl<'a> Reader<'a> {
             "sequence" => {
                 let name = cursor.qualified()?;
                 self.create("sequence", name, temporary);
+                self.belongs_to(*cursor)?;
                 cursor.rest = &[];
             }
             "index" => {

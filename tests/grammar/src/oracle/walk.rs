@@ -183,6 +183,15 @@ impl Walk {
                 }
                 self.fields(fields, kind, &[]);
             }
+            // OWNED BY a column; or by NONE.
+            "DefElem" if text(fields, "defname") == "owned_by" => {
+                if let Some(("List", name)) = fields.get("arg").and_then(node)
+                    && let [of @ .., _] = list(name, "items")
+                    && let Some(name) = qualified(of)
+                {
+                    self.facts.relations.entry(name).or_insert_with(|| kind.to_owned());
+                }
+            }
             // Its modifiers are constants or words; anything else is refused before it is looked at.
             "TypeName" => {
                 if let Some(name) = qualified(list(fields, "names")) {
