@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use evidence::Ruling;
 use policy::{Action, ObjectKind, Output, Verb};
-use sql::{SearchPath, Statement};
+use sql::{Limits, SearchPath, Statement};
 
 use super::Active;
 use super::inherit::nothing;
@@ -25,18 +25,37 @@ impl Active {
             return Vec::new();
         }
         let prepared = &portal.prepared;
-        let mut settings = self.facts.settings(prepared.strings);
-        if path_moves {
-            settings.to_mut().search_path = SearchPath::Unknown;
+        let settings = self.facts.settings(prepared.strings);
+        let before = bound.reading.actions();
+        if path_moves || matches!(settings.search_path, SearchPath::Unknown) {
+            return self.runs_anywhere(before);
         }
         let now = self.reread_by(&prepared.text, prepared.strings, &settings);
         let now = self.with_checks(now, &prepared.types);
-        let before = bound.reading.actions();
         if !calls(before) && !calls(now.actions()) {
             return Vec::new();
         }
         let runs = |action: &&Action| action.implied || action.verb == Verb::Opaque;
         now.actions().iter().filter(runs).filter(|action| !before.contains(action)).cloned().collect()
+    }
+
+    /// What the functions among these do beside these, whatever the path is.
+    fn runs_anywhere(&self, before: &[Action]) -> Vec<Action> {
+        let (catalog, _) = self.facts.catalog();
+        let mut runs: Vec<Action> = Vec::new();
+        for function in before.iter().filter(|action| action.object.kind == ObjectKind::Function) {
+            let called = match function.object.oid {
+                Some(oid) => sql::called(oid, catalog, &Limits::default()),
+                None => vec![Action::opaque(MOVED)],
+            };
+            let called =
+                called.into_iter().map(|action| Action { implied: action.verb != Verb::Opaque, ..action });
+            runs.extend(
+                called
+                    .filter(|action| !before.contains(action) && action.object.kind != ObjectKind::Function),
+            );
+        }
+        runs
     }
 
     /// Whether any of it is not allowed. It has never been shown to a reviewer.
