@@ -189,6 +189,8 @@ fn a_sample_may_be_chosen_by_what_is_read_and_by_a_method_of_a_user_s() {
     );
     assert_eq!(steers("SELECT a FROM customers c, t TABLESAMPLE SYSTEM (length(c.ssn))"), "100.3");
     assert_eq!(steers("SELECT a FROM customers c, t TABLESAMPLE SYSTEM (5) REPEATABLE (c.id)"), "100.1");
+    let named = "SELECT a FROM (SELECT id AS repeatable FROM customers) c, LATERAL (SELECT a FROM t TABLESAMPLE SYSTEM (repeatable)) x";
+    assert_eq!(steers(named), "100.1");
     carries("SELECT \"tablesample\".ssn FROM (SELECT ssn FROM customers) \"tablesample\"", "100.3");
 }
 

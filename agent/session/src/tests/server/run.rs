@@ -91,7 +91,7 @@ impl Server {
                 let missing = || Failure("34000", "cursor does not exist".to_owned());
                 let inner = self.portals.get(name.as_bytes()).ok_or_else(missing)?.text.clone();
                 // `PORTAL_MULTI_QUERY` cannot be fetched from.
-                if matches!(Sql::of(&inner), Sql::CopyIn | Sql::CopyOut) {
+                if matches!(Sql::of(&inner), Sql::CopyIn | Sql::CopyOut | Sql::Other) {
                     return Err(Failure("XX000", "unsupported portal strategy".to_owned()));
                 }
                 return self.run_inner(&inner, simple, given, most);

@@ -118,7 +118,8 @@ impl Bridge<'_> {
             kind.is_constant()
                 || matches!(kind, Kind::Parameter | Kind::Operator | Kind::LeftParen | Kind::RightParen)
         };
-        if own && (arguments..end).all(|at| constant(at) || self.is(at, "repeatable")) {
+        // A column may be called `repeatable`, too.
+        if own && (arguments..end).all(|at| constant(at) || at == closing + 1) {
             return self.drop(index, end - index);
         }
         self.push(index, keyword("tablesample", Keyword::TABLESAMPLE));
