@@ -355,6 +355,7 @@ fn what_is_done_to_a_sequence_is_done_to_the_table_that_owns_it() {
     );
     check("CREATE SEQUENCE n AS int OWNED BY t.a", "create sequence public.n, *alter table public.t");
     check("CREATE SEQUENCE n OWNED BY NONE", "create sequence public.n");
+    assert!(actions(&owning(), "CREATE SEQUENCE n OWNED BY none.t.a").contains("opaque"), "it is a schema");
     check("ALTER SEQUENCE s OWNED BY NONE", "alter sequence public.s, *alter table public.t");
     check("SELECT nextval('s')", &actions(&catalog(), "SELECT nextval('s')"));
 }

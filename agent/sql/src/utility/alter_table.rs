@@ -238,8 +238,12 @@ impl<'a> Reader<'a> {
         while !cursor.is_end() && !cursor.eat_all(&["owned", "by"]) {
             cursor.next();
         }
-        if !cursor.is_end() && !cursor.sees("none") {
+        if !cursor.is_end() {
+            let is_none = cursor.sees("none");
             let mut parts = cursor.chain()?;
+            if is_none && parts.len() == 1 {
+                return Some(());
+            }
             parts.pop();
             let table = Name { name: parts.pop()?, schema: parts.pop() };
             self.implying(|reader| reader.touch(Verb::Alter, &table));

@@ -116,7 +116,9 @@ pub struct Names {
 
 impl Names {
     pub fn add(&mut self, clause: Clause, mut part: Part) {
+        // Alone it is a row that we take for anything.
         if let Part::Column(parts) = &mut part
+            && parts.len() > 1
             && let Some(row) = parts.first_mut()
             && let Some((_, of)) = self.rows.iter().find(|(name, _)| name == row)
         {
