@@ -96,7 +96,7 @@ fn message() -> impl Strategy<Value = Step> {
         1 => statement().prop_map(|s| step(format!("CloseStatement({s})"), wire::close(b'S', s))),
         1 => portal().prop_map(|p| step(format!("ClosePortal({p})"), wire::close(b'P', p))),
         1 => proptest::sample::select(&[2026_u32, 1, 0][..]).prop_map(|f| {
-            // pg_backend_pid is among them: it differs, and is compared by its length alone.
+            // pg_backend_pid is among them, which differs, and in its digits, too: that it answers is compared.
             step(format!("FunctionCall({f})"), wire::function_call(f))
         }),
         6 => Just(step("Sync", wire::sync())),
@@ -128,7 +128,7 @@ fn play(mut wire: Wire, script: &[Step], pieces: &[usize]) -> Result<Vec<Message
             match message.tag {
                 // Its sender's process id.
                 b'A' => message.body[..4].fill(0),
-                b'V' => message.body.fill(0),
+                b'V' => message.body.clear(),
                 _ => {}
             }
             messages.push(message);
