@@ -28,9 +28,8 @@ rules:
     })
 }
 
-/// The one that changed it sends nothing more, and the look that is taken every ten seconds is far.
-#[test]
-fn what_one_session_has_changed_others_go_by() -> Result<()> {
+/// One in which a table may be read, and one in which none may.
+fn two_schemas() -> Setup {
     let policy = "
 version: 1
 rules:
@@ -42,7 +41,13 @@ rules:
         "CREATE SCHEMA vault AUTHORIZATION {ROLE}; CREATE TABLE vault.notes (a text);
          CREATE SCHEMA mine AUTHORIZATION {ROLE};"
     );
-    story(&setup, |world| {
+    setup
+}
+
+/// The one that changed it sends nothing more, and the look that is taken every ten seconds is far.
+#[test]
+fn what_one_session_has_changed_others_go_by() -> Result<()> {
+    story(&two_schemas(), |world| {
         let (mut one, mut other) = (world.wire()?, world.wire()?);
         let read = "SELECT a FROM notes";
         for _ in 0..20 {
@@ -155,17 +160,8 @@ fn parts(rows: &str, path: &str) -> Result<(Vec<String>, bool, Vec<String>)> {
 /// It has been read, and is judged when the one before it has ended.
 #[test]
 fn what_others_have_changed_a_message_that_waits_goes_by() -> Result<()> {
-    let policy = "
-version: 1
-rules:
-  - { name: all, actions: [\"*\"], decision: allow }
-  - { name: no-vault, actions: [\"*\"], relations: [\"vault.*\"], decision: deny }
-";
-    let mut setup = Setup::policy(policy);
-    setup.database = format!(
-        "CREATE SCHEMA vault AUTHORIZATION {ROLE}; CREATE TABLE vault.notes (a text);
-         CREATE SCHEMA mine AUTHORIZATION {ROLE}; CREATE TABLE mine.notes (a text);"
-    );
+    let mut setup = two_schemas();
+    setup.database += "CREATE TABLE mine.notes (a text);";
     story(&setup, |world| {
         let (mut one, mut other) = (world.wire()?, world.wire()?);
         play(&mut other, &[q("SELECT 1")])?;

@@ -287,7 +287,7 @@ impl Active {
 
     /// What a portal does was judged when it was bound; it is judged again where anything has moved since, by
     /// what was bound and, unless it was planned then, by what the text would be now: utility statements resolve names
-    /// only when they run.
+    /// only when they run, and so do the bodies of functions.
     fn rejudge(&mut self, portal: &Portal, turn: &mut Turn<'_>) -> Ready<Ruled> {
         let bound = &portal.judged;
         let unmoved = bound.epoch == self.facts.epoch();
@@ -295,17 +295,16 @@ impl Active {
         if unmoved && !reopened && !bound.reading.inherits() {
             return Ready::Now(self.ruled(bound.clone()));
         }
-        let reading = match portal.is_planned() {
-            true if !calls(bound.reading.actions()) => Rc::clone(&bound.reading),
-            planned => {
-                let prepared = &portal.prepared;
-                match self.read(&prepared.text, Some(prepared.strings), turn) {
-                    Ready::Now(_) if planned => Rc::clone(&bound.reading),
-                    Ready::Now(reading) => self.with_checks(reading, &prepared.types),
-                    Ready::Wait => return Ready::Wait,
-                }
+        let mut reading = Rc::clone(&bound.reading);
+        if !portal.is_planned() || calls(bound.reading.actions()) {
+            // What its functions run is looked up by the path of now, which has to be known for that.
+            let prepared = &portal.prepared;
+            match self.read(&prepared.text, Some(prepared.strings), turn) {
+                Ready::Now(_) if portal.is_planned() => {}
+                Ready::Now(now) => reading = self.with_checks(now, &prepared.types),
+                Ready::Wait => return Ready::Wait,
             }
-        };
+        }
         if !self.names_are_certain(&reading) {
             self.waiting = Some(Waiting::Names);
             return Ready::Wait;

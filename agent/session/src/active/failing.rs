@@ -67,17 +67,17 @@ impl Active {
         let is_servers = |refusal: &Refusal| {
             refusal.is_servers && error.get(notice::code::SQLSTATE) == Some(refusal.sqlstate.as_bytes())
         };
+        let hidden = refusal.is_none() && self.hides_text(&error);
         match &refusal {
             Some(refusal) if is_servers(refusal) => turn.frontend().extend_from_slice(frame),
             Some(refusal) => refusal.encode(turn.frontend())?,
-            None if self.hides_text(&error) => cut(&error, true, turn),
+            None if hidden => cut(&error, true, turn),
             None => turn.frontend().extend_from_slice(frame),
         }
         let (sqlstate, message) = match &refusal {
             Some(Refusal { sqlstate, message, .. }) => (sqlstate.as_bytes(), message.as_bytes()),
             None => {
-                let masked = self.hides_text(&error);
-                let message = error.get(notice::code::MESSAGE).filter(|_| !masked);
+                let message = error.get(notice::code::MESSAGE).filter(|_| !hidden);
                 (error.get(notice::code::SQLSTATE).unwrap_or_default(), message.unwrap_or_default())
             }
         };

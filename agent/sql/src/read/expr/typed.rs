@@ -4,6 +4,7 @@
 use policy::{Catalog, ColumnRef, FIRST_NORMAL_OBJECT_ID, Lineage, Oid};
 use sqlparser::ast::{ArrayElemTypeDef, DataType, ExactNumberInfo, TimezoneInfo};
 
+use super::asking::own_name;
 use crate::flow::{Cell, Rows, stored_as};
 use crate::read::Reader;
 
@@ -162,16 +163,8 @@ impl Typed {
             DataType::Regclass => REGCLASS,
             DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => return Typed::of_cast(element),
             DataType::Custom(name, _) => {
-                let parts: Vec<&str> = name
-                    .0
-                    .iter()
-                    .filter_map(|part| part.as_ident())
-                    .map(|ident| ident.value.as_str())
-                    .collect();
-                let name = match parts.as_slice() {
-                    [name] | ["pg_catalog", name] => name.to_ascii_lowercase(),
-                    _ => return Typed::Unknown,
-                };
+                let Some(name) = own_name(name) else { return Typed::Unknown };
+                let name = name.to_ascii_lowercase();
                 let known = NAMED.iter().find(|(known, _)| *known == name);
                 return known.map_or(Typed::Unknown, |(_, oid)| Typed::Of(*oid));
             }
