@@ -69,7 +69,7 @@ rules:
         let _trap = inner_server(world, &container, &v4.to_string(), "trap")?;
         // Its own server is judged by the real one's catalog, which has no such table.
         let told = text(&finish(container.psql(&world.address()).args(["-c", "SELECT * FROM trap"]))?.stderr);
-        ensure!(told.contains("is not in the catalog"), "{told}");
+        ensure!(told.contains("does not exist in the catalog"), "{told}");
         let told = world.rows(&["SELECT name, ssn FROM customers WHERE id = 1"])?;
         ensure!(told.starts_with("Ada Lovelace|") && !told.contains("123-45-6789"), "{told}");
         Ok(())

@@ -73,6 +73,55 @@ fn in_the_extended_protocol() -> Result<()> {
 }
 
 #[test]
+fn what_is_not_there_is_refused_as_postgresql_refuses_it() -> Result<()> {
+    let policy = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow, mask: [public.customers.ssn] }
+";
+    let absent = [
+        "SELECT 1 FROM absent",
+        "SELECT 1 FROM nowhere.absent",
+        "INSERT INTO orders SELECT * FROM absent",
+        "UPDATE absent SET a = 1 WHERE a = 2",
+        "DROP TABLE absent",
+        "CREATE INDEX ON absent (a)",
+        "SELECT absent(1)",
+        "SELECT NULL::absent",
+    ];
+    story(&Setup::policy(policy), |world| {
+        for sql in absent {
+            for script in [
+                vec![wire::query(sql), wire::query("SELECT 1")],
+                vec![wire::run(sql), wire::sync(), wire::run("SELECT 1"), wire::sync()],
+            ] {
+                // Utility statements fail a message later there.
+                let errors = |mut lines: Vec<String>| {
+                    lines.retain(|line| line.starts_with(['E', 'Z']));
+                    lines
+                };
+                let got = errors(world.wire()?.talk(&script, 2)?);
+                let expect = errors(world.direct_wire()?.talk(&script, 2)?);
+                ensure!(got == expect, "{sql}\nthrough Portreeve: {got:?}\nfrom the server: {expect:?}");
+                ensure!(got.iter().any(|line| line.starts_with("E 42")), "{sql}: {got:?}");
+            }
+        }
+        let told =
+            String::from_utf8_lossy(&world.psql(&["SELECT count(*) FROM absent"])?.stderr).into_owned();
+        ensure!(told.contains("relation \"absent\" does not exist"), "{told}");
+        ensure!(told.contains("rule \"default\""), "{told}");
+        // What has been made meanwhile is found, whoever made it.
+        let mut wire = world.wire()?;
+        let read = [wire::query("SELECT count(*) FROM absent")];
+        ensure!(wire.talk(&read, 1)?.iter().any(|line| line == "E 42P01"));
+        world.server.sql("shop", "CREATE TABLE absent (); GRANT SELECT ON absent TO PUBLIC")?;
+        let found = wire.talk(&read, 1)?;
+        ensure!(!found.iter().any(|line| line.starts_with('E')), "{found:?}");
+        Ok(())
+    })
+}
+
+#[test]
 fn in_the_middle_of_a_pipeline() -> Result<()> {
     story(&Setup::policy(POLICY), |world| {
         let insert = |id: u32| wire::run(&format!("INSERT INTO orders VALUES ({id}, 1, 1, 'new')"));

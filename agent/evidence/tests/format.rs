@@ -82,6 +82,7 @@ fn observed() -> Decision<'static> {
                     policy::Renaming::Column { from: "id".into(), to: "key".into() },
                 ],
                 position: None,
+                undefined: None,
             },
         })),
         ruling: Ruling::Allow,

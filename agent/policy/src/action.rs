@@ -388,6 +388,40 @@ pub struct Detail {
     /// Where in the text what was not understood stands, in characters from 1, as PostgreSQL's errors count; of
     /// [`Verb::Opaque`] alone.
     pub position: Option<u32>,
+    /// What is named that is certainly not there; of [`Verb::Opaque`] alone.
+    pub undefined: Option<Undefined>,
+}
+
+/// What a name stands for that the database does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Undefined {
+    /// A table, view, sequence, index or composite type.
+    Relation,
+    /// A function, whatever its arguments.
+    Function,
+    /// A type or domain.
+    Type,
+}
+
+impl Undefined {
+    /// PostgreSQL's SQLSTATE where such a name is looked up in vain (appendix A, class 42).
+    pub const fn sqlstate(self) -> &'static str {
+        match self {
+            Undefined::Relation => "42P01",
+            Undefined::Function => "42883",
+            Undefined::Type => "42704",
+        }
+    }
+}
+
+impl fmt::Display for Undefined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Undefined::Relation => "relation",
+            Undefined::Function => "function",
+            Undefined::Type => "type",
+        })
+    }
 }
 
 impl Detail {
@@ -399,6 +433,7 @@ impl Detail {
         roles: Vec::new(),
         renamings: Vec::new(),
         position: None,
+        undefined: None,
     };
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::action::{Action, CLASSES, ObjectKind, Verb};
+use crate::action::{Action, CLASSES, ObjectKind, Undefined, Verb};
 use crate::decision::Decision;
 use crate::permit::{Binding, Pending, Permit};
 
@@ -70,7 +70,7 @@ impl Finding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     findings: Vec<Finding>,
-    /// Index of the severest finding, of equals one that a rule made, then the first; there is none where there are no actions.
+    /// Index of the severest finding, of equals one that a rule made, then one on a name that is not there, then the first; there is none where there are no actions.
     decisive: usize,
     policy: [u8; 32],
 }
@@ -78,8 +78,15 @@ pub struct Judgement {
 impl Judgement {
     /// From the findings on all actions of the statement.
     pub(crate) fn new(findings: Vec<Finding>, policy: [u8; 32]) -> Self {
-        // That a rule says so is more to go by than that none allows it.
-        let rank = |finding: &Finding| (finding.decision, finding.cause != Cause::NoRule);
+        // That a rule says so is more to go by than that none allows it. What stands on a name that is not there cannot be
+        // told either, and is not what its author has to mend.
+        let plain = |finding: &Finding| match finding.cause {
+            Cause::Rule => 3,
+            _ if finding.action.detail.undefined.is_some() => 2,
+            Cause::NoRule => 0,
+            _ => 1,
+        };
+        let rank = |finding: &Finding| (finding.decision, plain(finding));
         let mut decisive = 0;
         for (index, finding) in findings.iter().enumerate() {
             if findings.get(decisive).is_some_and(|so_far| rank(finding) > rank(so_far)) {
@@ -153,7 +160,11 @@ impl Judgement {
     /// One line for people: what, what became of it, by which rule.
     pub fn message(&self) -> String {
         let Some(finding) = self.decisive() else { return "nothing to run".to_owned() };
-        let what = single_line(&finding.action.to_string());
+        let what = single_line(&match finding.action.detail.undefined {
+            // As PostgreSQL begins: many a tool goes by it.
+            Some(_) => format!("{}: {}", finding.action.object.name, finding.action.verb),
+            None => finding.action.to_string(),
+        });
         let decided = finding.decision.participle();
         let rule = &finding.rule;
         match finding.cause {
@@ -228,6 +239,11 @@ impl Judgement {
         self.decisive().and_then(|finding| finding.action.detail.position)
     }
 
+    /// The SQLSTATE that PostgreSQL would refuse with what was refused first, where it certainly would: a name that is not there.
+    pub fn sqlstate(&self) -> Option<&'static str> {
+        self.decisive().and_then(|finding| finding.action.detail.undefined).map(Undefined::sqlstate)
+    }
+
     /// One line for people: what they can do about it. It is the rule's own message where it has one.
     pub fn hint(&self) -> Option<String> {
         let finding = self.decisive()?;
@@ -236,6 +252,9 @@ impl Judgement {
         }
         if let Some(message) = &finding.message {
             return Some(message.to_string());
+        }
+        if let (Decision::Deny, Some(undefined)) = (finding.decision, finding.action.detail.undefined) {
+            return Some(format!("Name a {undefined} that is there."));
         }
         Some(match (finding.decision, finding.cause) {
             (Decision::Hold, _) => "A reviewer decides whether it runs.".to_owned(),

@@ -108,6 +108,17 @@ impl<'a> Names<'a> {
         Ok(found)
     }
 
+    /// Whether what the database has by that name would have been found, had it any.
+    pub(crate) fn would_be_found(&self, name: &Name) -> bool {
+        // TOAST's relations and other sessions' temporary ones are there, but not in the catalog.
+        let known = |schema: &String| !schema.starts_with("pg_toast") && !is_temp(schema);
+        let looked_for = match &name.schema {
+            Some(schema) => known(schema),
+            None => matches!(self.path, SearchPath::Known { .. }),
+        };
+        looked_for && !self.before.moved && self.catalog.generation() > 0
+    }
+
     /// Whether the relation is what the database has, under the name that it has there, and no more than that.
     pub(crate) fn is_settled(&self, relation: &Relation) -> bool {
         self.catalog.is_settled(&relation.schema, &relation.name) && !self.catalog.is_altered(relation.oid)

@@ -29,7 +29,7 @@ pub(crate) use texts::is_told_by_literal;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use policy::{Action, ColumnRef, Detail, Function, Lineage, Object, Oid, Verb};
+use policy::{Action, ColumnRef, Detail, Function, Lineage, Object, Oid, Undefined, Verb};
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
 use crate::flow::{Rows, add, constant};
@@ -302,12 +302,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Opaque because a name is not in the catalog, or not certainly.
-    pub(crate) fn missing(&mut self, what: &str, name: &Name) {
+    pub(crate) fn missing(&mut self, what: Undefined, name: &Name) {
         if name.schema.is_none() && matches!(self.names.path, SearchPath::Unknown) {
             self.wants.search_path = true;
         }
         self.wants.catalog = true;
-        let mut action = Action::opaque(format!("{what} \"{name}\" is not in the catalog"));
+        let sure = self.names.would_be_found(name);
+        let told = if sure { "does not exist in the catalog" } else { "is not in the catalog" };
+        let mut action = Action::opaque(format!("{what} \"{name}\" {told}"));
+        action.detail.undefined = sure.then_some(what);
         action.detail.position = self.position_of(name);
         self.act(action);
     }

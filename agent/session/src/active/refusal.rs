@@ -26,10 +26,10 @@ const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
 pub(super) const QUERY_CANCELED: &str = "57014";
 
 impl Refusal {
-    /// The policy says no.
+    /// The policy says no, in the words of PostgreSQL's own error where that would say no as well.
     pub(crate) fn denied(judgement: &Judgement) -> Self {
         Refusal {
-            sqlstate: INSUFFICIENT_PRIVILEGE,
+            sqlstate: judgement.sqlstate().unwrap_or(INSUFFICIENT_PRIVILEGE),
             message: judgement.refusal(),
             // One line says it all: many a tool shows no other.
             hint: None,

@@ -1,7 +1,9 @@
 //! Relations as they are touched: the named one, what a view stands on, and the kin by inheritance.
 
 use policy::catalog::Lookup;
-use policy::{Action, Detail, FIRST_NORMAL_OBJECT_ID, Object, ObjectKind, Oid, Relation, RelationKind, Verb};
+use policy::{
+    Action, Detail, FIRST_NORMAL_OBJECT_ID, Object, ObjectKind, Oid, Relation, RelationKind, Undefined, Verb,
+};
 
 use super::Reader;
 use super::expr::Typed;
@@ -36,7 +38,7 @@ impl<'a> Reader<'a> {
         let found = self.names.relations(name);
         match found.as_slice() {
             [] => {
-                self.missing("relation", name);
+                self.missing(Undefined::Relation, name);
                 Target::Missing
             }
             [relation] if self.names.is_settled(relation) => Target::Known(relation),

@@ -2,7 +2,8 @@
 
 use policy::catalog::{Body, Calls};
 use policy::{
-    Action, Detail, FIRST_NORMAL_OBJECT_ID, Function, Lineage, Object, ObjectKind, Oid, Verb, Volatility,
+    Action, Detail, FIRST_NORMAL_OBJECT_ID, Function, Lineage, Object, ObjectKind, Oid, Undefined, Verb,
+    Volatility,
 };
 
 use super::Reader;
@@ -98,7 +99,7 @@ impl<'a> Reader<'a> {
             }
             Builtin::Other => {
                 if functions.is_empty() && !altered && !own_call {
-                    self.missing("function", name);
+                    self.missing(Undefined::Function, name);
                 }
                 if standard.is_empty() && !made_of_arguments {
                     carried = Lineage::Unknown;

@@ -3,6 +3,8 @@
 use sqlparser::ast::{ArrayElemTypeDef, DataType, GeometricTypeKind, Ident, ObjectName, ObjectNamePart};
 
 use super::Reader;
+use policy::Undefined;
+
 use crate::name::Name;
 use crate::names::{TypeFound, is_builtin_type};
 
@@ -216,7 +218,7 @@ impl Reader<'_> {
                 self.call_hidden("type", Some(&schema), &name.name);
                 self.checks(Some(&schema), &name.name);
             }
-            TypeFound::Missing => self.missing("type", name),
+            TypeFound::Missing => self.missing(Undefined::Type, name),
         }
     }
 }

@@ -204,7 +204,7 @@ fn names_are_cut_at_63_bytes_and_folded_in_ascii_alone() {
     assert!(!actions(&format!("CREATE TABLE {long} (a int)")).contains(&"x".repeat(64)));
     assert_eq!(actions("SELECT a FROM T"), "select table public.t");
     // The Kelvin sign does not fold to k.
-    assert!(actions("SELECT 1 FROM \u{212A}").contains("is not in the catalog"));
+    assert!(actions("SELECT 1 FROM \u{212A}").contains("does not exist in the catalog"));
 }
 
 /// A megabyte of one shape.

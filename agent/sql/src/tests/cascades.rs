@@ -252,7 +252,7 @@ fn what_is_done_to_an_index_is_done_to_its_table() {
     check("ALTER TABLE i SET (fillfactor = 50)", "alter index public.i, *alter table public.t");
     check("COMMENT ON INDEX i IS 'x'", "alter index public.i, *alter table public.t");
     check("REINDEX INDEX i", "maintain index public.i, *maintain table public.t");
-    check("DROP INDEX nowhere", "opaque (relation \"nowhere\" is not in the catalog)");
+    check("DROP INDEX nowhere", "opaque (relation \"nowhere\" does not exist in the catalog)");
     // What is part of it goes with it.
     check(
         "DROP INDEX events_i",

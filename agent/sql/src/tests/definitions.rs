@@ -33,7 +33,7 @@ fn an_index_is_made_on_its_table() {
         "create index public.t, function public.audit, select table public.t",
     );
     check("CREATE INDEX ON events (at)", "create index public.events, *create index public.events_2024");
-    check("CREATE INDEX ON missing (a)", "opaque (relation \"missing\" is not in the catalog)");
+    check("CREATE INDEX ON missing (a)", "opaque (relation \"missing\" does not exist in the catalog)");
     for text in ["CREATE INDEX ON t (a b c)", "CREATE INDEX ON t (a) WHERE", "CREATE INDEX ON t"] {
         assert!(is_opaque(text), "{text} gave {}", actions(text));
     }

@@ -316,7 +316,7 @@ fn groups_may_be_sets_of_sets() {
     }
     check(
         "SELECT 1 FROM t GROUP BY GROUPING SETS (GROUPING SETS (audit(a), (cube(b))), ROLLUP ((SELECT id FROM orders)))",
-        "select table public.t, function public.audit, opaque (function \"cube\" is not in the catalog), select table public.orders",
+        "select table public.t, function public.audit, opaque (function \"cube\" does not exist in the catalog), select table public.orders",
         "unknown",
     );
     // A function is called so.

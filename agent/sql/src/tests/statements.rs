@@ -60,9 +60,9 @@ fn queries_read_what_they_name() {
     check("WITH t AS (SELECT 1 AS a) SELECT a FROM t", "");
     check("WITH t AS (SELECT * FROM t) SELECT a FROM t", "select table public.t");
     check("WITH x AS (SELECT 1), y AS (SELECT * FROM x) SELECT * FROM y, public.t", "select table public.t");
-    check("SELECT * FROM missing", "opaque (relation \"missing\" is not in the catalog)");
+    check("SELECT * FROM missing", "opaque (relation \"missing\" does not exist in the catalog)");
     check("SELECT * FROM other.notes", "select table other.notes");
-    check("SELECT * FROM notes", "opaque (relation \"notes\" is not in the catalog)");
+    check("SELECT * FROM notes", "opaque (relation \"notes\" does not exist in the catalog)");
     check("SELECT a FROM t FOR UPDATE", "select table public.t, lock table public.t");
     check("(SELECT a FROM t) FOR UPDATE", "select table public.t, lock table public.t");
 }
@@ -333,10 +333,10 @@ fn calls_are_actions_unless_they_are_harmless() {
     check("SELECT nextval('s')", "function pg_catalog.nextval, *update sequence public.s");
     check("SELECT set_config('search_path', 'x', false)", "*function pg_catalog.set_config, set search_path");
     check("SELECT other.lower('X')", "function other.lower");
-    check("SELECT missing(1)", "opaque (function \"missing\" is not in the catalog)");
+    check("SELECT missing(1)", "opaque (function \"missing\" does not exist in the catalog)");
     check("SELECT 'x'::mood", "");
     check("SELECT 'x'::email", "function type public.email");
-    check("SELECT 'x'::missing", "opaque (type \"missing\" is not in the catalog)");
+    check("SELECT 'x'::missing", "opaque (type \"missing\" does not exist in the catalog)");
     check("SELECT 1 OPERATOR(pg_catalog.+) 2", "");
     check("SELECT 1 OPERATOR(other.+) 2", "function operator other.+");
     check("SELECT a <=> b FROM t", "select table public.t, function operator public.<=>");
@@ -484,7 +484,10 @@ fn a_search_path_that_a_text_sets_holds_behind_it() {
         behind(&format!("{set}; CREATE TABLE n (a int)"), made);
     }
     behind("SET search_path = other; SELECT id FROM notes", "select table other.notes");
-    behind("SET search_path = other; SELECT a FROM t", "opaque (relation \"t\" is not in the catalog)");
+    behind(
+        "SET search_path = other; SELECT a FROM t",
+        "opaque (relation \"t\" does not exist in the catalog)",
+    );
     behind("SET search_path = public; SELECT lower('X')", "");
     behind("SET search_path = other, pg_catalog; SELECT lower('X')", "function other.lower");
 }

@@ -183,7 +183,7 @@ fn definitions_are_told_by_kind() {
     check("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "create function public.f");
     check("ALTER TABLE t ADD COLUMN c int", "alter table public.t");
     check("ALTER TABLE IF EXISTS missing RENAME TO x", "alter table public.missing, create table public.x");
-    check("ALTER TABLE missing ADD c int", "opaque (relation \"missing\" is not in the catalog)");
+    check("ALTER TABLE missing ADD c int", "opaque (relation \"missing\" does not exist in the catalog)");
     check(
         "ALTER TABLE events ATTACH PARTITION t FOR VALUES IN (1)",
         "alter table public.events, *alter table public.events_2024, alter table public.t, *select table public.t",
@@ -192,7 +192,7 @@ fn definitions_are_told_by_kind() {
     check("ALTER DATABASE d SET search_path TO x", "alter database d, *set search_path");
     check("DROP TABLE t, public.orders CASCADE", "drop table public.t, drop table public.orders");
     check("DROP TABLE IF EXISTS missing", "drop table public.missing");
-    check("DROP TABLE missing", "opaque (relation \"missing\" is not in the catalog)");
+    check("DROP TABLE missing", "opaque (relation \"missing\" does not exist in the catalog)");
     check(
         "DROP SCHEMA other CASCADE",
         "drop schema other, *drop table other.notes, *drop function other.lower",

@@ -20,8 +20,8 @@ pub(super) fn encode(action: &Action, out: &mut Vec<u8>) {
     // Taken apart without `..`, so that nothing that is added can be forgotten here.
     let Action { verb, object, implied, detail } = action;
     let Object { kind, class, schema, name, oid } = object;
-    // Where it stands in the text decides nothing: it is the client's, not the record's.
-    let Detail { columns, condition, limit, roles, renamings, position: _ } = detail;
+    // Where it stands in the text, and under which SQLSTATE it is refused, decides nothing: they are the client's, not the record's.
+    let Detail { columns, condition, limit, roles, renamings, position: _, undefined: _ } = detail;
     cbor::map(out, |fields| {
         fields.text(0, verb.name());
         fields.uint(1, KINDS.iter().position(|known| known == kind).unwrap_or_default() as u64);

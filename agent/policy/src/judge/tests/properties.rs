@@ -31,6 +31,7 @@ fn any_detail() -> impl Strategy<Value = Detail> {
                 roles: owned(roles),
                 renamings,
                 position: None,
+                undefined: None,
             }
         },
     )
