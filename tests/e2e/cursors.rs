@@ -13,8 +13,14 @@ rules:
   - { name: no-vault, actions: [\"*\"], relations: [\"vault.*\"], decision: deny }
 ";
 
-fn setup() -> Setup {
-    let mut setup = Setup::policy(POLICY);
+const MASKED: &str = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow, mask: [vault.twin.b] }
+";
+
+fn setup(policy: &str) -> Setup {
+    let mut setup = Setup::policy(policy);
     setup.database = format!(
         "CREATE SCHEMA vault AUTHORIZATION {ROLE}; CREATE SCHEMA mine AUTHORIZATION {ROLE};
          CREATE TABLE twin AS SELECT 'clear-1'::text AS b; CREATE TABLE mine.twin AS SELECT 'clear-2'::text AS b;
@@ -66,7 +72,7 @@ fn scripts(path: &str) -> Vec<(&'static str, Vec<Step>)> {
 
 #[test]
 fn what_a_cursor_runs_is_judged_by_the_path_that_it_runs_by() -> Result<()> {
-    story(&setup(), |world| {
+    story(&setup(POLICY), |world| {
         for (name, script) in scripts("vault") {
             let lines = play(&mut world.wire()?, &script)?;
             ensure!(!lines.iter().any(|line| line.contains("denied-")), "{name}: {lines:?}");
@@ -81,7 +87,7 @@ fn what_a_cursor_runs_is_judged_by_the_path_that_it_runs_by() -> Result<()> {
 /// Whose path leads to nothing that is denied sees nothing of it.
 #[test]
 fn a_cursor_is_fetched_from_by_another_path_where_nothing_is_denied() -> Result<()> {
-    story(&setup(), |world| {
+    story(&setup(POLICY), |world| {
         for (name, script) in scripts("mine")
             .into_iter()
             .filter(|(name, _)| matches!(*name, "FETCH" | "the protocol's Execute" | "one in a transaction"))
@@ -90,6 +96,27 @@ fn a_cursor_is_fetched_from_by_another_path_where_nothing_is_denied() -> Result<
             let expected = play(&mut world.direct_wire()?, &script)?;
             ensure!(lines == expected, "{name}: {lines:?}\npast Portreeve: {expected:?}");
             ensure!(lines.iter().any(|line| line.contains("clear-2")), "{name}: {lines:?}");
+        }
+        Ok(())
+    })
+}
+
+/// What functions give is shown as far as they read nothing masked: as they were opened, and as they run.
+#[test]
+fn what_a_cursor_gives_is_masked_by_the_path_that_it_runs_by() -> Result<()> {
+    story(&setup(MASKED), |world| {
+        for (name, script) in scripts("vault") {
+            let lines = play(&mut world.wire()?, &script)?;
+            ensure!(!lines.iter().any(|line| line.contains("denied-")), "{name}: {lines:?}");
+        }
+        for (name, script) in scripts("public") {
+            if !matches!(name, "FETCH" | "the protocol's Execute" | "one in a transaction") {
+                continue;
+            }
+            let lines = play(&mut world.wire()?, &script)?;
+            let expected = play(&mut world.direct_wire()?, &script)?;
+            ensure!(lines == expected, "{name}: {lines:?}\npast Portreeve: {expected:?}");
+            ensure!(lines.iter().any(|line| line.contains("clear-1")), "{name}: {lines:?}");
         }
         Ok(())
     })

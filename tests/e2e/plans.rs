@@ -234,3 +234,31 @@ fn bodies_run_by_what_their_names_stand_for_now() -> Result<()> {
         Ok(())
     })
 }
+
+/// In a transaction the server cannot be told to forget: what a plan of before gives is masked as what it may be.
+#[test]
+fn what_a_body_gives_by_a_plan_of_before_is_masked_as_what_it_meant() -> Result<()> {
+    let mut setup = setup(POLICY);
+    setup.database += "CREATE TABLE mine.other (id int);
+        CREATE FUNCTION gives() RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT ssn FROM people LIMIT 1); END';
+        CREATE FUNCTION adds(int, int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN $1 + $2; END';";
+    story(&setup, |world| {
+        let told = |wire: &mut Wire| -> Result<Vec<String>> {
+            let mut lines = play(wire, &[q(PATH), q("BEGIN"), q("SELECT gives()")])?;
+            lines.extend(play(&mut world.wire()?, &[q("CREATE TABLE mine.people (ssn text)")])?);
+            lines.extend(play(
+                wire,
+                &[q("SELECT gives()"), q("SELECT gives() FROM notes WHERE gives() > 'm'")],
+            )?);
+            lines.extend(play(wire, &[q("INSERT INTO notes SELECT 3, gives() RETURNING a"), q("COMMIT")])?);
+            lines.extend(play(&mut world.wire()?, &[q("DROP TABLE mine.people")])?);
+            Ok(lines)
+        };
+        let lines = told(&mut world.wire()?)?;
+        ensure!(!tells(&lines), "{lines:?}");
+        ensure!(tells(&told(&mut world.direct_wire()?)?), "that is what the server does");
+        let lines = play(&mut world.wire()?, &[q("SELECT adds(1, id) FROM notes WHERE adds(id, 1) = 3")])?;
+        ensure!(lines.contains(&"D 3".to_owned()), "{lines:?}");
+        Ok(())
+    })
+}

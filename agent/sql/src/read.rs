@@ -19,7 +19,7 @@ mod types;
 mod uses;
 mod with;
 
-use body::{By, Kept};
+use body::{By, Kept, Results};
 
 pub(crate) use access::{Target, relation_object};
 pub(crate) use call::function_object;
@@ -113,6 +113,8 @@ pub(crate) struct Reader<'a> {
     calls_kept: Kept,
     /// The same of those that writes run.
     writes_kept: Kept,
+    /// What their results are made of.
+    results: Results,
     /// What runs the one at hand.
     runs_by: By,
     /// Of which columns it reads a relation.
@@ -160,6 +162,7 @@ impl<'a> Reader<'a> {
             bodies_rename: false,
             calls_kept: Kept::nothing(),
             writes_kept: Kept::nothing(),
+            results: Results::nothing(),
             runs_by: By::default(),
             columns_in_body: None,
             written_to: BTreeSet::new(),

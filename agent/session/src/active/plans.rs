@@ -40,8 +40,14 @@ impl Active {
         if !self.at_rest() && self.comes_to_rest() {
             return self.wait(Waiting::Rest);
         }
+        if !is_old && self.masks.is_some() && self.runs_old(&reading) {
+            // Bodies were judged when they were planned, but what they gave then may be masked.
+            let mut doubted = Reading::clone(&reading);
+            doubted.doubt_results();
+            return Ready::Now(Rc::new(doubted));
+        }
         if !is_old {
-            // EXECUTE doubts it by itself, and bodies were judged when they were planned.
+            // EXECUTE doubts it by itself.
             return Ready::Now(reading);
         }
         let mut doubted = Reading::clone(&reading);

@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
-use policy::{Action, ColumnRef, Lineage, Oid, Output};
+use policy::{Action, ColumnRef, Lineage, ObjectKind, Oid, Output, Verb};
 use sql::{Analysis, Effects, Place, Statement, TransactionEffect};
+
+use super::running::calls;
 
 /// What a text changes that the reading of later texts depends on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -150,6 +152,25 @@ impl Reading {
         Rc::make_mut(&mut self.meaning).changes = Changes::anything();
         let unknown = (Lineage::Unknown, Lineage::Unknown);
         self.inherit(statement, &[Action::opaque(why)], &[], Output::Unknown, unknown);
+    }
+
+    /// The same, but what its functions give may be made of anything.
+    pub(crate) fn doubt_results(&mut self) {
+        for statement in &mut Rc::make_mut(&mut self.meaning).statements {
+            if !calls(&statement.actions) {
+                continue;
+            }
+            statement.steers = Lineage::Unknown;
+            if statement.output != Output::None {
+                statement.output = Output::Unknown;
+            }
+            let writes = |action: &Action| {
+                !action.implied && action.object.kind == ObjectKind::Relation && action.verb != Verb::Select
+            };
+            if statement.actions.iter().any(writes) {
+                statement.written = Lineage::Unknown;
+            }
+        }
     }
 
     /// The same, but it may change settings of the session.

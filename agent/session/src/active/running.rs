@@ -15,14 +15,25 @@ use super::reading::Reading;
 /// Why it cannot be told what runs.
 pub(super) const MOVED: &str = "a cursor's functions, behind what may change the meaning of their names";
 
+/// What a portal does by now that was not told when it was bound.
+#[derive(Default)]
+struct Besides {
+    actions: Vec<Action>,
+    /// Its rows may be made of something else.
+    gives_other: bool,
+}
+
 impl Active {
-    /// What is done by now that was not told when it was bound. `path_moves`: the search path may have changed since what is
-    /// known of it.
-    pub(super) fn runs_besides(&self, portal: &Portal, path_moves: bool) -> Vec<Action> {
+    /// What is done by now besides. `path_moves`: the search path may have changed since what is known of it.
+    fn runs_besides(&self, portal: &Portal, path_moves: bool) -> Besides {
         let bound = &portal.judged;
         let unmoved = bound.epoch == self.facts.epoch() && !path_moves;
-        if unmoved || portal.materialised.get() {
-            return Vec::new();
+        if unmoved {
+            return Besides::default();
+        }
+        if portal.materialised.get() {
+            // It has been run, and what names meant at that moment is not known.
+            return Besides { actions: Vec::new(), gives_other: calls(bound.reading.actions()) };
         }
         let prepared = &portal.prepared;
         let settings = self.facts.settings(prepared.strings);
@@ -33,39 +44,46 @@ impl Active {
         let now = self.reread_by(&prepared.text, prepared.strings, &settings);
         let now = self.with_checks(now, &prepared.types);
         if !calls(before) && !calls(now.actions()) {
-            return Vec::new();
+            return Besides::default();
         }
         let runs = |action: &&Action| action.implied || action.verb == Verb::Opaque;
-        now.actions().iter().filter(runs).filter(|action| !before.contains(action)).cloned().collect()
+        let actions = now.actions().iter().filter(runs).filter(|action| !before.contains(action));
+        let gives_other = !now.outputs().eq(bound.reading.outputs());
+        Besides { actions: actions.cloned().collect(), gives_other }
     }
 
     /// What the functions among these do beside these, whatever the path is.
-    fn runs_anywhere(&self, before: &[Action]) -> Vec<Action> {
+    fn runs_anywhere(&self, before: &[Action]) -> Besides {
         let (catalog, _) = self.facts.catalog();
-        let mut runs: Vec<Action> = Vec::new();
+        let mut runs = Besides::default();
         for function in before.iter().filter(|action| action.object.kind == ObjectKind::Function) {
             let called = match function.object.oid {
                 Some(oid) => sql::called(oid, catalog, &Limits::default()),
                 None => vec![Action::opaque(MOVED)],
             };
-            let called =
-                called.into_iter().map(|action| Action { implied: action.verb != Verb::Opaque, ..action });
-            runs.extend(
-                called
-                    .filter(|action| !before.contains(action) && action.object.kind != ObjectKind::Function),
-            );
+            let called = called.into_iter().filter(|action| action.object.kind != ObjectKind::Function);
+            for action in called {
+                runs.gives_other = true;
+                let action = Action { implied: action.verb != Verb::Opaque, ..action };
+                if !before.contains(&action) {
+                    runs.actions.push(action);
+                }
+            }
         }
         runs
     }
 
-    /// Whether any of it is not allowed. It has never been shown to a reviewer.
+    /// Whether any of it is not allowed, which has never been shown to a reviewer, or given without the masks that it needs.
     pub(super) fn runs_untold(&mut self, portal: &Portal) -> bool {
-        let runs = self.runs_besides(portal, false);
-        if runs.is_empty() {
+        let Besides { actions, gives_other } = self.runs_besides(portal, false);
+        if gives_other && self.masks.is_some() {
+            return true;
+        }
+        if actions.is_empty() {
             return false;
         }
         let mut now = Reading::clone(&portal.judged.reading);
-        now.inherit(portal.at, &runs, &[], portal.output().clone(), (nothing(), nothing()));
+        now.inherit(portal.at, &actions, &[], portal.output().clone(), (nothing(), nothing()));
         self.rule(Rc::new(now)).ruling() != Ruling::Allow
     }
 
@@ -77,15 +95,18 @@ impl Active {
 
     /// Adds what runs to a FETCH.
     pub(super) fn fetch_runs(&self, resolved: &mut Reading, index: usize, name: &str, path_moves: bool) {
-        let runs = match self.names.portal(name.as_bytes()) {
+        let Besides { actions, gives_other } = match self.names.portal(name.as_bytes()) {
             Some(portal) => self.runs_besides(portal, path_moves),
             // A function may have opened it, of a query that calls others.
-            None if path_moves || self.facts.is_taken_back() => vec![Action::opaque(MOVED)],
+            None if path_moves || self.facts.is_taken_back() => {
+                Besides { actions: vec![Action::opaque(MOVED)], gives_other: true }
+            }
             None => return,
         };
-        if !runs.is_empty() {
-            let output = resolved.statements().get(index).map_or(Output::Unknown, |s| s.output.clone());
-            resolved.inherit(index, &runs, &[], output, (nothing(), nothing()));
+        if !actions.is_empty() || gives_other {
+            let known = resolved.statements().get(index).filter(|_| !gives_other);
+            let output = known.map_or(Output::Unknown, |statement| statement.output.clone());
+            resolved.inherit(index, &actions, &[], output, (nothing(), nothing()));
         }
     }
 }

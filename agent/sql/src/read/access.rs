@@ -227,7 +227,7 @@ fn gathers(relation: &Relation) -> bool {
 }
 
 /// PostgreSQL's own: made by initdb, in a schema of its own.
-fn is_own(relation: &Relation) -> bool {
+pub(super) fn is_own(relation: &Relation) -> bool {
     relation.oid < FIRST_NORMAL_OBJECT_ID
         && matches!(relation.schema.as_str(), "pg_catalog" | "information_schema")
 }

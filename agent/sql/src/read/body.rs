@@ -8,7 +8,7 @@
 use std::rc::Rc;
 
 use policy::catalog::{Body, Referential};
-use policy::{Action, Function, Oid, Relation, RelationKind, Verb};
+use policy::{Action, Function, Lineage, Oid, Relation, RelationKind, Verb};
 
 use self::tokens::{OF_STATEMENTS, SETTING, WRITING, chooses, is_privilege, utilities, written_at};
 use super::Reader;
@@ -24,14 +24,19 @@ use crate::{SearchPath, Settings};
 
 mod columns;
 mod moved;
+mod results;
 mod tokens;
 mod unseen;
 mod values;
 
+pub(in crate::read) use results::Results;
 pub(in crate::read) use values::{By, Kept};
 
 /// Bodies that one statement may run; of more it is not told what they do.
 const MAX_BODIES: usize = 300;
+
+/// Relations that one statement may write to, of those with anything that runs by it: a table may have thousands of partitions.
+const MAX_WRITTEN: usize = 20_000;
 
 /// Texts within texts: EXECUTE of a literal, DO.
 const MAX_DEPTH: usize = 8;
@@ -45,21 +50,26 @@ impl<'a> Reader<'a> {
         result
     }
 
-    /// What a function runs, with the path that it brings along, or that of what calls it.
-    pub(super) fn runs(&mut self, function: &'a Function) {
+    /// What a function runs, with the path that it brings along, or that of what calls it. Gives what its result is made of
+    /// beside its arguments.
+    pub(super) fn runs(&mut self, function: &'a Function) -> Lineage {
         let path = own_path(function).map_or(self.path, |own| self.path_of_bodies(own));
+        let run = (std::ptr::from_ref(function), path, self.runs_by);
         self.along(path, |reader| {
             if reader.bodies.len() == MAX_BODIES {
                 reader.opaque("it runs too many functions");
-            } else if reader.bodies.insert((std::ptr::from_ref(function), path, reader.runs_by)) {
+            } else if reader.bodies.insert(run) {
                 reader.bodies_run.push((function, path, reader.runs_by));
-                // What is not committed may have put another in its place.
-                for made in reader.names.catalog.functions_made(&function.schema, &function.name) {
-                    reader.runs(made);
-                }
-                reader.runs_body(function);
+                reader.reading(run, |reader| {
+                    // What is not committed may have put another in its place.
+                    for made in reader.names.catalog.functions_made(&function.schema, &function.name) {
+                        reader.runs(made);
+                    }
+                    reader.runs_body(function);
+                });
             }
         });
+        self.result_of(run)
     }
 
     /// The number of a path that a body brings along, which may be the same as the session's and is another then, too: it does
@@ -118,7 +128,11 @@ impl<'a> Reader<'a> {
             Body::Foreign if runs_text_elsewhere(&function.name) => {
                 self.opaque(format!("{} runs a text", shown()));
             }
-            Body::Foreign => {}
+            Body::Foreign => {
+                if !self.gives_its_arguments(function) {
+                    self.give(Lineage::Unknown);
+                }
+            }
             Body::Unread => self.opaque(format!("what {} runs is not read", shown())),
             Body::Calls(functions) => {
                 self.implying(|reader| functions.iter().for_each(|oid| reader.call_member(*oid)));
@@ -161,6 +175,10 @@ impl<'a> Reader<'a> {
 
     fn call_known(&mut self, function: &'a Function) {
         if function.schema == "pg_catalog" {
+            if function.name == "current_setting" {
+                // It is harmless, and gives what others have set.
+                self.give(Lineage::Unknown);
+            }
             let name = Name { schema: Some(function.schema.clone()), name: function.name.clone() };
             if runs_text(&name.name) || reads_relation(&name.name) {
                 // What it is given is not told here.
@@ -389,8 +407,11 @@ impl<'a> Reader<'a> {
             return;
         }
         let key = (relation.oid, verb, self.path, self.runs_by);
-        if self.written_to.contains(&key) || self.written_to.len() > MAX_BODIES {
+        if self.written_to.contains(&key) {
             return;
+        }
+        if self.written_to.len() == MAX_WRITTEN {
+            return self.opaque("it writes to too many relations");
         }
         self.written_to.insert(key);
         let parents = relation.parents.iter().filter_map(|oid| self.names.catalog.relation(*oid));

@@ -10,7 +10,7 @@ use super::Reader;
 use super::body::may_set;
 use super::computing::{gives_its_arguments, only_computes};
 use super::texts::is_told_by_literal;
-use crate::flow::constant;
+use crate::flow::{add, constant};
 use crate::name::Name;
 use crate::names::{Builtin, builtin, is_aggregate};
 
@@ -58,12 +58,11 @@ impl<'a> Reader<'a> {
         for function in &computing {
             self.implying(|reader| reader.call_function(verb, function));
         }
-        let mut made_of_arguments = !users.is_empty();
         for function in &users {
-            self.call_function(verb, function);
+            let result = self.call_function(verb, function);
             if !self.gives_its_arguments(function) {
-                made_of_arguments = false;
-                carried = Lineage::Unknown;
+                // A cast between its arguments may make them of anything.
+                add(&mut carried, if self.casts_unseen() { Lineage::Unknown } else { result });
             }
         }
         let in_catalog = others.len() > users.len() + computing.len();
@@ -101,7 +100,7 @@ impl<'a> Reader<'a> {
                 if functions.is_empty() && !altered && !own_call {
                     self.missing(Undefined::Function, name);
                 }
-                if standard.is_empty() && !made_of_arguments {
+                if standard.is_empty() && users.is_empty() {
                     carried = Lineage::Unknown;
                 }
             }
@@ -146,7 +145,8 @@ impl<'a> Reader<'a> {
         });
     }
 
-    pub(super) fn call_function(&mut self, verb: Verb, function: &'a Function) {
+    /// Gives what its result is made of beside its arguments.
+    pub(super) fn call_function(&mut self, verb: Verb, function: &'a Function) -> Lineage {
         // It may run SET, set_config or DDL. Whoever declares it stable only promises not to: `SELECT set_config(…)` runs
         // all the same, so that its body is asked. Of functions in C the promise is believed: they come with extensions.
         let is_volatile = function.volatility == Volatility::Volatile;
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
             let object = function_object(class, Some(&function.schema), &function.name, oid);
             self.act(Action { verb, object, implied, detail: Detail::NONE });
         }
-        self.runs(function);
+        self.runs(function)
     }
 
     /// Whether what casts, operators and types run by themselves may change settings.

@@ -8,6 +8,7 @@ use crate::{Limits, analyse};
 
 mod bodies;
 mod computing;
+mod results;
 
 fn function(oid: Oid, name: &str, language: &str, body: Body) -> Function {
     Function {

@@ -55,9 +55,12 @@ impl<'a> Reader<'a> {
             if self.bodies.len() == MAX_BODIES {
                 return self.opaque("it runs too many functions");
             }
-            if self.bodies.insert((std::ptr::from_ref(function), unknown, by)) {
+            let run = (std::ptr::from_ref(function), unknown, by);
+            if self.bodies.insert(run) {
                 let outer = std::mem::replace(&mut self.runs_by, by);
-                self.along(unknown, |reader| reader.runs_body(function));
+                self.along(unknown, |reader| {
+                    reader.reading_moved(run, |reader| reader.runs_body(function));
+                });
                 self.runs_by = outer;
             }
         }

@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
     /// Adds what the functions of operators and casts read to what a statement gives and stores: it may be what they give, and
     /// no expression tells of it.
     pub(crate) fn with_handed_on(&mut self, output: Output) -> Output {
-        let mut handed_on = constant();
+        let mut handed_on = self.moved_results();
         for function in std::mem::take(&mut self.hidden) {
             for action in crate::called(function, self.names.catalog, self.limits) {
                 let read = match action.object.oid {

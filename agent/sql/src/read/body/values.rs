@@ -47,6 +47,7 @@ impl Reader<'_> {
             self.effects.reopens |= is("open") || is("close");
             if is("fetch") || is("move") {
                 self.note_read(Lineage::Unknown);
+                self.give(Lineage::Unknown);
             }
         }
     }
@@ -57,6 +58,7 @@ impl Reader<'_> {
         if !self.implies {
             return;
         }
+        self.give_found(action);
         match (action.verb, action.object.oid) {
             (Verb::Select, Some(oid)) if action.object.kind == ObjectKind::Relation => {
                 match self.columns_in_body.take_if(|(of, _)| *of == oid) {
