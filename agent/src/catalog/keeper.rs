@@ -134,6 +134,10 @@ impl Keeper {
                 break;
             }
             pause = (pause * 2).min(longest);
+            // The database may be gone, and nobody asks for it: the next session brings the connection back.
+            if self.is_unused() && self.rest().await.is_break() {
+                break;
+            }
         }
         info!(database = %self.key, "the catalog is no longer used");
     }
@@ -211,8 +215,8 @@ impl Keeper {
     /// Waits without a connection for the next request. Breaks when the database is to be forgotten.
     async fn rest(&mut self) -> ControlFlow<()> {
         if let Some(known) = &mut self.known {
-            // Until the connection is back, it is as old as if the connection had been lost.
-            known.lost = Some(Instant::now());
+            // Until the connection is back, it is as old as if the connection had been lost, if it was not.
+            known.lost.get_or_insert_with(Instant::now);
         }
         loop {
             if self.is_idle() {
@@ -354,6 +358,11 @@ impl Keeper {
                 let _ = reply.send(Err(Error::Stale { key: self.key.clone(), lost }));
             }
         }
+    }
+
+    /// Whether no session has a view and none asks for one.
+    fn is_unused(&self) -> bool {
+        self.known.as_ref().is_none_or(|known| known.catalog.receiver_count() == 0) && self.queue.is_empty()
     }
 
     /// Whether no session has had a view for the configured time.

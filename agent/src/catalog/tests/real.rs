@@ -35,7 +35,7 @@ fn against_a_real_server() {
     let Some(mut server) = Server::start() else { return };
     run(async {
         let admin = server.client("postgres").await;
-        for database in ["reads", "changes", "watched", "lost", "dropped", "unwatched"] {
+        for database in ["reads", "changes", "watched", "lost", "dropped", "forced", "unwatched"] {
             admin.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
         }
         admin.batch_execute("CREATE ROLE plain LOGIN; CREATE ROLE nologin NOLOGIN").await.unwrap();
@@ -46,6 +46,7 @@ fn against_a_real_server() {
         too_many_rows_are_refused(&server).await;
         a_database_without_sessions_is_forgotten(&server).await;
         a_database_without_sessions_can_be_dropped(&server, &admin).await;
+        a_database_that_nobody_wants_is_not_connected_to(&server, &admin).await;
         what_changed_while_nobody_looked_is_read(&server).await;
         a_lost_connection_is_made_again(&server, &admin).await;
     });
@@ -307,6 +308,32 @@ async fn a_database_without_sessions_can_be_dropped(server: &Server, admin: &Cli
     assert!(catalogs.get(&key("dropped")).await.is_ok());
     let catalogs = start(server, "plain", Config::default());
     assert!(catalogs.get(&key("dropped")).await.is_err());
+}
+
+/// Counts the connections that a keeper makes.
+struct Counts(Socket, AtomicUsize);
+
+impl Connect for Counts {
+    fn connect<'a>(&'a self, key: &'a Key, way: Way) -> Connecting<'a> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.connect(key, way)
+    }
+}
+
+async fn a_database_that_nobody_wants_is_not_connected_to(server: &Server, admin: &Client) {
+    let socket = Socket { path: server.socket(), role: "plain" };
+    let connector = Arc::new(Counts(socket, AtomicUsize::new(0)));
+    let catalogs = Catalogs::start(Config::default(), connector.clone()).unwrap();
+    drop(catalogs.get(&key("forced")).await.unwrap());
+    // While the connection is still there, so that it is lost.
+    admin.batch_execute("DROP DATABASE forced WITH (FORCE)").await.unwrap();
+    // Longer than the first two pauses.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(connector.1.load(Ordering::Relaxed), 1, "it asks for a database that is gone");
+    // The next session has it looked for again.
+    assert!(catalogs.get(&key("forced")).await.is_ok(), "the last catalog is still good for a while");
+    let connections = || async { connector.1.load(Ordering::Relaxed) };
+    eventually(connections, |count| *count == 2).await;
 }
 
 async fn what_changed_while_nobody_looked_is_read(server: &Server) {
