@@ -12,7 +12,7 @@ use std::time::Duration;
 use policy::{Catalog, Changes};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
 use tokio_postgres::{Client, NoTls, config::SslMode};
 use tracing::{debug, info, warn};
 
@@ -41,6 +41,9 @@ pub(super) struct View {
 /// The first and the longest pause before connecting again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
+/// The pause where somebody asks: a server that is back is not kept waiting for, nor one that is away tried without end.
+const ASKED: Duration = Duration::from_millis(100);
+
 /// How long the connection is kept for the next session: those of a script follow one another, while DROP DATABASE
 /// waits five seconds for others to leave.
 const KEPT: Duration = Duration::from_millis(250);
@@ -56,7 +59,7 @@ pub(super) struct Keeper {
     shared: Arc<Shared>,
     key: Key,
     queue: mpsc::Receiver<Request>,
-    /// What ended a time without connection; it is answered when there is one, before the queue.
+    /// What ended a time without connection; it is answered when there is one, before the queue, or when none could be made.
     waiting: Option<Request>,
     known: Option<Known>,
     /// The way by which the last login came through.
@@ -124,7 +127,8 @@ impl Keeper {
                 }
                 Err(error) => {
                     debug!(database = %self.key, %error, "the catalog cannot be read");
-                    if self.known.is_none() {
+                    // What nobody uses is read again by who comes next: the database may be another by then, or gone.
+                    if !self.is_used() {
                         self.refuse_all(&error);
                         return;
                     }
@@ -327,25 +331,23 @@ impl Keeper {
         (lost > Duration::from_secs(self.shared.config.stale_seconds)).then_some(lost)
     }
 
-    /// Waits before connecting again, answering meanwhile. Breaks when the database is idle.
+    /// Answers who has waited for a connection, and waits before connecting again: not for long once somebody asks.
+    /// Breaks when the database is idle.
     async fn pause(&mut self, pause: Duration) -> ControlFlow<()> {
-        if let Some(request) = self.waiting.take() {
+        while let Some(request) = self.waiting.take().or_else(|| self.queue.try_recv().ok()) {
             self.answer_without(request);
         }
         if self.is_idle() {
             return ControlFlow::Break(());
         }
-        let over = sleep(pause);
-        tokio::pin!(over);
-        loop {
-            tokio::select! {
-                () = &mut over => return ControlFlow::Continue(()),
-                request = self.queue.recv() => match request {
-                    None => return ControlFlow::Break(()),
-                    Some(request) => self.answer_without(request),
-                },
-            }
+        let begun = Instant::now();
+        match timeout(pause, self.queue.recv()).await {
+            Err(_) => return ControlFlow::Continue(()),
+            Ok(None) => return ControlFlow::Break(()),
+            Ok(Some(request)) => self.waiting = Some(request),
         }
+        sleep_until(begun + ASKED).await;
+        ControlFlow::Continue(())
     }
 
     /// Answers while there is no connection.
@@ -360,9 +362,14 @@ impl Keeper {
         }
     }
 
+    /// Whether a session has a view of what is known.
+    fn is_used(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.catalog.receiver_count() > 0)
+    }
+
     /// Whether no session has a view and none asks for one.
     fn is_unused(&self) -> bool {
-        self.known.as_ref().is_none_or(|known| known.catalog.receiver_count() == 0) && self.queue.is_empty()
+        !self.is_used() && self.waiting.is_none() && self.queue.is_empty()
     }
 
     /// Whether no session has had a view for the configured time.
@@ -382,7 +389,7 @@ impl Keeper {
     /// Ends with an answer for everybody who waits.
     fn refuse_all(&mut self, error: &Error) {
         self.queue.close();
-        while let Ok(request) = self.queue.try_recv() {
+        while let Some(request) = self.waiting.take().or_else(|| self.queue.try_recv().ok()) {
             match request {
                 Request::Get(reply) => drop(reply.send(Err(error.clone()))),
                 Request::Refresh(reply) => drop(reply.send(Err(error.clone()))),

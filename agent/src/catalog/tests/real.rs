@@ -49,6 +49,8 @@ fn against_a_real_server() {
         a_database_that_nobody_wants_is_not_connected_to(&server, &admin).await;
         what_changed_while_nobody_looked_is_read(&server).await;
         a_lost_connection_is_made_again(&server, &admin).await;
+        who_asks_does_not_wait_for_the_next_try(&server, &admin).await;
+        a_database_that_is_made_anew_is_read_at_once(&server, &admin).await;
     });
     a_server_that_stays_away_refuses_new_sessions(&mut server);
 }
@@ -367,6 +369,44 @@ async fn a_lost_connection_is_made_again(server: &Server, admin: &Client) {
     assert!(catalogs.get(&key("lost")).await.is_ok(), "the last catalog is still good for a while");
     let newer = eventually(|| live.refresh(), Result::is_ok).await.unwrap();
     assert!(newer.generation() > before && newer.relation_named("public", "t").is_some());
+}
+
+/// Lets nobody else into a database, or lets them in again.
+async fn shut(admin: &Client, database: &str, shut: bool) {
+    let limit = if shut { 0 } else { -1 };
+    admin.batch_execute(&format!("ALTER DATABASE {database} CONNECTION LIMIT {limit}")).await.unwrap();
+}
+
+async fn who_asks_does_not_wait_for_the_next_try(server: &Server, admin: &Client) {
+    let catalogs = start(server, "plain", Config { stale_seconds: 0, ..Config::default() });
+    let live = catalogs.get(&key("lost")).await.unwrap();
+    shut(admin, "lost", true).await;
+    let terminated = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'lost'";
+    admin.query(terminated, &[]).await.unwrap();
+    let _ = eventually(|| live.refresh(), Result::is_err).await;
+    // Some tries fail, so that the pauses are long.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    shut(admin, "lost", false).await;
+    let lost = key("lost");
+    let asked = tokio::join!(live.refresh(), catalogs.get(&lost));
+    assert!(matches!(asked, (Ok(_), Ok(_))), "{asked:?}");
+}
+
+async fn a_database_that_is_made_anew_is_read_at_once(server: &Server, admin: &Client) {
+    let catalogs = start(server, "plain", Config { stale_seconds: 0, ..Config::default() });
+    let live = catalogs.get(&key("lost")).await.unwrap();
+    admin.batch_execute("DROP DATABASE lost WITH (FORCE)").await.unwrap();
+    let _ = eventually(|| live.refresh(), Result::is_err).await;
+    drop(live);
+    // Whoever asks for it now reads the server's own word.
+    let gone = eventually(
+        || async { catalogs.get(&key("lost")).await.err() },
+        |error| error.as_ref().is_some_and(|error| error.to_string().contains("3D000")),
+    );
+    gone.await;
+    admin.batch_execute("CREATE DATABASE lost").await.unwrap();
+    let live = catalogs.get(&key("lost")).await.unwrap();
+    assert!(live.current().relation_named("public", "t").is_none());
 }
 
 fn a_server_that_stays_away_refuses_new_sessions(server: &mut Server) {
