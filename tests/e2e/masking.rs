@@ -516,3 +516,26 @@ fn cast_hands_on_nothing(context: &str) -> Result<()> {
         Ok(())
     })
 }
+
+/// What is deferred fails where its transaction ends: without a Sync that is at the end of a Query that meets nothing masked.
+#[test]
+fn a_deferred_key_says_nothing_masked_wherever_it_fails() -> Result<()> {
+    let mut setup = Setup::policy(POLICY);
+    setup.database += "ALTER TABLE customers ADD UNIQUE (ssn);
+        CREATE TABLE insured (ssn text REFERENCES customers (ssn) DEFERRABLE INITIALLY DEFERRED);
+        INSERT INTO customers VALUES (4, 'Ed', NULL, '111-11-1111');
+        INSERT INTO insured VALUES ('111-11-1111');";
+    story(&setup, |world| {
+        for end in ["SELECT 1", "SET work_mem = 1000", "SHOW work_mem", "DEALLOCATE ALL"] {
+            let mut wire = world.wire()?;
+            let sent = [wire::run("DELETE FROM customers WHERE id = 4"), wire::query(end)].concat();
+            let answers = wire.exchange(&[sent], 1)?;
+            let failed = answers.iter().find(|answer| answer.tag == b'E');
+            let Some(failed) = failed else { anyhow::bail!("{end}: nothing fails") };
+            ensure!(failed.field(b'C') == "23503", "{end}: {}", failed.line());
+            let told = b"MDHW".map(|code| failed.field(code)).join(" ");
+            ensure!(!told.contains("111-11"), "{end}: {told}");
+        }
+        Ok(())
+    })
+}

@@ -35,6 +35,8 @@ pub(crate) struct Run {
     pub(crate) copy_begun: bool,
     /// The error's text may hold what must not be recorded.
     pub(crate) veils_errors: bool,
+    /// It is a Query, and no Sync came since messages of the extended protocol.
+    pub(crate) ends_batch: bool,
     /// Data that the client copies in may hold what must not be recorded.
     pub(crate) veils_values: bool,
     begun: Times,
@@ -49,7 +51,8 @@ pub(crate) struct Run {
 
 impl Run {
     /// Whether it reads and writes nothing that is masked or not known, and runs no code of users: what fails in it tells of
-    /// nothing else. `veils_values` says it of relations.
+    /// nothing else. `veils_values` says it of relations. A Query behind messages without a Sync ends their transaction
+    /// as well: what they deferred fails with it, in its place.
     pub(crate) fn meets_nothing_masked(&self) -> bool {
         let known = |lineage: &Lineage| !matches!(lineage, Lineage::Unknown);
         let clear = |statement: &Statement| {
@@ -66,6 +69,7 @@ impl Run {
         let unseen =
             |action: &Action| action.verb == Verb::Opaque || action.object.kind == ObjectKind::Function;
         !self.veils_values
+            && !self.ends_batch
             && !self.reading.actions().iter().any(unseen)
             && self.reading.statements().iter().all(clear)
     }
@@ -81,6 +85,7 @@ impl Run {
             changes: Vec::new(),
             copy_begun: false,
             veils_errors: false,
+            ends_batch: false,
             veils_values: false,
             begun,
             tags: SmallVec::new(),

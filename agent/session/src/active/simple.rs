@@ -66,6 +66,7 @@ impl Active {
     ) -> Result<(), Fault> {
         turn.statement(permit, frame);
         let mut run = self.run(record, ruled.reading(), turn);
+        run.ends_batch = self.batch_open;
         self.executes(ruled.reading());
         run.changes = self.change_names(text, ruled.judged(), record);
         self.names.stretch_ends();

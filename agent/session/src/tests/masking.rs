@@ -193,6 +193,17 @@ fn errors_are_cut_and_a_refused_copy_of_values_is_refused_by_masking() {
     }
 }
 
+/// What messages without a Sync have deferred fails where the Query behind them ends their transaction.
+#[test]
+fn a_query_that_ends_a_batch_may_fail_by_what_was_deferred_there() {
+    let fails = query("SELECT id FROM orders WHERE note = 'fail'");
+    let batch = run("SELECT id FROM customers");
+    let got = masked().send(&[batch.clone(), fails.clone()]).join("\n");
+    assert!(got.contains("not shown") && !got.contains("division by zero"), "{got}");
+    let got = masked().send(&[batch, sync(), fails]).join("\n");
+    assert!(got.contains("division by zero"), "{got}");
+}
+
 /// The values of an EXECUTE may bring what the statement inside could not read.
 #[test]
 fn what_execute_hands_over_is_stored_as_well() {
