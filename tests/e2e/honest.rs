@@ -1,7 +1,7 @@
 //! What honest people write: with a policy that README suggests each statement is allowed, and answered as without Portreeve.
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::wire::Wire;
+use e2e::wire::{self, Wire};
 use e2e::{Setup, World, story};
 
 use crate::steps::{Step, play, q};
@@ -251,6 +251,59 @@ fn masks_leave_alone_what_shows_nothing_of_them() -> Result<()> {
             ],
         )?;
         ensure!(refused.iter().filter(|line| *line == "E 42501").count() == 4, "{refused:?}");
+        Ok(())
+    })
+}
+
+/// Where columns are masked, an error that can tell nothing of them says what it says elsewhere.
+#[test]
+fn what_meets_nothing_masked_fails_in_the_servers_own_words() -> Result<()> {
+    let masks = READS.replace(
+        "relations: [\"app.*\"], decision: allow",
+        "relations: [\"app.*\"], decision: allow, mask: app.customers.mail",
+    );
+    let sleeps =
+        "  - { name: sleeps, actions: [function], functions: pg_catalog.pg_sleep, decision: allow }\n";
+    let setup = Setup { database: DATABASE.to_owned(), ..Setup::policy(&format!("{masks}{WRITES}{sleeps}")) };
+    let copied =
+        [wire::query("COPY app.log FROM STDIN"), wire::copy_data("a\tb\n"), wire::copy_done()].concat();
+    story(&setup, |world| {
+        let said = |wire: &mut Wire, messages: Vec<u8>| -> Result<Vec<String>> {
+            let answers = wire.exchange(&[messages], 1)?;
+            let told = answers.iter().filter(|message| matches!(message.tag, b'E' | b'N'));
+            Ok(told.map(|message| b"CMDHW".map(|code| message.field(code)).join("|")).collect())
+        };
+        let (mut direct, mut through) = (world.direct_wire()?, world.wire()?);
+        for text in [
+            "COMMIT",
+            "ROLLBACK",
+            "SAVEPOINT a",
+            "BEGIN",
+            "BEGIN",
+            "ROLLBACK TO a",
+            "ROLLBACK",
+            "SET work_mem = 'lots'",
+            "SHOW nothing",
+            "DEALLOCATE nothing",
+            "CLOSE nothing",
+            "COPY",
+            "SET statement_timeout = 50",
+            "SELECT pg_sleep(5)",
+            "PARSE",
+            "BIND",
+        ] {
+            let messages = || match text {
+                "COPY" => copied.clone(),
+                "PARSE" => [wire::parse("", "SELECT 1; SELECT 2"), wire::sync()].concat(),
+                "BIND" => {
+                    let parse = wire::parse("", "SELECT id FROM app.accounts WHERE id = $1");
+                    [parse, wire::bind("", "", &["x"]), wire::sync()].concat()
+                }
+                text => wire::query(text),
+            };
+            let (expected, got) = (said(&mut direct, messages())?, said(&mut through, messages())?);
+            ensure!(got == expected, "{text}: {expected:?}, but {got:?}");
+        }
         Ok(())
     })
 }

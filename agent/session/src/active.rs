@@ -5,6 +5,7 @@
 
 mod backend;
 mod cache;
+mod clear;
 mod clock;
 mod delivered;
 mod description;

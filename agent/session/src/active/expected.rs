@@ -85,6 +85,8 @@ pub(crate) struct Sent {
     pub(crate) begun: Times,
     /// The error's text may hold what must not be recorded.
     pub(crate) veiled: bool,
+    /// What fails in it tells of nothing masked.
+    pub(crate) clear: bool,
 }
 
 impl Expected {

@@ -92,7 +92,8 @@ impl Active {
         };
         let change = self.names.prepare(name, Rc::new(prepared));
         let veiled = self.veils(ruled.reading()) || ruled.reading().has_secrets();
-        let sent = Sent { record, begun: turn.now, veiled };
+        // The server looks at the text, and at no row.
+        let sent = Sent { record, begun: turn.now, veiled, clear: true };
         self.expect(Expected::Parse { sent, change, length, refusal }, turn)
     }
 
@@ -161,7 +162,9 @@ impl Active {
         record: u64,
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
-        let veiled = self.veils(&judged.reading) || judged.reading.has_secrets();
+        let veils = self.veils(&judged.reading);
+        let (veiled, clear) =
+            (veils || judged.reading.has_secrets(), !veils && judged.reading.meets_nothing_masked());
         let unmoved = judged.epoch == self.facts.epoch();
         self.taken_apart(&prepared, &judged.reading);
         self.facts.planned(&judged.reading);
@@ -181,7 +184,7 @@ impl Active {
             materialised: Cell::new(false),
         });
         let change = Some(self.names.bind(name, Rc::clone(&portal)));
-        let sent = Sent { record, begun: turn.now, veiled };
+        let sent = Sent { record, begun: turn.now, veiled, clear };
         self.expect(Expected::Bind { sent, change, refusal: None }, turn)?;
         self.describe_own(name, portal, turn)
     }
@@ -225,7 +228,7 @@ impl Active {
     ) -> Result<(), Fault> {
         self.batch_refused = true;
         // The portal of that name stays what it was: the failing Bind does not come as far as to replace it.
-        let sent = Sent { record, begun: turn.now, veiled: true };
+        let sent = Sent { record, begun: turn.now, veiled: true, clear: false };
         self.expect(Expected::Bind { sent, change: None, refusal: Some(refusal) }, turn)
     }
 

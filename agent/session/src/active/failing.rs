@@ -23,9 +23,10 @@ impl Active {
                 | Expected::Execute { run, .. }
                 | Expected::FunctionCall { run, .. },
             ) => (run.masks.is_some(), run.meets_nothing_masked()),
+            Some(Expected::Parse { sent, .. } | Expected::Bind { sent, .. }) => (false, sent.clear),
             _ => (false, false),
         };
-        (masked || self.masks.is_some()) && !is_of_the_text(of) && !meets_nothing
+        (masked || self.masks.is_some()) && !is_of_the_text(of) && !is_of_the_session(of) && !meets_nothing
     }
 
     pub(super) fn error(
@@ -251,6 +252,14 @@ impl Active {
 /// function points into the body.)
 fn is_of_the_text(of: &Notice<'_>) -> bool {
     of.get(notice::code::POSITION).is_some() && of.get(notice::code::INTERNAL_QUERY).is_none()
+}
+
+/// Whether it tells of the session alone, in words that are always the same: that a time limit or the client has cancelled
+/// a statement, or that there is no transaction to commit. Which function says it no RAISE can choose.
+fn is_of_the_session(of: &Notice<'_>) -> bool {
+    matches!(of.get(notice::code::ROUTINE), Some(b"ProcessInterrupts" | b"EndTransactionBlock"))
+        && of.get(notice::code::CONTEXT).is_none()
+        && of.get(notice::code::INTERNAL_QUERY).is_none()
 }
 
 /// The text of an error or a notice may hold values of masked columns: severity and SQLSTATE are what stays.

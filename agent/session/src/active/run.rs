@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use evidence::{Body, ResultChunk, StatementEnd, Stream, Times};
 use masking::{MaskSet, RowPlan};
-use policy::{Action, Lineage, ObjectKind, Output, Verb};
+use policy::Verb;
 use smallvec::SmallVec;
 use sql::{CopyDirection, Statement};
 
@@ -50,28 +50,10 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Whether it reads and writes nothing that is masked or not known, and runs no code of users: what fails in it tells of
-    /// nothing else. `veils_values` says it of relations. A Query behind messages without a Sync ends their transaction
-    /// as well: what they deferred fails with it, in its place.
+    /// Whether what fails in it tells of nothing masked. `veils_values` says it of relations. A Query behind messages
+    /// without a Sync ends their transaction as well: what they deferred fails with it, in its place.
     pub(crate) fn meets_nothing_masked(&self) -> bool {
-        let known = |lineage: &Lineage| !matches!(lineage, Lineage::Unknown);
-        let clear = |statement: &Statement| {
-            let gives = match &statement.output {
-                Output::None => true,
-                Output::Columns(columns) => columns.iter().all(known),
-                Output::Within(_) | Output::Inherited(_) | Output::Unknown => false,
-            };
-            matches!(statement.tag, "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "MERGE")
-                && gives
-                && known(&statement.written)
-                && known(&statement.steers)
-        };
-        let unseen =
-            |action: &Action| action.verb == Verb::Opaque || action.object.kind == ObjectKind::Function;
-        !self.veils_values
-            && !self.ends_batch
-            && !self.reading.actions().iter().any(unseen)
-            && self.reading.statements().iter().all(clear)
+        !self.veils_values && !self.ends_batch && self.reading.meets_nothing_masked()
     }
 
     pub(crate) fn new(record: u64, reading: Rc<Reading>, begun: Times) -> Self {

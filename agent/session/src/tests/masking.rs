@@ -193,6 +193,21 @@ fn errors_are_cut_and_a_refused_copy_of_values_is_refused_by_masking() {
     }
 }
 
+#[test]
+fn what_runs_nothing_fails_in_its_own_words() {
+    for text in ["SAVEPOINT a", "ROLLBACK TO a", "SET work_mem = 'x'", "SHOW x", "DEALLOCATE a", "LISTEN x"] {
+        let got = masked().send(&[query(&format!("{text} -- 'fail'"))]).join("\n");
+        assert!(got.contains("division by zero"), "{text}: {got}");
+    }
+    // What was deferred runs with these, and what stands beside them in a text may meet what is masked.
+    for text in
+        ["COMMIT", "SET CONSTRAINTS ALL IMMEDIATE", "SAVEPOINT a; SELECT id FROM customers", "SHOW x; COMMIT"]
+    {
+        let got = masked().send(&[query(&format!("{text} -- 'fail'"))]).join("\n");
+        assert!(got.contains("not shown"), "{text}: {got}");
+    }
+}
+
 /// What messages without a Sync have deferred fails where the Query behind them ends their transaction.
 #[test]
 fn a_query_that_ends_a_batch_may_fail_by_what_was_deferred_there() {
