@@ -987,3 +987,6 @@ SELECT EXISTS (SELECT * FROM app.orders o WHERE o.customer_id = c.id), NOT EXIST
 UPDATE app.orders SET total = total + 1 WHERE id = 1 RETURNING WITH (OLD AS was, NEW AS is_now) was.total, is_now.total, is_now.*;
 DELETE FROM app.orders WHERE id = 1 RETURNING WITH (OLD AS o) o.id, o.*;
 INSERT INTO app.customers AS c (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET (name, email) = (excluded.name, excluded.email) RETURNING c.id, old.name IS DISTINCT FROM new.name;
+INSERT INTO app.customers (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING;
+INSERT INTO app.customers (id, name) SELECT $1::int, (SELECT max(name) FROM app.customers) AS n ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING id;
+INSERT INTO app.customers (name) SELECT unnest(ARRAY['b', 'c']) n ON CONFLICT ON CONSTRAINT customers_pkey DO NOTHING;

@@ -250,6 +250,13 @@ impl Bridge<'_> {
             "rows" => self.rows_from(index),
             "tablesample" => self.sample(index),
             "search" | "cycle" => self.search_or_cycle(index),
+            // It would be taken for the name of the last column.
+            "on" if self.ends_select_list(index) => {
+                self.push(index, keyword("where", Keyword::WHERE));
+                self.push(index, keyword("true", Keyword::TRUE));
+                self.pass(index);
+                1
+            }
             "conflict" if self.is_before(index, "on") => self.conflict(index),
             "substring" if self.kind(index + 1) == Some(Kind::LeftParen) => {
                 self.pass(index);

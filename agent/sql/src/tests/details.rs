@@ -70,6 +70,10 @@ fn the_columns_that_are_written_are_told() {
         "insert t (a+b), update t (b) where, select t (a+b) where",
     );
     check(
+        "INSERT INTO t SELECT $1, 2 x ON CONFLICT (a) DO UPDATE SET b = excluded.b",
+        "insert t (a+b), update t (b) where, select t (a+b) where",
+    );
+    check(
         "MERGE INTO t USING orders o ON t.a = o.id WHEN MATCHED THEN UPDATE SET b = 1 \
          WHEN NOT MATCHED THEN INSERT (a) VALUES (1)",
         "select t (a) where, select orders (id) all, update t (b) where, insert t (a)",

@@ -6,6 +6,25 @@ use crate::lexer::Kind;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token as To;
 
+/// What may follow the columns of a SELECT, or stand in an INSERT without one.
+const BEHIND_COLUMNS: [&str; 15] = [
+    "from",
+    "where",
+    "group",
+    "having",
+    "window",
+    "order",
+    "limit",
+    "offset",
+    "fetch",
+    "for",
+    "union",
+    "intersect",
+    "except",
+    "values",
+    "into",
+];
+
 impl Bridge<'_> {
     /// Parentheses or brackets open. A list of INSERT's columns may have subscripts, which hold constants if they are to be
     /// left out.
@@ -253,6 +272,33 @@ impl Bridge<'_> {
         self.tokens.get(index).is_some_and(|token| {
             token.kind.is_name() && !(token.kind == Kind::Word && is_reserved(&token.name(self.text)))
         })
+    }
+
+    /// Whether an ON CONFLICT begins here behind a SELECT that has nothing but columns. A longer list is not looked through:
+    /// a text may hold many of them.
+    pub(super) fn ends_select_list(&self, index: usize) -> bool {
+        let begins = self.is(index + 1, "conflict")
+            && (self.kind(index + 2) == Some(Kind::LeftParen)
+                || self.is(index + 2, "do")
+                || self.is(index + 2, "on"));
+        if !begins {
+            return false;
+        }
+        let mut depth = 0_usize;
+        for at in (index.saturating_sub(1000)..index).rev() {
+            match self.kind(at) {
+                Some(Kind::RightParen | Kind::RightBracket) => depth += 1,
+                Some(Kind::LeftParen | Kind::LeftBracket) => match depth.checked_sub(1) {
+                    Some(outer) => depth = outer,
+                    None => return false,
+                },
+                _ if depth > 0 || self.is_label(at) => {}
+                _ if self.is(at, "select") => return true,
+                _ if BEHIND_COLUMNS.iter().any(|word| self.is(at, word)) => return false,
+                _ => {}
+            }
+        }
+        false
     }
 
     /// `ON CONFLICT (…) [WHERE …]` with more than names in it: one name that no text can hold stands for all of it, at the
