@@ -168,6 +168,11 @@ impl Judgement {
         let decided = finding.decision.participle();
         let rule = &finding.rule;
         match finding.cause {
+            // Whoever wrote the statement did not name it.
+            Cause::Rule if finding.action.implied => format!(
+                "{what}, which comes along (by a trigger, a function, a view, a partition or CASCADE), is {decided} by rule \
+                 \"{rule}\""
+            ),
             Cause::Rule => format!("{what} is {decided} by rule \"{rule}\""),
             Cause::NoRule => format!("{what} is {decided} by rule \"{rule}\": no rule allows it"),
             Cause::Implied => format!("{what} is {decided}: it comes along with what was named"),

@@ -462,6 +462,11 @@ fn a_refusal_is_one_line_with_what_would_be_allowed_or_whom_to_ask() {
              for rule \"no-locks\"",
         ),
         (
+            "implied lock public.t",
+            "lock table public.t, which comes along (by a trigger, a function, a view, a partition or CASCADE), is denied by \
+             rule \"no-locks\": ask whoever answers for rule \"no-locks\"",
+        ),
+        (
             "truncate public.t",
             "truncate table public.t is denied by rule \"default\": no rule allows it; allowed there: select, insert, \
              delete; ask for a rule that allows \"truncate\" there",
@@ -521,7 +526,7 @@ fn what_would_allow_it_is_told_in_the_words_of_the_condition_that_is_not_met() {
             "select",
             "limit: 50",
             "select public.t",
-            "with a literal LIMIT of at most 50 in the query itself that reads it",
+            "with a literal LIMIT of at most 50 in the query itself that reads it, without an aggregate or a window",
         ),
         (
             "delete",

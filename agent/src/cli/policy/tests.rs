@@ -246,7 +246,7 @@ SELECT id FROM orders WHERE id = 1
   hold   select table public.orders  by rule \"late\" ({policy}:5:5)
            columns id; by a condition
            \"reads\" matches, but allow is milder
-           \"small\" would allow it with a literal LIMIT of at most 10 in the query itself that reads it
+           \"small\" would allow it with a literal LIMIT of at most 10 in the query itself that reads it, without an aggregate or a window
            \"late\" decides: hold
            \"later\" matches, but comes after one that decides the same
            \"watched\" matches, and would deny, but is only observed

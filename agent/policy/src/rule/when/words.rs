@@ -18,7 +18,10 @@ impl When {
             ("condition", Some(true), _) => "with a WHERE that is not trivially true".to_owned(),
             ("condition", Some(false), _) => "without a WHERE, or with one that is trivially true".to_owned(),
             ("limit", _, Some(RowLimit::AtMost(most))) => {
-                format!("with a literal LIMIT of at most {most} in the query itself that reads it")
+                format!(
+                    "with a literal LIMIT of at most {most} in the query itself that reads it, without an aggregate or a \
+                     window"
+                )
             }
             ("limit", _, Some(RowLimit::Above(most))) => {
                 format!("where no literal LIMIT keeps it to {most} rows")
