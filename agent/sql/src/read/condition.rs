@@ -2,13 +2,15 @@
 //!
 //! It errs to "every row": a condition that reads no column is no condition.
 
+mod among;
+
 use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins,
-    UnaryOperator, Value,
+    AccessExpr, BinaryOperator, Expr, Ident, Query, SelectItem, SetExpr, TableWithJoins, UnaryOperator, Value,
 };
 
 use policy::Relation;
 
+use self::among::{is_among_all_rows, is_itself_among_all_rows, joins_itself};
 use super::scope::{has_system_columns, is_system_column};
 use crate::values::Values;
 
@@ -20,6 +22,31 @@ pub(super) struct Given<'g> {
     pub(super) relation: Option<&'g Relation>,
     /// How the statement calls that relation.
     pub(super) called: Option<&'g str>,
+}
+
+/// Whether the condition chooses some of the rows. They may be joined `with` other relations.
+pub(super) fn chooses(condition: Option<&Expr>, with: &[&TableWithJoins], given: Given<'_>) -> bool {
+    condition.is_some_and(|condition| {
+        let (asked, _) = asked(condition, given);
+        !asked.is_empty() && !joins_itself(&asked, with, given)
+    })
+}
+
+/// The parts of a condition that AND joins: those that ask something, and those that hold for every row.
+pub(super) fn asked<'e>(condition: &'e Expr, given: Given<'_>) -> (Vec<&'e Expr>, Vec<&'e Expr>) {
+    let mut parts = Vec::new();
+    let mut rest = vec![condition];
+    while let Some(expr) = rest.pop() {
+        match expr {
+            Expr::Nested(inner) => rest.push(inner),
+            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+                rest.push(right);
+                rest.push(left);
+            }
+            other => parts.push(other),
+        }
+    }
+    parts.into_iter().partition(|part| !holds(part, given))
 }
 
 /// Whether the condition selects every row (or there is none).
@@ -61,7 +88,12 @@ fn holds(expr: &Expr, given: Given<'_>) -> bool {
             same(left, right, given) || (fixed(left, given) && fixed(right, given))
         }
         Expr::InSubquery { expr: item, subquery, negated: false } => is_among_all_rows(item, subquery, given),
-        Expr::Exists { subquery, negated: false } if is_itself_among_all_rows(subquery, given) => true,
+        Expr::Exists { subquery, negated: false }
+            if is_itself_among_all_rows(subquery, given) || is_a_row(subquery, given) =>
+        {
+            true
+        }
+        Expr::Subquery(subquery) if only_value(subquery).is_some_and(|value| holds(value, given)) => true,
         Expr::InList { expr: item, list, negated: false } if list.iter().any(|e| same(item, e, given)) => {
             true
         }
@@ -150,7 +182,7 @@ fn is_never_null(expr: &Expr, given: Given<'_>) -> bool {
     if let Expr::Tuple(parts) = expr {
         return parts.iter().all(|part| is_never_null(bare(part), given));
     }
-    let name = column_name(expr);
+    let name = column_names(expr, given).and_then(|names| names.last().copied());
     let column = name.and_then(|name| given.relation?.column(&name.value));
     match (column, name, given.relation) {
         (Some(column), ..) => column.not_null,
@@ -198,10 +230,57 @@ fn is_array_with(array: &Expr, is_such: fn(&Expr) -> bool) -> bool {
     }
 }
 
+/// Without what says the same again: parentheses, and a subquery of one value (`(SELECT id)`).
 fn bare(expr: &Expr) -> &Expr {
     match expr {
         Expr::Nested(inner) => bare(inner),
+        Expr::Subquery(query) => only_value(query).map_or(expr, bare),
         other => other,
+    }
+}
+
+/// The value of a query that has no FROM and nothing else.
+fn only_value(query: &Query) -> Option<&Expr> {
+    let Query { with: None, body, limit_clause: None, fetch: None, .. } = query else { return None };
+    let SetExpr::Select(select) = &**body else { return None };
+    let [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }] =
+        select.projection.as_slice()
+    else {
+        return None;
+    };
+    let alone = select.from.is_empty() && select.selection.is_none() && select.having.is_none();
+    alone.then_some(value)
+}
+
+/// Whether it is a row without any FROM, whatever it is of: `EXISTS (SELECT t.id)`.
+fn is_a_row(query: &Query, given: Given<'_>) -> bool {
+    let Query { with: None, body, limit_clause: None, fetch: None, .. } = query else { return false };
+    match &**body {
+        SetExpr::Select(select) => {
+            select.from.is_empty()
+                && select.having.is_none()
+                && select.selection.as_ref().is_none_or(|condition| holds(condition, given))
+        }
+        SetExpr::Values(_) => true,
+        _ => false,
+    }
+}
+
+/// The names of a column, of which the last is its own: `id`, `t.id`, `(t).id`.
+fn column_names<'e>(expr: &'e Expr, given: Given<'_>) -> Option<Vec<&'e Ident>> {
+    match bare(expr) {
+        Expr::Identifier(name) => Some(vec![name]),
+        Expr::CompoundIdentifier(parts) => Some(parts.iter().collect()),
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            // Of a column it is a field, which may be called as a column is.
+            let (Expr::Identifier(row), [AccessExpr::Dot(Expr::Identifier(name))]) =
+                (bare(root), access_chain.as_slice())
+            else {
+                return None;
+            };
+            given.called.is_some_and(|called| row.value == called).then(|| vec![row, name])
+        }
+        _ => None,
     }
 }
 
@@ -209,20 +288,24 @@ fn bare(expr: &Expr) -> &Expr {
 /// table's, or a schema's, would not be certain, did two tables have a column of that name. `id = NEW.id` compares with a
 /// variable's field, unless the relation's name stands before it: `public.t.id` is no field of a variable `public`.
 fn same(left: &Expr, right: &Expr, given: Given<'_>) -> bool {
-    let is_variables = |parts: &[Ident]| {
+    let is_variables = |parts: &[&Ident]| {
         parts.split_last().is_some_and(|(_, row)| {
             row.first().is_some_and(|first| is_value(first, given.values))
                 && given.called.is_some_and(|called| row.iter().all(|part| part.value != called))
         })
     };
+    if let (Some(left), Some(right)) = (column_names(left, given), column_names(right, given)) {
+        return match (left.as_slice(), right.as_slice()) {
+            ([left], [right]) => left == right,
+            ([name], parts) | (parts, [name]) => parts.last() == Some(name) && !is_variables(parts),
+            (left, right) => left.ends_with(right) || right.ends_with(left),
+        };
+    }
     match (bare(left), bare(right)) {
-        (Expr::Identifier(name), Expr::CompoundIdentifier(parts))
-        | (Expr::CompoundIdentifier(parts), Expr::Identifier(name)) => {
-            parts.last() == Some(name) && !is_variables(parts)
-        }
-        (Expr::CompoundIdentifier(left), Expr::CompoundIdentifier(right)) => {
-            left.ends_with(right) || right.ends_with(left)
-        }
+        (
+            Expr::Cast { expr: left, data_type: of, kind, format },
+            Expr::Cast { expr: right, data_type: to, kind: by, format: shape },
+        ) => (of, kind, format) == (to, by, shape) && same(left, right, given),
         (left, right) => left == right,
     }
 }
@@ -288,51 +371,6 @@ fn fixed(expr: &Expr, given: Given<'_>) -> bool {
 
 fn is_value(ident: &Ident, values: &Values) -> bool {
     values.has(&ident.value)
-}
-
-/// Whether a column is looked for in that very column of all rows: `id IN (SELECT id FROM t)`.
-fn is_among_all_rows(item: &Expr, query: &Query, given: Given<'_>) -> bool {
-    let Some(select) = of_all_rows(query, given) else { return false };
-    let [SelectItem::UnnamedExpr(column) | SelectItem::ExprWithAlias { expr: column, .. }] =
-        select.projection.as_slice()
-    else {
-        return false;
-    };
-    select.selection.is_none() && column_name(item).is_some() && column_name(item) == column_name(column)
-}
-
-/// Whether the row is looked for among all rows by a column: `EXISTS (SELECT FROM t c WHERE c.id = t.id)`.
-fn is_itself_among_all_rows(query: &Query, given: Given<'_>) -> bool {
-    let condition = of_all_rows(query, given).and_then(|select| select.selection.as_ref());
-    let Some(Expr::BinaryOp { left, op: BinaryOperator::Eq, right }) = condition.map(bare) else {
-        return false;
-    };
-    column_name(left).is_some() && column_name(left) == column_name(right)
-}
-
-/// The SELECT of a query from the relation whose rows are chosen and nothing else, which gives all of its rows but for its
-/// WHERE. Another of that name errs to more.
-fn of_all_rows<'q>(query: &'q Query, given: Given<'_>) -> Option<&'q Select> {
-    let Query { with: None, body, limit_clause: None, fetch: None, .. } = query else { return None };
-    let SetExpr::Select(select) = &**body else { return None };
-    let [TableWithJoins { relation: TableFactor::Table { name, args: None, sample: None, .. }, joins }] =
-        select.from.as_slice()
-    else {
-        return None;
-    };
-    let named = name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.as_str());
-    let all = joins.is_empty() && select.having.is_none() && select.qualify.is_none();
-    (all && named.is_some() && named == given.relation.map(|relation| relation.name.as_str()))
-        .then_some(&**select)
-}
-
-/// The column, whatever its table is called.
-fn column_name(expr: &Expr) -> Option<&Ident> {
-    match bare(expr) {
-        Expr::Identifier(name) => Some(name),
-        Expr::CompoundIdentifier(parts) => parts.last(),
-        _ => None,
-    }
 }
 
 /// `SELECT 1` and its like: no FROM and no condition on anything outside.

@@ -10,7 +10,7 @@ use sqlparser::ast::{
 
 use super::Reader;
 use super::access::Target;
-use super::condition::{Given, is_trivial};
+use super::condition::{Given, asked, chooses};
 use super::scope::{Found, Item, Scope};
 use super::uses::{Told, Used};
 use crate::flow::Rows;
@@ -317,7 +317,7 @@ impl<'a> Reader<'a> {
         }
         // Its rows are those that it inserts, or conflicts with.
         let used = Used::by(true);
-        let mut item = self.target_item(&target, &name, alias, &used);
+        let mut item = self.target_item(&target, &name, alias.clone(), &used);
         let mut scope = Scope::inside(outer);
         match on {
             None => {}
@@ -428,13 +428,20 @@ impl<'a> Reader<'a> {
         let Some((name, alias)) = self.written_table(&table.relation) else {
             return Rows::Any(Lineage::Unknown);
         };
-        let chosen = !is_trivial(selection.as_ref(), self.given_of(&name, alias.as_deref()));
+        let with: Vec<_> = match from {
+            None => Vec::new(),
+            Some(UpdateTableFromKind::AfterSet(tables) | UpdateTableFromKind::BeforeSet(tables)) => {
+                tables.iter().collect()
+            }
+        };
+        let given = self.given_of(&name, alias.as_deref());
+        let chosen = chooses(selection.as_ref(), &with, given);
         let verb = if chosen { Verb::Update } else { Verb::UpdateAll };
         let told = Told::Written { columns: assigned_names(assignments), condition: Some(chosen) };
         let target = self.touch_telling(verb, &name, &told);
         let used = Used::by(chosen);
         let mut scope = Scope::inside(outer);
-        scope.items.push(self.target_item(&target, &name, alias, &used));
+        scope.items.push(self.target_item(&target, &name, alias.clone(), &used));
         match from {
             None => {}
             Some(UpdateTableFromKind::AfterSet(tables)) => {
@@ -446,7 +453,7 @@ impl<'a> Reader<'a> {
         }
         self.assignments(assignments, &scope, false);
         let all = Told::Written { columns: assigned_names(assignments), condition: Some(false) };
-        self.choose_written(selection.as_ref(), &mut scope, chosen, &target, (Verb::UpdateAll, all));
+        self.choose_written(selection.as_ref(), &mut scope, chosen, (&target, given), (Verb::UpdateAll, all));
         self.read_target(&target, &used);
         self.returning(returning.as_deref(), &target, scope)
     }
@@ -484,28 +491,37 @@ impl<'a> Reader<'a> {
             return Rows::Any(Lineage::Unknown);
         };
         let Some((name, alias)) = self.written_table(table) else { return Rows::Any(Lineage::Unknown) };
-        let chosen = !is_trivial(selection.as_ref(), self.given_of(&name, alias.as_deref()));
+        let with: Vec<_> = using.iter().flatten().collect();
+        let given = self.given_of(&name, alias.as_deref());
+        let chosen = chooses(selection.as_ref(), &with, given);
         let verb = if chosen { Verb::Delete } else { Verb::DeleteAll };
         let told = Told::Written { columns: None, condition: Some(chosen) };
         let target = self.touch_telling(verb, &name, &told);
         let used = Used::by(chosen);
         let mut scope = Scope::inside(outer);
-        scope.items.push(self.target_item(&target, &name, alias, &used));
+        scope.items.push(self.target_item(&target, &name, alias.clone(), &used));
         for table in using.iter().flatten() {
             self.table_with_joins(table, &mut scope);
         }
         let all = Told::Written { columns: None, condition: Some(false) };
-        self.choose_written(selection.as_ref(), &mut scope, chosen, &target, (Verb::DeleteAll, all));
+        self.choose_written(selection.as_ref(), &mut scope, chosen, (&target, given), (Verb::DeleteAll, all));
         self.read_target(&target, &used);
         self.returning(returning.as_deref(), &target, scope)
     }
 
     /// Reads a condition on rows of the first item, which a statement writes, and gives whether it looks at them. One that
     /// looks at others' alone (`UPDATE t … FROM u WHERE u.id = 1`, a join that was forgotten) takes every row or none.
-    fn looks_at_target(&mut self, condition: Option<&Expr>, scope: &mut Scope<'_>) -> bool {
+    /// What holds for every row (`t.id = t.id AND u.id = 1`) asks nothing of them.
+    fn looks_at_target(&mut self, condition: Option<&Expr>, scope: &mut Scope<'_>, given: Given<'_>) -> bool {
+        let (asked, rest) = condition.map_or_else(Default::default, |condition| asked(condition, given));
+        for part in rest {
+            self.condition(Some(part), scope);
+        }
         let own = Used::by(false);
         let whole = scope.items.first_mut().and_then(|item| item.used.replace(Rc::clone(&own)));
-        self.condition(condition, scope);
+        for part in asked {
+            self.condition(Some(part), scope);
+        }
         let looks = whole.as_ref().is_none_or(|whole| whole.take_in(&own));
         if let Some(item) = scope.items.first_mut() {
             item.used = whole;
@@ -520,10 +536,10 @@ impl<'a> Reader<'a> {
         condition: Option<&Expr>,
         scope: &mut Scope<'_>,
         chosen: bool,
-        target: &Target<'a>,
+        (target, given): (&Target<'a>, Given<'_>),
         (verb, all): (Verb, Told),
     ) {
-        let looks = self.looks_at_target(condition, scope);
+        let looks = self.looks_at_target(condition, scope, given);
         self.choose(scope, chosen && looks);
         if chosen && !looks {
             self.touch_target(verb, target, &all);

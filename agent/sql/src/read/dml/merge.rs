@@ -9,7 +9,7 @@ use sqlparser::ast::{
 };
 
 use super::super::Reader;
-use super::super::condition::{is_never, is_trivial};
+use super::super::condition::{chooses, is_never};
 use super::super::scope::Scope;
 use super::super::uses::{Told, Used};
 use super::{assigned_names, every_name, first_names, nothing};
@@ -29,12 +29,14 @@ impl Reader<'_> {
         self.touch_target(Verb::Select, &target, &Told::Read(Rc::clone(&used)));
         let mut scope = Scope::inside(outer);
         scope.items.push(self.target_item(&target, &name, alias.clone(), &used));
-        self.table_with_joins(&TableWithJoins { relation: source.clone(), joins: Vec::new() }, &mut scope);
-        let everything = !self.looks_at_target(Some(on), &mut scope) || is_trivial(Some(on), given);
+        let source = TableWithJoins { relation: source.clone(), joins: Vec::new() };
+        self.table_with_joins(&source, &mut scope);
+        let everything =
+            !self.looks_at_target(Some(on), &mut scope, given) || !chooses(Some(on), &[&source], given);
         used.choose(!everything);
         for clause in clauses {
             let MergeClause { when_token: _, clause_kind, predicate, action } = clause;
-            let looks = self.looks_at_target(predicate.as_ref(), &mut scope);
+            let looks = self.looks_at_target(predicate.as_ref(), &mut scope, given);
             // BY SOURCE takes the rows for which the condition does not hold.
             let every = match clause_kind {
                 MergeClauseKind::NotMatchedBySource => is_never(on, given),
@@ -42,7 +44,7 @@ impl Reader<'_> {
                 | MergeClauseKind::NotMatched
                 | MergeClauseKind::NotMatchedByTarget => everything,
             };
-            let all = every && (!looks || is_trivial(predicate.as_ref(), given));
+            let all = every && (!looks || !chooses(predicate.as_ref(), &[], given));
             let (verb, columns) = match action {
                 MergeAction::Insert(insert) => {
                     for column in &insert.columns {
