@@ -115,6 +115,16 @@ fn by_expressions_that_fail_choose_or_come_to_nothing() -> Result<()> {
                 ],
                 &[
                     "BEGIN",
+                    "CREATE DOMAIN text AS pg_catalog.text CHECK (VALUE <> '?')",
+                    "SET search_path = public, pg_catalog",
+                    "SELECT ssn::text FROM people WHERE id = 1",
+                ],
+                &[
+                    "BEGIN; CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (VALUE <> '?')",
+                    "SELECT ssn::text FROM people WHERE id = 1",
+                ],
+                &[
+                    "BEGIN",
                     "DECLARE c CURSOR FOR SELECT 1 / (ssn = '?')::int FROM people WHERE id = 1",
                     "FETCH c",
                 ],

@@ -56,6 +56,27 @@ impl Names<'_> {
         }
     }
 
+    /// Whether a name certainly means PostgreSQL's own type.
+    pub(crate) fn is_own_type(&self, name: &Name) -> bool {
+        let is_free = |schema: &str| {
+            self.type_in(schema, &name.name).is_none() && self.is_type_settled(schema, &name.name)
+        };
+        if let Some(schema) = &name.schema {
+            return schema == PG_CATALOG;
+        }
+        // The session's temporary schema comes before all others, and is in no path that is known while it is being made.
+        is_free("pg_temp")
+            && match self.path {
+                SearchPath::Known { schemas, .. } => {
+                    let first = schemas.iter().find(|schema| *schema == PG_CATALOG || !is_free(schema));
+                    first.is_some_and(|schema| schema == PG_CATALOG)
+                }
+                SearchPath::Unknown => {
+                    self.catalog.schemas().filter(|schema| *schema != PG_CATALOG).all(is_free)
+                }
+            }
+    }
+
     /// The schema of the type that a name means.
     pub(crate) fn schema_of_type<'n>(&'n self, name: &'n Name) -> Option<&'n str> {
         if let Some(schema) = &name.schema {

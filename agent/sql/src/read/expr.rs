@@ -78,6 +78,7 @@ fn new_item(name: &Name, columns: &[String], more: bool) -> Item {
 }
 
 pub(super) use arguments::is_value_word;
+pub(super) use asking::own_name;
 use asking::{asks, is_told_by_type, tells_of_rows_alone};
 pub(crate) use typed::Typed;
 
@@ -158,6 +159,7 @@ impl Reader<'_> {
         let start = self.unasked.len();
         // What is made of parts by none of these is not known.
         let mut typed = None;
+        let mut converts = false;
         let lineage = match expr {
             Expr::Identifier(ident) => self.column_reference(ident, scope),
             // A whole row.
@@ -261,10 +263,13 @@ impl Reader<'_> {
             Expr::Cast { kind: _, expr, data_type, format: None } => {
                 self.data_type(data_type);
                 let lineage = self.expr(expr, scope);
-                self.typed = Typed::of_cast(data_type);
+                // A user's type of that name may take no value, or not any.
+                let is_own = self.is_own_type(data_type);
+                converts = !is_own;
+                self.typed = if is_own { Typed::of_cast(data_type) } else { Typed::Unknown };
                 typed = Some(self.typed);
                 // Between text and varchar without a length nothing is converted: they are stored alike.
-                if is_any_text(data_type) && is_text(&lineage, self.names.catalog) {
+                if is_own && is_any_text(data_type) && is_text(&lineage, self.names.catalog) {
                     return lineage;
                 }
                 lineage
@@ -323,7 +328,7 @@ impl Reader<'_> {
             }
             Expr::TypedString(literal) => {
                 self.data_type(&literal.data_type);
-                typed = Some(Typed::of_cast(&literal.data_type));
+                typed = self.is_own_type(&literal.data_type).then(|| Typed::of_cast(&literal.data_type));
                 // `a[date:1]` is a slice from the column date, and no date of a parameter called `:1`.
                 if literal.uses_odbc_syntax || !is_string(&literal.value.value) {
                     return self.unsupported("literal");
@@ -403,7 +408,7 @@ impl Reader<'_> {
             | Expr::Lambda(_)
             | Expr::MemberOf(_) => self.unsupported("not one of PostgreSQL's"),
         };
-        if asks(expr) || is_told_by_type(expr, &lineage, self.names.catalog) {
+        if converts || asks(expr) || is_told_by_type(expr, &lineage, self.names.catalog) {
             self.ask(start);
         }
         self.typed = typed.unwrap_or_else(|| Typed::of_own(&lineage, self.names.catalog));

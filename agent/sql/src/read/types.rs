@@ -1,10 +1,10 @@
 //! Types as casts name them. A cast to a type of a user's may run the user's code, so it is an action then.
 
+use policy::Undefined;
 use sqlparser::ast::{ArrayElemTypeDef, DataType, GeometricTypeKind, Ident, ObjectName, ObjectNamePart};
 
 use super::Reader;
-use policy::Undefined;
-
+use super::expr::own_name;
 use crate::name::Name;
 use crate::names::{TypeFound, is_builtin_type};
 
@@ -34,32 +34,28 @@ impl Reader<'_> {
             | DataType::Bit(_)
             | DataType::BitVarying(_) => {}
             // All others are names to PostgreSQL, which the search path may lead to a user's type.
-            DataType::Uuid => self.plain_type("uuid"),
-            DataType::Int2(_) => self.plain_type("int2"),
-            DataType::Int4(_) => self.plain_type("int4"),
-            DataType::Int8(_) => self.plain_type("int8"),
-            DataType::Float4 => self.plain_type("float4"),
-            DataType::Float8 => self.plain_type("float8"),
-            DataType::Double(_) => self.plain_type("double"),
-            DataType::Bool => self.plain_type("bool"),
-            DataType::Date => self.plain_type("date"),
-            DataType::JSON => self.plain_type("json"),
-            DataType::JSONB => self.plain_type("jsonb"),
-            DataType::Regclass => self.plain_type("regclass"),
-            DataType::Text => self.plain_type("text"),
-            DataType::Bytea => self.plain_type("bytea"),
-            DataType::VarBit(_) => self.plain_type("varbit"),
-            DataType::TsVector => self.plain_type("tsvector"),
-            DataType::TsQuery => self.plain_type("tsquery"),
-            DataType::GeometricType(kind) => self.plain_type(match kind {
-                GeometricTypeKind::Point => "point",
-                GeometricTypeKind::Line => "line",
-                GeometricTypeKind::LineSegment => "lseg",
-                GeometricTypeKind::GeometricBox => "box",
-                GeometricTypeKind::GeometricPath => "path",
-                GeometricTypeKind::Polygon => "polygon",
-                GeometricTypeKind::Circle => "circle",
-            }),
+            DataType::Uuid
+            | DataType::Int2(_)
+            | DataType::Int4(_)
+            | DataType::Int8(_)
+            | DataType::Float4
+            | DataType::Float8
+            | DataType::Double(_)
+            | DataType::Bool
+            | DataType::Date
+            | DataType::JSON
+            | DataType::JSONB
+            | DataType::Regclass
+            | DataType::Text
+            | DataType::Bytea
+            | DataType::VarBit(_)
+            | DataType::TsVector
+            | DataType::TsQuery
+            | DataType::GeometricType(_) => {
+                if let Some(name) = plain_name(data_type) {
+                    self.type_name(&plain(name));
+                }
+            }
             DataType::Custom(name, _) => self.named_type(name),
             DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => self.data_type(element),
             DataType::Array(
@@ -146,8 +142,16 @@ impl Reader<'_> {
         }
     }
 
-    fn plain_type(&mut self, name: &str) {
-        self.type_name(&Name { schema: None, name: name.to_owned() });
+    /// Whether it is certainly PostgreSQL's own type of that name, which may be a user's where his schema comes first.
+    pub(super) fn is_own_type(&self, data_type: &DataType) -> bool {
+        match data_type {
+            DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => self.is_own_type(element),
+            DataType::Custom(name, _) => match own_name(name) {
+                Some(own) => name.0.len() > 1 || self.names.is_own_type(&plain(own)),
+                None => false,
+            },
+            other => plain_name(other).is_none_or(|name| self.names.is_own_type(&plain(name))),
+        }
     }
 
     fn named_type(&mut self, name: &ObjectName) {
@@ -221,6 +225,44 @@ impl Reader<'_> {
             TypeFound::Missing => self.missing(Undefined::Type, name),
         }
     }
+}
+
+/// A name without a schema.
+fn plain(name: &str) -> Name {
+    Name { schema: None, name: name.to_owned() }
+}
+
+/// The name of a type that is a word of its own to sqlparser, but no word of PostgreSQL's grammar.
+const fn plain_name(data_type: &DataType) -> Option<&'static str> {
+    Some(match data_type {
+        DataType::Uuid => "uuid",
+        DataType::Int2(_) => "int2",
+        DataType::Int4(_) => "int4",
+        DataType::Int8(_) => "int8",
+        DataType::Float4 => "float4",
+        DataType::Float8 => "float8",
+        DataType::Double(_) => "double",
+        DataType::Bool => "bool",
+        DataType::Date => "date",
+        DataType::JSON => "json",
+        DataType::JSONB => "jsonb",
+        DataType::Regclass => "regclass",
+        DataType::Text => "text",
+        DataType::Bytea => "bytea",
+        DataType::VarBit(_) => "varbit",
+        DataType::TsVector => "tsvector",
+        DataType::TsQuery => "tsquery",
+        DataType::GeometricType(kind) => match kind {
+            GeometricTypeKind::Point => "point",
+            GeometricTypeKind::Line => "line",
+            GeometricTypeKind::LineSegment => "lseg",
+            GeometricTypeKind::GeometricBox => "box",
+            GeometricTypeKind::GeometricPath => "path",
+            GeometricTypeKind::Polygon => "polygon",
+            GeometricTypeKind::Circle => "circle",
+        },
+        _ => return None,
+    })
 }
 
 /// Whether a name stands in a text, with quotes and in whatever case.

@@ -20,6 +20,38 @@ fn a_natural_join_is_by_any_column_where_what_is_not_committed_may_have_added_on
     assert_ne!(steers(&open), crate::flow::constant());
 }
 
+/// A cast to text takes every value, but not one to a user's type that is called so.
+#[test]
+fn a_cast_asks_of_a_type_that_has_the_name_of_one_of_postgresqls_alone() {
+    use policy::catalog::TypeKind;
+    let of = |catalog: &policy::Catalog, schemas: &[&str], text: &str| {
+        let mut settings = settings();
+        settings.search_path = crate::SearchPath::Known {
+            schemas: schemas.iter().map(|schema| (*schema).to_owned()).collect(),
+            creation: None,
+        };
+        let limits = crate::Limits::default();
+        let mut analysis = crate::analyse(text.as_bytes(), &settings, catalog, &limits);
+        analysis.statements.remove(0).steers
+    };
+    let (own, made) = (["pg_catalog", "public"], ["public", "pg_catalog"]);
+    let none = crate::flow::constant();
+    for kind in [TypeKind::Enum, TypeKind::Domain, TypeKind::Composite] {
+        let types = ["text", "_text"].map(|name| ("public".to_owned(), name.to_owned(), kind));
+        let users = catalog().with_types(types);
+        for text in [
+            "SELECT ssn::text FROM customers",
+            "SELECT CAST(ssn AS text) FROM customers",
+            "SELECT ssn::text::varchar FROM customers",
+        ] {
+            assert_eq!(of(&users, &own, text), none, "{text}");
+            assert_eq!(of(&catalog(), &made, text), none, "{text}");
+            assert_ne!(of(&users, &made, text), none, "{text}");
+        }
+        assert_eq!(of(&users, &made, "SELECT ssn::varchar FROM customers"), none);
+    }
+}
+
 #[test]
 fn conditions_of_every_clause_decide() {
     for (text, expected) in [

@@ -183,7 +183,7 @@ pub(super) fn takes_any_value_alone(name: &str) -> bool {
 }
 
 /// The name of a function that is PostgreSQL's own, or stands for one of these and others.
-pub(super) fn own_name(name: &ObjectName) -> Option<&str> {
+pub(in crate::read) fn own_name(name: &ObjectName) -> Option<&str> {
     let part = |at: usize| name.0.get(at).and_then(|part| part.as_ident()).map(|ident| ident.value.as_str());
     match name.0.len() {
         1 => part(0),
