@@ -124,6 +124,17 @@ fn by_expressions_that_fail_choose_or_come_to_nothing() -> Result<()> {
                     "SELECT ssn::text FROM people WHERE id = 1",
                 ],
                 &[
+                    "CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (VALUE <> '?')",
+                    "SELECT ssn::text FROM people WHERE id = 1",
+                ],
+                &[
+                    "CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (VALUE <> '?'); SELECT ssn::text FROM people WHERE id = 1",
+                ],
+                &[
+                    "DO $$BEGIN CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (VALUE <> '?'); END$$",
+                    "SELECT ssn::text FROM people WHERE id = 1",
+                ],
+                &[
                     "BEGIN",
                     "DECLARE c CURSOR FOR SELECT 1 / (ssn = '?')::int FROM people WHERE id = 1",
                     "FETCH c",

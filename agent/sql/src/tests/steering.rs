@@ -20,6 +20,23 @@ fn a_natural_join_is_by_any_column_where_what_is_not_committed_may_have_added_on
     assert_ne!(steers(&open), crate::flow::constant());
 }
 
+/// The temporary schema may come to be by what is no relation.
+#[test]
+fn what_is_made_in_the_temporary_schema_moves_the_path() {
+    for text in [
+        "CREATE DOMAIN pg_temp.text AS pg_catalog.text",
+        "CREATE TYPE pg_temp.text AS ENUM ('x')",
+        "CREATE TYPE pg_temp.text AS (a int)",
+        "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE COLLATION pg_temp.c FROM \"C\"",
+        "DO $$BEGIN CREATE DOMAIN pg_temp.text AS pg_catalog.text; END$$",
+    ] {
+        let analysis = super::fixture::read(text);
+        assert!(analysis.statements[0].effects.temp, "{text}");
+    }
+    assert!(!super::fixture::read("CREATE DOMAIN d AS text").statements[0].effects.temp);
+}
+
 /// A cast to text takes every value, but not one to a user's type that is called so.
 #[test]
 fn a_cast_asks_of_a_type_that_has_the_name_of_one_of_postgresqls_alone() {

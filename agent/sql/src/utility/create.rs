@@ -10,11 +10,16 @@ use crate::lexer::{Kind, Token};
 use crate::name::Name;
 use crate::read::Reader;
 
+/// Whether a schema is a session's temporary one.
+fn is_temporary(schema: &str) -> bool {
+    schema == "pg_temp" || schema.starts_with("pg_temp_")
+}
+
 impl<'a> Reader<'a> {
     /// Creates a relation: in the schema that is written, else in the first of the path, else in the session's.
     pub(crate) fn create(&mut self, class: &'static str, name: Name, temporary: bool) {
         let schema = name.schema.as_deref().or_else(|| self.names.creation_schema());
-        let temporary = temporary || schema.is_some_and(|s| s == "pg_temp" || s.starts_with("pg_temp_"));
+        let temporary = temporary || schema.is_some_and(is_temporary);
         let schema = if temporary {
             self.effects.temp = true;
             Some("pg_temp".to_owned())
@@ -108,6 +113,8 @@ impl<'a> Reader<'a> {
 
     pub(super) fn create_other(&mut self, kind: ObjectKind, class: &'static str, name: Name) {
         let schema = name.schema.or_else(|| self.names.creation_schema().map(str::to_owned));
+        // With what is first made there the schema is, and types are looked for in it before all others.
+        self.effects.temp |= schema.as_deref().is_some_and(is_temporary);
         if kind == ObjectKind::Function {
             self.effects.names.push(Provisional::Function(schema.clone(), name.name.clone()));
         }
