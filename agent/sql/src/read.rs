@@ -219,7 +219,12 @@ impl<'a> Reader<'a> {
                     renamings.push(renaming);
                 }
             }
-            if *roles != action.detail.roles {
+            let unknown = matches!(action.verb, Verb::Grant | Verb::Revoke)
+                && (roles.is_empty() || action.detail.roles.is_empty());
+            if unknown {
+                // Nobody is granted nothing: to whom is not known.
+                roles.clear();
+            } else if *roles != action.detail.roles {
                 roles.extend(action.detail.roles);
                 roles.sort_unstable();
                 roles.dedup();

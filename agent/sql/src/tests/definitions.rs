@@ -335,6 +335,33 @@ fn what_is_named_on_the_way_is_told() {
 }
 
 #[test]
+fn default_privileges_are_those_of_all_in_their_schemas() {
+    let alter = "ALTER DEFAULT PRIVILEGES";
+    check(
+        &format!("{alter} IN SCHEMA other GRANT SELECT ON TABLES TO x"),
+        "grant default privileges, *grant schema other, *grant table other.notes",
+    );
+    check(
+        &format!(
+            "{alter} FOR USER a, b IN SCHEMA other REVOKE GRANT OPTION FOR ALL ON FUNCTIONS FROM x CASCADE"
+        ),
+        "revoke default privileges, *revoke schema other, *revoke function other.lower, *role a, *role b",
+    );
+    check(
+        &format!("{alter} IN SCHEMA other FOR ROLE revoke GRANT USAGE ON TYPES TO x WITH GRANT OPTION"),
+        "grant default privileges, *grant schema other, *role revoke",
+    );
+    let all = actions(&format!("{alter} GRANT SELECT ON TABLES TO x"));
+    assert!(all.contains("*grant schema public, *grant table public.customers"), "{all}");
+    assert!(all.contains("*grant table other.notes") && !all.contains("pg_class"), "{all}");
+    for text in
+        ["IN other GRANT SELECT ON TABLES TO x", "FOR a GRANT SELECT ON TABLES TO x", "GRANT SELECT TO x"]
+    {
+        assert!(is_opaque(&format!("{alter} {text}")), "{text}");
+    }
+}
+
+#[test]
 fn what_a_drop_takes_along_is_told() {
     check("DROP TABLE customers CASCADE", "drop table public.customers, *drop view public.customers_view");
     check(

@@ -1,5 +1,7 @@
 //! What is told of actions beside their relations: columns, conditions, limits.
 
+use policy::Verb;
+
 use super::fixture::{details, read};
 
 fn check(text: &str, expected: &str) {
@@ -46,12 +48,31 @@ fn who_gains_or_loses_by_a_grant_is_told_where_it_is_known() {
         ("GRANT boss TO GROUP a", &["a"]),
         ("GRANT SELECT ON t TO a, CURRENT_USER", &[]),
         ("GRANT boss TO GROUP session_user", &[]),
+        ("DO $$BEGIN GRANT boss TO a; GRANT boss TO b; END$$", &["a", "b"]),
+        ("DO $$BEGIN GRANT boss TO a; GRANT boss TO current_user; GRANT boss TO b; END$$", &[]),
     ] {
         let statement = &read(text).statements[0];
         assert!(!statement.actions.is_empty());
-        for action in &statement.actions {
+        for action in statement.actions.iter().filter(|action| action.verb != Verb::Do) {
             assert_eq!(action.detail.roles, roles, "{text}");
         }
+    }
+}
+
+#[test]
+fn who_is_granted_a_role_by_another_statement_is_told() {
+    for (text, granted) in [
+        ("CREATE ROLE x IN ROLE a, b ROLE c ADMIN d", "a to x, b to x, x to c+d"),
+        ("CREATE USER x ROLE \"a\", current_user", "x to "),
+        ("CREATE ROLE x ADMIN current_user ROLE a", "x to "),
+        ("ALTER GROUP a ADD USER b, c", "a to b+c"),
+        ("ALTER GROUP a DROP USER b", "a to b"),
+    ] {
+        let actions = &read(text).statements[0].actions;
+        let grants = actions.iter().filter(|action| matches!(action.verb, Verb::Grant | Verb::Revoke));
+        let told: Vec<String> =
+            grants.map(|a| format!("{} to {}", a.object.name, a.detail.roles.join("+"))).collect();
+        assert_eq!(told.join(", "), granted, "{text}");
     }
 }
 

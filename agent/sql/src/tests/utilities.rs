@@ -180,6 +180,10 @@ fn definitions_are_told_by_kind() {
     check("CREATE EXTENSION IF NOT EXISTS pgcrypto", "create extension pgcrypto");
     check("CREATE TYPE m AS ENUM ('a', 'b')", "create type public.m");
     check("CREATE ROLE x LOGIN PASSWORD 'x'", "role x");
+    check("CREATE USER x WITH VALID UNTIL 'x' IN ROLE a, b", "role x, *grant role a, *grant role b");
+    check("CREATE GROUP x USER a CONNECTION LIMIT 1 IN GROUP b", "role x, *grant role x, *grant role b");
+    check("ALTER GROUP x ADD USER a, b", "role x, *grant role x");
+    check("ALTER GROUP x DROP USER a", "role x, *revoke role x");
     check("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "create function public.f");
     check("ALTER TABLE t ADD COLUMN c int", "alter table public.t");
     check("ALTER TABLE IF EXISTS missing RENAME TO x", "alter table public.missing, create table public.x");

@@ -151,18 +151,49 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// ALTER DEFAULT PRIVILEGES … GRANT or REVOKE.
+    /// ALTER DEFAULT PRIVILEGES … GRANT or REVOKE: of what the role makes from now on, in these schemas or in any. So it is
+    /// judged with those that are there, as of ALL … IN SCHEMA, and with the roles whose own they are.
     pub(super) fn default_privileges(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
-        let at =
-            cursor.rest.iter().position(|t| t.is(cursor.text, "grant") || t.is(cursor.text, "revoke"))?;
-        let grants = cursor.rest[at].is(cursor.text, "grant");
-        let verb = if grants { Verb::Grant } else { Verb::Revoke };
+        let (mut schemas, mut makers) = (Vec::new(), Vec::new());
+        loop {
+            if cursor.eat_all(&["in", "schema"]) {
+                schemas.extend(self.roles(cursor)?);
+            } else if cursor.eat("for") {
+                cursor.eat_one(&["role", "user"])?;
+                makers.extend(self.roles(cursor)?);
+            } else {
+                break;
+            }
+        }
+        let verb = match cursor.eat_one(&["grant", "revoke"])? {
+            "grant" => Verb::Grant,
+            _ => Verb::Revoke,
+        };
         self.act(action(verb, ObjectKind::Other, "default privileges", ""));
-        cursor.rest = &cursor.rest[at + 1..];
+        while !cursor.eat("on") {
+            cursor.next()?;
+        }
+        let what = cursor.next()?.name(self.text).into_owned();
         while cursor.eat_one(&["to", "from"]).is_none() {
             cursor.next()?;
         }
         let roles = grantees(cursor)?;
+        self.implying(|reader| {
+            if schemas.is_empty() {
+                let own = |schema: &&str| schema.starts_with("pg_") || *schema == "information_schema";
+                let catalog = reader.names.catalog;
+                schemas.extend(catalog.schemas().filter(|schema| !own(schema)).map(str::to_owned));
+            }
+            for schema in &schemas {
+                reader.act(action(verb, ObjectKind::Schema, "schema", schema.clone()));
+                if matches!(&*what, "tables" | "sequences" | "functions" | "routines") {
+                    reader.all_in_schema(verb, &what, schema);
+                }
+            }
+            for maker in makers {
+                reader.act(action(Verb::Role, ObjectKind::Role, "role", maker));
+            }
+        });
         self.gives_to(roles);
         Some(Read::quiet("ALTER DEFAULT PRIVILEGES"))
     }
@@ -170,21 +201,59 @@ impl<'a> Reader<'a> {
     /// CREATE and ALTER of ROLE, USER, GROUP.
     pub(super) fn role_statement(&mut self, cursor: &mut Cursor<'a>, tag: &'static str) -> Option<Read> {
         let name = if cursor.eat("all") { "all".to_owned() } else { cursor.role()? };
-        self.act(action(Verb::Role, ObjectKind::Role, "role", name));
+        self.act(action(Verb::Role, ObjectKind::Role, "role", name.clone()));
         // Its settings, and its name, which "$user" stands for.
         self.effects.search_path |= tag != "CREATE ROLE";
+        if tag == "CREATE ROLE" {
+            self.born_member(cursor, &name)?;
+            return Some(Read::quiet(tag));
+        }
         if cursor.eat_all(&["in", "database"]) {
             cursor.name()?;
         }
-        if tag == "ALTER ROLE" && cursor.eat_all(&["rename", "to"]) {
+        if cursor.eat_all(&["rename", "to"]) {
             let renaming = Renaming::To { schema: None, name: cursor.name()?.into_owned() };
             if let Some(action) = self.actions.last_mut() {
                 action.detail.renamings.push(renaming);
             }
         }
+        // ALTER GROUP
+        for (word, verb) in [("add", Verb::Grant), ("drop", Verb::Revoke)] {
+            if cursor.eat_all(&[word, "user"]) {
+                let members = self.roles(cursor)?;
+                self.membership(verb, &name, members);
+            }
+        }
         self.setting_of_sessions(cursor)?;
         cursor.rest = &[];
         Some(Read::quiet(tag))
+    }
+
+    /// What CREATE ROLE says behind the name: the roles that the new one is granted, and those that it is granted to.
+    fn born_member(&mut self, cursor: &mut Cursor<'a>, name: &str) -> Option<()> {
+        while !cursor.is_end() {
+            if cursor.eat_all(&["in", "role"]) || cursor.eat_all(&["in", "group"]) {
+                for role in self.roles(cursor)? {
+                    self.membership(Verb::Grant, &role, vec![name.to_owned()]);
+                }
+            } else if cursor.eat_one(&["role", "user", "admin"]).is_some() {
+                let members = self.roles(cursor)?;
+                self.membership(Verb::Grant, name, members);
+            } else {
+                cursor.next();
+            }
+        }
+        Some(())
+    }
+
+    /// GRANT or REVOKE of a role, by another statement.
+    fn membership(&mut self, verb: Verb, role: &str, mut members: Vec<String>) {
+        if members.iter().any(|member| is_own(member)) {
+            members.clear();
+        }
+        let mut granted = action(verb, ObjectKind::Role, "role", role);
+        granted.detail.roles = members;
+        self.implying(|reader| reader.act(granted));
     }
 
     /// SET and RESET in ALTER ROLE and ALTER DATABASE: sessions begin with it, and with the role that it names.
@@ -256,7 +325,7 @@ fn grantees(cursor: &mut Cursor<'_>) -> Option<Vec<String>> {
     let (mut roles, mut known) = (Vec::new(), true);
     loop {
         let role = cursor.role()?;
-        known &= !["current_user", "current_role", "session_user"].contains(&role.as_str());
+        known &= !is_own(&role);
         roles.push(role);
         if !cursor.eat_kind(Kind::Comma) {
             break;
@@ -274,4 +343,9 @@ fn grantees(cursor: &mut Cursor<'_>) -> Option<Vec<String>> {
     roles.sort_unstable();
     roles.dedup();
     Some(if known { roles } else { Vec::new() })
+}
+
+/// Whether it is a word for the session's own role.
+fn is_own(role: &str) -> bool {
+    ["current_user", "current_role", "session_user"].contains(&role)
 }
