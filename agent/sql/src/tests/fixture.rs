@@ -102,6 +102,8 @@ pub(super) fn catalog() -> Catalog {
         probe(Lookup::Exclusion, &[3]),
         probe(Lookup::Check, &[4, 5]),
     ];
+    let mut index = relation(151, "public", "customers_by_ssn", RelationKind::Index, &[]);
+    index.table = Some(CUSTOMERS);
     let other = relation(140, "other", "notes", Table, &["id", "body"]);
     Catalog::new(
         1,
@@ -125,6 +127,7 @@ pub(super) fn catalog() -> Catalog {
             other,
             sequence,
             keyed,
+            index,
         ],
         [
             function(500, "public", "audit", Volatility::Volatile),

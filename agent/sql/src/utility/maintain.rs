@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use policy::{Action, Lineage, ObjectKind, Verb};
+use policy::{Action, ObjectKind, Oid, Verb};
 
 use super::{Read, action};
 use crate::cursor::Cursor;
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
                 if cursor.is_end() {
                     self.keeps_all(None);
                     self.act(Action::bare(Verb::Maintain));
-                    self.steer(Lineage::Unknown);
+                    self.puts_all_in_order();
                 } else {
                     let name = cursor.qualified()?;
                     if cursor.eat("on") {
@@ -104,6 +104,15 @@ impl<'a> Reader<'a> {
     fn puts_in_order(&mut self, table: &Name) {
         for relation in self.names.relations(table) {
             self.steer(column(relation.oid, 0));
+        }
+    }
+
+    /// The same of every table that has an index, since it is not known which has been clustered before.
+    fn puts_all_in_order(&mut self) {
+        let catalog = self.names.catalog;
+        let tables: BTreeSet<Oid> = catalog.relations().filter_map(|relation| relation.table).collect();
+        for table in tables {
+            self.steer(column(table, 0));
         }
     }
 
