@@ -316,3 +316,59 @@ fn a_sequence_is_judged_with_the_table_that_owns_it() -> Result<()> {
         Ok(())
     })
 }
+
+/// What stands on an object is known by the name that this had before the transaction.
+#[test]
+fn what_stands_on_what_the_transaction_has_called_otherwise_is_judged() -> Result<()> {
+    story(&setup(), |world| {
+        let attack = |name: &'static str, renames: &str, drops: &str, query| {
+            (name, texts(&["BEGIN", renames, drops, "COMMIT"]), Shows::In(query))
+        };
+        check_on(
+            world,
+            AGAIN,
+            vec![
+                attack("a type", "ALTER TYPE mood RENAME TO m", "DROP TYPE m CASCADE", COLUMNS),
+                attack("a domain", "ALTER DOMAIN positive RENAME TO p", "DROP DOMAIN p CASCADE", COLUMNS),
+                attack("a function", "ALTER FUNCTION g() RENAME TO h", "DROP FUNCTION h CASCADE", COLUMNS),
+                attack(
+                    "a collation",
+                    "ALTER COLLATION plain_c RENAME TO c",
+                    "DROP COLLATION c CASCADE",
+                    COLUMNS,
+                ),
+                attack(
+                    "a schema that a type came to",
+                    "CREATE SCHEMA mine; ALTER TYPE mood SET SCHEMA mine",
+                    "DROP SCHEMA mine CASCADE",
+                    COLUMNS,
+                ),
+                attack(
+                    "a schema that a table came to",
+                    "CREATE SCHEMA mine; ALTER TABLE parent SET SCHEMA mine",
+                    "DROP SCHEMA mine CASCADE",
+                    KEYS,
+                ),
+                ("a text", texts(&["ALTER TYPE mood RENAME TO m; DROP TYPE m CASCADE"]), Shows::In(COLUMNS)),
+            ],
+        )?;
+        world.server.sql("shop", AGAIN)?;
+        let honest = [
+            "BEGIN",
+            "ALTER TYPE mood RENAME TO m",
+            "ALTER DOMAIN other RENAME TO another",
+            "COMMIT",
+            "BEGIN",
+            "CREATE TYPE own AS ENUM ('a')",
+            "ALTER FUNCTION counted(int) STABLE",
+            "CREATE TABLE owned (a own, b m)",
+            "DROP TABLE owned",
+            "DROP TYPE own",
+            "ROLLBACK",
+        ];
+        let mut wire = world.wire()?;
+        let got = play(&mut wire, &texts(&honest))?;
+        ensure!(!got.iter().any(|line| line.starts_with('E')), "{got:?}");
+        Ok(())
+    })
+}

@@ -332,6 +332,12 @@ impl Catalog {
         self.overlay.as_ref().is_none_or(|overlay| overlay.is_type_settled(schema, name))
     }
 
+    /// Whether what is not committed may have put types or functions into a schema that were elsewhere, or called otherwise,
+    /// before.
+    pub fn is_entered(&self, schema: &str) -> bool {
+        self.overlay.as_ref().is_some_and(|overlay| overlay.is_entered(schema))
+    }
+
     /// Every schema, in the order of their names; behind them those that are not committed.
     pub fn schemas(&self) -> impl Iterator<Item = &str> {
         let made = self.overlay.iter().flat_map(|overlay| overlay.schemas());

@@ -15,4 +15,5 @@ mod rewrites;
 mod shapes;
 mod statements;
 mod steering;
+mod strayed;
 mod utilities;

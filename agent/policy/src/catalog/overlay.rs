@@ -276,6 +276,12 @@ impl Overlay {
         self.functions_uncertain.get(name).into_iter().flatten().map(Option::as_deref)
     }
 
+    pub(super) fn is_entered(&self, schema: &str) -> bool {
+        let mut functions = self.functions_uncertain.values().flatten();
+        self.types.get(schema).is_some_and(|types| !types.is_empty())
+            || functions.any(|of| of.as_deref().is_none_or(|of| of == schema))
+    }
+
     pub(super) fn schemas(&self) -> &BTreeSet<String> {
         &self.schemas
     }

@@ -196,8 +196,12 @@ const fn is_of_rows(verb: Verb) -> bool {
     )
 }
 
-/// Whether it names a relation or a function.
+/// Whether it names a relation or a function, or alters or drops what relations may stand on.
 pub(super) fn names_something(statement: &Statement) -> bool {
-    let named = |a: &Action| matches!(a.object.kind, ObjectKind::Relation | ObjectKind::Function);
+    let named = |a: &Action| match a.object.kind {
+        ObjectKind::Relation | ObjectKind::Function => true,
+        ObjectKind::Schema | ObjectKind::Other => matches!(a.verb, Verb::Alter | Verb::Drop),
+        ObjectKind::Role | ObjectKind::Setting => false,
+    };
     !statement.relations.is_empty() || statement.actions.iter().any(named)
 }

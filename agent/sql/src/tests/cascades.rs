@@ -6,7 +6,7 @@ use policy::{Catalog, ColumnRef, Oid, Provisional, Relation, RelationKind};
 use super::fixture::{CUSTOMERS, CUSTOMERS_VIEW, EVENTS, EVENTS_2024, ORDERS, SECRET, T, catalog, settings};
 use crate::{Limits, analyse};
 
-fn actions(catalog: &Catalog, text: &str) -> String {
+pub(super) fn actions(catalog: &Catalog, text: &str) -> String {
     let analysis = analyse(text.as_bytes(), &settings(), catalog, &Limits::default());
     let of = |a: &policy::Action| format!("{}{a}", if a.implied { "*" } else { "" });
     let line = |s: &crate::Statement| s.actions.iter().map(of).collect::<Vec<_>>().join(", ");
@@ -30,7 +30,7 @@ fn standing(edges: &[(Base, Dependent)]) -> Catalog {
     catalog().changed(2, Changes { dependents: Some(dependents), ..Changes::default() })
 }
 
-fn shop() -> Catalog {
+pub(super) fn shop() -> Catalog {
     let mood = || Base::Thing(thing("type", "public", "mood"));
     let email = || thing("domain", "public", "email");
     let audit = || Base::Thing(thing("function", "public", "audit"));

@@ -129,7 +129,9 @@ impl<'a> Reader<'a> {
             return Some(());
         }
         if cursor.eat("of") {
-            return cursor.chain().map(|_| ());
+            let of = cursor.qualified()?;
+            self.becomes_of(&of);
+            return Some(());
         }
         if cursor.eat_all(&["validate", "constraint"]) {
             // A value that does not fit is told.

@@ -168,6 +168,11 @@ impl<'a> Reader<'a> {
     pub(super) fn act_within(&mut self, verb: Verb, schema: &str) {
         let catalog = self.names.catalog;
         let mut inside: Vec<_> = catalog.relations().filter(|r| schema == r.schema).collect();
+        // One that has been moved here is still known by where it was.
+        let moved = inside.iter().filter(|relation| catalog.is_made(relation.oid) && verb == Verb::Drop);
+        let were = moved.flat_map(|relation| &relation.children).filter_map(|oid| catalog.relation(*oid));
+        let were: Vec<_> = were.collect();
+        inside.extend(were);
         inside.sort_by_key(|relation| relation.oid);
         for relation in inside {
             self.relations.insert(relation.oid);

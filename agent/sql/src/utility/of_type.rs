@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use policy::catalog::{Base, Dependent, Thing};
+use policy::catalog::{Base, Dependent, Provisional, Thing, TypeKind};
 use policy::{Oid, RelationKind, Verb};
 
 use crate::cursor::Cursor;
@@ -14,11 +14,18 @@ impl<'a> Reader<'a> {
     /// tables OF the type change along.
     pub(super) fn alters_attributes(&mut self, cursor: &Cursor<'a>, name: &Name) -> Option<()> {
         let sees = |word| cursor.rest.iter().any(|token| token.is(self.text, word));
-        if !sees("attribute") {
+        if !sees("attribute") || self.names_strayed() {
             return Some(());
         }
         let casts = sees("type");
         let of_rows = self.names.relations(name);
+        let settled = |schema| self.names.catalog.is_type_settled(schema, &name.name);
+        let known = of_rows.iter().all(|relation| self.names.is_settled(relation))
+            && self.names.schema_of_type(name).is_none_or(settled);
+        if !known && sees("cascade") {
+            self.opaque("ALTER TYPE … CASCADE of what is not committed, and may have tables");
+            return Some(());
+        }
         if of_rows.iter().any(|relation| relation.kind != RelationKind::CompositeType) {
             self.touch(Verb::Alter, name);
         }
@@ -39,8 +46,18 @@ impl<'a> Reader<'a> {
         if cursor.eat_all(&["rename", "attribute"]) { self.renames_column(&mut cursor) } else { Some(()) }
     }
 
+    /// `OF type`: a table is made of it that was there before.
+    pub(super) fn becomes_of(&mut self, name: &Name) {
+        if let Some(schema) = self.names.schema_of_type(name).map(str::to_owned) {
+            self.effects.names.push(Provisional::Type(schema, name.name.clone(), TypeKind::Composite));
+        }
+    }
+
     /// The check of a domain is held against every value of it that there is, and one that does not fit is told.
     pub(super) fn checks_values(&mut self, name: &Name) {
+        if self.names_strayed() {
+            return;
+        }
         let dependents = self.names.catalog.dependents();
         let mut work = self.things("domain", name);
         let mut seen: BTreeSet<Thing> = work.iter().cloned().collect();

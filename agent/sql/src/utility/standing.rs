@@ -58,12 +58,15 @@ impl Found {
 impl Reader<'_> {
     /// What stands on objects of that class, which are dropped in cascade.
     pub(super) fn drop_standing_on(&mut self, class: &str, names: &[Name]) {
-        if ALONE.contains(&class) {
+        if ALONE.contains(&class) || self.names_strayed() {
             return;
         }
         if !(OF_DATABASE.contains(&class) || OF_SCHEMA.contains(&class)) {
             self.opaque(format!("DROP … CASCADE of a {class} takes along whatever uses it"));
             return;
+        }
+        if names.iter().any(|name| self.may_have_moved(class, name)) {
+            self.opaque("DROP … CASCADE of what is not committed, and may have been called otherwise");
         }
         let roots: Vec<Thing> = names.iter().flat_map(|name| self.things(class, name)).collect();
         let own = |root: &Thing| root.schema.as_deref().is_some_and(|s| SYSTEM_SCHEMAS.contains(&s));
@@ -104,6 +107,29 @@ impl Reader<'_> {
             self.stands(dependent, &mut found);
         }
         found.work
+    }
+
+    /// Whether names of what is no relation and no function may have come to stand for something else: it is not known then
+    /// what stands on them.
+    pub(super) fn names_strayed(&mut self) -> bool {
+        if self.names.before.moved {
+            self.opaque("names may stand for something else than before");
+        }
+        self.names.before.moved
+    }
+
+    /// Whether what is not committed may have given this name, or this schema, to what others stand on by another one.
+    fn may_have_moved(&self, class: &str, name: &Name) -> bool {
+        let catalog = self.names.catalog;
+        match class {
+            "schema" => catalog.is_entered(&name.name),
+            "type" | "domain" => {
+                let settled = |schema| catalog.is_type_settled(schema, &name.name);
+                self.names.schema_of_type(name).is_some_and(|schema| !settled(schema))
+            }
+            "aggregate" | "function" | "procedure" => self.names.is_altered(name),
+            _ => false,
+        }
     }
 
     /// What a name of that class may mean.
