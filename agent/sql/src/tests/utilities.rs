@@ -203,6 +203,10 @@ fn definitions_are_told_by_kind() {
     );
     check("DROP FUNCTION audit(int)", "drop function public.audit");
     check("DROP ROLE x, y", "role x, role y");
+    // By whatever word, it is a domain.
+    check("DROP TYPE email", "drop domain email");
+    check("ALTER TYPE public.email OWNER TO x", "alter domain public.email");
+    check("DROP ROUTINE audit", "drop function public.audit");
     check("DROP TRIGGER g ON t", "drop trigger g, alter table public.t");
     check("DROP PUBLICATION x, public CASCADE", "drop publication x, drop publication public");
     check("DROP COLLATION x, other.y", "drop collation x, drop collation other.y");

@@ -343,13 +343,40 @@ impl<'a> Reader<'a> {
         name: Option<Name>,
     ) {
         let statistics = name.clone().filter(|_| class == "statistics");
+        let others = name.as_ref().map_or_else(Vec::new, |name| self.classes(class, name));
         let object = self.altered_object(kind, class, name);
         if kind == ObjectKind::Function && verb == Verb::Alter {
             self.effects.names.push(Provisional::Function(object.schema.clone(), object.name.clone()));
         }
+        // Of several by that name the types tell which is meant.
+        for class in others.into_iter().filter(|class| *class != object.class) {
+            let object = Object { class, ..object.clone() };
+            self.implying(|reader| reader.act(Action { verb, object, implied: false, detail: Detail::NONE }));
+        }
         self.act(Action { verb, object, implied: false, detail: Detail::NONE });
         if let Some(name) = statistics {
             self.alter_counted(&name);
+        }
+    }
+
+    /// The classes of what a name stands for, where another word may be written for them: a domain is a type as well, and what
+    /// is called is a routine.
+    fn classes(&self, class: &'static str, name: &Name) -> Vec<&'static str> {
+        match class {
+            "type" => {
+                let domain = self.things(class, name).iter().any(|thing| thing.class == "domain");
+                vec![if domain { "domain" } else { "type" }]
+            }
+            "function" => {
+                let of = |function: &&policy::Function| match function.body {
+                    _ if function.procedure => "procedure",
+                    policy::catalog::Body::Calls(_) => "aggregate",
+                    _ => "function",
+                };
+                let classes: BTreeSet<&str> = self.names.functions(name).iter().map(of).collect();
+                classes.into_iter().collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -367,6 +394,8 @@ impl<'a> Reader<'a> {
 
     /// What is no relation, by the name that it is written with.
     pub(super) fn altered_object(&self, kind: ObjectKind, class: &'static str, name: Option<Name>) -> Object {
+        let classes = name.as_ref().map_or_else(Vec::new, |name| self.classes(class, name));
+        let class = classes.last().copied().unwrap_or(class);
         let (schema, name) = match name {
             Some(name) if kind == ObjectKind::Function => {
                 let known = self.names.functions(&name).first().map(|f| f.schema.clone());
