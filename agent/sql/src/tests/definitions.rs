@@ -309,6 +309,10 @@ fn what_is_named_on_the_way_is_told() {
     check("ALTER ROLE ALL RESET ALL", "role all, *set all");
     check("ALTER DATABASE d SET TABLESPACE x", "alter database d");
     check(
+        "ALTER FUNCTION audit SET work_mem = 64 STABLE SET geqo_seed TO -0.5",
+        "alter function public.audit, set work_mem, set geqo_seed",
+    );
+    check(
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET work_mem = 1 SET TIME ZONE 'UTC' AS 'SELECT 1'",
         "create function public.f, *set work_mem, *set timezone",
     );

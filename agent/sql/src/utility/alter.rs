@@ -285,11 +285,11 @@ impl<'a> Reader<'a> {
                     return None;
                 }
                 let values = cursor.rest;
-                let value = super::session::value(cursor)?;
+                let value = option_value(cursor)?;
                 let single = !cursor.sees_kind(Kind::Comma);
                 self.assign(&name, Some(&value).filter(|_| single).map(String::as_str));
                 while cursor.eat_kind(Kind::Comma) {
-                    super::session::value(cursor)?;
+                    option_value(cursor)?;
                 }
                 if name == "search_path" {
                     path = Some(Some(listed(self.text, &values[..values.len() - cursor.rest.len()])));
@@ -472,4 +472,18 @@ impl<'a> Reader<'a> {
 fn ends_in_drop(cursor: &Cursor<'_>) -> bool {
     let mut cursor = *cursor;
     cursor.eat("using") && cursor.name().is_some() && cursor.sees("drop")
+}
+
+/// A value of a setting: a word, a string or a number.
+fn option_value(cursor: &mut Cursor<'_>) -> Option<String> {
+    let signed = cursor.eat_operator("-") || cursor.eat_operator("+");
+    let number = cursor.peek().filter(|token| matches!(token.kind, Kind::Integer | Kind::Number));
+    match number {
+        Some(token) => {
+            cursor.next();
+            Some(token.written(cursor.text).to_owned())
+        }
+        None if signed => None,
+        None => super::session::value(cursor),
+    }
 }
