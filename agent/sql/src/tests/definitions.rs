@@ -258,6 +258,11 @@ fn functions_that_objects_are_made_of_are_told() {
 #[test]
 fn what_is_named_on_the_way_is_told() {
     check(
+        "ALTER TABLE secret ALTER pw SET NOT NULL",
+        "alter table public.secret, select table public.secret",
+    );
+    check("ALTER TABLE secret ALTER pw DROP NOT NULL", "alter table public.secret");
+    check(
         "CREATE PUBLICATION p FOR TABLE secret, ONLY t (a) WHERE (audit(b)) WITH (publish = 'insert')",
         "create publication p, select table public.secret, select table public.t, function public.audit",
     );

@@ -223,6 +223,10 @@ impl<'a> Reader<'a> {
             cursor.eat_one(&["cascade", "restrict"]);
             return Some(());
         }
+        if cursor.sees_all(&["set", "not", "null"]) {
+            // Whether one is NULL is told.
+            self.reads_rows(defined);
+        }
         if PLAIN_OF_COLUMN.iter().any(|words| cursor.sees_all(words)) {
             if cursor.sees_all(&["drop", "identity"]) {
                 self.sequence_of_column(Verb::Drop, altered, defined);
