@@ -205,6 +205,7 @@ fn functions_that_objects_are_made_of_are_told() {
         ),
         ("CREATE CAST (t AS int) WITH FUNCTION audit(t) AS IMPLICIT", "function public.audit"),
         ("CREATE CONVERSION c FOR 'UTF8' TO 'LATIN1' FROM audit", "function public.audit"),
+        ("CREATE DEFAULT CONVERSION public.c FOR 'UTF8' TO 'LATIN1' FROM audit", "function public.audit"),
         ("CREATE LANGUAGE l HANDLER audit INLINE tidy", "function public.tidy"),
         ("CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION audit()", "function public.audit"),
         (

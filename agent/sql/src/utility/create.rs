@@ -48,6 +48,9 @@ impl<'a> Reader<'a> {
         let temporary = cursor.eat_one(&["temp", "temporary"]).is_some();
         let kind = cursor.eat_one(&["unlogged", "recursive", "unique"]);
         let unique = kind == Some("unique");
+        if cursor.sees_all(&["default", "conversion"]) {
+            cursor.eat("default");
+        }
         let object_type = object_type(cursor)?;
         if object_type.class == "index" {
             cursor.eat("concurrently");
