@@ -263,6 +263,12 @@ fn what_is_named_on_the_way_is_told() {
         "alter table public.secret, select table public.secret",
     );
     check("ALTER TABLE secret ALTER pw DROP NOT NULL", "alter table public.secret");
+    check("ALTER TABLE secret ADD NOT NULL pw", "alter table public.secret, select table public.secret");
+    check(
+        "ALTER TABLE secret ALTER CONSTRAINT c ENFORCED",
+        "alter table public.secret, select table public.secret",
+    );
+    check("ALTER TABLE secret ALTER CONSTRAINT c DEFERRABLE", "alter table public.secret");
     check(
         "CREATE PUBLICATION p FOR TABLE secret, ONLY t (a) WHERE (audit(b)) WITH (publish = 'insert')",
         "create publication p, select table public.secret, select table public.t, function public.audit",

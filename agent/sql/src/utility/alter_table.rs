@@ -146,6 +146,10 @@ impl<'a> Reader<'a> {
             return cursor.name().map(|_| ());
         }
         if cursor.eat_all(&["alter", "constraint"]) {
+            if cursor.rest.iter().any(|token| token.is(self.text, "enforced")) {
+                // It was not held against the rows before, and is now.
+                self.reads_rows(defined);
+            }
             cursor.rest = &[];
             return Some(());
         }

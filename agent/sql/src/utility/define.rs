@@ -308,6 +308,8 @@ impl<'a> Reader<'a> {
             self.decides_by(columns, defined);
             self.references(cursor)?;
         } else if cursor.eat_all(&["not", "null"]) {
+            // Whether one is NULL is told.
+            self.reads_rows(defined);
             // A domain has no column to name.
             if !cursor.is_end() {
                 cursor.name()?;
