@@ -323,7 +323,7 @@ fn a_sequence_goes_with_its_table() {
         ("ALTER COLUMN a SET GENERATED ALWAYS", ", *alter sequence public.s"),
         ("ALTER a RESTART WITH 7", ", *alter sequence public.s"),
         ("ALTER b DROP IDENTITY IF EXISTS", ""),
-        ("ALTER a SET NOT NULL", ""),
+        ("ALTER a DROP NOT NULL", ""),
         ("ALTER a TYPE bigint", ", select table public.t, *alter sequence public.s"),
     ] {
         check(&format!("ALTER TABLE t {command}"), &format!("alter table public.t{sequence}"));
