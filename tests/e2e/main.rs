@@ -21,6 +21,7 @@ mod doctor;
 mod effects;
 mod encryption;
 mod ends;
+mod errors;
 mod hold;
 mod honest;
 mod interception;

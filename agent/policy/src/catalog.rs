@@ -123,6 +123,8 @@ pub struct Relation {
     pub view: Option<View>,
     /// Of an index: its table (`pg_index.indrelid`).
     pub table: Option<Oid>,
+    /// A policy for its rows looks at more than the row: at other relations, or by functions that users made.
+    pub policies_look_beyond: bool,
 }
 
 impl Relation {
@@ -143,6 +145,7 @@ impl Relation {
             writes: Writes::default(),
             view: None,
             table: None,
+            policies_look_beyond: false,
         }
     }
 

@@ -91,14 +91,27 @@ pub(super) const SCHEMAS: &str = "\
 pub(super) const LANGUAGES: &str = "SELECT oid, lanname FROM pg_catalog.pg_language";
 
 /// Relations outside TOAST's schemas, without what [`WRITES`] tells: (oid, nspname, relname, relkind, has_rules,
-/// has_triggers, indrelid).
+/// has_triggers, indrelid, policies_look_beyond). What a policy for rows rests on that users made `pg_depend` tells; the row's own
+/// type and columns, and types whose values nothing checks, are none of it.
 pub(super) const RELATIONS: &str = "\
     SELECT c.oid, n.nspname, c.relname, c.relkind, \
            EXISTS (SELECT FROM pg_catalog.pg_rewrite r \
                    WHERE r.ev_class = c.oid AND r.ev_type <> '1') AS has_rules, \
            EXISTS (SELECT FROM pg_catalog.pg_trigger t \
                    WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) AS has_triggers, \
-           i.indrelid \
+           i.indrelid, \
+           EXISTS (SELECT FROM pg_catalog.pg_policy y \
+                   JOIN pg_catalog.pg_depend d \
+                     ON d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND d.objid = y.oid \
+                   LEFT JOIN pg_catalog.pg_type t \
+                     ON d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = d.refobjid \
+                   WHERE y.polrelid = c.oid \
+                     AND CASE d.refclassid WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN d.refobjid <> c.oid \
+                                           WHEN 'pg_catalog.pg_type'::pg_catalog.regclass \
+                                             THEN t.typtype NOT IN ('b', 'e') AND t.typrelid <> c.oid \
+                                           ELSE d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, \
+                                                                 'pg_catalog.pg_operator'::pg_catalog.regclass) END) \
+             AS policies_look_beyond \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid \
     WHERE n.nspname !~ '^pg_toast' AND ($1 IS NULL OR c.oid = ANY ($1))";

@@ -421,6 +421,7 @@ fn is_as(read: &Relation, known: &Catalog) -> bool {
         writes,
         view,
         table,
+        policies_look_beyond,
     } = known;
     read.oid == *oid
         && read.schema == *schema
@@ -433,6 +434,7 @@ fn is_as(read: &Relation, known: &Catalog) -> bool {
         && read.writes == *writes
         && read.view == *view
         && read.table == *table
+        && read.policies_look_beyond == *policies_look_beyond
         && (read.has_rules, read.has_triggers) == (*has_rules, *has_triggers)
 }
 
@@ -461,6 +463,7 @@ fn relation(row: &Row) -> Result<Option<Relation>, tokio_postgres::Error> {
         has_rules: row.try_get(4)?,
         has_triggers: row.try_get(5)?,
         table: row.try_get(6)?,
+        policies_look_beyond: row.try_get(7)?,
         ..Relation::bare(oid, schema, name, kind)
     }))
 }

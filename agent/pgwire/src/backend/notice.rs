@@ -23,10 +23,10 @@ pub mod code {
     pub const HINT: u8 = b'H';
     /// The place in the statement, in characters from 1.
     pub const POSITION: u8 = b'P';
+    /// What the server was in the midst of, a line for each, the innermost first.
+    pub const CONTEXT: u8 = b'W';
     /// The text of a command that the server made itself, such as one in the body of a function.
     pub const INTERNAL_QUERY: u8 = b'q';
-    /// In which functions it happened, and at which of their statements.
-    pub const CONTEXT: u8 = b'W';
     /// The function of the server's own code that says it.
     pub const ROUTINE: u8 = b'R';
 }

@@ -163,8 +163,9 @@ impl Active {
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
         let veils = self.veils(&judged.reading);
-        let (veiled, clear) =
-            (veils || judged.reading.has_secrets(), !veils && judged.reading.meets_nothing_masked());
+        let veiled = veils || judged.reading.has_secrets();
+        // Functions that a policy for rows calls may run as it is planned.
+        let clear = !veils && judged.reading.meets_nothing_masked() && !self.looks_beyond(&judged.reading);
         let unmoved = judged.epoch == self.facts.epoch();
         self.taken_apart(&prepared, &judged.reading);
         self.facts.planned(&judged.reading);

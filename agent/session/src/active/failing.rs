@@ -26,7 +26,8 @@ impl Active {
             Some(Expected::Parse { sent, .. } | Expected::Bind { sent, .. }) => (false, sent.clear),
             _ => (false, false),
         };
-        (masked || self.masks.is_some()) && !is_of_the_text(of) && !is_of_the_session(of) && !meets_nothing
+        let told = is_of_the_text(of) || is_of_the_session(of) || meets_nothing;
+        (masked || self.masks.is_some()) && (!told || came_in_code(of))
     }
 
     pub(super) fn error(
@@ -262,6 +263,17 @@ fn is_of_the_session(of: &Notice<'_>) -> bool {
         && of.get(notice::code::INTERNAL_QUERY).is_none()
 }
 
+/// Whether it may have come from the body of a function, which can hold what no statement tells: PostgreSQL runs some already as
+/// it reads a literal, for the check of a domain in an array, and some as it plans, or behind a command. Each language says where
+/// it was. So do PostgreSQL's own JSON, with no more than the value's text, and what waits for a row.
+fn came_in_code(of: &Notice<'_>) -> bool {
+    let own = |context: &[u8]| {
+        !context.contains(&b'\n')
+            && [&b"JSON data, line "[..], b"while "].iter().any(|begin| context.starts_with(begin))
+    };
+    of.get(notice::code::CONTEXT).is_some_and(|context| !own(context))
+}
+
 /// The text of an error or a notice may hold values of masked columns: severity and SQLSTATE are what stays.
 pub(super) fn cut(from: &Notice<'_>, error: bool, turn: &mut Turn<'_>) {
     let text = |code| from.get(code).and_then(|value| std::str::from_utf8(value).ok());
@@ -274,4 +286,34 @@ pub(super) fn cut(from: &Notice<'_>, error: bool, turn: &mut Turn<'_>) {
         false => fields.encode_notice(turn.frontend()),
     };
     debug_assert!(encoded.is_ok(), "fields that came in a message hold no zero byte");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgwire::backend::Message;
+
+    #[test]
+    fn context_tells_that_code_ran() {
+        for (context, expected) in [
+            (None, false),
+            (Some("PL/pgSQL function f(text) line 1 at RAISE"), true),
+            (Some("SQL function \"f\" statement 1"), true),
+            (Some("JSON data, line 1: {x"), false),
+            (Some("JSON data, line 1: {x\nPL/pgSQL function f(text) line 1 at assignment"), true),
+            (Some("while locking tuple (0,1) in relation \"t\""), false),
+            (Some("while locking tuple (0,1) in relation \"t\"\nSQL function \"f\" statement 1"), true),
+        ] {
+            let mut body = b"SERROR\0C22012\0Mx\0P8\0".to_vec();
+            if let Some(context) = context {
+                body.extend([b"W", context.as_bytes(), b"\0"].concat());
+            }
+            body.push(0);
+            let Ok(Message::ErrorResponse(error)) = Message::parse(tag::ERROR_RESPONSE, &body) else {
+                panic!()
+            };
+            assert!(is_of_the_text(&error));
+            assert_eq!(came_in_code(&error), expected, "{context:?}");
+        }
+    }
 }

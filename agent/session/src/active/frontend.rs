@@ -250,6 +250,7 @@ impl Active {
         let mut run = Run::new(record, Rc::clone(reading), turn.now);
         run.veils_values = self.veils(reading);
         run.veils_errors = run.veils_values || reading.has_secrets();
+        run.looks_beyond = self.masks.is_some() && self.looks_beyond(reading);
         run.masks = self.masks.clone();
         Box::new(run)
     }

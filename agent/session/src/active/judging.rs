@@ -350,6 +350,13 @@ impl Active {
         })
     }
 
+    /// Whether policies for rows look at more than the rows that these statements name. PostgreSQL runs them unseen.
+    pub(super) fn looks_beyond(&self, reading: &Reading) -> bool {
+        let (catalog, _) = self.facts.catalog();
+        let looks = |oid: &Oid| catalog.relation(*oid).is_none_or(|relation| relation.policies_look_beyond);
+        reading.statements().iter().any(|s| s.relations.iter().any(looks))
+    }
+
     /// The policy has changed.
     pub(crate) fn policy_is(&mut self, policy: Arc<policy::SubjectPolicy>) {
         if policy.masks() != self.policy.masks() {

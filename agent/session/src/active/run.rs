@@ -39,6 +39,8 @@ pub(crate) struct Run {
     pub(crate) ends_batch: bool,
     /// Data that the client copies in may hold what must not be recorded.
     pub(crate) veils_values: bool,
+    /// A policy for the rows of what it meets looks at other relations, or calls functions of users.
+    pub(crate) looks_beyond: bool,
     begun: Times,
     tags: SmallVec<[u8; 32]>,
     sqlstate: Vec<u8>,
@@ -50,10 +52,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Whether what fails in it tells of nothing masked. `veils_values` says it of relations. A Query behind messages
-    /// without a Sync ends their transaction as well: what they deferred fails with it, in its place.
+    /// Whether what fails in it tells of nothing masked. `veils_values` says it of relations, and `looks_beyond` of the
+    /// policies for their rows. A Query behind messages without a Sync ends their transaction as well: what they deferred
+    /// fails with it, in its place.
     pub(crate) fn meets_nothing_masked(&self) -> bool {
-        !self.veils_values && !self.ends_batch && self.reading.meets_nothing_masked()
+        !self.veils_values && !self.looks_beyond && !self.ends_batch && self.reading.meets_nothing_masked()
     }
 
     pub(crate) fn new(record: u64, reading: Rc<Reading>, begun: Times) -> Self {
@@ -69,6 +72,7 @@ impl Run {
             veils_errors: false,
             ends_batch: false,
             veils_values: false,
+            looks_beyond: false,
             begun,
             tags: SmallVec::new(),
             sqlstate: Vec::new(),

@@ -147,3 +147,32 @@ fn who_may_use_a_schema_and_what_policies_call_is_followed() {
         }
     });
 }
+
+#[test]
+fn what_policies_look_at_besides_their_own_rows_is_followed() {
+    let Some(server) = Server::start() else { return };
+    run(async {
+        let admin = server.client("postgres").await;
+        let made = "CREATE TYPE kind AS ENUM ('a'); CREATE TABLE t (id int, k kind); CREATE TABLE other (id int);
+                    CREATE FUNCTION f(int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN true; END';
+                    CREATE DOMAIN few AS int CHECK (f(VALUE)); CREATE OPERATOR @@@ (RIGHTARG = int, FUNCTION = f)";
+        admin.batch_execute(made).await.unwrap();
+        let catalogs = start(&server, "postgres", Config::default());
+        let live = catalogs.get(&key("postgres")).await.unwrap();
+        for (condition, looks) in [
+            ("id > 0 AND k = 'a' AND current_user <> 'x'", false),
+            ("EXISTS (SELECT FROM other)", true),
+            ("t = t", false),
+            ("f(id)", true),
+            ("@@@ id", true),
+            ("id::few > 0", true),
+            ("id = (SELECT max(t.id) FROM t)", false),
+        ] {
+            let again = "DROP POLICY IF EXISTS p ON t; CREATE POLICY p ON t USING";
+            admin.batch_execute(&format!("{again} ({condition})")).await.unwrap();
+            let catalog = live.refresh().await.unwrap();
+            let found = catalog.relation_named("public", "t").unwrap().policies_look_beyond;
+            assert_eq!(found, looks, "{condition}");
+        }
+    });
+}
