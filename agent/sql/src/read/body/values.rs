@@ -69,8 +69,9 @@ impl Reader<'_> {
             // Of a sequence it is its next value.
             (Verb::Update, _) if action.object.class == "sequence" => {}
             (verb, _) => {
+                let stored = stores(verb) || hands_on(action);
                 if let Some(kept) = self.kept() {
-                    kept.stored |= stores(verb);
+                    kept.stored |= stored;
                 }
             }
         }
@@ -106,6 +107,29 @@ impl Reader<'_> {
         }
     }
 }
+
+/// Whether it calls one of PostgreSQL's own functions that does more than to compute, and so may keep what it is given, or hand
+/// it to somebody, the client among them: a notification, a sequence's value, a large object, the key of a lock. What
+/// these are given is not known of a body.
+fn hands_on(action: &Action) -> bool {
+    let object = &action.object;
+    object.kind == ObjectKind::Function
+        && object.schema.as_deref() == Some("pg_catalog")
+        && !GIVES_NOTHING_ON.contains(&&*object.name)
+}
+
+/// Those that leave nothing of what they are given to be seen.
+const GIVES_NOTHING_ON: [&str; 9] = [
+    "nextval",
+    "pg_advisory_unlock",
+    "pg_advisory_unlock_all",
+    "pg_advisory_unlock_shared",
+    "pg_cancel_backend",
+    "pg_sleep",
+    "pg_sleep_for",
+    "pg_sleep_until",
+    "pg_terminate_backend",
+];
 
 /// Whether what does this may keep a value, or hand it to somebody.
 pub(super) fn stores(verb: Verb) -> bool {

@@ -162,3 +162,35 @@ fn a_body_is_read_along_any_path_where_the_statement_moves_it() {
         assert!(!reads(text), "{text} gave {}", actions(&catalog, text));
     }
 }
+
+#[test]
+fn what_a_body_gives_to_a_function_that_hands_it_on_is_stored() {
+    let own = |(oid, name): (u32, &str)| Function {
+        schema: "pg_catalog".to_owned(),
+        ..function(oid, name, "internal", Body::Text("".into()))
+    };
+    let names = ["pg_notify", "setval", "pg_advisory_lock", "pg_logical_emit_message", "nextval", "pg_sleep"];
+    let functions: Vec<Function> = (3000..).zip(names).map(own).collect();
+    let called = |call: &str| {
+        let catalog = with(&format!("BEGIN PERFORM {call}; END"), Writes::default());
+        let changes = Changes { functions: functions.clone(), ..Changes::default() };
+        written(&catalog.changed(3, changes), "SELECT f()")
+    };
+    for call in [
+        "pg_notify('x', (SELECT ssn FROM customers))",
+        "setval('s', (SELECT ssn FROM customers))",
+        "pg_advisory_lock((SELECT ssn FROM customers))",
+        "pg_logical_emit_message(true, 'x', (SELECT ssn FROM customers))",
+        "pg_catalog.pg_notify('x', ssn) FROM customers",
+    ] {
+        assert_eq!(called(call), columns(&[0]), "{call}");
+    }
+    for call in [
+        "pg_notify('x', 'y')",
+        "upper(ssn) FROM customers",
+        "nextval('s') FROM customers",
+        "pg_sleep(1) FROM customers",
+    ] {
+        assert_eq!(called(call), constant(), "{call}");
+    }
+}
