@@ -38,6 +38,8 @@ pub(crate) fn note(
     for Action { object, .. } in actions.iter().filter(|a| a.verb == Verb::Drop) {
         let Some(schema) = &object.schema else { continue };
         match object.kind {
+            // The relation stays.
+            ObjectKind::Relation if object.class == "column" => {}
             ObjectKind::Relation => {
                 effects.names.push(Provisional::Gone(schema.clone(), object.name.clone()));
                 // The type of its rows goes with it.

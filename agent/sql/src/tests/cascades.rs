@@ -308,10 +308,13 @@ fn a_sequence_goes_with_its_table() {
         "drop type mood, *drop table public.t, *drop sequence public.s, *alter table public.secret",
     );
     for (command, sequence) in [
-        ("DROP COLUMN a", ", *drop sequence public.s"),
-        ("DROP IF EXISTS a CASCADE", ", *drop sequence public.s, *alter table public.secret"),
-        ("DROP COLUMN b", ""),
-        ("DROP COLUMN b, DROP a", ", *drop sequence public.s"),
+        ("DROP COLUMN a", ", drop column public.t, *drop sequence public.s"),
+        (
+            "DROP IF EXISTS a CASCADE",
+            ", drop column public.t, *drop sequence public.s, *alter table public.secret",
+        ),
+        ("DROP COLUMN b", ", drop column public.t"),
+        ("DROP COLUMN b, DROP a", ", drop column public.t, *drop sequence public.s"),
         ("DROP CONSTRAINT a", ""),
         ("SET LOGGED", ", *alter sequence public.s"),
         ("SET UNLOGGED", ", *alter sequence public.s"),

@@ -112,7 +112,7 @@ fn commands_of_alter_table_are_read_one_by_one() {
         ("ADD c int, ADD COLUMN IF NOT EXISTS d text DEFAULT 'x' NOT NULL", ""),
         (
             "ALTER a SET DEFAULT 5, ALTER b DROP NOT NULL, ALTER COLUMN b SET STATISTICS 5, DROP COLUMN IF EXISTS c",
-            "",
+            ", drop column public.t",
         ),
         (
             "ENABLE ROW LEVEL SECURITY, SET (fillfactor = 70), REPLICA IDENTITY FULL, CLUSTER ON i, SET TABLESPACE x",
@@ -144,13 +144,14 @@ fn commands_of_alter_table_are_read_one_by_one() {
         ("RENAME TO n", ", create table public.n"),
         ("SET SCHEMA vault", ", create table vault.t"),
         ("OWNER TO x", ""),
-        ("DROP COLUMN a CASCADE", ""),
+        ("DROP COLUMN a CASCADE", ", drop column public.t"),
+        ("DROP CONSTRAINT a", ""),
     ] {
         check(&format!("ALTER TABLE t {commands}"), &format!("alter table public.t{found}"));
     }
     check(
         "ALTER TABLE customers DROP name CASCADE",
-        "alter table public.customers, *drop view public.customers_view",
+        "alter table public.customers, drop column public.customers, *drop view public.customers_view",
     );
     for text in ["ALTER TABLE t FROB", "ALTER TABLE t ADD CHECK (a > 1) SELECT", "ALTER TABLE t ALTER a FROB"]
     {
@@ -385,4 +386,18 @@ fn what_a_drop_takes_along_is_told() {
         "drop schema other, *drop table other.notes, *drop function other.lower",
     );
     check("DROP FUNCTION audit(int)", "drop function public.audit");
+}
+
+#[test]
+fn a_column_that_goes_is_dropped_of_its_table_and_of_those_that_inherit_it() {
+    check(
+        "ALTER TABLE events DROP COLUMN body",
+        "alter table public.events, *alter table public.events_2024, drop column public.events, *drop column public.events_2024",
+    );
+    // The table stays.
+    check(
+        "ALTER TABLE t DROP a; SELECT b FROM t",
+        "alter table public.t, drop column public.t; select table public.t",
+    );
+    check("ALTER TABLE missing DROP a", "opaque (relation \"missing\" does not exist in the catalog)");
 }

@@ -1,7 +1,9 @@
 //! ALTER of a relation: its commands, one by one. Those that hold neither names of relations nor expressions are known by
 //! their first words.
 
-use policy::{ObjectKind, Verb};
+use std::collections::BTreeSet;
+
+use policy::{Action, Detail, Object, ObjectKind, Verb};
 
 use super::define::{Defined, When};
 use super::expression::comma_parts;
@@ -9,7 +11,7 @@ use super::kind::ObjectType;
 use crate::cursor::Cursor;
 use crate::lexer::Token;
 use crate::name::Name;
-use crate::read::{Over, Reader};
+use crate::read::{Over, Reader, relation_object};
 
 /// Beginnings of commands that change nothing but the relation itself.
 const PLAIN: &[&[&str]] = &[
@@ -166,6 +168,7 @@ impl<'a> Reader<'a> {
                     cursor.eat_one(&["column", "attribute"]);
                     cursor.eat_all(&["if", "exists"]);
                     let column = cursor.name();
+                    self.drops_column(name, column.as_deref());
                     self.alter_owned(Verb::Drop, name, column.as_deref());
                 }
                 if cascades {
@@ -189,6 +192,29 @@ impl<'a> Reader<'a> {
         self.column(cursor, defined, false)?;
         cursor.eat_one(&["cascade", "restrict"]);
         Some(())
+    }
+
+    /// A column goes, with its values, and with it those of the relations that inherit it.
+    fn drops_column(&mut self, name: &Name, column: Option<&str>) {
+        let (mut work, mut seen) = (self.names.relations(name), BTreeSet::new());
+        let named = work.len();
+        while let Some(relation) = work.pop() {
+            let implied = seen.len() >= named;
+            if !seen.insert(relation.oid) {
+                continue;
+            }
+            // Not the relation itself: its number stands for the whole.
+            let object = Object { class: "column", oid: None, ..relation_object(relation) };
+            let columns = column.map(|column| vec![column.to_owned()]);
+            self.act(Action {
+                verb: Verb::Drop,
+                object,
+                implied,
+                detail: Detail { columns, ..Detail::NONE },
+            });
+            let children = relation.children.iter().filter_map(|oid| self.names.catalog.relation(*oid));
+            work.splice(0..0, children);
+        }
     }
 
     fn alter_column(&mut self, cursor: &mut Cursor<'a>, defined: Defined<'_>) -> Option<()> {
