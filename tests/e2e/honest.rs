@@ -1,7 +1,9 @@
 //! What honest people write: with a policy that README suggests each statement is allowed, and answered as without Portreeve.
 
 use anyhow::{Context as _, Result, ensure};
+use e2e::process::finish;
 use e2e::wire::{self, Wire};
+use e2e::world::text;
 use e2e::{Setup, World, story};
 
 use crate::steps::{Step, play, q};
@@ -303,6 +305,49 @@ fn what_meets_nothing_masked_fails_in_the_servers_own_words() -> Result<()> {
             };
             let (expected, got) = (said(&mut direct, messages())?, said(&mut through, messages())?);
             ensure!(got == expected, "{text}: {expected:?}, but {got:?}");
+        }
+        Ok(())
+    })
+}
+
+/// A schema dump takes locks that a SELECT takes as well, and looks at what PostgreSQL itself keeps but for its secrets.
+#[test]
+fn who_may_read_may_dump_the_schema() -> Result<()> {
+    let secrets = "
+  - name: secrets
+    actions: [\"*\"]
+    relations: [pg_catalog.pg_authid, pg_catalog.pg_shadow, pg_catalog.pg_statistic, \"pg_catalog.pg_stats*\",
+      \"pg_catalog.pg_user_mapping*\", pg_catalog.pg_largeobject]
+    decision: deny
+  - name: passwords
+    actions: [select]
+    when: { columns: [pg_catalog.pg_subscription.subconninfo] }
+    decision: deny
+";
+    let setup = setup(&format!("{secrets}    mask: [app.customers.mail]\n"));
+    story(&setup, |world| {
+        let dump = |command: &mut std::process::Command| {
+            finish(command.args(["-w", "--schema-only"])).map(|dump| {
+                let dropped =
+                    |line: &&str| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");
+                (
+                    text(&dump.stdout).lines().filter(dropped).collect::<Vec<_>>().join("\n"),
+                    text(&dump.stderr),
+                )
+            })
+        };
+        let (schema, told) = dump(world.job().command("pg_dump").args(["-d", &world.address()]))?;
+        ensure!(told.is_empty() && schema.contains("CREATE TABLE app.customers"), "{told}{schema}");
+        // It takes the secrets of nobody.
+        let mut wire = world.wire()?;
+        for sql in ["SELECT subconninfo FROM pg_subscription", "TABLE pg_subscription"] {
+            ensure!(play(&mut wire, &[q(sql)])?.contains(&"E 42501".to_owned()), "{sql}");
+        }
+        for sql in ["LOCK TABLE app.log IN SHARE MODE", "LOCK TABLE app.log"] {
+            ensure!(
+                play(&mut wire, &[q("BEGIN"), q(sql), q("ROLLBACK")])?.contains(&"E 42501".to_owned()),
+                "{sql}"
+            );
         }
         Ok(())
     })

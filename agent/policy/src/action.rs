@@ -28,7 +28,7 @@ pub enum Verb {
     DeleteAll,
     /// TRUNCATE.
     Truncate,
-    /// LOCK TABLE, and a locking clause (`FOR UPDATE`, `FOR SHARE`, …).
+    /// LOCK TABLE but in ACCESS SHARE MODE, and a locking clause (`FOR UPDATE`, `FOR SHARE`, …).
     Lock,
     /// COPY … FROM STDIN.
     CopyIn,

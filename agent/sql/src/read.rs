@@ -16,7 +16,7 @@ mod query;
 mod scope;
 mod texts;
 mod types;
-mod uses;
+pub(crate) mod uses;
 mod with;
 
 use body::{By, Kept, Results};

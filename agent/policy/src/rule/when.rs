@@ -92,8 +92,12 @@ impl When {
         if !COLUMNS.contains(&action.verb) {
             return false;
         }
-        let Some(columns) = &action.detail.columns else { return restricts };
         let object = &action.object;
+        let Some(columns) = &action.detail.columns else {
+            let of =
+                |pattern: &ColumnPattern| pattern.may_be_of(object.schema.as_deref(), Some(&object.name));
+            return restricts && self.columns.iter().any(of);
+        };
         let named = |column: &String| {
             self.columns.iter().any(|pattern| match &object.schema {
                 Some(schema) => pattern.matches(schema, &object.name, column),

@@ -253,6 +253,12 @@ fn definitions_are_told_by_kind() {
     assert!(actions(large).ends_with("; grant table public.large"), "{}", actions(large));
     check("TRUNCATE t, orders RESTART IDENTITY", "truncate table public.t, truncate table public.orders");
     check("LOCK TABLE t IN ACCESS EXCLUSIVE MODE NOWAIT", "lock table public.t");
+    check("LOCK t", "lock table public.t");
+    check("LOCK TABLE t IN SHARE MODE", "lock table public.t");
+    check(
+        "LOCK TABLE ONLY t, orders IN ACCESS SHARE MODE",
+        "select table public.t, select table public.orders",
+    );
     check("VACUUM (FULL, ANALYZE) t", "maintain table public.t");
     check("VACUUM", "maintain");
     check("ANALYZE t (a, b)", "maintain table public.t");

@@ -1,6 +1,7 @@
 //! VACUUM, ANALYZE, CLUSTER, REINDEX, REFRESH, CHECKPOINT; TRUNCATE and LOCK.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use policy::{Action, ObjectKind, Oid, Verb};
 
@@ -9,6 +10,7 @@ use crate::cursor::Cursor;
 use crate::flow::column;
 use crate::lexer::Kind;
 use crate::name::Name;
+use crate::read::uses::Told;
 use crate::read::{Reader, Target};
 
 impl<'a> Reader<'a> {
@@ -161,8 +163,15 @@ impl<'a> Reader<'a> {
 
     pub(super) fn lock(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
         cursor.eat("table");
-        for name in relations(cursor)? {
-            if let Target::Known(relation) = self.touch(Verb::Lock, &name) {
+        let names = relations(cursor)?;
+        let shares = cursor.sees_all(&["in", "access", "share", "mode"]);
+        for name in names {
+            // What a SELECT of no column takes, and needs the same privilege.
+            let target = match shares {
+                true => self.touch_telling(Verb::Select, &name, &Told::Read(Rc::default())),
+                false => self.touch(Verb::Lock, &name),
+            };
+            if let Target::Known(relation) = target {
                 self.relations.insert(relation.oid);
             }
         }

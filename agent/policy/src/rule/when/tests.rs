@@ -100,6 +100,9 @@ fn all_columns_are_allowed_and_one_is_enough_to_be_denied() {
     }
     let any = on_customers(Verb::Select, Detail::NONE);
     check("read", "columns: '*.*.id'", &any, NOT_KNOWN);
+    check("read", "columns: public.customers.id", &any, NOT_KNOWN);
+    // Of another relation it is none of these, whichever it is.
+    check("read", "columns: public.orders.id", &any, NEITHER);
     check(
         "read",
         "columns: ['*.orders.*', '*.customers.i*']",
