@@ -211,6 +211,9 @@ fn what_is_not_sure_is_unknown() {
     check("EXPLAIN SELECT 1", "unknown");
     check("SHOW server_version", "-");
     check("SHOW my.variable", "unknown");
+    check("SHOW search_path", "-");
+    check("SHOW work_mem", "unknown");
+    check("SELECT current_setting('search_path')", "-");
     check("FETCH ALL FROM c", "inherited c");
     check("EXECUTE p", "inherited p");
     check("PREPARE p AS SELECT ssn FROM customers", "=100.3");
@@ -278,6 +281,7 @@ fn what_is_stored_is_told() {
         ("SELECT * FROM customers c, audit(c.ssn)", "3"),
         ("SELECT (c).audit FROM customers c", "0"),
         ("SELECT set_config('x.y', ssn, false) FROM customers", "3"),
+        ("SELECT set_config('search_path', ssn, false) FROM customers", "3"),
         ("SELECT pg_notify('c', ssn) FROM customers", "3"),
         ("WITH x AS (INSERT INTO t SELECT ssn FROM customers RETURNING a) SELECT a FROM x", "3"),
         ("DO $$ $$", "?"),

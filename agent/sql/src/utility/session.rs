@@ -9,25 +9,46 @@ use crate::flow::constant;
 use crate::lexer::Kind;
 use crate::read::Reader;
 
-/// Settings whose value no statement can fill with data.
+/// Settings that the server alone fills, or of which only some values are taken: switches, words of a list, and the path, in
+/// which tools look for their schema and which is no place for a value. What a statement puts there counts as stored.
 const PLAIN_SETTINGS: &[&str] = &[
+    "autovacuum",
+    "block_size",
+    "bytea_output",
     "client_encoding",
+    "client_min_messages",
+    "data_checksums",
     "datestyle",
+    "default_transaction_deferrable",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "fsync",
     "in_hot_standby",
     "integer_datetimes",
     "intervalstyle",
     "is_superuser",
+    "jit",
     "lc_collate",
     "lc_ctype",
+    "max_connections",
     "max_identifier_length",
+    "max_index_keys",
+    "port",
+    "row_security",
+    "search_path",
     "server_encoding",
     "server_version",
     "server_version_num",
+    "shared_buffers",
+    "ssl",
     "standard_conforming_strings",
+    "synchronous_commit",
     "timezone",
     "transaction_deferrable",
     "transaction_isolation",
     "transaction_read_only",
+    "wal_level",
+    "xmloption",
 ];
 
 /// Whether the value of that setting cannot be data.
