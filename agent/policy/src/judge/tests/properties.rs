@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::find::Counting;
+use super::layers::layered;
 use super::*;
 
 /// What is known of an action, and what is not.
