@@ -31,7 +31,6 @@ mod standing;
 mod transaction;
 
 pub(crate) use expression::comma_parts;
-pub(crate) use session::is_plain_setting;
 
 use policy::{Action, Detail, Object, ObjectKind, Output, Verb};
 

@@ -20,8 +20,6 @@ pub(crate) struct Called {
     pub(crate) carried: Lineage,
     /// It is not harmless: its arguments may end anywhere.
     pub(crate) keeps: bool,
-    /// It gives the value of a setting, and nothing else.
-    pub(crate) gives_setting: bool,
     /// It may be an aggregate: what it gives is made of many rows.
     pub(crate) gathers: bool,
     /// A function of a user's may be meant that only computes: it may fail or come to NULL where PostgreSQL's own does not.
@@ -76,13 +74,7 @@ impl<'a> Reader<'a> {
             self.call_own(verb, name);
             carried = Lineage::Unknown;
         }
-        let gives_setting = known == Builtin::Harmless
-            && name.name == "current_setting"
-            && users.is_empty()
-            && !own_call
-            && !altered;
         match known {
-            Builtin::Harmless if name.name == "current_setting" => carried = Lineage::Unknown,
             Builtin::Harmless if makes_values(&name.name) => self.moves_settings(),
             Builtin::Harmless => {}
             // It is SET by another name, and that is what a rule has to allow.
@@ -109,7 +101,7 @@ impl<'a> Reader<'a> {
         let gathers = (own && is_aggregate(&name.name)) || functions.iter().any(|f| f.language.is_empty());
         let harmless = known == Builtin::Harmless || (!standard.is_empty() && !altered);
         let keeps = !harmless || !users.is_empty() || own_call || self.casts_unseen();
-        Called { carried, keeps, gives_setting, gathers, asks: !computing.is_empty() }
+        Called { carried, keeps, gathers, asks: !computing.is_empty() }
     }
 
     /// A call of the function whose code it is: what it runs is told where it is made.

@@ -464,18 +464,11 @@ impl Reader<'_> {
             Some(Name { schema: None, name }) if !self.is_callable(&name) => Called {
                 carried: self.unsupported("a word in the place of a function"),
                 keeps: true,
-                gives_setting: false,
                 gathers: true,
                 asks: true,
             },
             Some(name) => self.call_told(Verb::Function, &name, true),
-            None => Called {
-                carried: Lineage::Unknown,
-                keeps: true,
-                gives_setting: false,
-                gathers: true,
-                asks: true,
-            },
+            None => Called { carried: Lineage::Unknown, keeps: true, gathers: true, asks: true },
         }
     }
 }

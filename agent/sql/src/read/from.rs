@@ -338,7 +338,7 @@ impl Reader<'_> {
         scope: &Scope<'_>,
     ) -> Item {
         let called = self.call_written(name);
-        let mut lineage = self.carried_by(&called, args);
+        let mut lineage = called.carried;
         let keeps = called.keeps;
         self.given(name, args);
         for arg in args {

@@ -2,21 +2,18 @@
 
 use std::borrow::Cow;
 
-use policy::{Lineage, Verb};
+use policy::Verb;
 use sqlparser::ast::{
     DataType, Expr, FunctionArg, FunctionArgExpr, ObjectName, ObjectNamePart, Value, ValueWithSpan,
 };
 
 use super::Reader;
-use super::call::Called;
 use super::texts::{reads_relation, runs_text, takes_sequence};
 use crate::before::Before;
 use crate::cursor::Cursor;
-use crate::flow::constant;
 use crate::lexer::lex;
 use crate::name::Name;
 use crate::statement::Around;
-use crate::utility::is_plain_setting;
 use crate::values::NO_VALUES;
 use crate::{Settings, analyse_in};
 
@@ -77,12 +74,6 @@ impl<'a> Reader<'a> {
             Some(setting) => self.assign(&setting.to_ascii_lowercase(), value.as_deref()),
             None => self.opaque("set_config of a setting that is not a plain literal"),
         }
-    }
-
-    /// What a call carries beside its arguments, where it is told of which setting it gives the value.
-    pub(in crate::read) fn carried_by(&self, called: &Called, args: &[FunctionArg]) -> Lineage {
-        let plain = || self.literal(args, 0).is_some_and(|name| is_plain_setting(&name.to_ascii_lowercase()));
-        if called.gives_setting && plain() { constant() } else { called.carried.clone() }
     }
 
     /// A text that is run as a statement of its own.

@@ -9,53 +9,6 @@ use crate::flow::constant;
 use crate::lexer::Kind;
 use crate::read::Reader;
 
-/// Settings that the server alone fills, or of which only some values are taken: switches, words of a list, and the path, in
-/// which tools look for their schema and which is no place for a value. What a statement puts there counts as stored.
-const PLAIN_SETTINGS: &[&str] = &[
-    "autovacuum",
-    "block_size",
-    "bytea_output",
-    "client_encoding",
-    "client_min_messages",
-    "data_checksums",
-    "datestyle",
-    "default_transaction_deferrable",
-    "default_transaction_isolation",
-    "default_transaction_read_only",
-    "fsync",
-    "in_hot_standby",
-    "integer_datetimes",
-    "intervalstyle",
-    "is_superuser",
-    "jit",
-    "lc_collate",
-    "lc_ctype",
-    "max_connections",
-    "max_identifier_length",
-    "max_index_keys",
-    "port",
-    "row_security",
-    "search_path",
-    "server_encoding",
-    "server_version",
-    "server_version_num",
-    "shared_buffers",
-    "ssl",
-    "standard_conforming_strings",
-    "synchronous_commit",
-    "timezone",
-    "transaction_deferrable",
-    "transaction_isolation",
-    "transaction_read_only",
-    "wal_level",
-    "xmloption",
-];
-
-/// Whether the value of that setting cannot be data.
-pub(crate) fn is_plain_setting(name: &str) -> bool {
-    PLAIN_SETTINGS.contains(&name)
-}
-
 impl<'a> Reader<'a> {
     /// A setting of this name gets a value, which the statement may tell as a plain literal or a name. Those that hold the
     /// session's role become the role that they name.
@@ -226,9 +179,9 @@ impl<'a> Reader<'a> {
             cursor.chain()?.join(".").to_ascii_lowercase()
         };
         self.setting(Verb::Show, &name);
-        let output =
-            if is_plain_setting(&name) { Output::Columns(vec![constant()]) } else { Output::Unknown };
-        Some(Read { tag: "SHOW", output })
+        // What a statement puts into one counts as stored. All of them are told with a name and a description each.
+        let columns = if name == "all" { 3 } else { 1 };
+        Some(Read { tag: "SHOW", output: Output::Columns(vec![constant(); columns]) })
     }
 
     pub(super) fn discard(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {

@@ -49,7 +49,7 @@ impl Reader<'_> {
             }
             (FunctionArguments::List(list), _) => {
                 let called = self.call_written(name);
-                let mut sum = self.carried_by(&called, &list.args);
+                let mut sum = called.carried;
                 let Called { keeps, gathers, asks, .. } = called;
                 let start = self.unasked.len();
                 if gathers || over.is_some() {

@@ -170,7 +170,7 @@ impl Reader<'_> {
         }
         self.read_in_expression(&sum);
         let Some(called) = self.call_as_attribute(column) else { return sum };
-        let Called { carried, keeps, gives_setting: _, gathers, asks } = called;
+        let Called { carried, keeps, gathers, asks } = called;
         if gathers {
             scope.gather();
         }
