@@ -203,7 +203,7 @@ impl SubjectPolicy {
         self.judge_storing(actions, false, at)
     }
 
-    /// The same where `stores_masked` says whether a value that it stores, or hands to a function, may come from
+    /// The same where `stores_masked` says whether a value that it stores, copies out, or hands to a function, may come from
     /// a column that is masked for this subject: it could be read back in clear, so it is denied.
     pub fn judge_storing<'a>(
         &self,

@@ -17,7 +17,7 @@ pub(super) enum Exposure {
     None,
     /// It is not understood: in any way.
     Anything,
-    /// COPY sends it to the client or to a file.
+    /// COPY sends it to the client, or may to a file.
     Copies,
     /// It is stored, or its column renamed or redefined.
     Stores,
@@ -37,7 +37,7 @@ pub(super) fn touches(masks: &Masks, object: &Object) -> bool {
 pub(super) struct Around {
     /// It reads relations with masked columns.
     pub(super) reads_masked: bool,
-    /// A value that it stores, or hands to a function, may come from a masked column.
+    /// A value that it stores, copies out, or hands to a function, may come from a masked column.
     pub(super) stores_masked: bool,
     /// When it is judged.
     pub(super) at: Moment,
@@ -48,7 +48,10 @@ pub(super) fn of(action: &Action, masks: &Masks, around: Around) -> Exposure {
     let Around { reads_masked, stores_masked, at: _ } = around;
     let stores = match action.verb {
         Verb::Replicate | Verb::Opaque => return Exposure::Anything,
-        Verb::CopyOut | Verb::CopyServer | Verb::CopyProgram => return Exposure::Copies,
+        Verb::CopyServer | Verb::CopyProgram => return Exposure::Copies,
+        // What it sends is told with what is stored.
+        Verb::CopyOut if stores_masked || touches(masks, &action.object) => return Exposure::Copies,
+        Verb::CopyOut => false,
         // What a table is made of is stored as INSERT stores it. A view's or a function's text is kept, and read later.
         Verb::Create if action.object.class == "table" => stores_masked,
         Verb::Create => reads_masked || stores_masked,

@@ -215,14 +215,15 @@ impl Active {
 
     /// Results that are no rows cannot be masked. (What a statement stores is the policy's to refuse.)
     pub(super) fn unmaskable(&self, reading: &Reading) -> Option<Refusal> {
-        self.masks.as_ref()?;
+        let masks = self.masks.as_ref()?;
         if reading.is_function() {
             return Some(Refusal::because("a FunctionCall is refused where columns are masked", None));
         }
-        let copies_out = |s: &sql::Statement| s.effects.copy == Some(CopyDirection::Out);
+        let copies_out =
+            |s: &sql::Statement| s.effects.copy == Some(CopyDirection::Out) && masks.hides(&s.written);
         reading.statements().iter().any(copies_out).then(|| {
             Refusal::because(
-                "COPY TO is refused where columns are masked",
+                "COPY TO is refused of what may be masked",
                 Some("Use SELECT: its rows can be masked.".to_owned()),
             )
         })
