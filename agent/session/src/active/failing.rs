@@ -256,22 +256,39 @@ fn is_of_the_text(of: &Notice<'_>) -> bool {
 }
 
 /// Whether it tells of the session alone, in words that are always the same: that a time limit or the client has cancelled
-/// a statement, or that there is no transaction to commit. Which function says it no RAISE can choose.
+/// a statement, that there is no transaction to commit or that it has failed before, or no cursor or statement of the name that
+/// the client has written. Which function says it no RAISE can choose.
 fn is_of_the_session(of: &Notice<'_>) -> bool {
-    matches!(of.get(notice::code::ROUTINE), Some(b"ProcessInterrupts" | b"EndTransactionBlock"))
+    // What these say of itself; what fails in what they run says so under the name of where it failed.
+    let of_the_session = matches!(
+        of.get(notice::code::ROUTINE),
+        Some(
+            b"ProcessInterrupts"
+                | b"EndTransactionBlock"
+                | b"PerformPortalFetch"
+                | b"FetchPreparedStatement"
+                | b"exec_simple_query"
+                | b"exec_parse_message"
+                | b"exec_bind_message"
+                | b"exec_describe_statement_message"
+                | b"exec_describe_portal_message"
+                | b"exec_execute_message"
+        )
+    );
+    of_the_session
         && of.get(notice::code::CONTEXT).is_none()
         && of.get(notice::code::INTERNAL_QUERY).is_none()
 }
 
 /// Whether it may have come from the body of a function, which can hold what no statement tells: PostgreSQL runs some already as
 /// it reads a literal, for the check of a domain in an array, and some as it plans, or behind a command. Each language says where
-/// it was. So do PostgreSQL's own JSON, with no more than the value's text, and what waits for a row.
+/// it was. So do PostgreSQL's own JSON, with no more than the value's text, what waits for a row, Bind of the parameter that
+/// it reads, and COPY of the client's line; each in a line.
 fn came_in_code(of: &Notice<'_>) -> bool {
-    let own = |context: &[u8]| {
-        !context.contains(&b'\n')
-            && [&b"JSON data, line "[..], b"while "].iter().any(|begin| context.starts_with(begin))
-    };
-    of.get(notice::code::CONTEXT).is_some_and(|context| !own(context))
+    const OWN: [&[u8]; 5] =
+        [b"JSON data, line ", b"while ", b"unnamed portal parameter $", b"portal \"", b"COPY "];
+    let own = |line: &[u8]| OWN.iter().any(|begin| line.starts_with(begin));
+    of.get(notice::code::CONTEXT).is_some_and(|context| !context.split(|&byte| byte == b'\n').all(own))
 }
 
 /// The text of an error or a notice may hold values of masked columns: severity and SQLSTATE are what stays.
@@ -301,6 +318,13 @@ mod tests {
             (Some("SQL function \"f\" statement 1"), true),
             (Some("JSON data, line 1: {x"), false),
             (Some("JSON data, line 1: {x\nPL/pgSQL function f(text) line 1 at assignment"), true),
+            (Some("unnamed portal parameter $1"), false),
+            (Some("portal \"p\" parameter $2 = 'x'"), false),
+            (Some("JSON data, line 1: {x\nunnamed portal parameter $1"), false),
+            (Some("PL/pgSQL function f(text) line 1 at RAISE\nunnamed portal parameter $1"), true),
+            (Some("COPY t, line 2, column id: \"x\""), false),
+            (Some("JSON data, line 1: {x\nCOPY t, line 2, column doc: \"{x\""), false),
+            (Some("PL/pgSQL function f(text) line 1 at RAISE\nCOPY t, line 2, column id: \"x\""), true),
             (Some("while locking tuple (0,1) in relation \"t\""), false),
             (Some("while locking tuple (0,1) in relation \"t\"\nSQL function \"f\" statement 1"), true),
         ] {
@@ -314,6 +338,24 @@ mod tests {
             };
             assert!(is_of_the_text(&error));
             assert_eq!(came_in_code(&error), expected, "{context:?}");
+        }
+    }
+
+    #[test]
+    fn what_tells_of_the_session_alone_is_told_by_who_says_it() {
+        for (rest, expected) in [
+            (&b"Rexec_simple_query\0"[..], true),
+            (b"Rexec_bind_message\0", true),
+            (b"RPerformPortalFetch\0", true),
+            (b"RPerformPortalFetch\0WPL/pgSQL function f() line 1 at EXECUTE\0", false),
+            (b"Rexec_stmt_raise\0", false),
+            (b"", false),
+        ] {
+            let body = [b"SERROR\0C25P02\0Mx\0", rest, b"\0"].concat();
+            let Ok(Message::ErrorResponse(error)) = Message::parse(tag::ERROR_RESPONSE, &body) else {
+                panic!()
+            };
+            assert_eq!(is_of_the_session(&error), expected, "{rest:?}");
         }
     }
 }
