@@ -3,6 +3,7 @@
 //! It errs to "every row": a condition that reads no column is no condition.
 
 mod among;
+mod opposite;
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, Expr, Ident, Query, SelectItem, SetExpr, TableWithJoins, UnaryOperator, Value,
@@ -10,7 +11,8 @@ use sqlparser::ast::{
 
 use policy::Relation;
 
-use self::among::{is_among_all_rows, is_itself_among_all_rows, joins_itself};
+use self::among::{finds_itself, joins_itself, misses_itself};
+use self::opposite::are_opposite;
 use super::scope::{has_system_columns, is_system_column};
 use crate::values::Values;
 
@@ -87,12 +89,8 @@ fn holds(expr: &Expr, given: Given<'_>) -> bool {
         Expr::IsNotDistinctFrom(left, right) => {
             same(left, right, given) || (fixed(left, given) && fixed(right, given))
         }
-        Expr::InSubquery { expr: item, subquery, negated: false } => is_among_all_rows(item, subquery, given),
-        Expr::Exists { subquery, negated: false }
-            if is_itself_among_all_rows(subquery, given) || is_a_row(subquery, given) =>
-        {
-            true
-        }
+        found if finds_itself(found, given) => true,
+        Expr::Exists { subquery, negated: false } if is_a_row(subquery, given) => true,
         Expr::Subquery(subquery) if only_value(subquery).is_some_and(|value| holds(value, given)) => true,
         Expr::InList { expr: item, list, negated: false } if list.iter().any(|e| same(item, e, given)) => {
             true
@@ -125,6 +123,7 @@ fn holds(expr: &Expr, given: Given<'_>) -> bool {
         {
             true
         }
+        Expr::Like { negated: false, expr: text, pattern, .. } if same(text, pattern, given) => true,
         Expr::Like { negated: false, pattern, .. }
         | Expr::ILike { negated: false, pattern, .. }
         | Expr::SimilarTo { negated: false, pattern, .. } => is_percent(pattern) || fixed(expr, given),
@@ -149,23 +148,10 @@ fn never(expr: &Expr, given: Given<'_>) -> bool {
             right,
         } => same(left, right, given) || (fixed(left, given) && fixed(right, given)),
         Expr::IsDistinctFrom(left, right) => same(left, right, given),
+        Expr::InList { expr: item, list, negated: true } if list.iter().any(|e| same(item, e, given)) => true,
+        missed if misses_itself(missed, given) => true,
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => holds(expr, given),
         other => fixed(other, given),
-    }
-}
-
-/// One of both holds, for NULL as well.
-fn are_opposite(left: &Expr, right: &Expr, given: Given<'_>) -> bool {
-    match (left, right) {
-        (Expr::IsNull(a), Expr::IsNotNull(b))
-        | (Expr::IsNotNull(a), Expr::IsNull(b))
-        | (Expr::IsTrue(a), Expr::IsNotTrue(b))
-        | (Expr::IsNotTrue(a), Expr::IsTrue(b))
-        | (Expr::IsFalse(a), Expr::IsNotFalse(b))
-        | (Expr::IsNotFalse(a), Expr::IsFalse(b))
-        | (Expr::IsUnknown(a), Expr::IsNotUnknown(b))
-        | (Expr::IsNotUnknown(a), Expr::IsUnknown(b)) => same(a, b, given),
-        _ => false,
     }
 }
 
@@ -230,10 +216,10 @@ fn is_array_with(array: &Expr, is_such: fn(&Expr) -> bool) -> bool {
     }
 }
 
-/// Without what says the same again: parentheses, and a subquery of one value (`(SELECT id)`).
+/// Without what says the same again: parentheses, a plus, and a subquery of one value (`(SELECT id)`).
 fn bare(expr: &Expr) -> &Expr {
     match expr {
-        Expr::Nested(inner) => bare(inner),
+        Expr::Nested(inner) | Expr::UnaryOp { op: UnaryOperator::Plus, expr: inner } => bare(inner),
         Expr::Subquery(query) => only_value(query).map_or(expr, bare),
         other => other,
     }
