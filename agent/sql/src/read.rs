@@ -81,7 +81,7 @@ pub(crate) struct Reader<'a> {
     /// The WITH queries in sight, innermost last.
     pub(crate) ctes: Vec<(String, Rows)>,
     /// A WITH RECURSIVE is being read, whose queries may run many times.
-    recursive: bool,
+    recursive: usize,
     /// What is left of [`Limits::work`].
     work: usize,
     /// The one row of pg_settings that the SELECT at hand is of, by its name.
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
             effects: Effects::default(),
             wants: Wants::default(),
             ctes: Vec::new(),
-            recursive: false,
+            recursive: 0,
             work: limits.work,
             chosen_setting: None,
             limits,

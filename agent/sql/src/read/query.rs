@@ -458,7 +458,7 @@ impl Reader<'_> {
     /// Notes that no more rows than this are given. It says nothing where one row may be made of many, nor of a query
     /// that may run many times: one inside another runs for each of that one's rows.
     fn limits(&self, scope: &Scope<'_>, rows: u64) {
-        if scope.outer.is_none() && !self.recursive && !scope.gathers.get() {
+        if scope.outer.is_none() && self.recursive == 0 && !scope.gathers.get() {
             scope.items.iter().filter_map(|item| item.used.as_ref()).for_each(|used| used.limit(rows));
         }
     }

@@ -9,13 +9,17 @@ use crate::cursor::Cursor;
 use crate::flow::Rows;
 use crate::lexer::Kind;
 
+/// So many queries of WITH RECURSIVE are followed one inside another: what each adds is read by each that is around it, and
+/// drivers ask for types by one inside another.
+const NESTED: usize = 2;
+
 impl<'a> Reader<'a> {
     /// Puts the queries of WITH in sight.
     pub(super) fn with(&mut self, with: &With, outer: Option<&Scope<'_>>) {
         let With { with_token: _, recursive, cte_tables } = with;
         let first = self.ctes.len();
         let around = self.recursive;
-        self.recursive |= *recursive;
+        self.recursive += usize::from(*recursive);
         if *recursive {
             // Each may refer to itself and to later ones; what they carry is then not followed.
             for cte in cte_tables {
@@ -31,8 +35,8 @@ impl<'a> Reader<'a> {
             let name = self.name(&alias.name);
             let names: Vec<String> = alias.columns.iter().map(|c| self.name(&c.name)).collect();
             let mut rows = match recursive_arms(query) {
-                // One inside another would be read again and again.
-                Some(arms) if *recursive && !around => {
+                // One inside another is read again with each round of that one.
+                Some(arms) if *recursive && around < NESTED => {
                     self.recursive_query(arms, first + index, names, outer)
                 }
                 Some(_) | None => self.query(query, outer).renamed(names),

@@ -139,6 +139,19 @@ fn with_queries_carry_what_they_select() {
     check(
         "WITH RECURSIVE x AS (SELECT ssn AS n FROM customers UNION ALL (WITH RECURSIVE y AS (SELECT n FROM x \
          UNION ALL SELECT n FROM y) SELECT n FROM y)) SELECT n FROM x",
+        "=100.3",
+    );
+    // As drivers ask for types: what is around does not take what is inside for anything that the statement reads.
+    check(
+        "WITH RECURSIVE x AS (SELECT (WITH RECURSIVE y(b) AS (SELECT t.b UNION ALL SELECT b FROM y) SELECT b FROM y) AS n \
+         FROM t, customers UNION ALL SELECT n FROM x) SELECT n FROM x",
+        "=103.2",
+    );
+    // One inside two others is not followed.
+    check(
+        "WITH RECURSIVE x AS (SELECT ssn AS n FROM customers UNION ALL (WITH RECURSIVE y AS (SELECT n FROM x \
+         UNION ALL (WITH RECURSIVE z AS (SELECT n FROM y UNION ALL SELECT n FROM z) SELECT n FROM z)) \
+         SELECT n FROM y)) SELECT n FROM x",
         "?",
     );
     check("WITH RECURSIVE x AS (SELECT ssn FROM customers) SELECT * FROM x", "=100.3");
