@@ -8,8 +8,12 @@
 const COLUMNS: &[(&str, &str)] = &[
     ("pg_attribute", "attmissingval"),
     ("pg_authid", "rolpassword"),
+    ("pg_db_role_setting", "setconfig"),
+    ("pg_file_settings", "setting"),
     ("pg_largeobject", "data"),
+    ("pg_roles", "rolconfig"),
     ("pg_shadow", "passwd"),
+    ("pg_shadow", "useconfig"),
     ("pg_stat_activity", "query"),
     ("pg_stat_wal_receiver", "conninfo"),
     ("pg_statistic", "stadistinct"),
@@ -56,6 +60,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("pg_stats_ext_exprs", "range_empty_frac"),
     ("pg_stats_ext_exprs", "range_length_histogram"),
     ("pg_subscription", "subconninfo"),
+    ("pg_user", "useconfig"),
     ("pg_user_mapping", "umoptions"),
     ("pg_user_mappings", "umoptions"),
 ];
@@ -101,6 +106,7 @@ mod tests {
             ("pg_shadow", "passwd"),
             ("pg_user_mapping", "umoptions"),
             ("pg_subscription", "subconninfo"),
+            ("pg_user", "useconfig"),
         ] {
             assert!(holds_values("pg_catalog", relation, column), "{relation}.{column}");
         }
