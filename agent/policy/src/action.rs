@@ -317,6 +317,9 @@ pub const CLASSES: [&str; 43] = [
     "view",
 ];
 
+/// The name for all settings, as SHOW ALL has it, or for one that is not known: what keeps any from being shown is about it.
+pub const ALL_SETTINGS: &str = "all";
+
 /// Classes of objects that no rule names.
 const OTHER_CLASSES: [&str; 2] = ["channel", "library"];
 

@@ -54,7 +54,9 @@ pub mod rule;
 mod who;
 mod window;
 
-pub use action::{Action, CLASSES, Detail, Object, ObjectKind, Renaming, Undefined, Verb, known_class};
+pub use action::{
+    ALL_SETTINGS, Action, CLASSES, Detail, Object, ObjectKind, Renaming, Undefined, Verb, known_class,
+};
 pub use cases::{Case, CaseFile, Masked, Mismatch};
 pub use catalog::{
     Catalog, Changes, Column, Function, Provisional, Relation, RelationKind, TypeKind, Volatility,

@@ -14,7 +14,7 @@ pub(crate) use actions::ActionSet;
 pub(crate) use objects::Objects;
 pub(crate) use when::When;
 
-use crate::Action;
+use crate::action::{ALL_SETTINGS, Action, Verb};
 use crate::decision::Decision;
 use crate::mask::MaskMethod;
 use crate::pattern::{ColumnPattern, Glob, Unknown};
@@ -54,10 +54,16 @@ impl Judging {
         self.is_about(action) && self.when.holds(action, at, self.decision > Decision::Allow)
     }
 
-    /// The same, however and whenever it is done. An object whose schema is not known matches what restricts.
+    /// The same, however and whenever it is done. An object whose schema is not known matches what restricts, and so does
+    /// the telling of all settings, or of one that is not known, where any is listed.
     pub(crate) fn is_about(&self, action: &Action) -> bool {
-        let unknown = if self.decision == Decision::Allow { Unknown::Differs } else { Unknown::Matches };
-        self.actions.contains(action) && self.objects.contains(&action.object, unknown)
+        let Action { verb, object, .. } = action;
+        let restricts = self.decision > Decision::Allow;
+        let unknown = if restricts { Unknown::Matches } else { Unknown::Differs };
+        let tells_all = *verb == Verb::Show && object.name == ALL_SETTINGS;
+        self.actions.contains(action)
+            && (self.objects.contains(object, unknown)
+                || (restricts && tells_all && !self.objects.settings.is_empty()))
     }
 }
 

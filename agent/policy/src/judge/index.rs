@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::action::{Object, ObjectKind, Verb};
+use crate::action::{ALL_SETTINGS, Object, ObjectKind, Verb};
 use crate::pattern::NamePattern;
 use crate::rule::Judging;
 
@@ -94,6 +94,7 @@ impl Index {
             ObjectKind::Function => self.functions.candidates(object, wide)?,
             ObjectKind::Schema => [wide, under(&self.schemas, &object.name), &[], &[]],
             ObjectKind::Role => [wide, under(&self.roles, &object.name), &[], &[]],
+            ObjectKind::Setting if verb == Verb::Show && object.name == ALL_SETTINGS => return None,
             ObjectKind::Setting => [wide, under(&self.settings, &object.name), &[], &[]],
             ObjectKind::Other => [wide, &[], &[], &[]],
         })

@@ -114,6 +114,30 @@ fn lists_of_objects_select_by_kind() {
 }
 
 #[test]
+fn who_keeps_one_setting_from_being_shown_keeps_all_of_them_at_once() {
+    let policy = policy(
+        r#"
+  - { name: r, actions: [session], decision: allow }
+  - { name: keys, actions: [show], settings: ["app.*"], decision: deny }
+  - { name: replica, actions: [set], settings: [session_replication_role], decision: deny }
+  - { name: one, actions: [show], settings: [primary_conninfo], decision: deny }
+"#,
+    );
+    for (actions, expect) in [
+        (&["show app.key"][..], "deny keys"),
+        (&["implied show app.key"], "deny keys"),
+        (&["show primary_conninfo"], "deny one"),
+        (&["implied show all"], "deny keys"),
+        (&["show work_mem"], "allow r"),
+        (&["set session_replication_role"], "deny replica"),
+        // It leaves what is so by itself.
+        (&["set all"], "allow r"),
+    ] {
+        check(&policy, actions, expect);
+    }
+}
+
+#[test]
 fn implied_actions_need_no_rule_but_heed_those_that_deny_or_hold() {
     let policy = policy(
         r#"

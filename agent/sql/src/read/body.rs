@@ -8,7 +8,7 @@
 use std::rc::Rc;
 
 use policy::catalog::{Body, Referential};
-use policy::{Action, Function, Lineage, Oid, Relation, RelationKind, Verb};
+use policy::{ALL_SETTINGS, Action, Function, Lineage, Oid, Relation, RelationKind, Verb};
 
 use self::tokens::{OF_STATEMENTS, SETTING, WRITING, chooses, is_privilege, utilities, written_at};
 use super::Reader;
@@ -175,6 +175,9 @@ impl<'a> Reader<'a> {
 
     fn call_known(&mut self, function: &'a Function) {
         if function.schema == "pg_catalog" {
+            if function.name == "current_setting" {
+                self.tells_setting(ALL_SETTINGS);
+            }
             let name = Name { schema: Some(function.schema.clone()), name: function.name.clone() };
             if runs_text(&name.name) || reads_relation(&name.name) {
                 // What it is given is not told here.
@@ -374,6 +377,15 @@ impl<'a> Reader<'a> {
         }
         let own = name.schema.as_deref().is_none_or(|schema| schema == "pg_catalog");
         if !own {
+            return;
+        }
+        if name.name == "current_setting" {
+            let mut inside = arguments;
+            inside.next();
+            let setting = inside.string().and_then(|token| token.literal(text));
+            let plain = inside.sees_kind(Kind::Comma) || inside.sees_kind(Kind::RightParen);
+            let setting = setting.filter(|_| plain).map(|name| name.to_ascii_lowercase());
+            self.tells_setting(setting.as_deref().unwrap_or(ALL_SETTINGS));
             return;
         }
         if name.name == "set_config" {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use policy::Verb;
+use policy::{ALL_SETTINGS, Action, Detail, Object, ObjectKind, Verb};
 use sqlparser::ast::{
     DataType, Expr, FunctionArg, FunctionArgExpr, ObjectName, ObjectNamePart, Value, ValueWithSpan,
 };
@@ -29,6 +29,9 @@ impl<'a> Reader<'a> {
         };
         if function == "set_config" {
             self.set_config(args);
+        } else if own && function == "current_setting" {
+            let setting = self.literal(args, 0).map(|name| name.to_ascii_lowercase());
+            self.tells_setting(setting.as_deref().unwrap_or(ALL_SETTINGS));
         } else if own && function.starts_with("pg_input_") {
             // A value becomes one of the type that the second argument names.
             let written = self.literal(args, 1);
@@ -60,6 +63,12 @@ impl<'a> Reader<'a> {
                 None => self.opaque(format!("{function} of a text that is not a plain literal")),
             }
         }
+    }
+
+    /// `current_setting(name)` is SHOW by another name, which needs no rule of its own.
+    pub(in crate::read) fn tells_setting(&mut self, name: &str) {
+        let object = Object { kind: ObjectKind::Setting, name: name.to_owned(), ..Object::none() };
+        self.act(Action { verb: Verb::Show, object, implied: true, detail: Detail::NONE });
     }
 
     /// `set_config(name, …)` is SET by another name.

@@ -86,6 +86,9 @@ fn settings_are_followed() {
         "*function pg_catalog.set_config, set search_path",
     );
     check("SHOW ALL", "show all");
+    // By a function it comes along.
+    check("SELECT current_setting('App.Key')", "*show app.key");
+    check("SELECT pg_catalog.current_setting('app.' || 'key'), current_setting($1)", "*show all");
     check("DISCARD ALL", "set discard all");
     check("LISTEN ch", "notify channel ch");
     check("NOTIFY ch, 'hello'", "notify channel ch");

@@ -65,6 +65,23 @@ fn a_result_is_made_of_what_the_body_reads() {
 }
 
 #[test]
+fn a_body_tells_of_the_settings_that_it_asks_for() {
+    for (asked, told) in [
+        ("current_setting('App.Key')", "*show app.key"),
+        ("current_setting ('app.key', true)", "*show app.key"),
+        ("current_setting('app.' || 'key')", "*show all"),
+        ("current_setting($1)", "*show all"),
+        ("('app.key').current_setting", "*show all"),
+    ] {
+        let catalog = with(&[("f", &format!("BEGIN RETURN {asked}; END"))]);
+        let statement = statement(&catalog, &settings(), "SELECT f('x')");
+        let shown: Vec<String> =
+            statement.actions.iter().filter(|a| a.implied).map(|action| format!("*{action}")).collect();
+        assert_eq!(shown.join(", "), told, "{asked}");
+    }
+}
+
+#[test]
 fn a_body_gives_what_those_give_that_it_calls() {
     let catalog = with(&[
         ("outer_one", "SELECT inner_one() || inner_two()"),
