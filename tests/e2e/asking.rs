@@ -135,6 +135,14 @@ fn by_expressions_that_fail_choose_or_come_to_nothing() -> Result<()> {
                     "SELECT ssn::text FROM people WHERE id = 1",
                 ],
                 &[
+                    "BEGIN; CREATE DOMAIN count AS text CHECK (VALUE <> '?')",
+                    "SELECT count(ssn) FROM people WHERE id = 1",
+                ],
+                &[
+                    "BEGIN; CREATE DOMAIN kept AS people CHECK ((VALUE).ssn <> '?')",
+                    "SELECT p.kept IS NULL FROM people p WHERE id = 1",
+                ],
+                &[
                     "BEGIN",
                     "DECLARE c CURSOR FOR SELECT 1 / (ssn = '?')::int FROM people WHERE id = 1",
                     "FETCH c",

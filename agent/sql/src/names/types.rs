@@ -2,7 +2,7 @@
 
 use policy::catalog::TypeKind;
 
-use super::{Names, PG_CATALOG, is_builtin_type};
+use super::{Names, PG_CATALOG, is_builtin_type, is_temp};
 use crate::SearchPath;
 use crate::name::Name;
 
@@ -85,6 +85,46 @@ impl Names<'_> {
         let SearchPath::Known { schemas, .. } = self.path else { return None };
         let found = |schema: &&str| self.catalog.type_named(schema, &name.name).is_some();
         schemas.iter().map(String::as_str).find(found)
+    }
+
+    /// The schemas of users' types that `name(x)` may make a value of: where no function takes what it is given as it is, a call
+    /// of one value is a cast (10.3). Never one to a row type, nor, without a schema, to a temporary one.
+    pub(crate) fn cast_by_call(&self, name: &Name) -> Vec<String> {
+        let is_cast = |schema: &&str| {
+            let element = || name.name.strip_prefix('_').map(|name| self.catalog.type_named(schema, name));
+            match self.catalog.type_named(schema, &name.name) {
+                Some(kind) => kind != TypeKind::Composite,
+                None => element().flatten().is_some(),
+            }
+        };
+        let mut found = Vec::new();
+        if let Some(schema) = &name.schema {
+            let schema = self.schema(schema).filter(|schema| *schema != PG_CATALOG);
+            found.extend(schema.filter(is_cast).map(str::to_owned));
+            return found;
+        }
+        match self.path {
+            SearchPath::Known { schemas, .. } => {
+                for schema in schemas.iter().map(String::as_str).filter(|schema| !is_temp(schema)) {
+                    if schema == PG_CATALOG {
+                        let element = name.name.strip_prefix('_').unwrap_or(&name.name);
+                        if is_builtin_type(element) {
+                            break;
+                        }
+                    } else if is_cast(&schema) {
+                        found.push(schema.to_owned());
+                        if self.is_type_settled(schema, &name.name) {
+                            break;
+                        }
+                    }
+                }
+            }
+            SearchPath::Unknown => {
+                let users = self.catalog.schemas().filter(|schema| *schema != PG_CATALOG && !is_temp(schema));
+                found.extend(users.filter(is_cast).map(str::to_owned));
+            }
+        }
+        found
     }
 
     /// Whether a type of that name in that schema, or of its elements, is what the database has.

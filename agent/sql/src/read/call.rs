@@ -22,7 +22,8 @@ pub(crate) struct Called {
     pub(crate) keeps: bool,
     /// It may be an aggregate: what it gives is made of many rows.
     pub(crate) gathers: bool,
-    /// A function of a user's may be meant that only computes: it may fail or come to NULL where PostgreSQL's own does not.
+    /// A function of a user's may be meant that only computes, or a cast to his type: it may fail or come to NULL where
+    /// PostgreSQL's own function does not.
     pub(crate) asks: bool,
 }
 
@@ -63,6 +64,10 @@ impl<'a> Reader<'a> {
                 add(&mut carried, if self.casts_unseen() { Lineage::Unknown } else { result });
             }
         }
+        let casts = self.names.cast_by_call(name);
+        for schema in &casts {
+            self.type_name(&Name { schema: Some(schema.clone()), name: name.name.clone() });
+        }
         let in_catalog = others.len() > users.len() + computing.len();
         let altered = self.names.is_altered(name);
         let own_call = functions.iter().all(|f| f.schema == "pg_catalog")
@@ -89,7 +94,7 @@ impl<'a> Reader<'a> {
                 carried = Lineage::Unknown;
             }
             Builtin::Other => {
-                if functions.is_empty() && !altered && !own_call {
+                if functions.is_empty() && casts.is_empty() && !altered && !own_call {
                     self.missing(Undefined::Function, name);
                 }
                 if standard.is_empty() && users.is_empty() {
@@ -101,7 +106,7 @@ impl<'a> Reader<'a> {
         let gathers = (own && is_aggregate(&name.name)) || functions.iter().any(|f| f.language.is_empty());
         let harmless = known == Builtin::Harmless || (!standard.is_empty() && !altered);
         let keeps = !harmless || !users.is_empty() || own_call || self.casts_unseen();
-        Called { carried, keeps, gathers, asks: !computing.is_empty() }
+        Called { carried, keeps, gathers, asks: !computing.is_empty() || !casts.is_empty() }
     }
 
     /// A call of the function whose code it is: what it runs is told where it is made.
@@ -215,7 +220,9 @@ impl<'a> Reader<'a> {
     /// `x.name` may be the call `name(x)` (attribute notation, 4.2.6), if there is such a function.
     pub(super) fn call_as_attribute(&mut self, name: &str) -> Option<Called> {
         let name = Name { schema: None, name: name.to_owned() };
-        let is_none = self.names.functions(&name).is_empty() && !self.names.is_altered(&name);
+        let is_none = self.names.functions(&name).is_empty()
+            && !self.names.is_altered(&name)
+            && self.names.cast_by_call(&name).is_empty();
         if builtin(&name.name) != Builtin::Harmless && is_none {
             return None;
         }

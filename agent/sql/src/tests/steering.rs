@@ -69,6 +69,36 @@ fn a_cast_asks_of_a_type_that_has_the_name_of_one_of_postgresqls_alone() {
     }
 }
 
+/// `lower(x)` of one value is a cast to a type `lower` where no function takes the value as it is.
+#[test]
+fn a_call_by_the_name_of_a_type_asks_as_the_cast_does() {
+    use policy::catalog::TypeKind;
+    let read = |catalog: &policy::Catalog, text: &str| {
+        let limits = crate::Limits::default();
+        crate::analyse(text.as_bytes(), &settings(), catalog, &limits).statements.remove(0)
+    };
+    let none = crate::flow::constant();
+    let of_one = ["lower(ssn)", "pg_catalog.lower(ssn)", "public.lower(ssn)", "(ssn).lower", "c.lower"];
+    let [called, own, qualified, of_value, of_row] =
+        of_one.map(|call| format!("SELECT {call} FROM customers c"));
+    for (kind, casts) in [(TypeKind::Enum, true), (TypeKind::Domain, true), (TypeKind::Composite, false)] {
+        let types = [("public".to_owned(), "lower".to_owned(), kind)];
+        let users = catalog().with_types(types);
+        for text in [&called, &of_value, &of_row, &"SELECT count(lower(ssn)) FROM customers".to_owned()] {
+            assert_eq!(read(&catalog(), text).steers, none, "{text}");
+            assert_eq!(read(&users, text).steers != none, casts, "{text} {kind:?}");
+        }
+        assert_ne!(read(&users, &qualified).steers, none, "{kind:?}");
+        assert_eq!(read(&users, &own).steers, none, "{kind:?}");
+    }
+    // A type of PostgreSQL's own that comes first is none of a user's.
+    let types = [("public".to_owned(), "text".to_owned(), TypeKind::Domain)];
+    let users = catalog().with_types(types);
+    let hidden = |text: &str| read(&users, text).actions.iter().any(|action| action.object.class == "type");
+    assert!(!hidden("SELECT text('a')"));
+    assert!(hidden("SELECT public.text('a')"));
+}
+
 #[test]
 fn conditions_of_every_clause_decide() {
     for (text, expected) in [
