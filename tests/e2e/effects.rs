@@ -186,6 +186,51 @@ fn a_write_through_a_view_goes_by_the_rules_of_its_base() -> Result<()> {
     })
 }
 
+/// Nobody else sees the view yet, nor by what name it goes.
+#[test]
+fn a_write_through_a_view_of_the_same_transaction_goes_by_the_rules_of_its_base() -> Result<()> {
+    const KEPT: &str = "
+version: 1
+rules:
+  - { name: all, actions: [\"*\"], decision: allow }
+  - { name: kept, actions: [destructive], relations: [public.kept], decision: deny }
+";
+    const AGAIN: &str = "
+DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public; ALTER SCHEMA public OWNER TO shop_service; SET ROLE shop_service;
+CREATE TABLE public.kept (a int); INSERT INTO public.kept VALUES (1);
+CREATE TABLE public.t (a int); CREATE VIEW public.over AS SELECT a FROM public.t;
+";
+    let lost = || Shows::In("SELECT count(*) FROM public.kept");
+    story(&Setup::policy(KEPT), |world| {
+        let made = "CREATE VIEW v AS SELECT a FROM kept";
+        check_on(
+            world,
+            AGAIN,
+            vec![
+                ("one text", texts(&[&format!("{made}; DELETE FROM v")]), lost()),
+                ("a transaction", texts(&["BEGIN", made, "DELETE FROM v", "COMMIT"]), lost()),
+                ("a block", texts(&[&format!("DO $$BEGIN {made}; DELETE FROM v; END$$")]), lost()),
+                (
+                    "another of the name",
+                    texts(&[
+                        "BEGIN",
+                        "CREATE OR REPLACE VIEW over AS TABLE kept",
+                        "DELETE FROM over",
+                        "COMMIT",
+                    ]),
+                    lost(),
+                ),
+            ],
+        )?;
+        world.server.sql("shop", AGAIN)?;
+        let mut wire = world.wire()?;
+        let honest = "CREATE VIEW v AS SELECT a FROM t; INSERT INTO v VALUES (1); DELETE FROM v";
+        let got = play(&mut wire, &texts(&["BEGIN", honest, "COMMIT"]))?;
+        ensure!(!got.iter().any(|line| line.starts_with("E ")), "{got:?}");
+        Ok(())
+    })
+}
+
 #[test]
 fn definitions_that_run_what_they_name() -> Result<()> {
     story(&setup(), |world| {

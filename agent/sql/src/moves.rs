@@ -87,7 +87,12 @@ impl Statement {
                         "index" | "statistics" => continue,
                         _ => RelationKind::Table,
                     };
-                    done.extend(schema.map(|schema| Provisional::Created(schema, name, kind)));
+                    let Some(schema) = schema else { continue };
+                    done.push(Provisional::Created(schema.clone(), name.clone(), kind));
+                    if kind == RelationKind::View {
+                        let view = (schema, name);
+                        done.extend(self.reads().map(|base| Provisional::Stands(view.clone(), base)));
+                    }
                 }
                 ObjectKind::Schema if verb == Verb::Create => {
                     let certain = self.tag == "CREATE SCHEMA" && action.detail.roles.is_empty();
@@ -105,6 +110,14 @@ impl Statement {
         }
         done.retain(|done| catalog.is_news(done));
         done
+    }
+
+    /// What it reads by itself, by which a view is made.
+    fn reads(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        let reads =
+            |a: &&Action| a.verb == Verb::Select && !a.implied && a.object.kind == ObjectKind::Relation;
+        let read = self.done().iter().filter(reads);
+        read.filter_map(|action| Some((action.object.schema.clone()?, action.object.name.clone())))
     }
 
     /// Whether it makes or alters something, on which more stands behind it: what is only dropped leaves less.

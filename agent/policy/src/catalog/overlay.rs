@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::content::Content;
 use super::{Function, Relation, RelationKind, TypeKind};
-use crate::Oid;
+use crate::{ColumnRef, Oid};
 
 /// A schema and a name in it.
 pub type InSchema = (String, String);
@@ -26,6 +26,8 @@ pub enum Provisional {
     Moved(InSchema, InSchema),
     /// The second relation is a child of the first now.
     Inherits(InSchema, InSchema),
+    /// The view of the first name, which was created, stands on the second relation.
+    Stands(InSchema, InSchema),
     /// A schema was created; not for certain by the session's role, or in a branch that may not be taken, if not so told.
     Schema(String, bool),
     /// A type of this schema, name and kind was created.
@@ -91,10 +93,22 @@ impl Overlay {
                 let kind = is.first().map_or(RelationKind::Table, |relation| relation.kind);
                 let moved = self.make(to, new, kind);
                 moved.children = is.iter().map(|relation| relation.oid).chain(there).collect();
+                // What is written through a view needs rules for its bases, as before.
+                moved.bases = is.iter().flat_map(|relation| relation.bases.iter().copied()).collect();
                 moved.has_rules = is.iter().any(|relation| relation.has_rules);
                 moved.has_triggers = is.iter().any(|relation| relation.has_triggers);
             }
             Provisional::Inherits(parent, child) => self.inherits(content, parent, child),
+            Provisional::Stands(view, (schema, name)) => {
+                // By which columns is not known.
+                let bases: Vec<ColumnRef> = self
+                    .named(content, schema, name)
+                    .map(|base| ColumnRef { relation: base.oid, attnum: 0 })
+                    .collect();
+                let Some(oid) = self.made(&view.0, &view.1).map(|made| made.oid) else { return };
+                let Some(made) = self.relation_mut(content, oid) else { return };
+                made.bases.extend(bases.into_iter().filter(|base| base.relation != oid));
+            }
             Provisional::Schema(schema, certain) => {
                 self.schemas.insert(schema.clone());
                 let certain = *certain && !content.schemas().contains(schema);
@@ -131,7 +145,7 @@ impl Overlay {
         match done {
             Provisional::Created(schema, name, _) => self.made(schema, name).is_none(),
             Provisional::Gone(schema, name) => !noted(&self.gone, schema, name),
-            Provisional::Moved(..) | Provisional::Inherits(..) => true,
+            Provisional::Moved(..) | Provisional::Inherits(..) | Provisional::Stands(..) => true,
             Provisional::Schema(schema, certain) => {
                 self.schemas_made.get(schema).is_none_or(|known| *certain && !known)
             }

@@ -56,6 +56,27 @@ fn so_it_has_in_the_next_text_of_the_transaction() {
 }
 
 #[test]
+fn what_is_written_through_a_view_that_is_not_committed_is_written_to_its_base() {
+    for text in [
+        "CREATE VIEW v AS SELECT * FROM customers; DELETE FROM v",
+        "CREATE TEMP VIEW v AS TABLE customers; DELETE FROM v",
+        "CREATE VIEW w AS SELECT * FROM customers; CREATE VIEW v AS SELECT * FROM w; DELETE FROM v",
+        "CREATE VIEW v AS SELECT * FROM t; CREATE OR REPLACE VIEW v AS SELECT * FROM customers; DELETE FROM v",
+        "DO $$BEGIN CREATE VIEW v AS SELECT * FROM customers; DELETE FROM v; END$$",
+        "CREATE SCHEMA s CREATE VIEW v AS SELECT * FROM customers; DELETE FROM s.v",
+        "ALTER VIEW customers_view RENAME TO v; DELETE FROM v",
+        "ALTER VIEW customers_view SET SCHEMA other; DELETE FROM other.customers_view",
+    ] {
+        let told = last(&shop(), text);
+        let needs = told.split(", ").any(|action| action.starts_with("delete-all table public.customers"));
+        assert!(needs, "{text}: {told}");
+    }
+    // A table has nothing of what it was filled from.
+    let told = last(&shop(), "CREATE TABLE n AS SELECT * FROM customers; DELETE FROM n");
+    assert!(!told.contains("customers"), "{told}");
+}
+
+#[test]
 fn what_has_been_moved_into_a_schema_goes_with_it() {
     let told = last(&shop(), "ALTER TABLE customers SET SCHEMA other; DROP SCHEMA other CASCADE");
     assert!(told.contains("*drop view public.customers_view"), "{told}");
