@@ -411,6 +411,10 @@ impl Reader<'_> {
         if converts || asks(expr) || is_told_by_type(expr, &lineage, self.names.catalog) {
             self.ask(start);
         }
+        if matches!(expr, Expr::Function(_)) {
+            // What it gives, of whatever it is made, something around it may ask.
+            self.read_in_expression(&lineage);
+        }
         self.typed = typed.unwrap_or_else(|| Typed::of_own(&lineage, self.names.catalog));
         if is_passed_on(expr) { lineage } else { lineage.derived() }
     }

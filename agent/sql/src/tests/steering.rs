@@ -221,7 +221,9 @@ fn what_may_fail_or_choose_by_a_value_asks_it() {
         ("DELETE FROM customers WHERE id = 1 RETURNING 1 / length(ssn)", "100.1+100.3"),
         ("EXECUTE p (1 / (SELECT length(ssn) FROM customers))", "100.3"),
         // What another one's function makes of it, it does itself; what is made of that is not known to ask nothing.
-        ("SELECT 1 / audit(id) FROM customers", "100.1"),
+        ("SELECT audit(id), audit(id)::text || 'x' FROM customers", "100.1"),
+        ("SELECT 1 / audit(id) FROM customers", "?"),
+        ("SELECT nullif(audit(id), 1) FROM customers", "?"),
         ("SELECT 1 / x FROM customers, audit(id) x", "?"),
         ("INSERT INTO customers VALUES (1) ON CONFLICT (ssn) DO NOTHING", "100.3"),
         (
