@@ -27,7 +27,14 @@ impl Active {
             _ => (false, false),
         };
         let told = is_of_the_text(of) || is_of_the_session(of) || meets_nothing;
-        (masked || self.masks.is_some()) && (!told || came_in_code(of))
+        let in_code = came_in_code(of) || (!meets_nothing && self.checks_call() && may_be_of_a_value(of));
+        (masked || self.masks.is_some()) && (!told || in_code)
+    }
+
+    /// Whether there is a type the checks of whose values call functions.
+    fn checks_call(&self) -> bool {
+        let (catalog, _) = self.facts.catalog();
+        !catalog.calls().types.is_empty()
     }
 
     pub(super) fn error(
@@ -291,6 +298,37 @@ fn came_in_code(of: &Notice<'_>) -> bool {
     of.get(notice::code::CONTEXT).is_some_and(|context| !context.split(|&byte| byte == b'\n').all(own))
 }
 
+/// Whether it may be of a value in the client's text, whose type is checked as it is read: by an expression, which has no context
+/// of its own, and points into the text as well. The functions of the parser that say what most people get wrong read no value.
+fn may_be_of_a_value(of: &Notice<'_>) -> bool {
+    let of_the_grammar = of
+        .get(notice::code::ROUTINE)
+        .is_some_and(|routine| OF_THE_GRAMMAR.iter().any(|own| own.as_bytes() == routine));
+    of.get(notice::code::POSITION).is_some() && !of_the_grammar
+}
+
+/// Those that say that a name is not there or means several things, or that types or words do not go together (`src/backend/parser`).
+const OF_THE_GRAMMAR: [&str; 18] = [
+    "ParseFuncOrColumn",
+    "checkInsertTargets",
+    "check_ungrouped_columns_walker",
+    "coerce_to_boolean",
+    "coerce_to_specific_type_typmod",
+    "colNameToVar",
+    "errorMissingColumn",
+    "errorMissingRTE",
+    "op_error",
+    "parserOpenTable",
+    "refnameNamespaceItem",
+    "scanRTEForColumn",
+    "scanner_yyerror",
+    "select_common_type",
+    "transformAssignedExpr",
+    "transformInsertRow",
+    "transformUpdateTargetList",
+    "unknown_attribute",
+];
+
 /// The text of an error or a notice may hold values of masked columns: severity and SQLSTATE are what stays.
 pub(super) fn cut(from: &Notice<'_>, error: bool, turn: &mut Turn<'_>) {
     let text = |code| from.get(code).and_then(|value| std::str::from_utf8(value).ok());
@@ -356,6 +394,22 @@ mod tests {
                 panic!()
             };
             assert_eq!(is_of_the_session(&error), expected, "{rest:?}");
+        }
+    }
+
+    #[test]
+    fn what_checks_a_value_points_into_the_text_as_the_grammar_does() {
+        for (routine, expected) in
+            [("pg_strtoint32", true), ("regclassin", true), ("errorMissingColumn", false)]
+        {
+            for (position, expected) in [("P8\0", expected), ("", false)] {
+                let body = format!("SERROR\0C22P02\0Mx\0{position}R{routine}\0\0");
+                let Ok(Message::ErrorResponse(error)) = Message::parse(tag::ERROR_RESPONSE, body.as_bytes())
+                else {
+                    panic!()
+                };
+                assert_eq!(may_be_of_a_value(&error), expected, "{routine} {position}");
+            }
         }
     }
 }

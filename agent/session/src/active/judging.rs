@@ -351,10 +351,17 @@ impl Active {
         })
     }
 
-    /// Whether policies for rows look at more than the rows that these statements name. PostgreSQL runs them unseen.
+    /// Whether policies for rows look at more than the rows that these statements name, or the checks of their columns' types call
+    /// functions. PostgreSQL runs them unseen.
     pub(super) fn looks_beyond(&self, reading: &Reading) -> bool {
         let (catalog, _) = self.facts.catalog();
-        let looks = |oid: &Oid| catalog.relation(*oid).is_none_or(|relation| relation.policies_look_beyond);
+        let checked = &catalog.calls().values;
+        let looks = |oid: &Oid| {
+            catalog.relation(*oid).is_none_or(|relation| {
+                let checks = || relation.columns.iter().any(|column| checked.contains_key(&column.type_oid));
+                relation.policies_look_beyond || (!checked.is_empty() && checks())
+            })
+        };
         reading.statements().iter().any(|s| s.relations.iter().any(looks))
     }
 
