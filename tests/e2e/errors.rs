@@ -26,6 +26,16 @@ ALTER TABLE calls FORCE ROW LEVEL SECURITY;
 CREATE POLICY calls ON calls USING (spy(note) <> '');
 CREATE DOMAIN checked AS text CHECK (spy(VALUE) <> '');
 CREATE TYPE pair AS (a checked, b int);
+CREATE FUNCTION secrets() RETURNS text LANGUAGE sql STABLE AS
+  $$SELECT string_agg(ssn, ' ') FROM public.customers$$;
+CREATE DOMAIN computed AS text CHECK ((secrets() || VALUE)::int > 0);
+CREATE TYPE within AS (a computed, b int);
+CREATE TABLE holds (all_of computed[]);
+CREATE FUNCTION at_once(x text) RETURNS text LANGUAGE sql RETURN x::computed;
+CREATE FUNCTION caught_docs() RETURNS text LANGUAGE plpgsql AS
+  $$BEGIN RETURN (SELECT note FROM docs); EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END$$;
+CREATE FUNCTION caught_check() RETURNS text LANGUAGE plpgsql AS
+  $$BEGIN RETURN at_once('x'); EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END$$;
 CREATE FUNCTION apart(x int, y int) RETURNS float8 LANGUAGE plpgsql IMMUTABLE AS
   $$BEGIN PERFORM public.spy('x'); RETURN x - y; END$$;
 CREATE TYPE span AS RANGE (subtype = int, subtype_diff = apart);
@@ -58,6 +68,13 @@ fn what_runs_untold_is_told_to_nobody() -> Result<()> {
             "SELECT note FROM calls",
             "SELECT '{x}'::checked[]",
             "SELECT '(x,1)'::pair",
+            "SELECT '{x}'::computed[]",
+            "SELECT coalesce(NULL::computed[], '{x}')",
+            "SELECT '(x,1)'::within",
+            "SELECT FROM holds WHERE all_of = '{x}'",
+            "PREPARE p AS SELECT '{x}'::computed[]",
+            "SELECT caught_docs()",
+            "SELECT caught_check()",
             "SELECT count(*) FROM spans WHERE a @> 5",
             "SELECT 1 AS one INTO made",
         ] {
@@ -79,6 +96,9 @@ fn what_runs_untold_is_told_to_nobody() -> Result<()> {
             ("INSERT INTO own VALUES (1, 'y')", "new row violates row-level security policy"),
             ("SELECT '{'::json", "JSON data, line 1"),
             ("SELECT note::json FROM own", "Token \"x\" is invalid"),
+            ("SELECT no FROM own", "column \"no\" does not exist"),
+            ("SELECT id FROM own GROUP BY note", "must appear in the GROUP BY clause"),
+            ("SELECT 1 + 'x'::text", "operator does not exist"),
         ] {
             let error = world.error(&[sql]).with_context(|| sql.to_owned())?;
             ensure!(error.contains(expected), "{sql}: {error}");

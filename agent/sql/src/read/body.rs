@@ -217,6 +217,7 @@ impl<'a> Reader<'a> {
         if self.escapes_in_bodies && self.bodies_move_strings {
             self.opaque(format!("what {shown} runs, by strings that are read otherwise"));
         }
+        self.note_errors(text, tokens);
         let mut handed_on = String::new();
         for segment in tokens.split(|token| token.kind == Kind::Semicolon) {
             self.segment(text, segment, path, dynamic, shown, depth);
@@ -416,7 +417,7 @@ impl<'a> Reader<'a> {
         }
         let key = (relation.oid, verb, self.path, self.runs_by);
         if self.written_to.contains(&key) {
-            return;
+            return self.give_of_write(&key);
         }
         if self.written_to.len() == MAX_WRITTEN {
             return self.opaque("it writes to too many relations");
@@ -430,37 +431,39 @@ impl<'a> Reader<'a> {
         let inserts = matches!(verb, Verb::Insert | Verb::CopyIn);
         // A row that comes to belong to another partition is deleted in its own, and inserted there.
         let goes = updates && is_partition;
-        self.implying(|reader| {
-            for trigger in &writes.triggers {
-                if ((deletes || goes) && trigger.on_delete())
-                    || (updates && trigger.on_update())
-                    || ((inserts || goes) && trigger.on_insert())
-                    || (verb == Verb::Truncate && trigger.on_truncate())
-                {
-                    let fills = trigger.fills() && (inserts || updates);
-                    reader.runs_by = if fills { By::Filling } else { By::Write };
-                    reader.call_member(trigger.function);
-                }
-            }
-            reader.runs_by = By::Write;
-            for cascade in &writes.cascades {
-                let effect = match verb {
-                    _ if deletes => cascade.on_delete,
-                    _ if updates => cascade.on_update,
-                    _ => Referential::Nothing,
-                };
-                match effect {
-                    Referential::Nothing => {}
-                    Referential::Cascade if deletes => reader.touch_oid(cascade.relation, Verb::Delete),
-                    Referential::Cascade | Referential::Set => {
-                        reader.touch_oid(cascade.relation, Verb::Update)
+        self.reading_write(key, |reader| {
+            reader.implying(|reader| {
+                for trigger in &writes.triggers {
+                    if ((deletes || goes) && trigger.on_delete())
+                        || (updates && trigger.on_update())
+                        || ((inserts || goes) && trigger.on_insert())
+                        || (verb == Verb::Truncate && trigger.on_truncate())
+                    {
+                        let fills = trigger.fills() && (inserts || updates);
+                        reader.runs_by = if fills { By::Filling } else { By::Write };
+                        reader.call_member(trigger.function);
                     }
                 }
-            }
-            if inserts || updates {
-                reader.runs_by = By::Filling;
-                writes.functions.iter().for_each(|oid| reader.call_member(*oid));
-            }
+                reader.runs_by = By::Write;
+                for cascade in &writes.cascades {
+                    let effect = match verb {
+                        _ if deletes => cascade.on_delete,
+                        _ if updates => cascade.on_update,
+                        _ => Referential::Nothing,
+                    };
+                    match effect {
+                        Referential::Nothing => {}
+                        Referential::Cascade if deletes => reader.touch_oid(cascade.relation, Verb::Delete),
+                        Referential::Cascade | Referential::Set => {
+                            reader.touch_oid(cascade.relation, Verb::Update)
+                        }
+                    }
+                }
+                if inserts || updates {
+                    reader.runs_by = By::Filling;
+                    writes.functions.iter().for_each(|oid| reader.call_member(*oid));
+                }
+            })
         });
         self.runs_by = outer;
     }

@@ -34,6 +34,7 @@ impl<'a> Reader<'a> {
             let placed = text.placed;
             let source = Source { text: &text.text, placed, inside, path, values: Values::default() };
             reader.code(source, |code| code.plpgsql(&text.tokens));
+            reader.store_what_errors_say(&text.text, &text.tokens);
         });
         Some(Read::quiet("DO"))
     }

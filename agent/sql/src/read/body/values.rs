@@ -77,7 +77,7 @@ impl Reader<'_> {
         }
     }
 
-    fn note_read(&mut self, lineage: Lineage) {
+    pub(super) fn note_read(&mut self, lineage: Lineage) {
         match self.kept() {
             Some(kept) => add(&mut kept.read, lineage),
             None => self.store(lineage),

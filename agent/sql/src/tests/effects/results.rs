@@ -1,7 +1,7 @@
 //! What the results of functions are made of.
 
 use policy::catalog::{Body, Calls, Changes, Trigger, Writes};
-use policy::{Catalog, Function, Lineage, Oid, Output};
+use policy::{Catalog, Function, Lineage, Oid, Output, Relation};
 
 use super::super::fixture::{CUSTOMERS, ORDERS, PG_CLASS, SECRET, T, catalog, settings};
 use super::function;
@@ -134,11 +134,15 @@ fn what_a_trigger_reads_that_a_body_fires_counts() {
     let catalog = with(&[
         ("f", "BEGIN INSERT INTO t VALUES (1) RETURNING b INTO r; RETURN r; END"),
         ("fills", "BEGIN NEW.b := (SELECT pw FROM secret); RETURN NEW; END"),
+        ("g", "BEGIN INSERT INTO t VALUES (2) RETURNING b INTO r; RETURN r; END"),
     ]);
     let mut t = catalog.relation(T).unwrap().clone();
     t.writes = Writes { triggers: vec![Trigger { function: 601, tgtype: 1 | 2 | 4 }], ..Writes::default() };
     let catalog = catalog.changed(3, Changes { relations: vec![t], ..Changes::default() });
     assert_eq!(result(&catalog, "SELECT f()"), rows_of(&[SECRET, T]));
+    // Each that fires it, whichever came first.
+    assert_eq!(result(&catalog, "SELECT f(), g()"), rows_of(&[SECRET, T]));
+    assert_eq!(result(&catalog, "SELECT g(), f()"), rows_of(&[SECRET, T]));
 }
 
 #[test]
@@ -155,4 +159,46 @@ fn along_a_path_that_may_move_any_schema_counts() {
     let unknown = Settings { search_path: SearchPath::Unknown, ..settings() };
     let statement = statement(&catalog, &unknown, "SELECT public.f()");
     assert_eq!(statement.output, Output::Columns(vec![notes]));
+}
+
+#[test]
+fn what_errors_say_that_no_text_tells_may_be_anything() {
+    let caught =
+        |body: &str| format!("BEGIN {body}; RETURN 1; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END");
+    let (reads, looks) = (caught("PERFORM a FROM t"), caught("PERFORM looks()"));
+    let (deferred, plain) = (caught("SET CONSTRAINTS ALL IMMEDIATE"), caught("PERFORM id FROM orders"));
+    let diagnosed = "BEGIN PERFORM a FROM t; EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS r = MESSAGE_TEXT; RETURN r; END";
+    let keeps =
+        "BEGIN PERFORM a FROM t; EXCEPTION WHEN OTHERS THEN INSERT INTO orders VALUES (1, SQLERRM); END";
+    let catalog = with(&[
+        ("reads", &reads),
+        ("outer_one", &looks),
+        ("looks", "BEGIN RETURN (SELECT a FROM t); END"),
+        ("deferred", &deferred),
+        ("plain", &plain),
+        ("diagnosed", diagnosed),
+        ("keeps", keeps),
+    ]);
+    // Where a type's check calls something, what fails in it is not told.
+    assert_eq!(result(&catalog, "SELECT plain()"), Lineage::Unknown);
+    let catalog = catalog.changed(2, Changes { calls: Some(Calls::default()), ..Changes::default() });
+    assert_eq!(result(&catalog, "SELECT reads()"), rows_of(&[T]));
+    let t = Relation { policies_look_beyond: true, ..catalog.relation(T).unwrap().clone() };
+    let catalog = catalog.changed(3, Changes { relations: vec![t], ..Changes::default() });
+    for name in ["reads", "outer_one", "deferred", "diagnosed"] {
+        assert_eq!(result(&catalog, &format!("SELECT {name}()")), Lineage::Unknown, "{name}");
+    }
+    assert_eq!(result(&catalog, "SELECT looks()"), rows_of(&[T]));
+    assert_eq!(result(&catalog, "SELECT plain()"), rows_of(&[ORDERS]));
+    assert_eq!(statement(&catalog, &settings(), "SELECT keeps()").written, Lineage::Unknown);
+    let block = |body: &str| statement(&catalog, &settings(), &format!("DO $$ {body} $$")).written;
+    assert_eq!(block(keeps), Lineage::Unknown);
+    assert_eq!(
+        block(
+            &caught("PERFORM looks()").replace("RETURN 1;", "").replace("RETURN SQLERRM", "PERFORM SQLERRM")
+        ),
+        Lineage::Unknown
+    );
+    assert_ne!(block(&keeps.replace("SQLERRM", "'failed'")), Lineage::Unknown);
+    assert_ne!(block(&keeps.replace("a FROM t", "id FROM orders")), Lineage::Unknown);
 }
