@@ -2,12 +2,12 @@
 //!
 //! PREPARE and DECLARE return no rows; their output is that of the statement inside, for those who run it.
 
-use policy::{Action, ObjectKind, Output, Verb};
+use policy::{Action, Lineage, ObjectKind, Output, Verb};
 
 use super::{Read, action};
 use crate::TransactionEffect;
 use crate::cursor::Cursor;
-use crate::flow::constant;
+use crate::flow::{add, constant};
 use crate::lexer::Kind;
 use crate::read::Reader;
 
@@ -133,13 +133,19 @@ impl<'a> Reader<'a> {
     pub(super) fn call_procedure(&mut self, cursor: &mut Cursor<'a>) -> Option<Read> {
         let name = cursor.qualified()?;
         let arguments = cursor.group()?;
-        self.call(Verb::Call, &name);
+        let mut given = self.call(Verb::Call, &name).carried;
         let carried = self.expression_list(arguments);
+        add(&mut given, carried.clone());
         self.store(carried);
         self.effects.ddl = true;
         self.effects.search_path = true;
         self.effects.string_syntax = true;
-        Some(Read { tag: "CALL", output: Output::Unknown })
+        // One row, of what it gives back by its parameters.
+        let output = match given {
+            Lineage::Exact(columns) | Lineage::Derived(columns) => Output::Within(columns),
+            Lineage::Unknown => Output::Unknown,
+        };
+        Some(Read { tag: "CALL", output })
     }
 }
 

@@ -82,6 +82,21 @@ fn a_body_tells_of_the_settings_that_it_asks_for() {
 }
 
 #[test]
+fn a_procedure_gives_as_a_function_does() {
+    for (body, expect) in [
+        ("BEGIN UPDATE orders SET total = 1 WHERE id = $1 RETURNING total INTO $2; END", rows_of(&[ORDERS])),
+        ("BEGIN COMMIT; $2 := 1; END", rows_of(&[])),
+        ("BEGIN SELECT pw INTO $2 FROM secret; END", rows_of(&[SECRET])),
+        ("BEGIN FETCH c INTO $2; END", Lineage::Unknown),
+    ] {
+        let procedure =
+            Function { procedure: true, ..function(600, "p", "plpgsql", Body::Text(body.into())) };
+        let catalog = catalog().changed(2, Changes { functions: vec![procedure], ..Changes::default() });
+        assert_eq!(result(&catalog, "CALL p(1, NULL)"), expect, "{body}");
+    }
+}
+
+#[test]
 fn a_body_gives_what_those_give_that_it_calls() {
     let catalog = with(&[
         ("outer_one", "SELECT inner_one() || inner_two()"),
