@@ -79,6 +79,22 @@ fn a_denied_statement_does_not_run() -> Result<()> {
     })
 }
 
+/// By somebody who does not pass here, and a moment before: the catalog is asked once more.
+#[test]
+fn what_is_approved_is_what_its_names_meant() -> Result<()> {
+    story(&Setup::policy(POLICY), |world| {
+        world.server.sql("shop", "CREATE TABLE others (LIKE orders); INSERT INTO others TABLE orders")?;
+        world.server.sql("shop", "GRANT ALL ON others TO PUBLIC")?;
+        let (psql, id) = held(world)?;
+        world.server.sql("shop", "ALTER TABLE orders RENAME TO kept; ALTER TABLE others RENAME TO orders")?;
+        output(&mut world.daemon.approvals(&["approve", &id])?)?;
+        let (rows, told) = end(psql)?;
+        ensure!(told.contains("has changed while it waited"), "{told}");
+        ensure!(rows.contains("goes on") && orders(world)? == "3", "{rows}");
+        Ok(())
+    })
+}
+
 #[test]
 fn nobody_answers_and_it_is_denied() -> Result<()> {
     let config = "approvals: {socket: FOLDER/control.sock, expire_seconds: 1}\n".to_owned();

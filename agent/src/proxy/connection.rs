@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use policy::{Catalog, Principal};
+use policy::{Answer, Catalog, Principal, Verdict};
 use session::{Event, Refusal, Request, Session};
 use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -63,6 +63,8 @@ pub(super) struct Connection {
     /// The client is told nothing until then.
     shares: bool,
     hold: Option<Boxed<Outcome>>,
+    /// A reviewer's verdict, until the catalog has been asked once more.
+    verdict: Option<Verdict>,
     cancel: Option<Registered>,
     /// Requests to cancel what runs here that the session has been told of.
     cancelling: Vec<Cancelling>,
@@ -140,6 +142,7 @@ impl Connection {
             refresh: None,
             shares: false,
             hold: None,
+            verdict: None,
             cancel: None,
             cancelling: Vec::new(),
             cancels: None,
@@ -174,16 +177,22 @@ impl Connection {
                 }
             };
             self.step(Input::Event(event));
+            if let Some(verdict) = self.verdict.take() {
+                self.step(Input::Event(Event::Verdict(verdict)));
+            }
             return true;
         }
         if let Some(Poll::Ready(outcome)) = self.hold.as_mut().map(|hold| hold.as_mut().poll(cx)) {
             self.hold = None;
-            // Nobody has looked since the client spoke last.
-            self.catalog_news();
-            self.step(Input::Event(match outcome {
-                Outcome::Verdict(verdict) => Event::Verdict(verdict),
-                Outcome::Expired => Event::HoldExpired,
-            }));
+            match (outcome, &self.live) {
+                // What the reviewer was shown is what the names meant then: others may have moved them, past us too.
+                (Outcome::Verdict(verdict), Some(live)) if verdict.answer == Answer::Approve => {
+                    self.refresh = Some(Box::pin(live.refresh()));
+                    self.verdict = Some(verdict);
+                }
+                (Outcome::Verdict(verdict), _) => self.step(Input::Event(Event::Verdict(verdict))),
+                (Outcome::Expired, _) => self.step(Input::Event(Event::HoldExpired)),
+            }
             return true;
         }
         if let Some(Poll::Ready(())) = self.abandoned.as_mut().map(|abandoned| abandoned.as_mut().poll(cx)) {

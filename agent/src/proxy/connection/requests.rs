@@ -38,7 +38,7 @@ impl Connection {
                     None => self.tell(Event::CatalogLost),
                 },
                 Request::AskApproval(request) => self.ask_approval(*request),
-                Request::WithdrawApproval(_) => self.hold = None,
+                Request::WithdrawApproval(_) => (self.hold, self.verdict) = (None, None),
                 Request::CancelBackend { process_id, secret } => {
                     let shared = Arc::clone(&self.local.shared);
                     let resource = Arc::clone(&self.resource);
