@@ -7,6 +7,7 @@ mod attempts;
 mod audit;
 mod backend;
 mod bodies;
+mod called;
 mod cascades;
 mod claims;
 mod code;
