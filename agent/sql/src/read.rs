@@ -16,7 +16,7 @@ mod query;
 mod scope;
 mod texts;
 mod types;
-pub(crate) mod uses;
+mod uses;
 mod with;
 
 use body::{By, Kept, Results};
@@ -25,6 +25,7 @@ pub(crate) use access::{Target, relation_object};
 pub(crate) use call::function_object;
 pub(crate) use expr::{Over, Typed};
 pub(crate) use texts::is_told_by_literal;
+pub(crate) use uses::Told;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -80,7 +81,7 @@ pub(crate) struct Reader<'a> {
     pub(crate) wants: Wants,
     /// The WITH queries in sight, innermost last.
     pub(crate) ctes: Vec<(String, Rows)>,
-    /// A WITH RECURSIVE is being read, whose queries may run many times.
+    /// How many WITH RECURSIVE are being read, one within the other: their queries may run many times.
     recursive: usize,
     /// What is left of [`Limits::work`].
     work: usize,

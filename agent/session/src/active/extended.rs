@@ -164,8 +164,11 @@ impl Active {
     ) -> Result<(), Fault> {
         let veils = self.veils(&judged.reading);
         let veiled = veils || judged.reading.has_secrets();
-        // Functions that a policy for rows calls may run as it is planned.
-        let clear = !veils && judged.reading.meets_nothing_masked() && !self.looks_beyond(&judged.reading);
+        // It is asked for where anything is masked alone. Functions that a policy for rows calls may run as it is planned.
+        let clear = self.masks.is_some()
+            && !veils
+            && judged.reading.meets_nothing_masked()
+            && !self.looks_beyond(&judged.reading);
         let unmoved = judged.epoch == self.facts.epoch();
         self.taken_apart(&prepared, &judged.reading);
         self.facts.planned(&judged.reading);

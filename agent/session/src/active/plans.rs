@@ -40,18 +40,18 @@ impl Active {
         if !self.at_rest() && self.comes_to_rest() {
             return self.wait(Waiting::Rest);
         }
-        if !is_old && self.masks.is_some() && self.runs_old(&reading) {
-            // Bodies were judged when they were planned, but what they gave then may be masked.
-            let mut doubted = Reading::clone(&reading);
-            doubted.doubt_results();
-            return Ready::Now(Rc::new(doubted));
-        }
-        if !is_old {
+        // Bodies were judged when they were planned, but what they gave then may be masked.
+        let gives_old = || self.masks.is_some() && self.runs_old(&reading);
+        if !is_old && !gives_old() {
             // EXECUTE doubts it by itself.
             return Ready::Now(reading);
         }
         let mut doubted = Reading::clone(&reading);
-        (0..reading.statements().len()).for_each(|at| doubted.doubt(at, OLD));
+        if is_old {
+            (0..reading.statements().len()).for_each(|at| doubted.doubt(at, OLD));
+        } else {
+            doubted.doubt_results();
+        }
         Ready::Now(Rc::new(doubted))
     }
 

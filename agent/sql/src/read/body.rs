@@ -380,26 +380,21 @@ impl<'a> Reader<'a> {
         if !own {
             return;
         }
-        if name.name == "current_setting" {
-            let mut inside = arguments;
-            inside.next();
-            let setting = inside.string().and_then(|token| token.literal(text));
-            let plain = inside.sees_kind(Kind::Comma) || inside.sees_kind(Kind::RightParen);
-            let setting = setting.filter(|_| plain).map(|name| name.to_ascii_lowercase());
-            self.tells_setting(setting.as_deref().unwrap_or(ALL_SETTINGS));
-            return;
-        }
-        if name.name == "set_config" {
+        if matches!(&*name.name, "set_config" | "current_setting") {
             arguments.next();
             let literal = |cursor: &mut Cursor<'_>| {
                 let value = cursor.string().and_then(|token| token.literal(text));
                 let ends = cursor.eat_kind(Kind::Comma) || cursor.sees_kind(Kind::RightParen);
                 value.filter(|_| ends)
             };
-            match literal(&mut arguments) {
+            let setting = literal(&mut arguments).map(|setting| setting.to_ascii_lowercase());
+            if name.name == "current_setting" {
+                return self.tells_setting(setting.as_deref().unwrap_or(ALL_SETTINGS));
+            }
+            match setting {
                 Some(setting) => {
                     let value = literal(&mut arguments);
-                    self.assign(&setting.to_ascii_lowercase(), value.as_deref());
+                    self.assign(&setting, value.as_deref());
                 }
                 None => self.opaque(format!("{shown} sets a setting that is not a plain literal")),
             }

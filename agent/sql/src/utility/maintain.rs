@@ -10,8 +10,7 @@ use crate::cursor::Cursor;
 use crate::flow::column;
 use crate::lexer::Kind;
 use crate::name::Name;
-use crate::read::uses::Told;
-use crate::read::{Reader, Target};
+use crate::read::{Reader, Target, Told};
 
 impl<'a> Reader<'a> {
     pub(super) fn maintain(&mut self, head: &str, cursor: &mut Cursor<'a>) -> Option<Read> {
